@@ -1,0 +1,72 @@
+//! Everything that can happen to the plane. Shells make inputs; the plane routes them to families.
+
+use std::{any::Any, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    effect::Delivery,
+    names::{FamilyId, Kind},
+    object::Object,
+    review::Review,
+    verdict::Verdict,
+};
+
+/// What became of a watched object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is there, new or changed.
+    Applied,
+    /// It is gone; the object is its last state.
+    Deleted,
+}
+
+/// A policy file as found in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFile {
+    /// Path inside the folder.
+    pub path: String,
+    /// What it holds.
+    pub text: Bytes,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A watched object changed.
+    Object {
+        /// Its kind.
+        kind: Arc<Kind>,
+        /// What became of it.
+        change: Change,
+        /// The object, without managed fields.
+        object: Object,
+    },
+    /// All objects of a kind that existed when its watch began have been delivered.
+    Synced {
+        /// The kind.
+        kind: Arc<Kind>,
+    },
+    /// The complete content of the policy folder, files in name order.
+    Folder {
+        /// Every file whose name a policy file may have.
+        files: Vec<PolicyFile>,
+    },
+    /// An admission request was answered from a family's view; counts and effects follow from here.
+    Reviewed {
+        /// Whose view answered.
+        family: FamilyId,
+        /// The request.
+        review: Arc<Review>,
+        /// What the view decided, worst first.
+        verdicts: Vec<Verdict>,
+        /// The family's own counts, made by its view and understood by it alone.
+        counts: Arc<dyn Any + Send + Sync>,
+    },
+    /// An effect was carried out, or given up.
+    Delivered(Delivery),
+    /// This process became the leader (`true`) or lost the lead. Followers decide but hold their effects.
+    Leadership(bool),
+    /// The deadline that the plane named has come.
+    Tick,
+}

@@ -1,0 +1,24 @@
+//! Kanon's vocabulary, shared by every crate: objects as bytes, names, time, what comes in ([`Input`]), what goes out
+//! ([`Effect`]), and what was decided ([`Verdict`]).
+//!
+//! This crate does no I/O, reads no clock and holds no policy family's words.
+
+mod digest;
+mod effect;
+mod input;
+mod names;
+mod object;
+mod rate;
+mod review;
+mod time;
+mod verdict;
+
+pub use digest::Digest;
+pub use effect::{Action, Delivery, Effect, EffectId, EventType};
+pub use input::{Change, Input, PolicyFile};
+pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRef, Scope};
+pub use object::{Elements, MAX_DEPTH, Members, Node, NodeKind, Number, Object, ParseError};
+pub use rate::{ParseRateError, Rate, TokenBucket};
+pub use review::{Operation, Resource, Review, UserInfo};
+pub use time::{Mono, Now};
+pub use verdict::{Evidence, EvidenceValue, Outcome, ReadEvidence, Verdict};

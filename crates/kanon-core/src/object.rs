@@ -1,0 +1,112 @@
+//! An object as bytes: its compact JSON text and a small index over it (decision 0002).
+//!
+//! This is the one form in which objects are stored, sent, cached and read by policies. Nothing builds a tree to read a
+//! field: [`Node`] walks the index and compares keys in the text. The index takes 2 bytes a value and 2 more a container
+//! (twice that from 32 KiB on), about 0.15 to 0.25 × the text for Kubernetes objects.
+
+mod node;
+mod parse;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+pub use node::{Elements, Members, Node, NodeKind, Number};
+use parse::Index;
+pub use parse::{MAX_DEPTH, ParseError};
+
+/// A JSON value with its index. Cloning shares both.
+#[derive(Clone)]
+pub struct Object {
+    /// INVARIANT: valid UTF-8, one JSON value, no white space outside strings.
+    text: Bytes,
+    /// See `parse::Indexer` for the layout.
+    index: Index,
+}
+
+impl Object {
+    /// Reads any JSON text. Text that is already compact is kept as it is (no copy); other text is compacted first.
+    /// Of duplicate keys the first counts; a door that must refuse them does so before.
+    ///
+    /// # Errors
+    /// Malformed JSON, invalid UTF-8, nesting beyond [`MAX_DEPTH`], text of 2 GiB or more: with the byte offset.
+    pub fn parse(text: impl Into<Bytes>) -> Result<Object, ParseError> {
+        parse::parse(text.into())
+    }
+
+    /// The compact JSON text.
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// The same object with text and index in allocations of their exact size: what a cache keeps.
+    #[must_use]
+    pub fn compact(&self) -> Object {
+        Object { text: Bytes::copy_from_slice(&self.text), index: self.index.clone() }
+    }
+
+    /// The outermost value.
+    pub fn root(&self) -> Node<'_> {
+        Node::root(self)
+    }
+
+    /// The value at a path of member names, if every member is there.
+    pub fn at(&self, path: &[&str]) -> Option<Node<'_>> {
+        self.root().at(path)
+    }
+
+    /// The text at a path; empty when absent or not a string. For names, which need no escapes.
+    pub fn str_at(&self, path: &[&str]) -> &str {
+        self.at(path).and_then(Node::as_plain_str).unwrap_or_default()
+    }
+
+    /// A copy without the member at `path`: caches drop `metadata.managedFields` with it.
+    #[must_use]
+    pub fn without(&self, path: &[&str]) -> Object {
+        let Some((last, parents)) = path.split_last() else { return self.clone() };
+        let Some(range) = self.at(parents).and_then(|parent| parent.member_range(last)) else { return self.clone() };
+        let mut text = Vec::with_capacity(self.text.len() - range.len());
+        text.extend_from_slice(&self.text[..range.start]);
+        text.extend_from_slice(&self.text[range.end..]);
+        // Taking a whole member and one comma out of valid JSON leaves valid JSON.
+        Object::parse(text).unwrap_or_else(|_| self.clone())
+    }
+
+    /// Bytes that text and index take.
+    pub fn memory(&self) -> usize {
+        self.text.len() + self.index.memory()
+    }
+
+    /// The whole object as a tree: for cold paths that change it.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.text).unwrap_or_default()
+    }
+
+    /// The object from a tree.
+    pub fn from_value(value: &serde_json::Value) -> Object {
+        // A tree prints as compact JSON; only one that is nested too deep fails, and becomes null.
+        Object::parse(value.to_string()).unwrap_or_else(|_| Object::null())
+    }
+
+    /// JSON `null`.
+    pub fn null() -> Object {
+        Object { text: Bytes::from_static(b"null"), index: Index::null() }
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Object) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Object {}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&String::from_utf8_lossy(&self.text))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+//! Walking an object: a [`Node`] is a place in the text, found through the index.
+
+use std::{borrow::Cow, ops::Range};
+
+use super::{Object, parse::Index};
+
+/// One value inside an object. Two words, copied freely, borrowing the object.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    object: &'a Object,
+    /// Position of this value's entry in the index.
+    entry: u32,
+    /// Where the value itself begins in the text.
+    start: u32,
+}
+
+/// What a value is, read from its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// Any number.
+    Number,
+    /// Any string.
+    String,
+    /// `[…]`
+    List,
+    /// `{…}`
+    Object,
+}
+
+/// A JSON number: whole where it is written so and fits 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Fits `i64` and is written without fraction and exponent.
+    Int(i64),
+    /// Beyond `i64` but within `u64`.
+    UInt(u64),
+    /// Everything else.
+    Float(f64),
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn root(object: &'a Object) -> Node<'a> {
+        Node { object, entry: 0, start: 0 }
+    }
+
+    /// Offsets and positions fit: texts are below 2 GiB, and there is at most one entry a byte.
+    fn new(object: &'a Object, entry: usize, start: usize) -> Node<'a> {
+        Node { object, entry: entry as u32, start: start as u32 }
+    }
+
+    fn text(self) -> &'a [u8] {
+        &self.object.text
+    }
+
+    fn index(self) -> &'a Index {
+        &self.object.index
+    }
+
+    fn first(self) -> u8 {
+        self.text()[self.start()]
+    }
+
+    fn start(self) -> usize {
+        self.start as usize
+    }
+
+    fn entry(self) -> usize {
+        self.entry as usize
+    }
+
+    /// What kind of value this is.
+    pub fn kind(self) -> NodeKind {
+        match self.first() {
+            b'{' => NodeKind::Object,
+            b'[' => NodeKind::List,
+            b'"' => NodeKind::String,
+            b't' | b'f' => NodeKind::Bool,
+            b'n' => NodeKind::Null,
+            _ => NodeKind::Number,
+        }
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(self) -> bool {
+        self.first() == b'n'
+    }
+
+    /// A boolean's value.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.first() {
+            b't' => Some(true),
+            b'f' => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A number's value.
+    pub fn as_number(self) -> Option<Number> {
+        let digits = self.number_text()?;
+        if let Ok(int) = digits.parse() {
+            return Some(Number::Int(int));
+        }
+        if let Ok(uint) = digits.parse() {
+            return Some(Number::UInt(uint));
+        }
+        digits.parse().ok().map(Number::Float)
+    }
+
+    /// A whole number's value.
+    pub fn as_i64(self) -> Option<i64> {
+        match self.as_number() {
+            Some(Number::Int(int)) => Some(int),
+            _ => None,
+        }
+    }
+
+    /// A string's value; borrowed unless it has escapes. Lone surrogates read as U+FFFD.
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        let raw = self.raw_string()?;
+        if raw.contains('\\') { Some(Cow::Owned(unescape(raw))) } else { Some(Cow::Borrowed(raw)) }
+    }
+
+    /// A string's value where it is written without escapes, as names and most text are.
+    pub fn as_plain_str(self) -> Option<&'a str> {
+        self.raw_string().filter(|raw| !raw.contains('\\'))
+    }
+
+    /// The member called `name`, of an object.
+    pub fn get(self, name: &str) -> Option<Node<'a>> {
+        if self.kind() != NodeKind::Object {
+            return None;
+        }
+        let name = name.as_bytes();
+        let text = self.text();
+        let end = self.end_entry();
+        let mut entry = self.entry() + 2;
+        while entry < end {
+            let key = self.index().entry(entry).0 + 1;
+            let after = key + name.len();
+            if text.get(key..after) == Some(name) && text.get(after) == Some(&b'"') {
+                return Some(Node::new(self.object, entry, after + 2));
+            }
+            entry = self.index().end(entry);
+        }
+        // The key may be written with escapes; look at those only now that the plain spelling is not there.
+        self.members().find(|(key, _)| matches!(key, Cow::Owned(key) if key.as_bytes() == name)).map(|(_, node)| node)
+    }
+
+    /// The value at a path of member names.
+    pub fn at(self, path: &[&str]) -> Option<Node<'a>> {
+        path.iter().try_fold(self, |node, name| node.get(name))
+    }
+
+    /// The elements of a list; nothing for other values.
+    pub fn elements(self) -> Elements<'a> {
+        let end = if self.kind() == NodeKind::List { self.end_entry() } else { 0 };
+        Elements { parent: self, entry: self.entry() + 2, end }
+    }
+
+    /// The members of an object, in document order; nothing for other values.
+    pub fn members(self) -> Members<'a> {
+        let end = if self.kind() == NodeKind::Object { self.end_entry() } else { 0 };
+        Members { parent: self, entry: self.entry() + 2, end }
+    }
+
+    /// How many elements or members.
+    pub fn len(self) -> usize {
+        match self.kind() {
+            NodeKind::List => self.elements().count(),
+            NodeKind::Object => self.members().count(),
+            NodeKind::Null | NodeKind::Bool | NodeKind::Number | NodeKind::String => 0,
+        }
+    }
+
+    /// Whether there are no elements or members.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value's own JSON text.
+    pub fn raw(self) -> &'a str {
+        std::str::from_utf8(&self.text()[self.start()..self.end()]).unwrap_or_default()
+    }
+
+    /// The value as a tree, for cold paths.
+    pub fn to_value(self) -> serde_json::Value {
+        serde_json::from_str(self.raw()).unwrap_or_default()
+    }
+
+    /// The bytes of a member with its key and one adjoining comma: what to cut to remove it.
+    pub(super) fn member_range(self, name: &str) -> Option<Range<usize>> {
+        let member = self.get(name)?;
+        let start = self.index().entry(member.entry()).0;
+        let end = member.end();
+        Some(match (self.text()[start - 1], self.text()[end]) {
+            (_, b',') => start..end + 1,
+            (b',', _) => start - 1..end,
+            _ => start..end,
+        })
+    }
+
+    /// The index position after this value's last descendant.
+    fn end_entry(self) -> usize {
+        self.index().end(self.entry())
+    }
+
+    /// Where the value's text ends.
+    fn end(self) -> usize {
+        match self.kind() {
+            NodeKind::Null => self.start() + 4,
+            NodeKind::Bool => self.start() + if self.first() == b't' { 4 } else { 5 },
+            NodeKind::Number => self.start() + self.number_text().map_or(0, str::len),
+            NodeKind::String => self.start() + self.raw_string().map_or(0, str::len) + 2,
+            NodeKind::List => self.elements().last().map_or(self.start() + 1, Node::end) + 1,
+            NodeKind::Object => self.members().last().map_or(self.start() + 1, |(_, node)| node.end()) + 1,
+        }
+    }
+
+    fn number_text(self) -> Option<&'a str> {
+        let rest = &self.text()[self.start()..];
+        let len = rest.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
+        std::str::from_utf8(&rest[..len]).ok().filter(|it| !it.is_empty())
+    }
+
+    fn raw_string(self) -> Option<&'a str> {
+        let start = self.start() + 1;
+        (self.first() == b'"').then(|| raw_string_at(self.text(), start))
+    }
+
+    /// The value whose entry is `entry`, as the child of an object or of a list.
+    fn child(self, entry: usize, member: bool) -> (&'a str, Node<'a>) {
+        let offset = self.index().entry(entry).0;
+        if !member {
+            return ("", Node::new(self.object, entry, offset));
+        }
+        let key = raw_string_at(self.text(), offset + 1);
+        (key, Node::new(self.object, entry, offset + key.len() + 3))
+    }
+}
+
+/// The text of a string that begins at `start` (after its quote), escapes as written.
+fn raw_string_at(text: &[u8], start: usize) -> &str {
+    let mut end = start;
+    while text[end] != b'"' {
+        end += if text[end] == b'\\' { 2 } else { 1 };
+    }
+    std::str::from_utf8(&text[start..end]).unwrap_or_default()
+}
+
+fn unescape(raw: &str) -> String {
+    // Rare, and `serde_json` knows the rules; it refuses lone surrogates, which Go reads as U+FFFD.
+    serde_json::from_str(&format!("\"{raw}\"")).unwrap_or_else(|_| {
+        let mut bytes = Vec::new();
+        let mut rest = raw;
+        while let Some(at) = rest.find("\\u") {
+            let (before, escape) = rest.split_at(at);
+            let (escape, after) = escape.split_at(escape.len().min(6));
+            let text = format!("\"{before}{escape}\"");
+            match serde_json::from_str::<String>(&text) {
+                Ok(text) => bytes.push(text),
+                Err(_) => {
+                    bytes.push(serde_json::from_str(&format!("\"{before}\"")).unwrap_or_default());
+                    bytes.push("\u{fffd}".to_owned());
+                }
+            }
+            rest = after;
+        }
+        bytes.push(serde_json::from_str(&format!("\"{rest}\"")).unwrap_or_default());
+        bytes.concat()
+    })
+}
+
+/// Iterates over a list's elements.
+#[derive(Clone)]
+pub struct Elements<'a> {
+    parent: Node<'a>,
+    entry: usize,
+    end: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Node<'a>;
+
+    fn next(&mut self) -> Option<Node<'a>> {
+        if self.entry >= self.end {
+            return None;
+        }
+        let (_, node) = self.parent.child(self.entry, false);
+        self.entry = node.end_entry();
+        Some(node)
+    }
+}
+
+/// Iterates over an object's members: name and value.
+#[derive(Clone)]
+pub struct Members<'a> {
+    parent: Node<'a>,
+    entry: usize,
+    end: usize,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Cow<'a, str>, Node<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.entry >= self.end {
+            return None;
+        }
+        let (key, node) = self.parent.child(self.entry, true);
+        self.entry = node.end_entry();
+        let key = if key.contains('\\') { Cow::Owned(unescape(key)) } else { Cow::Borrowed(key) };
+        Some((key, node))
+    }
+}

@@ -1,0 +1,119 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Reads a node back into a tree by walking the index: the other way round from `to_value`.
+fn walk(node: Node<'_>) -> Value {
+    match node.kind() {
+        NodeKind::Null => Value::Null,
+        NodeKind::Bool => json!(node.as_bool().unwrap()),
+        NodeKind::Number => match node.as_number().unwrap() {
+            Number::Int(int) => json!(int),
+            Number::UInt(uint) => json!(uint),
+            Number::Float(float) => json!(float),
+        },
+        NodeKind::String => json!(node.as_str().unwrap()),
+        NodeKind::List => node.elements().map(walk).collect(),
+        NodeKind::Object => Value::Object(node.members().map(|(key, node)| (key.into_owned(), walk(node))).collect()),
+    }
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e9..1e9f64).prop_map(Value::from),
+        "[a-z\"\\\\\n\u{e9}\u{1f600}/]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map("[a-c\"\\\\]{0,3}", inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn walking_gives_what_was_written(value in values()) {
+        let compact = Object::parse(value.to_string()).unwrap();
+        prop_assert_eq!(walk(compact.root()), value.clone());
+        let spaced = Object::parse(serde_json::to_string_pretty(&value).unwrap()).unwrap();
+        prop_assert_eq!(&spaced, &compact);
+        prop_assert_eq!(walk(spaced.root()), value.clone());
+        prop_assert_eq!(compact.root().to_value(), value);
+    }
+
+    #[test]
+    fn accepts_exactly_what_serde_json_accepts(text in "[\\[\\]{}:,\" a1.e+\\-\\\\untrefals\n]{0,24}") {
+        let theirs = serde_json::from_str::<Value>(&text);
+        // serde_json refuses numbers beyond f64; the grammar (RFC 8259) does not.
+        let out_of_range = theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range"));
+        prop_assert_eq!(Object::parse(text).is_ok(), theirs.is_ok() || out_of_range);
+    }
+
+    #[test]
+    fn removing_a_member_leaves_the_rest(value in values()) {
+        let value = json!({"metadata": {"name": "x", "managedFields": value.clone(), "uid": 1}, "spec": value});
+        let without = Object::parse(value.to_string()).unwrap().without(&["metadata", "managedFields"]);
+        let mut want = value;
+        want["metadata"].as_object_mut().unwrap().remove("managedFields");
+        prop_assert_eq!(without.to_value(), want);
+    }
+}
+
+#[test]
+fn paths_read_without_a_tree() {
+    let object = Object::parse(r#"{"a":{"b":[{"c":1},{"c":"x\ty"}],"b2":true},"esc\"d":null}"#).unwrap();
+    assert_eq!(object.at(&["a", "b2"]).and_then(Node::as_bool), Some(true));
+    assert!(object.at(&["a", "b", "c"]).is_none());
+    let texts: Vec<_> = object.at(&["a", "b"]).unwrap().elements().map(Node::raw).collect();
+    assert_eq!(texts, [r#"{"c":1}"#, r#"{"c":"x\ty"}"#]);
+    assert!(object.root().get("esc\"d").unwrap().is_null());
+    assert_eq!(object.at(&["a", "b"]).unwrap().elements().nth(1).unwrap().get("c").unwrap().as_str().unwrap(), "x\ty");
+}
+
+#[test]
+fn lone_surrogates_read_as_the_replacement_character() {
+    let object = Object::parse(r#"["a\ud800b\n"]"#).unwrap();
+    assert_eq!(object.root().elements().next().unwrap().as_str().unwrap(), "a\u{fffd}b\n");
+}
+
+#[test]
+fn mistakes_carry_their_offset() {
+    for (text, offset) in [("", 0), ("{", 1), ("[1 2]", 3), ("{\"a\" 1}", 5), ("[01]", 2), ("tru", 0), ("[1],", 3)] {
+        assert_eq!(Object::parse(text).unwrap_err().offset, offset, "{text}");
+    }
+    let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+    assert!(Object::parse(deep(MAX_DEPTH)).is_ok());
+    assert_eq!(Object::parse(deep(MAX_DEPTH + 1)).unwrap_err().problem, "nested too deep");
+    assert_eq!(Object::parse(&b"\"\xff\""[..]).unwrap_err().offset, 1);
+}
+
+#[test]
+fn index_stays_below_three_tenths_of_the_text() {
+    let containers: Vec<_> = (0..4)
+        .map(|n| {
+            json!({"name": format!("c{n}"), "image": "registry.example/app:1", "ports": [{"containerPort": 80}],
+            "resources": {"limits": {"cpu": "500m", "memory": "256Mi"}}, "securityContext": {"privileged": false}})
+        })
+        .collect();
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"},
+        "spec": {"containers": containers}});
+    let object = Object::from_value(&pod);
+    assert!(object.memory() * 10 <= object.text().len() * 13, "{} of {}", object.memory(), object.text().len());
+}
+
+#[test]
+fn large_objects_read_as_small_ones_do() {
+    let members: serde_json::Map<_, _> = (0..4000).map(|n| (format!("key{n}"), json!([n, {"n": n}]))).collect();
+    let value = Value::Object(members);
+    let object = Object::from_value(&value);
+    assert!(object.text().len() > 1 << 16);
+    assert_eq!(walk(object.root()), value);
+    assert_eq!(object.root().get("key3999").unwrap().raw(), r#"[3999,{"n":3999}]"#);
+}

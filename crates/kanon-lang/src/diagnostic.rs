@@ -1,0 +1,96 @@
+//! Mistakes in policy text, with their place.
+
+use std::fmt;
+
+/// A byte range in the source text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// Byte after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// The range `start..end`.
+    pub fn new(start: usize, end: usize) -> Span {
+        // Policy text is bounded far below 4 GiB (`Options::max_len`).
+        Span { start: start as u32, end: end as u32 }
+    }
+
+    /// The smallest range that holds both.
+    #[must_use]
+    pub fn to(self, other: Span) -> Span {
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong: a lower-case fragment without final period.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// What to do, if that can be said.
+    pub help: Option<String>,
+}
+
+/// Why a text does not compile: at least one mistake, with the text they are in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// The policy text.
+    pub source: String,
+    /// The mistakes, in order of place.
+    pub list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// A single mistake.
+    pub fn one(source: &str, message: impl Into<String>, span: Span) -> Diagnostics {
+        Diagnostics { source: source.to_owned(), list: vec![Diagnostic { message: message.into(), span, help: None }] }
+    }
+
+    /// Line and column (both from 1, columns in characters) of a span's start.
+    pub fn position(&self, span: Span) -> (usize, usize) {
+        let before = self.source.get(..span.start as usize).unwrap_or(&self.source);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+/// Message, line and column, and the line with a caret below the place, as the originals print it:
+///
+/// ```text
+/// unexpected token Operator("==") (1:10)
+///  | spec.x ==
+///  | .........^
+/// ```
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Diagnostic { message, span, help }) in self.list.iter().enumerate() {
+            let (line, column) = self.position(*span);
+            let text = self.source.lines().nth(line - 1).unwrap_or_default();
+            let dots = ".".repeat(column - 1);
+            let separator = if at == 0 { "" } else { "\n" };
+            write!(out, "{separator}{message} ({line}:{column})\n | {text}\n | {dots}^")?;
+            if let Some(help) = help {
+                write!(out, "\nhelp: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diagnostics_point_at_their_place() {
+        let diagnostics = Diagnostics::one("a ==\n  é §", "unexpected token", Span::new(10, 12));
+        assert_eq!(diagnostics.to_string(), "unexpected token (2:5)\n |   é §\n | ....^");
+    }
+}

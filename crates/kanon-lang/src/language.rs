@@ -1,0 +1,162 @@
+//! The traits that every language implements and every family uses.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use kanon_core::EvidenceValue;
+
+use crate::{
+    diagnostic::{Diagnostics, Span},
+    value::Value,
+};
+
+/// Memory of one evaluation: lists, maps and text made on the way live here and go together.
+pub type Arena = bumpalo::Bump;
+
+/// A language's name on the command line and in `languages.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LanguageId(pub &'static str);
+
+impl LanguageId {
+    /// Common Expression Language.
+    pub const CEL: LanguageId = LanguageId("cel");
+    /// expr-lang, as of 1.17.8.
+    pub const EXPR: LanguageId = LanguageId("expr");
+    /// Rego, the language of OPA.
+    pub const REGO: LanguageId = LanguageId("rego");
+}
+
+impl fmt::Display for LanguageId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0)
+    }
+}
+
+/// The names a program may use. Position in the list is the slot in the values given to an evaluation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Variable names, each once.
+    pub variables: Vec<String>,
+}
+
+impl Environment {
+    /// An environment of these variables.
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Environment {
+        Environment { variables: names.into_iter().map(str::to_owned).collect() }
+    }
+
+    /// The slot of a variable.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.variables.iter().position(|it| it == name)
+    }
+}
+
+/// How to compile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The result must be a boolean; a nil result reads as `false` (spec/rules 2.9).
+    pub boolean: bool,
+    /// Skip the static type check, where the language has one.
+    pub unchecked: bool,
+}
+
+/// A policy language.
+pub trait Language: Send + Sync {
+    /// Its name.
+    fn id(&self) -> LanguageId;
+
+    /// Compiles `source`. Deterministic, and without effect on anything else.
+    ///
+    /// # Errors
+    /// Every mistake found, with spans. Text of any size and depth gives an error, never a panic.
+    fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics>;
+}
+
+/// All languages of a binary, by id.
+pub type Languages = BTreeMap<LanguageId, Arc<dyn Language>>;
+
+/// Compiled text, shared by all threads.
+pub trait Program: Send + Sync {
+    /// The text it was compiled from.
+    fn source(&self) -> &str;
+
+    /// What it reads.
+    fn reads(&self) -> &Reads;
+
+    /// Evaluates against `values`, one a slot of the environment; missing ones read as null.
+    ///
+    /// # Errors
+    /// The language's run-time errors, and [`ErrorKind::Budget`] beyond the limits. Never panics.
+    fn evaluate<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &Limits,
+        arena: &'a Arena,
+    ) -> Result<Value<'a>, EvalError>;
+
+    /// Evaluates and notes the value of every sub-expression that was evaluated.
+    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Explained<'a>;
+}
+
+/// A result with the values on the way to it.
+pub struct Explained<'a> {
+    /// What [`Program::evaluate`] gives.
+    pub result: Result<Value<'a>, EvalError>,
+    /// Sub-expressions in source order, outer before inner; those inside predicates show their last value.
+    pub values: Vec<EvidenceValue>,
+}
+
+/// What a program reads, found in its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Variables by slot.
+    pub variables: Vec<usize>,
+    /// Paths from a variable through constant member names, each ending where the program stops following it:
+    /// `object.spec.hostNetwork` is `["object", "spec", "hostNetwork"]`.
+    pub paths: Vec<Vec<String>>,
+    /// Whether it reads the clock.
+    pub clock: bool,
+}
+
+/// How much an evaluation may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Steps: nodes evaluated, iterations included.
+    pub steps: u64,
+    /// Elements and bytes made in the arena.
+    pub memory: u64,
+}
+
+/// spec/rules 2.11: one million steps, one million allocation units.
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { steps: 1_000_000, memory: 1_000_000 }
+    }
+}
+
+/// What kind of run-time error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A value had a type or form that the operation does not take.
+    Value,
+    /// The program exceeded its limits.
+    Budget,
+}
+
+/// Why an evaluation gave no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EvalError {
+    /// Its kind.
+    pub kind: ErrorKind,
+    /// What happened: a lower-case fragment.
+    pub message: String,
+    /// Where in the source, if known.
+    pub span: Option<Span>,
+}
+
+impl EvalError {
+    /// A value error at a place.
+    pub fn value(message: impl Into<String>, span: Span) -> EvalError {
+        EvalError { kind: ErrorKind::Value, message: message.into(), span: Some(span) }
+    }
+}

@@ -1,0 +1,89 @@
+//! The one value model of all languages. Values borrow from objects and from the evaluation's arena; they are copied freely.
+
+use jiff::{SignedDuration, Timestamp};
+use kanon_core::{Node, NodeKind, Number};
+
+use crate::language::Arena;
+
+/// A value during an evaluation.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    /// `nil` in expr, `null` in CEL and JSON.
+    Null,
+    /// A list that is nil in expr: equal to nil, of length 0, out of range at every index (spec/rules 2.9).
+    NilList,
+    /// A map that is nil in expr: equal to nil, without members.
+    NilMap,
+    /// A boolean.
+    Bool(bool),
+    /// A 64-bit integer.
+    Int(i64),
+    /// An unsigned integer (CEL; JSON numbers beyond `i64`).
+    UInt(u64),
+    /// A double.
+    Float(f64),
+    /// Text.
+    Str(&'a str),
+    /// Bytes (CEL).
+    Bytes(&'a [u8]),
+    /// A point in time.
+    Time(Timestamp),
+    /// A length of time.
+    Duration(SignedDuration),
+    /// A list or object inside an object's text. Scalars never stand here: see [`Value::from_node`].
+    Node(Node<'a>),
+    /// A list made during evaluation.
+    List(&'a [Value<'a>]),
+    /// A map made during evaluation, in the order of making; keys are distinct.
+    Map(&'a [(Value<'a>, Value<'a>)]),
+    /// A map whose members are computed when they are read.
+    Record(&'a dyn Record),
+}
+
+/// A map whose members are computed when they are read: how a family offers derived facts (`container.image.tag`)
+/// without building them for rules that do not ask.
+pub trait Record: Sync {
+    /// The member called `name`; `None` when there is no such member (a member may be there and null).
+    fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>>;
+    /// All member names, sorted.
+    fn names(&self) -> &'static [&'static str];
+}
+
+impl<'a> Value<'a> {
+    /// The value at a place in an object. Escaped text is decoded into the arena.
+    pub fn from_node(node: Node<'a>, arena: &'a Arena) -> Value<'a> {
+        match node.kind() {
+            NodeKind::Null => Value::Null,
+            NodeKind::Bool => Value::Bool(node.as_bool().unwrap_or_default()),
+            NodeKind::Number => match node.as_number() {
+                Some(Number::Int(int)) => Value::Int(int),
+                Some(Number::UInt(uint)) => Value::UInt(uint),
+                Some(Number::Float(float)) => Value::Float(float),
+                None => Value::Null,
+            },
+            NodeKind::String => match node.as_plain_str() {
+                Some(text) => Value::Str(text),
+                None => Value::Str(arena.alloc_str(&node.as_str().unwrap_or_default())),
+            },
+            NodeKind::List | NodeKind::Object => Value::Node(node),
+        }
+    }
+
+    /// The value at a place in an object, null where there is none.
+    pub fn from_option(node: Option<Node<'a>>, arena: &'a Arena) -> Value<'a> {
+        node.map_or(Value::Null, |node| Value::from_node(node, arena))
+    }
+
+    /// Whether this is any of the three nil values.
+    pub fn is_nil(self) -> bool {
+        matches!(self, Value::Null | Value::NilList | Value::NilMap)
+    }
+
+    /// Plain JSON, as `kanon eval` prints it: integers in full, map keys as text, bytes as base64, times as RFC 3339,
+    /// durations as Go writes them, non-finite numbers as `NaN`, `+Inf`, `-Inf`.
+    pub fn to_json(self, arena: &'a Arena) -> serde_json::Value {
+        crate::value::json::render(self, arena)
+    }
+}
+
+mod json;
