@@ -1,0 +1,118 @@
+//! One answer to an admission request, out of all families' verdicts.
+
+use std::sync::Arc;
+
+use kanon_core::{FamilyId, Now, Outcome, Review, Verdict};
+
+use crate::{
+    family::{AdmissionRule, Explanation, Reviewed, Target, View},
+    lookups::Lookups,
+};
+
+/// Longest single warning, in bytes (spec/rules 4.2: the API server cuts longer ones).
+const WARNING_LEN: usize = 256;
+/// All warnings together, in bytes.
+const WARNINGS_LEN: usize = 4096;
+
+/// The views of all families: what the webhook, `check` and `explain` hold.
+#[derive(Clone, Default)]
+pub struct Views {
+    views: Vec<Arc<dyn View>>,
+}
+
+/// What to tell the API server, and what to tell the plane afterwards.
+pub struct Answer {
+    /// Whether the request may pass.
+    pub allowed: bool,
+    /// Why not: `<policy>: <message>`, joined by `; `.
+    pub message: String,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+    /// The strongest outcome.
+    pub outcome: Outcome,
+    /// Each family's part.
+    pub reviewed: Vec<(FamilyId, Reviewed)>,
+}
+
+impl Views {
+    /// The views in the order in which families decide.
+    pub fn new(views: Vec<Arc<dyn View>>) -> Views {
+        Views { views }
+    }
+
+    /// Whether both are the very same views.
+    pub fn same(&self, other: &Views) -> bool {
+        self.views.len() == other.views.len() && self.views.iter().zip(&other.views).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
+    /// Every view.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn View>> {
+        self.views.iter()
+    }
+
+    /// What the webhook must be asked about, without repeats.
+    pub fn admission_rules(&self) -> Vec<AdmissionRule> {
+        let mut rules: Vec<_> = self.views.iter().flat_map(|view| view.admission_rules()).collect();
+        rules.sort();
+        rules.dedup();
+        rules
+    }
+
+    /// The first family's explanation of a target.
+    pub fn explain(&self, target: &Target, now: Now) -> Option<Explanation> {
+        self.views.iter().find_map(|view| view.explain(target, now))
+    }
+
+    /// Decides about one admission request. Deny dominates; warnings go out with a denial too.
+    pub fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Answer {
+        let reviewed: Vec<_> =
+            self.views.iter().map(|view| (view.family(), view.review(review, lookups, now))).collect();
+        let verdicts = || reviewed.iter().flat_map(|(_, it)| &it.verdicts);
+        let outcome = verdicts().map(|it| it.outcome).filter(|it| *it != Outcome::Error).max();
+        let outcome = outcome.unwrap_or(Outcome::Allow);
+        let denials = texts(verdicts().filter(|it| it.outcome == Outcome::Deny));
+        let mut warnings = texts(verdicts().filter(|it| it.outcome == Outcome::Warn));
+        limit(&mut warnings);
+        Answer { allowed: outcome != Outcome::Deny, message: denials.join("; "), warnings, outcome, reviewed }
+    }
+}
+
+/// `<policy>: <message>` of each verdict, each text once (a rule says the same of every container).
+fn texts<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> Vec<String> {
+    let mut texts = Vec::new();
+    for verdict in verdicts {
+        let text = format!("{}: {}", verdict.policy.name, verdict.message);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
+}
+
+fn limit(warnings: &mut Vec<String>) {
+    let mut total = 0;
+    for warning in warnings.iter_mut() {
+        if warning.len() > WARNING_LEN {
+            let cut = (0..=WARNING_LEN - 3).rev().find(|at| warning.is_char_boundary(*at)).unwrap_or(0);
+            warning.truncate(cut);
+            warning.push_str("...");
+        }
+    }
+    warnings.retain(|warning| {
+        total += warning.len();
+        total <= WARNINGS_LEN
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_warnings_are_cut_at_a_character() {
+        let mut warnings = vec!["é".repeat(200); 20];
+        limit(&mut warnings);
+        assert!(warnings.iter().all(|it| it.len() <= WARNING_LEN && it.ends_with("...")));
+        assert!(warnings.iter().map(String::len).sum::<usize>() <= WARNINGS_LEN);
+    }
+}

@@ -1,0 +1,120 @@
+//! The traits of a policy family: the owner of its state, and the immutable view that everybody else reads.
+
+use std::{any::Any, sync::Arc};
+
+use kanon_core::{FamilyId, Input, Kind, Mono, Now, Operation, Review, Verdict};
+
+use crate::{lookups::Lookups, outbox::Outbox};
+
+/// A policy family: a small state with one owner. Heavy work never runs here; it runs on views.
+pub trait Family: Send {
+    /// Its name.
+    fn id(&self) -> FamilyId;
+
+    /// The kinds of its policies: what the shells watch, install and grant rights for.
+    fn kinds(&self) -> &[Kind];
+
+    /// Kinds of other objects that its decisions look up; the plane keeps them in the object store.
+    fn facts(&self) -> &[Kind] {
+        &[]
+    }
+
+    /// The CustomResourceDefinitions of its kinds, as manifests.
+    fn crds(&self) -> Vec<serde_json::Value>;
+
+    /// Takes one input and says what follows. Routing only; decisions are made by the family's pure functions.
+    fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox);
+
+    /// When it wants an [`Input::Tick`], if nothing else happens.
+    fn next_deadline(&self) -> Option<Mono>;
+
+    /// What admission, `explain` and the dashboard see. The same `Arc` until policies or settings change.
+    fn view(&self) -> Arc<dyn View>;
+}
+
+/// An immutable snapshot of a family's policies: pure, shared by all worker threads.
+pub trait View: Send + Sync {
+    /// Whose view it is.
+    fn family(&self) -> FamilyId;
+
+    /// Which admission requests its policies want to see.
+    fn admission_rules(&self) -> Vec<AdmissionRule>;
+
+    /// Decides about one admission request.
+    fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed;
+
+    /// Every policy it holds, broken and disabled ones too.
+    fn policies(&self) -> Vec<PolicySummary>;
+
+    /// Explains a policy; `None` when the target is not one of its kinds, or not there.
+    fn explain(&self, target: &Target, now: Now) -> Option<Explanation>;
+}
+
+/// What a view decided about one request.
+pub struct Reviewed {
+    /// Violations and failed evaluations, worst first; clean passes are only counted.
+    pub verdicts: Vec<Verdict>,
+    /// The family's own counts, handed back to it in [`Input::Reviewed`].
+    pub counts: Arc<dyn Any + Send + Sync>,
+}
+
+/// One line of a webhook's rules.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AdmissionRule {
+    /// API group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Kind; the shell finds the resource's plural by discovery.
+    pub kind: String,
+    /// The operations asked for.
+    pub operations: Vec<Operation>,
+}
+
+/// One line of `kanon policy list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySummary {
+    /// Kind of the policy object, or `folder`.
+    pub kind: String,
+    /// Its namespace; empty for cluster-wide ones.
+    pub namespace: String,
+    /// The policy's name.
+    pub name: String,
+    /// Whether it takes part in decisions.
+    pub active: bool,
+    /// What is wrong with it; empty when nothing is.
+    pub problem: String,
+}
+
+/// What `explain` is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Kind as the user writes it: `rule`, `pcp`, `portalrule`, … Families compare without case.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Namespace of the command line; empty when none was given.
+    pub namespace: String,
+}
+
+/// Why something is as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// One line that answers the question.
+    pub headline: String,
+    /// Tables that show what the answer rests on.
+    pub sections: Vec<Section>,
+    /// The same for machines: what `-o json` prints.
+    pub data: serde_json::Value,
+}
+
+/// A small table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its title; may be empty.
+    pub title: String,
+    /// Column heads; may be empty.
+    pub columns: Vec<String>,
+    /// Cells by row.
+    pub rows: Vec<Vec<String>>,
+}

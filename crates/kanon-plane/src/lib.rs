@@ -1,0 +1,22 @@
+//! The plane: what all policy families share. It routes inputs to families, keeps their policies, paces their effects,
+//! publishes their views and chains the decision records. It knows no family by name, and does no I/O.
+//!
+//! Flow: `Input` → [`Plane::handle`] → families → [`Step`]: records to write, effects to carry out, views to publish.
+
+mod answer;
+mod family;
+mod lookups;
+mod outbox;
+mod plane;
+mod policies;
+mod record;
+mod retention;
+
+pub use answer::{Answer, Views};
+pub use family::{AdmissionRule, Explanation, Family, PolicySummary, Reviewed, Section, Target, View};
+pub use lookups::{Lookups, NoLookups, ObjectStore};
+pub use outbox::Outbox;
+pub use plane::{Plane, Settings, Step};
+pub use policies::{Applied, PolicyEntry, PolicyKey, PolicyStore};
+pub use record::{Break, Chain, Line, Payload, Verifier};
+pub use retention::{Retention, Segment, surplus};

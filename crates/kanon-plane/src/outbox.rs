@@ -1,0 +1,173 @@
+//! What a family wants done and recorded, and the queue that paces it.
+//!
+//! Status writes pass one token bucket (spec/rules 1.7: 10 a second, burst 50). A write that finds no token is kept, the
+//! latest for each object, and goes out when a token returns: first those that say whether a policy works, then counters.
+
+use std::collections::BTreeMap;
+
+use kanon_core::{Action, Effect, EffectId, EventType, FamilyId, Kind, Mono, ObjectRef, Rate, TokenBucket, Verdict};
+
+use crate::record::Payload;
+
+/// Collects what follows from one input.
+pub struct Outbox {
+    family: FamilyId,
+    pub(crate) effects: Vec<(Effect, bool)>,
+    pub(crate) records: Vec<Payload>,
+}
+
+impl Outbox {
+    /// An empty outbox for a family; the plane makes one for each input.
+    pub fn new(family: FamilyId) -> Outbox {
+        Outbox { family, effects: Vec::new(), records: Vec::new() }
+    }
+
+    /// Replaces an object's status. `urgent` says whether more than counters changed.
+    pub fn status(&mut self, kind: &Kind, subject: ObjectRef, status: serde_json::Value, urgent: bool) {
+        let id = EffectId::new(&status.to_string(), "status", &subject.uid);
+        self.push(id, subject, Action::Status { kind: kind.clone(), status }, urgent);
+    }
+
+    /// Applies a manifest under Kanon's field manager.
+    pub fn apply(&mut self, kind: &Kind, subject: ObjectRef, manifest: serde_json::Value) {
+        let id = EffectId::new(&manifest.to_string(), "apply", &subject.to_string());
+        self.push(id, subject, Action::Apply { kind: kind.clone(), manifest }, true);
+    }
+
+    /// Records a Kubernetes Event about an object; `cause` tells repeats from news.
+    pub fn event(&mut self, subject: ObjectRef, event_type: EventType, reason: &str, message: &str, cause: &str) {
+        let id = EffectId::new(cause, reason, &subject.uid);
+        let action = Action::Event { event_type, reason: reason.to_owned(), message: message.to_owned() };
+        self.push(id, subject, action, true);
+    }
+
+    /// Records a decision.
+    pub fn verdict(&mut self, verdict: Verdict) {
+        self.records.push(Payload::Decision(Box::new(verdict)));
+    }
+
+    /// Effects wanted so far: for tests of families.
+    pub fn wanted(&self) -> impl Iterator<Item = &Effect> {
+        self.effects.iter().map(|(effect, _)| effect)
+    }
+
+    fn push(&mut self, id: EffectId, subject: ObjectRef, action: Action, urgent: bool) {
+        self.effects.push((Effect { id, family: self.family, subject, action }, urgent));
+    }
+}
+
+/// Effects that wait: for a token, or for the lead.
+pub(crate) struct Queue {
+    bucket: TokenBucket,
+    leader: bool,
+    /// Latest status by urgency (false: urgent) and subject.
+    statuses: BTreeMap<(bool, ObjectRef), Effect>,
+    /// Manifests that a follower would have applied, latest by subject.
+    applies: BTreeMap<ObjectRef, Effect>,
+    ready: Vec<Effect>,
+    wake: Option<Mono>,
+}
+
+impl Queue {
+    pub(crate) fn new(rate: Rate, burst: u32, leader: bool) -> Queue {
+        let bucket = TokenBucket::new(rate, burst);
+        Queue { bucket, leader, statuses: BTreeMap::new(), applies: BTreeMap::new(), ready: Vec::new(), wake: None }
+    }
+
+    pub(crate) fn lead(&mut self, leader: bool) {
+        self.leader = leader;
+    }
+
+    pub(crate) fn push(&mut self, effect: Effect, urgent: bool) {
+        match &effect.action {
+            Action::Status { .. } => {
+                let was_urgent = self.statuses.remove(&(false, effect.subject.clone())).is_some();
+                self.statuses.remove(&(true, effect.subject.clone()));
+                self.statuses.insert((!(urgent || was_urgent), effect.subject.clone()), effect);
+            }
+            Action::Apply { .. } => {
+                self.applies.insert(effect.subject.clone(), effect);
+            }
+            // An event is news; the leader tells it, followers need not repeat it later.
+            Action::Event { .. } if self.leader => self.ready.push(effect),
+            Action::Event { .. } => {}
+        }
+    }
+
+    /// What may go out now.
+    pub(crate) fn drain(&mut self, now: Mono) -> Vec<Effect> {
+        self.wake = None;
+        let mut out = std::mem::take(&mut self.ready);
+        if !self.leader {
+            return out;
+        }
+        out.extend(std::mem::take(&mut self.applies).into_values());
+        while let Some(entry) = self.statuses.first_entry() {
+            match self.bucket.take(now) {
+                Ok(()) => out.push(entry.remove()),
+                Err(at) => {
+                    self.wake = Some(at);
+                    break;
+                }
+            }
+        }
+        out
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Mono> {
+        self.wake
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(queue: &mut Queue, name: &str, value: u32, urgent: bool) {
+        let kind = Kind::cluster("portal.io", "v1alpha1", "PortalClusterRule", "portalclusterrules");
+        let subject = ObjectRef { gvk: kind.gvk.clone(), name: name.into(), ..ObjectRef::default() };
+        let mut out = Outbox::new(FamilyId("rules"));
+        out.status(&kind, subject, json!({"value": value}), urgent);
+        for (effect, urgent) in out.effects {
+            queue.push(effect, urgent);
+        }
+    }
+
+    fn names(effects: &[Effect]) -> Vec<(&str, serde_json::Value)> {
+        let value = |it: &Effect| match &it.action {
+            Action::Status { status, .. } => status["value"].clone(),
+            Action::Apply { .. } | Action::Event { .. } => json!(null),
+        };
+        effects.iter().map(|it| (it.subject.name.as_str(), value(it))).collect()
+    }
+
+    #[test]
+    fn a_status_without_token_is_coalesced_and_retried_urgent_first() {
+        let at = |millis| Mono(Duration::from_millis(millis));
+        let mut queue = Queue::new("10/s".parse().unwrap(), 1, true);
+        status(&mut queue, "a", 1, true);
+        assert_eq!(names(&queue.drain(at(1000))), [("a", json!(1))]);
+        status(&mut queue, "b", 1, false);
+        status(&mut queue, "c", 1, true);
+        status(&mut queue, "b", 2, false);
+        assert_eq!(queue.drain(at(1000)), []);
+        assert_eq!(queue.next_deadline(), Some(at(1100)));
+        assert_eq!(names(&queue.drain(at(1100))), [("c", json!(1))]);
+        assert_eq!(names(&queue.drain(at(1200))), [("b", json!(2))]);
+        assert_eq!(queue.next_deadline(), None);
+    }
+
+    #[test]
+    fn followers_hold_their_effects_until_they_lead() {
+        let mut queue = Queue::new("10/s".parse().unwrap(), 9, false);
+        status(&mut queue, "a", 1, true);
+        status(&mut queue, "a", 2, false);
+        assert_eq!(queue.drain(Mono::default()), []);
+        queue.lead(true);
+        assert_eq!(names(&queue.drain(Mono::default())), [("a", json!(2))]);
+    }
+}
