@@ -186,6 +186,13 @@ impl<'a> Node<'a> {
         std::str::from_utf8(&self.text()[self.start()..self.end()]).unwrap_or_default()
     }
 
+    /// The value as an object of its own, which shares the text.
+    pub fn to_object(self) -> Object {
+        let (start, end) = (self.start(), self.end());
+        let text = self.object.text.slice(start..end);
+        Object { index: self.index().part(self.entry(), self.end_entry(), start, text.len()), text }
+    }
+
     /// The value as a tree, for cold paths.
     pub fn to_value(self) -> serde_json::Value {
         serde_json::from_str(self.raw()).unwrap_or_default()

@@ -58,6 +58,26 @@ impl Index {
         }
     }
 
+    /// The index of the value at `entry..end` alone, whose text begins at `start` and has `text_len` bytes.
+    pub(super) fn part(&self, entry: usize, end: usize, start: usize, text_len: usize) -> Index {
+        let mut words = Vec::with_capacity(end - entry);
+        let mut at = entry;
+        while at < end {
+            let (offset, container) = self.entry(at);
+            // The first entry points to its key where the value is a member; alone it points to the value.
+            let offset = if at == entry { 0 } else { offset - start };
+            if container {
+                words.push(offset as u32 | CONTAINER);
+                words.push((self.end(at) - entry) as u32);
+                at += 2;
+            } else {
+                words.push(offset as u32);
+                at += 1;
+            }
+        }
+        Index::new(&words, text_len)
+    }
+
     pub(super) fn memory(&self) -> usize {
         match self {
             Index::Short(words) => size_of_val(&**words),

@@ -57,6 +57,16 @@ proptest! {
     }
 
     #[test]
+    fn a_part_stands_alone(value in values()) {
+        let whole = Object::from_value(&json!({"pad": "x".repeat(9), "list": [value.clone()], "member": value}));
+        let element = whole.at(&["list"]).unwrap().elements().next().unwrap();
+        for part in [element.to_object(), whole.at(&["member"]).unwrap().to_object()] {
+            prop_assert_eq!(&part, &Object::from_value(&value));
+            prop_assert_eq!(walk(part.root()), value.clone());
+        }
+    }
+
+    #[test]
     fn removing_a_member_leaves_the_rest(value in values()) {
         let value = json!({"metadata": {"name": "x", "managedFields": value.clone(), "uid": 1}, "spec": value});
         let without = Object::parse(value.to_string()).unwrap().without(&["metadata", "managedFields"]);

@@ -1,0 +1,24 @@
+//! The real clock, read in one place.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use kanon_core::{Mono, Now};
+
+/// Both clocks of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// Monotonic time begins here.
+    pub fn start() -> Clock {
+        Clock { started: Instant::now() }
+    }
+
+    /// This moment.
+    pub fn now(&self) -> Now {
+        Now::new(Timestamp::now(), Mono(self.started.elapsed()))
+    }
+}

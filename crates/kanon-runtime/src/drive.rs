@@ -1,0 +1,201 @@
+//! The loop. One task owns the plane; inputs come over bounded queues; records are durable before effects leave.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use kanon_core::{Effect, Input, Mono};
+use kanon_plane::{ObjectStore, Payload, Plane, Step, Views};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::Clock, log::DecisionLog};
+
+/// Object events, folders, outcomes: a full queue makes its senders wait, which slows watches and loses nothing.
+const INPUTS_MAX: usize = 4096;
+/// Answered reviews: a full queue drops, and counts what it drops (spec/rules 4.3).
+const REVIEWS_MAX: usize = 8192;
+/// Inputs taken together before one write to the log.
+const BATCH_MAX: usize = 512;
+/// The loop wakes at least this often, so that a jump of the wall clock is noticed (design §8, "Time").
+const NAP_MAX: Duration = Duration::from_secs(60);
+
+/// What readers see, published by the loop.
+pub struct Shared {
+    /// The views of all families.
+    pub views: ArcSwap<Views>,
+    /// The looked-up objects.
+    pub objects: ArcSwap<ObjectStore>,
+    /// Reviews whose counts were lost to a full queue: clean ones, and ones with verdicts.
+    pub dropped: [AtomicU64; 2],
+    /// Records in the decision log.
+    pub records: AtomicU64,
+    /// Appends to the decision log that failed.
+    pub log_errors: AtomicU64,
+}
+
+/// Where inputs go in. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    inputs: mpsc::Sender<Input>,
+    reviews: mpsc::Sender<Input>,
+    shared: Arc<Shared>,
+}
+
+impl Intake {
+    /// Hands an input to the loop, waiting while its queue is full. Inputs after the end of the loop are dropped.
+    pub async fn send(&self, input: Input) {
+        let _ = self.inputs.send(input).await;
+    }
+
+    /// Hands an answered review to the loop without ever waiting. Clean ones are dropped first: they leave half of the queue
+    /// to those that carry verdicts.
+    pub fn reviewed(&self, input: Input) {
+        let has_verdicts = matches!(&input, Input::Reviewed { verdicts, .. } if !verdicts.is_empty());
+        let free = self.reviews.capacity();
+        let fits = if has_verdicts { free > 0 } else { free > REVIEWS_MAX / 2 };
+        if !fits || self.reviews.try_send(input).is_err() {
+            self.shared.dropped[usize::from(has_verdicts)].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The running loop.
+pub struct Handle {
+    /// Where inputs go in.
+    pub intake: Intake,
+    /// What readers see.
+    pub shared: Arc<Shared>,
+    /// Ends when the loop has stopped and the log is closed.
+    pub done: std::thread::JoinHandle<()>,
+}
+
+/// Starts the loop on a thread of its own. Effects go to `effects`; the executor answers with [`Input::Delivered`].
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(
+    plane: Plane,
+    log: Option<DecisionLog>,
+    clock: Clock,
+    effects: mpsc::Sender<Effect>,
+    stop: CancellationToken,
+) -> std::io::Result<Handle> {
+    let shared = Arc::new(Shared {
+        views: ArcSwap::from_pointee(plane.views().clone()),
+        objects: ArcSwap::from_pointee(plane.objects().clone()),
+        dropped: [AtomicU64::new(0), AtomicU64::new(0)],
+        records: AtomicU64::new(log.as_ref().map_or(0, |it| it.chain().seq())),
+        log_errors: AtomicU64::new(0),
+    });
+    let (inputs, input_queue) = mpsc::channel(INPUTS_MAX);
+    let (reviews, review_queue) = mpsc::channel(REVIEWS_MAX);
+    let intake = Intake { inputs, reviews, shared: Arc::clone(&shared) };
+    let driver =
+        Driver { plane, log, clock, effects, shared: Arc::clone(&shared), unwritten: Vec::new(), held: Vec::new() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let run = move || runtime.block_on(driver.run(input_queue, review_queue, stop));
+    let done = std::thread::Builder::new().name("plane".into()).spawn(run)?;
+    Ok(Handle { intake, shared, done })
+}
+
+struct Driver {
+    plane: Plane,
+    log: Option<DecisionLog>,
+    clock: Clock,
+    effects: mpsc::Sender<Effect>,
+    shared: Arc<Shared>,
+    /// Records that the disk did not take yet.
+    unwritten: Vec<Payload>,
+    /// Effects that wait for their records.
+    held: Vec<Effect>,
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut reviews: mpsc::Receiver<Input>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let nap = self.nap();
+            let first = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(input) = inputs.recv() => input,
+                Some(input) = reviews.recv() => input,
+                () = tokio::time::sleep(nap) => Input::Tick,
+            };
+            self.take(&first);
+            for _ in 1..BATCH_MAX {
+                let Ok(input) = inputs.try_recv().or_else(|_| reviews.try_recv()) else { break };
+                self.take(&input);
+            }
+            self.release().await;
+        }
+        // What was already answered is recorded before the log closes.
+        while let Ok(input) = reviews.try_recv() {
+            self.take(&input);
+        }
+        self.write();
+    }
+
+    fn nap(&self) -> Duration {
+        if !self.unwritten.is_empty() {
+            return Duration::from_secs(1);
+        }
+        let now = self.clock.now().mono;
+        self.plane.next_deadline().map_or(NAP_MAX, |at: Mono| at.since(now).min(NAP_MAX))
+    }
+
+    fn take(&mut self, input: &Input) {
+        let Step { records, effects, views, objects } = self.plane.handle(input, self.clock.now());
+        if let Some(views) = views {
+            self.shared.views.store(Arc::new(views));
+        }
+        if let Some(objects) = objects {
+            self.shared.objects.store(Arc::new(objects));
+        }
+        self.unwritten.extend(records);
+        self.held.extend(effects);
+    }
+
+    /// Writes what is unwritten, then lets the held effects go.
+    async fn release(&mut self) {
+        if !self.write() {
+            return;
+        }
+        for effect in self.held.drain(..) {
+            let _ = self.effects.send(effect).await;
+        }
+    }
+
+    /// Whether all records are durable.
+    fn write(&mut self) -> bool {
+        let Some(log) = &mut self.log else {
+            self.unwritten.clear();
+            return true;
+        };
+        match log.append(&self.unwritten, self.clock.now().wall) {
+            Ok(()) => {
+                self.unwritten.clear();
+                self.shared.records.store(log.chain().seq(), Ordering::Relaxed);
+                true
+            }
+            Err(error) => {
+                // Kept and tried again; effects wait. Past the bound the oldest go, counted as errors.
+                self.shared.log_errors.fetch_add(1, Ordering::Relaxed);
+                let surplus = self.unwritten.len().saturating_sub(REVIEWS_MAX);
+                self.unwritten.drain(..surplus);
+                tracing::error!(%error, surplus, "decision records could not be written; effects wait");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The loop: it owns the plane, reads the clock once per input, makes records durable before effects leave, and publishes
+//! views to the webhook. The files of the decision log and the policy folder are its too.
+//!
+//! It knows no policy family, and no API server: inputs come and effects go over channels that the binary wires.
+#![allow(clippy::disallowed_methods, reason = "a shell: it reads clocks and starts threads for the pure middle")]
+
+mod clock;
+mod drive;
+mod folder;
+pub mod log;
+
+pub use clock::Clock;
+pub use drive::{Handle, Intake, Shared, start};
+pub use folder::{FolderError, read_folder, watch_folder};
