@@ -1,0 +1,57 @@
+//! Kubernetes' built-in kinds (1.32) as one table of the project's own, and what follows from knowing a kind by name:
+//! defaults, validation in upstream's words, printed columns, protobuf bodies.
+//!
+//! The tables under `tables/` are the source of truth: types and fields (format: `table.rs`) and resources (format:
+//! `resources.rs`). To add a field, add a line there. Pure: values and times in, values out.
+
+mod names;
+mod resources;
+mod table;
+
+use std::sync::Arc;
+
+use kanon_schema::Schema;
+
+pub use names::{
+    NameRule, label_1035_problems, label_problems, label_value_problems, qualified_name_problems, subdomain_problems,
+};
+pub use resources::{BuiltinKind, Subresource, body_schema, by_kind, find, kinds};
+
+/// Package of the types that all kinds share.
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+
+/// The schema published under `name`, such as `io.k8s.api.core.v1.PodSpec`. Built at first use, then shared.
+pub fn type_schema(name: &str) -> Option<Arc<Schema>> {
+    table::tables().find(name).map(|id| table::tables().schema(id))
+}
+
+/// Names of all types in the tables, for documents that list them.
+pub fn type_names() -> impl Iterator<Item = &'static str> {
+    table::tables().names()
+}
+
+/// `metadata` of every object.
+pub fn object_meta() -> Arc<Schema> {
+    meta("ObjectMeta")
+}
+
+/// `metadata` of every list.
+pub fn list_meta() -> Arc<Schema> {
+    meta("ListMeta")
+}
+
+/// A type of `meta/v1`; the tables hold those that this module names (tested).
+fn meta(local: &str) -> Arc<Schema> {
+    type_schema(&format!("{META}.{local}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn shared_types_are_found() {
+        assert!(super::object_meta().properties.contains_key("managedFields"));
+        assert!(super::list_meta().properties.contains_key("continue"));
+        let template = super::type_schema("io.k8s.api.core.v1.PodTemplateSpec").unwrap();
+        assert_eq!(template.properties["spec"].properties["containers"].proto, Some(2));
+    }
+}
