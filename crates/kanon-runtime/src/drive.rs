@@ -53,6 +53,11 @@ impl Intake {
         let _ = self.inputs.send(input).await;
     }
 
+    /// The queue itself, for shells that hold many senders.
+    pub fn sender(&self) -> mpsc::Sender<Input> {
+        self.inputs.clone()
+    }
+
     /// Hands an answered review to the loop without ever waiting. Clean ones are dropped first: they leave half of the queue
     /// to those that carry verdicts.
     pub fn reviewed(&self, input: Input) {

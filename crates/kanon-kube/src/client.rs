@@ -1,0 +1,192 @@
+//! Calls to the API server: bytes in, objects out, `Status` answers as errors.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use kanon_core::Object;
+use kube::{
+    Client, Config,
+    client::Body,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+/// The field manager under which Kanon writes.
+pub(crate) const FIELD_MANAGER: &str = "kanon";
+/// Answers larger than this are refused; lists are paged far below it.
+const ANSWER_LEN_MAX: usize = 256 << 20;
+
+/// Where the API server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `$KUBECONFIG`, `~/.kube/config`, or the service account of the pod we run in.
+    Infer,
+    /// A kubeconfig file.
+    File(PathBuf),
+    /// The text of a kubeconfig.
+    Text(String),
+}
+
+/// What can go wrong with a call.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No usable configuration.
+    #[error("no usable kubeconfig: {0}")]
+    Config(String),
+    /// The server could not be reached, or broke off.
+    #[error("the API server cannot be reached: {0}")]
+    Transport(String),
+    /// The server refused.
+    #[error("{message}")]
+    Status {
+        /// HTTP status.
+        code: u16,
+        /// The Status object's reason, such as `NotFound`.
+        reason: String,
+        /// The Status object's message.
+        message: String,
+    },
+    /// The server's answer makes no sense.
+    #[error("the API server's answer cannot be read: {0}")]
+    Answer(String),
+}
+
+impl Error {
+    /// The HTTP status, if the server answered with one.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Error::Status { code, .. } => Some(*code),
+            Error::Config(_) | Error::Transport(_) | Error::Answer(_) => None,
+        }
+    }
+
+    /// Whether the same call may succeed later: no answer, too many requests, or a server's own trouble.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::Transport(_) | Error::Answer(_) => true,
+            Error::Config(_) => false,
+            Error::Status { code, .. } => matches!(code, 408 | 429 | 500..),
+        }
+    }
+}
+
+/// An API server. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    client: Client,
+}
+
+impl Api {
+    /// Reads the configuration; does not call the server yet.
+    ///
+    /// # Errors
+    /// A kubeconfig that is missing or cannot be used.
+    pub async fn connect(source: &Source) -> Result<Api, Error> {
+        let wrong = |error: &dyn std::error::Error| Error::Config(chain(error));
+        let options = KubeConfigOptions::default();
+        let custom = async |kubeconfig| {
+            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+            config.map_err(|error| wrong(&error))
+        };
+        let mut config = match source {
+            Source::Infer => Config::infer().await.map_err(|error| wrong(&error))?,
+            Source::File(path) => custom(Kubeconfig::read_from(path).map_err(|error| wrong(&error))?).await?,
+            Source::Text(text) => custom(Kubeconfig::from_yaml(text).map_err(|error| wrong(&error))?).await?,
+        };
+        // A watch is silent for as long as nothing happens; its end is asked for by `timeoutSeconds`.
+        config.read_timeout = None;
+        let client = Client::try_from(config).map_err(|error| wrong(&error))?;
+        Ok(Api { client })
+    }
+
+    /// One object, or whatever JSON stands at `path`; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// Every answer but success and 404.
+    pub async fn get(&self, path: &str) -> Result<Option<Object>, Error> {
+        match self.call(Method::GET, path, None).await {
+            Ok(object) => Ok(Some(object)),
+            Err(Error::Status { code: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A call with an optional body of a content type.
+    ///
+    /// # Errors
+    /// Every answer but success.
+    pub async fn call(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> Result<Object, Error> {
+        let response = self.send(method, path, body).await?;
+        let (parts, body) = response.into_parts();
+        let body = http_body_util::Limited::new(body, ANSWER_LEN_MAX);
+        let body = body.collect().await.map_err(|error| Error::Transport(error.to_string()))?.to_bytes();
+        if parts.status.is_success() {
+            return Object::parse(body).map_err(|error| Error::Answer(error.to_string()));
+        }
+        Err(refusal(parts.status, &body))
+    }
+
+    /// Creates or updates by server-side apply under Kanon's field manager, taking over fields of others.
+    ///
+    /// # Errors
+    /// As [`Api::call`].
+    pub async fn apply(&self, path: &str, manifest: &serde_json::Value) -> Result<Object, Error> {
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}&force=true");
+        self.call(Method::PATCH, &path, Some(("application/apply-patch+yaml", manifest.to_string().into_bytes()))).await
+    }
+
+    /// A merge patch.
+    ///
+    /// # Errors
+    /// As [`Api::call`].
+    pub async fn merge(&self, path: &str, patch: &serde_json::Value) -> Result<Object, Error> {
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+        self.call(Method::PATCH, &path, Some(("application/merge-patch+json", patch.to_string().into_bytes()))).await
+    }
+
+    /// A streamed answer: the watch's body.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Body, Error> {
+        let (parts, body) = self.send(Method::GET, path, None).await?.into_parts();
+        if parts.status.is_success() {
+            return Ok(body);
+        }
+        let body = http_body_util::Limited::new(body, ANSWER_LEN_MAX).collect().await;
+        Err(refusal(parts.status, &body.map(|it| it.to_bytes()).unwrap_or_default()))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> Result<Response<Body>, Error> {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(header::ACCEPT, "application/json");
+        if let Some((content_type, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *content_type);
+        }
+        let body = body.map_or_else(Body::empty, |(_, text)| Body::from(text));
+        let request = request.body(body).map_err(|error| Error::Transport(error.to_string()))?;
+        self.client.send(request).await.map_err(|error| Error::Transport(chain(&error)))
+    }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn refusal(code: StatusCode, body: &Bytes) -> Error {
+    let status = Object::parse(body.clone()).ok().filter(|it| it.str_at(&["kind"]) == "Status");
+    let text = |key| {
+        let node = status.as_ref().and_then(|it| it.root().get(key)).and_then(kanon_core::Node::as_str);
+        node.map(std::borrow::Cow::into_owned)
+    };
+    let message = text("message").unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned());
+    Error::Status { code: code.as_u16(), reason: text("reason").unwrap_or_default(), message }
+}

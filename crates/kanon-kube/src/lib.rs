@@ -1,0 +1,16 @@
+//! The way to any Kubernetes API server, embedded or real: objects come in as bytes, effects go out.
+//!
+//! `kube` gives configuration, TLS and single calls; list and watch bodies are framed here and handed on as bytes, because a
+//! typed watcher builds a tree of every object. It knows no policy family.
+
+mod client;
+mod effects;
+mod install;
+mod lease;
+mod watch;
+
+pub use client::{Api, Error, Source};
+pub use effects::run_effects;
+pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};
+pub use lease::{Candidate, run_election};
+pub use watch::run_watch;

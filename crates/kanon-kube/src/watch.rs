@@ -1,0 +1,117 @@
+//! Watches one kind: a pure state machine ([`machine`]) that says what to ask next, and the task that asks.
+
+mod lines;
+mod machine;
+
+use std::{sync::Arc, time::Duration};
+
+use http_body_util::BodyExt;
+use kanon_core::{Input, Kind, Now};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    lines::Lines,
+    machine::{Happened, Machine, Want},
+};
+use crate::client::{Api, Error};
+
+/// How long one watch request lasts (kube-rs' and client-go's range; servers end them cleanly).
+const WATCH_SECS: u64 = 290;
+/// A watch without any byte for longer than it may last is dead.
+const SILENCE_MAX: Duration = Duration::from_secs(WATCH_SECS + 30);
+
+/// Watches `kind` in all namespaces and hands every change to `send`, until cancelled. Never ends by itself: errors are
+/// logged and retried with back-off. It ends with the receiver of `send`.
+pub async fn run_watch(
+    api: Api,
+    kind: Arc<Kind>,
+    clock: impl Fn() -> Now + Send + Sync,
+    send: mpsc::Sender<Input>,
+    stop: CancellationToken,
+) {
+    let mut task = Task { machine: Machine::default(), api, kind, clock, send };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            go_on = task.step() => if !go_on { return },
+        }
+    }
+}
+
+struct Task<C> {
+    machine: Machine,
+    api: Api,
+    kind: Arc<Kind>,
+    clock: C,
+    send: mpsc::Sender<Input>,
+}
+
+impl<C: Fn() -> Now + Send + Sync> Task<C> {
+    /// Asks for what the machine wants next; `false` when nobody listens any more.
+    async fn step(&mut self) -> bool {
+        match self.machine.want() {
+            Want::Wait { until } => {
+                tokio::time::sleep(until.since((self.clock)().mono)).await;
+                self.deliver(Happened::Woke).await
+            }
+            Want::List { next } => {
+                let next = next.map_or(String::new(), |it| format!("&continue={it}"));
+                let page = self.api.get(&format!("{}?limit=500{next}", self.kind.path(""))).await;
+                let happened = match page {
+                    Ok(Some(page)) => Happened::Page(page),
+                    Ok(None) => Happened::Failed { code: Some(404), message: "the kind is not installed".into() },
+                    Err(error) => failed(&error),
+                };
+                self.deliver(happened).await
+            }
+            Want::Watch { resource_version } => self.watch(&resource_version).await,
+        }
+    }
+
+    async fn watch(&mut self, version: &str) -> bool {
+        let query =
+            format!("watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECS}&resourceVersion={version}");
+        let mut body = match self.api.stream(&format!("{}?{query}", self.kind.path(""))).await {
+            Ok(body) => body,
+            Err(error) => return self.deliver(failed(&error)).await,
+        };
+        let mut lines = Lines::default();
+        loop {
+            let frame = match tokio::time::timeout(SILENCE_MAX, body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => {
+                    return self.deliver(Happened::Failed { code: None, message: error.to_string() }).await;
+                }
+                Ok(None) | Err(_) => return self.deliver(Happened::Ended).await,
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            for line in lines.push(data) {
+                if !self.deliver(Happened::Line(line)).await {
+                    return false;
+                }
+                if !matches!(self.machine.want(), Want::Watch { .. }) {
+                    return true;
+                }
+            }
+        }
+    }
+
+    async fn deliver(&mut self, happened: Happened) -> bool {
+        let kind = &self.kind;
+        if let Happened::Failed { code, message } = &happened {
+            tracing::warn!(kind = kind.gvk.kind, code, message, "watch failed, trying again");
+        }
+        let outcome = self.machine.handle(happened, (self.clock)().mono);
+        for (change, object) in outcome.changes {
+            if self.send.send(Input::Object { kind: Arc::clone(kind), change, object }).await.is_err() {
+                return false;
+            }
+        }
+        !outcome.synced || self.send.send(Input::Synced { kind: Arc::clone(kind) }).await.is_ok()
+    }
+}
+
+fn failed(error: &Error) -> Happened {
+    Happened::Failed { code: error.code(), message: error.to_string() }
+}
