@@ -1,0 +1,50 @@
+//! `/metrics`, `/healthz`, `/readyz` (spec/rules 9.3).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+
+use crate::metrics::Metrics;
+
+/// The probes' service.
+pub struct Probes {
+    metrics: Arc<Metrics>,
+    /// What is not ready yet; empty when all is.
+    waiting: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+impl Probes {
+    /// Probes that are ready when `waiting` gives nothing.
+    pub fn new(metrics: Arc<Metrics>, waiting: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Probes {
+        Probes { metrics, waiting: Box::new(waiting) }
+    }
+
+    /// Answers one HTTP request.
+    pub fn handle<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let waiting = || (self.waiting)();
+        match request.uri().path() {
+            "/metrics" => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                answer(StatusCode::OK, kind, self.metrics.render())
+            }
+            "/healthz" | "/livez" => answer(StatusCode::OK, "text/plain", "ok".into()),
+            "/readyz" => match waiting() {
+                waiting if waiting.is_empty() => answer(StatusCode::OK, "text/plain", "ok".into()),
+                waiting => {
+                    let text = format!("not ready\nwaiting for: {}\n", waiting.join(", "));
+                    answer(StatusCode::SERVICE_UNAVAILABLE, "text/plain", text)
+                }
+            },
+            _ => answer(StatusCode::NOT_FOUND, "text/plain", "404 page not found\n".into()),
+        }
+    }
+}
+
+fn answer(code: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+}

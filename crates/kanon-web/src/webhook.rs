@@ -1,0 +1,113 @@
+//! The admission webhook (spec/rules 4.1, 4.2): POST, one review, one answer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
+use kanon_core::{Input, Now, Outcome, Review};
+use kanon_plane::{Answer, ObjectStore, Views};
+
+use crate::{
+    metrics::Metrics,
+    review::{parse_review, render_answer},
+};
+
+/// Largest body (spec/rules 4.1).
+const BODY_LEN_MAX: usize = 8 << 20;
+
+/// What the webhook decides from: published by the loop, taken once per request.
+pub trait Snapshot: Send + Sync {
+    /// The views of all families.
+    fn views(&self) -> Arc<Views>;
+    /// The looked-up objects.
+    fn objects(&self) -> Arc<ObjectStore>;
+    /// This moment.
+    fn now(&self) -> Now;
+    /// Takes what was decided, without ever waiting.
+    fn post(&self, input: Input);
+}
+
+/// The webhook's service.
+pub struct Webhook {
+    snapshot: Arc<dyn Snapshot>,
+    metrics: Arc<Metrics>,
+}
+
+impl Webhook {
+    /// A webhook over what the loop publishes.
+    pub fn new(snapshot: Arc<dyn Snapshot>, metrics: Arc<Metrics>) -> Webhook {
+        Webhook { snapshot, metrics }
+    }
+
+    /// Answers one HTTP request, on any path.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if request.method() != Method::POST {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "an AdmissionReview is sent by POST");
+        }
+        let body = match Limited::new(request.into_body(), BODY_LEN_MAX).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return plain(StatusCode::BAD_REQUEST, &format!("the body cannot be read: {error}")),
+        };
+        self.answer(body)
+    }
+
+    /// Answers one body.
+    pub fn answer(&self, body: Bytes) -> Response<Full<Bytes>> {
+        let started = Instant::now();
+        let review = match parse_review(body) {
+            Ok(review) => Arc::new(review),
+            // A client's garbage: not counted against readiness (spec/rules 4.6).
+            Err(error) => return plain(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        // A bug in an engine must fail this one request, not the process.
+        let answer = catch_unwind(AssertUnwindSafe(|| {
+            self.snapshot.views().review(&review, &*self.snapshot.objects(), self.snapshot.now())
+        }));
+        let Ok(answer) = answer else {
+            tracing::error!(uid = review.uid, "the decision panicked");
+            self.metrics.decided("error", started.elapsed());
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error: the decision panicked");
+        };
+        let body = render_answer(&review.uid, &answer);
+        self.metrics.decided(decision(&answer), started.elapsed());
+        self.count_bypass(&review, &answer);
+        for (family, reviewed) in answer.reviewed {
+            let (verdicts, counts) = (reviewed.verdicts, reviewed.counts);
+            self.snapshot.post(Input::Reviewed { family, review: Arc::clone(&review), verdicts, counts });
+        }
+        let mut response = Response::new(Full::new(body.into()));
+        response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        response
+    }
+
+    fn count_bypass(&self, review: &Review, answer: &Answer) {
+        if is_bypass(answer) {
+            self.metrics.bypassed(&review.namespace);
+        }
+    }
+}
+
+/// The metric's label for an answer (spec/rules 4.2, step 7).
+fn decision(answer: &Answer) -> &'static str {
+    if answer.outcome == Outcome::Allow && is_bypass(answer) { "bypass" } else { answer.outcome.as_str() }
+}
+
+fn is_bypass(answer: &Answer) -> bool {
+    answer.reviewed.iter().flat_map(|(_, it)| &it.verdicts).any(|it| it.reason == "Bypass")
+}
+
+fn plain(code: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{message}\n"))));
+    *response.status_mut() = code;
+    response
+}
