@@ -1,8 +1,12 @@
 //! The redb database: how it is opened, its tables, and the guard against panics on damaged files.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    io,
+    ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use redb::{Builder, Database, StorageBackend, TableDefinition};
+use redb::{BackendError, Builder, Database, StorageBackend, TableDefinition};
 
 use crate::error::{Error, storage};
 
@@ -20,6 +24,13 @@ pub(crate) const FORMAT: &str = "format";
 pub(crate) const REVISION: &str = "revision";
 /// The layout of the tables and rows. Raise it with every change that older versions would misread.
 pub(crate) const FORMAT_VERSION: u64 = 1;
+
+/// Bytes of redb's magic number (redb docs/design.md, "Super-header").
+const MAGIC: usize = 9;
+/// Bytes before redb's first page of data (the same place).
+const HEADER: usize = 512;
+/// More than redb gives a new file, which is a little over 1 MiB.
+const NEW_FILE_MAX: usize = 2 << 20;
 
 /// Bounds of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +54,47 @@ impl Default for Options {
 /// # Errors
 /// I/O, a damaged or foreign file, a file that is in use.
 pub fn database(backend: impl StorageBackend, options: &Options) -> Result<Database, Error> {
-    guarded(|| Builder::new().set_cache_size(options.cache_bytes).create_with_backend(backend).map_err(storage))
+    guarded(|| {
+        start_over_if_unfinished(&backend)?;
+        Builder::new().set_cache_size(options.cache_bytes).create_with_backend(backend).map_err(storage)
+    })
+}
+
+/// redb writes its magic number last of all when it makes a file. A fault in between leaves a file that it would never open again,
+/// though it holds nothing: such a file is emptied.
+fn start_over_if_unfinished(backend: &impl StorageBackend) -> Result<(), Error> {
+    let whole = (Bound::Unbounded, Bound::Unbounded);
+    let locked = match backend.try_lock_range(whole.0, whole.1) {
+        Ok(true) => true,
+        // Perhaps another process is just making the file.
+        Ok(false) => return Err(Error::InUse),
+        // Backends need not know locks; then nobody else has them either.
+        Err(BackendError::Unsupported) => false,
+        Err(error) => return Err(storage(redb::Error::from(error))),
+    };
+    let outcome = is_unfinished(backend).and_then(|unfinished| if unfinished { backend.set_len(0) } else { Ok(()) });
+    if locked {
+        backend.unlock_range(whole.0, whole.1).map_err(|error| storage(redb::Error::from(error)))?;
+    }
+    outcome.map_err(|error| storage(redb::Error::Io(error)))
+}
+
+/// Whether there is nothing but zeros after the header, and a header without its first bytes, in a file not longer than a new one.
+fn is_unfinished(backend: &impl StorageBackend) -> Result<bool, io::Error> {
+    let len = usize::try_from(backend.len()?).unwrap_or(usize::MAX);
+    if !(MAGIC..=NEW_FILE_MAX).contains(&len) {
+        return Ok(false);
+    }
+    let mut magic = [0; MAGIC];
+    backend.read(0, &mut magic)?;
+    if magic != [0; MAGIC] {
+        return Ok(false);
+    }
+    let mut rest = vec![0; len.saturating_sub(HEADER)];
+    if !rest.is_empty() {
+        backend.read(HEADER as u64, &mut rest)?;
+    }
+    Ok(rest.iter().all(|byte| *byte == 0))
 }
 
 /// Runs `work` on redb. On some damaged files redb panics where it should report; here that becomes an error.

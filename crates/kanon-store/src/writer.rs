@@ -272,6 +272,13 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// Closes the file in order; through the guard, since closing a damaged file may panic.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// What a key holds after an event.
 fn state_after(event: &Event) -> Option<Arc<Entry>> {
     (event.kind != EventKind::Deleted).then(|| Arc::clone(&event.entry))

@@ -2,6 +2,8 @@
 //!
 //! `KANON_STORE_CASES` sets the number of scripts for each property; the default is a size for every build.
 
+mod damage;
+mod faults;
 mod invariants;
 mod reference;
 mod script;

@@ -1,0 +1,107 @@
+//! Files that are damaged, newer or somebody else's: a clear error or, where the damage hit nothing, the whole truth. Never a panic.
+
+use kanon_store::{
+    Change, Disk, Draft, Error, Expect, Key, ListOptions, Memory, Options, Write, Writer, database,
+    redb::{self, TableDefinition},
+};
+use proptest::prelude::*;
+
+use crate::reference::object;
+
+const OPTIONS: Options = Options { cache_bytes: 1 << 20, history_events: 8, history_bytes: usize::MAX };
+
+fn open(disk: &Disk) -> Result<(Writer, Memory), Error> {
+    Writer::open(database(disk.clone(), &OPTIONS)?, OPTIONS)
+}
+
+/// A store with some content, closed in order.
+fn sound() -> Vec<u8> {
+    let disk = Disk::new();
+    let (mut writer, mut memory) = open(&disk).expect("opens");
+    for round in 0..4 {
+        for item in 0..6 {
+            let key = Key::new("core/pods", "shop", &format!("{item}"));
+            let expect = memory.get(&key).map_or(Expect::Absent, |entry| Expect::At(entry.revision));
+            let change = Change::Put(Draft::new(&object(key.as_str(), round, 0)).expect("an object"));
+            writer.stage(Write { key, expect, change }, &memory).expect("the state is as expected");
+        }
+        memory.publish(writer.commit().expect("a sound disk"));
+    }
+    drop(writer);
+    disk.content()
+}
+
+fn texts(memory: &Memory) -> Vec<String> {
+    let page = memory.list("", ListOptions::default()).expect("the current state");
+    page.entries.iter().map(|entry| format!("{} {:?}", entry.key, entry.object)).collect()
+}
+
+/// A redb file with one table of numbers.
+fn foreign(table: &str, record: &str, number: u64) -> Disk {
+    let disk = Disk::new();
+    let database = redb::Builder::new().create_with_backend(disk.clone()).expect("creates");
+    let write = database.begin_write().expect("begins");
+    let definition = TableDefinition::<&str, u64>::new(table);
+    write.open_table(definition).expect("opens").insert(record, number).expect("inserts");
+    write.commit().expect("commits");
+    drop(database);
+    disk
+}
+
+#[test]
+fn a_newer_format_is_named() {
+    let outcome = open(&foreign("meta", "format", 2));
+    assert!(matches!(outcome, Err(Error::Version { found: 2, known: 1 })), "{outcome:?}");
+}
+
+#[test]
+fn the_file_of_another_program_is_left_alone() {
+    for disk in [foreign("prices", "apple", 3), foreign("meta", "apple", 3)] {
+        let before = disk.content().len();
+        let outcome = open(&disk);
+        assert!(matches!(outcome, Err(Error::Foreign { .. })), "{outcome:?}");
+        assert_eq!(disk.content().len(), before);
+    }
+}
+
+#[test]
+fn what_is_no_store_at_all_is_corrupt() {
+    for content in [
+        vec![0; 4 << 20],
+        b"not a database".repeat(1000),
+        vec![7; 1],
+        sound()[..1000].to_vec(),
+        sound()[..5000].to_vec(),
+    ] {
+        let len = content.len();
+        let outcome = open(&Disk::with(content));
+        assert!(matches!(outcome, Err(Error::Corrupt { .. })), "{len} bytes: {:?}", outcome.map(|(_, memory)| memory));
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(200))]
+
+    #[test]
+    fn damage_is_found_or_harmless(places in prop::collection::vec((any::<prop::sample::Index>(), 1..=u8::MAX), 1..6)) {
+        let mut content = sound();
+        let (_, memory) = open(&Disk::with(content.clone())).expect("sound");
+        let want = texts(&memory);
+        // Where something is written, or most places would be empty pages.
+        let used: Vec<usize> = (0..content.len()).filter(|at| content[*at] != 0).collect();
+        for (place, bits) in places {
+            content[used[place.index(used.len())]] ^= bits;
+        }
+        match open(&Disk::with(content)) {
+            Ok((mut writer, memory)) => {
+                prop_assert_eq!(texts(&memory), want);
+                let change = Change::Put(Draft::new(&object("new", 1, 0)).expect("an object"));
+                let key = Key::new("core/pods", "shop", "new");
+                writer.stage(Write { key, expect: Expect::Absent, change }, &memory).expect("new");
+                // Damage outside of what was read may show only now; that it ends as an error is all there is to ask.
+                let _ = writer.commit();
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+}
