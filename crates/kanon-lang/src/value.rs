@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{Node, NodeKind, Number};
 
-use crate::language::Arena;
+use crate::language::{Arena, EvalError};
 
 /// A value during an evaluation.
 #[derive(Clone, Copy)]
@@ -47,6 +47,12 @@ pub trait Record: Sync {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>>;
     /// All member names, sorted.
     fn names(&self) -> &'static [&'static str];
+    /// Calls it with `args`, where it is a function (`cluster.pods.list("ns", {})`); `None` for plain maps. Which
+    /// number and types of arguments it takes is its own affair: what does not fit is an error of the call.
+    fn call<'a>(&'a self, args: &[Value<'a>], arena: &'a Arena) -> Option<Result<Value<'a>, EvalError>> {
+        let _ = (args, arena);
+        None
+    }
 }
 
 impl<'a> Value<'a> {

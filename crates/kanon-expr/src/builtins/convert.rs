@@ -1,0 +1,131 @@
+//! Conversions between types, and values as Go prints them.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use kanon_lang::{Arena, Value};
+
+use super::{Builtin, Call};
+use crate::{
+    eval::{Machine, Outcome},
+    value::{Number, elements, kind_name, number, sorted_members, type_name},
+};
+
+pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+    match call.builtin {
+        Builtin::Type => Ok(Value::Str(kind(call.arg(0)))),
+        Builtin::String => {
+            if let Value::Str(_) = call.arg(0) {
+                return Ok(call.arg(0));
+            }
+            let text = shown(call.arg(0), machine.arena);
+            machine.text(&text)
+        }
+        Builtin::Int => int(machine, call),
+        Builtin::Float => float(machine, call),
+        Builtin::ToBase64 => {
+            let text = STANDARD.encode(call.text(machine, 0)?);
+            machine.text(&text)
+        }
+        _ => from_base64(machine, call),
+    }
+}
+
+fn kind(value: Value<'_>) -> &'static str {
+    kind_name(value)
+}
+
+fn int<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+    match (number(call.arg(0)), call.arg(0)) {
+        (Some(Number::Int(int)), _) => Ok(Value::Int(int)),
+        (Some(Number::Float(float)), _) => Ok(Value::Int(float as i64)),
+        (None, Value::Str(text)) => match text.parse() {
+            Ok(int) => Ok(Value::Int(int)),
+            Err(_) => call.fail(machine, format!("invalid operation: int({text})")),
+        },
+        (None, other) => call.fail(machine, format!("invalid operation: int({})", type_name(other))),
+    }
+}
+
+fn float<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+    match (number(call.arg(0)), call.arg(0)) {
+        (Some(number), _) => Ok(Value::Float(number.float())),
+        (None, Value::Str(text)) => match text.parse() {
+            Ok(float) => Ok(Value::Float(float)),
+            Err(_) => call.fail(machine, format!("invalid operation: float({text})")),
+        },
+        (None, other) => call.fail(machine, format!("invalid operation: float({})", type_name(other))),
+    }
+}
+
+fn from_base64<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+    let text = call.text(machine, 0)?;
+    match STANDARD.decode(text) {
+        Ok(bytes) => machine.text(&String::from_utf8_lossy(&bytes)),
+        Err(error) => call.fail(machine, format!("illegal base64 data: {error}")),
+    }
+}
+
+/// A value as Go's `%v` prints it.
+pub(crate) fn shown<'a>(value: Value<'a>, arena: &'a Arena) -> String {
+    let mut out = String::new();
+    write(&mut out, value, arena);
+    out
+}
+
+fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena) {
+    match value {
+        Value::Null => out.push_str("<nil>"),
+        Value::Bool(bool) => out.push_str(if bool { "true" } else { "false" }),
+        Value::Int(int) => out.push_str(&int.to_string()),
+        Value::UInt(uint) => out.push_str(&uint.to_string()),
+        Value::Float(float) => out.push_str(&go_float(float, 21)),
+        Value::Str(text) => out.push_str(text),
+        Value::Time(time) => out.push_str(&super::time::shown(time)),
+        Value::Duration(_) => {
+            if let serde_json::Value::String(text) = value.to_json(arena) {
+                out.push_str(&text);
+            }
+        }
+        Value::Bytes(_) | Value::NilList | Value::NilMap | Value::List(_) | Value::Map(_) | Value::Record(_) => {
+            container(out, value, arena);
+        }
+        Value::Node(_) => container(out, value, arena),
+    }
+}
+
+fn container<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena) {
+    if let Some(items) = elements(value, arena) {
+        out.push('[');
+        for (at, item) in items.iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { " " });
+            write(out, *item, arena);
+        }
+        out.push(']');
+    } else {
+        out.push_str("map[");
+        for (at, (key, item)) in sorted_members(value, arena).unwrap_or_default().into_iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { " " });
+            write(out, key, arena);
+            out.push(':');
+            write(out, item, arena);
+        }
+        out.push(']');
+    }
+}
+
+/// The shortest text of a double as Go writes it: with an exponent below 1e-4 and from 1e`large` on.
+pub(super) fn go_float(float: f64, large: i32) -> String {
+    if float.is_nan() {
+        return "NaN".to_owned();
+    }
+    if float.is_infinite() {
+        return if float > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let scientific = format!("{float:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    let power: i32 = exponent.parse().unwrap_or(0);
+    if float == 0.0 || (-4..large).contains(&power) {
+        return format!("{float}");
+    }
+    let sign = if power < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", power.abs())
+}

@@ -1,0 +1,328 @@
+//! What values are to expr: types, equality, order, members.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+use kanon_core::{Node, NodeKind};
+use kanon_lang::{Arena, Value};
+
+/// A number in arithmetic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Number {
+    Int(i64),
+    Float(f64),
+}
+
+impl Number {
+    pub(crate) fn float(self) -> f64 {
+        match self {
+            Number::Int(int) => int as f64,
+            Number::Float(float) => float,
+        }
+    }
+}
+
+pub(crate) fn number(value: Value<'_>) -> Option<Number> {
+    match value {
+        Value::Int(int) => Some(Number::Int(int)),
+        Value::UInt(uint) => Some(i64::try_from(uint).map_or(Number::Float(uint as f64), Number::Int)),
+        Value::Float(float) => Some(Number::Float(float)),
+        _ => None,
+    }
+}
+
+/// Go's name of a value's type, as messages show it.
+pub(crate) fn type_name(value: Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::UInt(_) => "uint64",
+        Value::Float(_) => "float64",
+        Value::Str(_) => "string",
+        Value::Bytes(_) => "[]uint8",
+        Value::Time(_) => "time.Time",
+        Value::Duration(_) => "time.Duration",
+        Value::NilList | Value::List(_) => "[]interface {}",
+        Value::Node(node) if node.kind() == NodeKind::List => "[]interface {}",
+        Value::NilMap | Value::Map(_) | Value::Record(_) | Value::Node(_) => "map[string]interface {}",
+    }
+}
+
+/// What `type()` gives.
+pub(crate) fn kind_name(value: Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "nil",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::UInt(_) => "uint",
+        Value::Float(_) => "float",
+        Value::Str(_) => "string",
+        Value::Time(_) => "time.Time",
+        Value::Duration(_) => "time.Duration",
+        Value::Bytes(_) | Value::NilList | Value::List(_) => "array",
+        Value::Node(node) if node.kind() == NodeKind::List => "array",
+        Value::NilMap | Value::Map(_) | Value::Record(_) | Value::Node(_) => "map",
+    }
+}
+
+/// A list's elements, in the arena where they were not; `None` for values that are no lists.
+pub(crate) fn elements<'a>(value: Value<'a>, arena: &'a Arena) -> Option<&'a [Value<'a>]> {
+    match value {
+        Value::List(items) => Some(items),
+        Value::NilList => Some(&[]),
+        Value::Bytes(bytes) => {
+            Some(arena.alloc_slice_fill_iter(bytes.iter().map(|byte| Value::UInt(u64::from(*byte)))))
+        }
+        Value::Node(node) if node.kind() == NodeKind::List => {
+            let items = arena.alloc_slice_fill_copy(node.len(), Value::Null);
+            for (slot, item) in items.iter_mut().zip(node.elements()) {
+                *slot = Value::from_node(item, arena);
+            }
+            Some(items)
+        }
+        _ => None,
+    }
+}
+
+/// A map's members, sorted by key where the document or the record gives them; `None` for values that are no maps.
+pub(crate) fn members<'a>(value: Value<'a>, arena: &'a Arena) -> Option<&'a [(Value<'a>, Value<'a>)]> {
+    match value {
+        Value::Map(members) => Some(members),
+        Value::NilMap => Some(&[]),
+        Value::Record(record) => {
+            let member = |name: &&'static str| (Value::Str(name), record.get(name, arena).unwrap_or(Value::Null));
+            Some(arena.alloc_slice_fill_iter(record.names().iter().map(member)))
+        }
+        Value::Node(node) if node.kind() == NodeKind::Object => {
+            let out = arena.alloc_slice_fill_copy(node.len(), (Value::Null, Value::Null));
+            for (slot, (key, item)) in out.iter_mut().zip(node.members()) {
+                let key: &'a str = match key {
+                    std::borrow::Cow::Borrowed(key) => key,
+                    std::borrow::Cow::Owned(key) => arena.alloc_str(&key),
+                };
+                *slot = (Value::Str(key), Value::from_node(item, arena));
+            }
+            Some(out)
+        }
+        _ => None,
+    }
+}
+
+/// Members in the order of their keys: what `keys`, `values`, `toPairs`, `string` and `toJSON` show.
+pub(crate) fn sorted_members<'a>(value: Value<'a>, arena: &'a Arena) -> Option<Vec<(Value<'a>, Value<'a>)>> {
+    let mut members = members(value, arena)?.to_vec();
+    members.sort_by(|a, b| key_order(a.0, b.0));
+    Some(members)
+}
+
+/// Go's order of keys of mixed types: nil, then numbers, booleans, text, the rest.
+fn key_order(a: Value<'_>, b: Value<'_>) -> Ordering {
+    let rank = |value: Value<'_>| match value {
+        Value::Null => 0,
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => 1,
+        Value::Bool(_) => 2,
+        Value::Str(_) => 3,
+        _ => 4,
+    };
+    let by_value = match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(&b),
+        _ => total_order(a, b),
+    };
+    rank(a).cmp(&rank(b)).then(by_value)
+}
+
+/// The order of two values of types that have one; NaN is neither less nor greater than anything.
+pub(crate) fn order(a: Value<'_>, b: Value<'_>) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(&b)),
+        (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
+        (Value::Time(a), Value::Time(b)) => Some(a.cmp(&b)),
+        (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(&b)),
+        _ => match (number(a)?, number(b)?) {
+            (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
+            (a, b) => a.float().partial_cmp(&b.float()),
+        },
+    }
+}
+
+/// An order for sorting, total where [`order`] is not: NaN comes first, and among numbers too large for doubles to tell
+/// apart, doubles come before integers.
+pub(crate) fn total_order(a: Value<'_>, b: Value<'_>) -> Ordering {
+    /// 2^53: beyond it, several integers are one double.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let (Some(x), Some(y)) = (number(a), number(b)) else { return order(a, b).unwrap_or(Ordering::Equal) };
+    let (nan_x, nan_y) = (x.float().is_nan(), y.float().is_nan());
+    let by_float = x.float().partial_cmp(&y.float()).unwrap_or_else(|| nan_y.cmp(&nan_x));
+    by_float.then_with(|| match (x, y) {
+        (Number::Int(x), Number::Int(y)) => x.cmp(&y),
+        (Number::Int(_), Number::Float(float)) if float.abs() >= EXACT => Ordering::Greater,
+        (Number::Float(float), Number::Int(_)) if float.abs() >= EXACT => Ordering::Less,
+        _ => Ordering::Equal,
+    })
+}
+
+/// Whether two values have types that can be ordered.
+pub(crate) fn ordered(a: Value<'_>, b: Value<'_>) -> bool {
+    matches!(
+        (a, b),
+        (Value::Str(_), Value::Str(_)) | (Value::Time(_), Value::Time(_)) | (Value::Duration(_), Value::Duration(_))
+    ) || (number(a).is_some() && number(b).is_some())
+}
+
+/// `a == b`
+pub(crate) fn equal(a: Value<'_>, b: Value<'_>) -> bool {
+    match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::Str(a), Value::Str(b)) => a == b,
+        (Value::Int(a), Value::Int(b)) => a == b,
+        (Value::Time(a), Value::Time(b)) => a == b,
+        (Value::Duration(a), Value::Duration(b)) => a == b,
+        (Value::Bytes(a), Value::Bytes(b)) => a == b,
+        _ if a.is_nil() && b.is_nil() => true,
+        (Value::Int(_) | Value::UInt(_) | Value::Float(_), Value::Int(_) | Value::UInt(_) | Value::Float(_)) => {
+            order(a, b) == Some(Ordering::Equal)
+        }
+        _ if is_container(a) && is_container(b) => equal_containers(a, b, false),
+        _ => false,
+    }
+}
+
+fn is_container(value: Value<'_>) -> bool {
+    use Value::{List, Map, NilList, NilMap, Node, Record};
+    matches!(value, List(_) | NilList | Map(_) | NilMap | Node(_) | Record(_))
+}
+
+/// Lists are equal where their elements are; maps, and all inside them, must also agree in the type of numbers.
+fn equal_containers(a: Value<'_>, b: Value<'_>, strict: bool) -> bool {
+    if let (Value::Node(a), Value::Node(b)) = (a, b)
+        && a.raw() == b.raw()
+    {
+        return true;
+    }
+    // Cold enough for an arena of its own; it lives as long as the comparison.
+    let arena = Arena::new();
+    let same = |a: Value<'_>, b: Value<'_>| if strict { identical(a, b) } else { equal(a, b) };
+    if let (Some(a), Some(b)) = (elements(shorten(a), &arena), elements(shorten(b), &arena)) {
+        return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(*a, *b));
+    }
+    // A nil map equals nil only.
+    if a.is_nil() != b.is_nil() {
+        return false;
+    }
+    let (Some(a), Some(b)) = (members(shorten(a), &arena), members(shorten(b), &arena)) else { return false };
+    a.len() == b.len()
+        && a.iter().all(|(key, value)| {
+            b.iter().find(|(other, _)| identical(*key, *other)).is_some_and(|(_, other)| identical(*value, *other))
+        })
+}
+
+/// Lets a value stand for a shorter lifetime.
+fn shorten<'b, 'a: 'b>(value: Value<'a>) -> Value<'b> {
+    value
+}
+
+/// Equality of type and value, as `reflect.DeepEqual` has it.
+pub(crate) fn identical(a: Value<'_>, b: Value<'_>) -> bool {
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a == b,
+        (Value::Int(_), Value::Float(_)) | (Value::Float(_), Value::Int(_)) => false,
+        _ if is_container(a) && is_container(b) => equal_containers(a, b, true),
+        _ => equal(a, b),
+    }
+}
+
+/// The member called `name`; `Err` where the value has no members.
+pub(crate) fn member<'a>(value: Value<'a>, name: &str, arena: &'a Arena) -> Result<Value<'a>, ()> {
+    match value {
+        Value::Node(node) if node.kind() == NodeKind::Object => Ok(Value::from_option(node.get(name), arena)),
+        Value::Record(record) => Ok(record.get(name, arena).unwrap_or(Value::Null)),
+        Value::Map(members) => Ok(members
+            .iter()
+            .find(|(key, _)| matches!(key, Value::Str(key) if *key == name))
+            .map_or(Value::Null, |it| it.1)),
+        Value::NilMap => Ok(Value::Null),
+        _ => Err(()),
+    }
+}
+
+/// Whether a map has the key.
+pub(crate) fn has_key<'a>(map: &[(Value<'a>, Value<'a>)], key: Value<'_>) -> bool {
+    map.iter().any(|(it, _)| identical(*it, key))
+}
+
+/// How many elements, members or characters; `None` for other values.
+pub(crate) fn len(value: Value<'_>) -> Option<usize> {
+    match value {
+        Value::Str(text) => Some(text.chars().count()),
+        Value::List(items) => Some(items.len()),
+        Value::Bytes(bytes) => Some(bytes.len()),
+        Value::Map(members) => Some(members.len()),
+        Value::Record(record) => Some(record.names().len()),
+        Value::NilList | Value::NilMap => Some(0),
+        Value::Node(node) => Some(node.len()),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Time(_)
+        | Value::Duration(_) => None,
+    }
+}
+
+/// What a predicate runs over.
+pub(crate) enum Source<'a> {
+    Nodes(kanon_core::Elements<'a>),
+    Values(std::slice::Iter<'a, Value<'a>>),
+    /// A string: its bytes.
+    Bytes(std::slice::Iter<'a, u8>),
+    /// A map: so many members, none of which can be read by position.
+    Opaque(usize),
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn of(value: Value<'a>) -> Option<Source<'a>> {
+        Some(match value {
+            Value::Node(node) => Source::of_node(node),
+            Value::List(items) => Source::Values(items.iter()),
+            Value::NilList => Source::Opaque(0),
+            Value::Str(text) => Source::Bytes(text.as_bytes().iter()),
+            Value::Bytes(bytes) => Source::Bytes(bytes.iter()),
+            Value::Map(_) | Value::NilMap | Value::Record(_) => Source::Opaque(len(value)?),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::UInt(_)
+            | Value::Float(_)
+            | Value::Time(_)
+            | Value::Duration(_) => return None,
+        })
+    }
+
+    fn of_node(node: Node<'a>) -> Source<'a> {
+        match node.kind() {
+            NodeKind::List => Source::Nodes(node.elements()),
+            _ => Source::Opaque(node.len()),
+        }
+    }
+
+    /// The next element: `Some(None)` where there is one that cannot be read.
+    pub(crate) fn next(&mut self, arena: &'a Arena) -> Option<Option<Value<'a>>> {
+        match self {
+            Source::Nodes(nodes) => nodes.next().map(|node| Some(Value::from_node(node, arena))),
+            Source::Values(values) => values.next().map(|value| Some(*value)),
+            Source::Bytes(bytes) => bytes.next().map(|byte| Some(Value::UInt(u64::from(*byte)))),
+            Source::Opaque(0) => None,
+            Source::Opaque(left) => {
+                *left -= 1;
+                Some(None)
+            }
+        }
+    }
+}
+
+/// A time plus or minus a duration, at the ends of time where that overflows.
+pub(crate) fn shift(time: Timestamp, by: jiff::SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(time)
+}

@@ -1,0 +1,196 @@
+//! Agreement with expr-lang 1.17.8 on its own tests and fuzzing corpus.
+//!
+//! The data is not part of the project: set `KANON_CONFORMANCE` to the folder, or have it beside the checkout as
+//! `../shared/conformance`; without it this test says so and passes.
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "tests find their data and print their figure"
+)]
+
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, sync::Arc};
+
+use kanon_core::Object;
+use kanon_expr::Expr;
+use kanon_lang::{Arena, Environment, EvalError, Language, Limits, Options, Record, Span, Value};
+use serde_json::Value as Json;
+
+/// Of 1,000 cases, how many must agree.
+const FLOOR: usize = 0;
+
+fn folder() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
+    let folder = std::env::var("KANON_CONFORMANCE").map_or_else(|_| beside(), PathBuf::from).join("expr");
+    folder.join("cases.jsonl").exists().then_some(folder)
+}
+
+/// The two functions that the corpus was recorded with.
+struct Add;
+struct Greet;
+
+fn problem<'a>(message: &str) -> Option<Result<Value<'a>, EvalError>> {
+    Some(Err(EvalError::value(message, Span::default())))
+}
+
+impl Record for Add {
+    fn get<'a>(&'a self, _: &str, _: &'a Arena) -> Option<Value<'a>> {
+        None
+    }
+    fn names(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn call<'a>(&'a self, args: &[Value<'a>], _: &'a Arena) -> Option<Result<Value<'a>, EvalError>> {
+        match args {
+            [Value::Int(a), Value::Int(b)] => Some(Ok(Value::Int(a + b))),
+            [_, _] => problem("ints"),
+            _ => problem("two args"),
+        }
+    }
+}
+
+impl Record for Greet {
+    fn get<'a>(&'a self, _: &str, _: &'a Arena) -> Option<Value<'a>> {
+        None
+    }
+    fn names(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn call<'a>(&'a self, args: &[Value<'a>], arena: &'a Arena) -> Option<Result<Value<'a>, EvalError>> {
+        match args {
+            [Value::Str(name)] => Some(Ok(Value::Str(arena.alloc_str(&format!("Hello, {name}"))))),
+            _ => problem("string"),
+        }
+    }
+}
+
+/// A recorded value, or one of ours, as comparable text. Maps are unordered.
+fn recorded(value: &Json) -> String {
+    let v = &value["v"];
+    match value["t"].as_str().unwrap_or_default() {
+        "list" => {
+            let items: Vec<String> = v.as_array().map(|it| it.iter().map(recorded).collect()).unwrap_or_default();
+            format!("[{}]", items.join(","))
+        }
+        "map" => {
+            let members = v.as_array().cloned().unwrap_or_default();
+            let members: BTreeMap<String, String> =
+                members.iter().map(|pair| (recorded(&pair[0]), recorded(&pair[1]))).collect();
+            format!("{members:?}")
+        }
+        "float" => format!("float {}", float(v.as_str().map_or_else(|| v.to_string(), str::to_owned).as_str())),
+        "int" | "uint" => format!("int {}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)),
+        "nil" => "nil".to_owned(),
+        kind => format!("{kind} {}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)),
+    }
+}
+
+fn float(text: &str) -> String {
+    match text {
+        "+Inf" => f64::INFINITY,
+        "-Inf" => f64::NEG_INFINITY,
+        _ => text.parse().unwrap_or(f64::NAN),
+    }
+    .to_string()
+}
+
+fn ours<'a>(value: Value<'a>, arena: &'a Arena) -> String {
+    match value {
+        Value::Null => "nil".to_owned(),
+        // The recorder wrote nil lists and maps as empty ones.
+        Value::NilList => "[]".to_owned(),
+        Value::NilMap => "{}".to_owned(),
+        Value::Bool(bool) => format!("bool {bool}"),
+        Value::Int(int) => format!("int {int}"),
+        Value::UInt(int) => format!("int {int}"),
+        Value::Float(float) => format!("float {float}"),
+        Value::Str(text) => format!("str {text}"),
+        Value::Bytes(bytes) => bytes.iter().fold("bytes ".to_owned(), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        }),
+        Value::Time(time) => format!("time {}", time.as_nanosecond()),
+        Value::Duration(duration) => format!("dur {}", duration.as_nanos()),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(|item| ours(*item, arena)).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Map(members) => {
+            let members: BTreeMap<String, String> =
+                members.iter().map(|(key, value)| (ours(*key, arena), ours(*value, arena))).collect();
+            format!("{members:?}")
+        }
+        Value::Node(node) if node.kind() == kanon_core::NodeKind::List => {
+            let items: Vec<String> = node.elements().map(|item| ours(Value::from_node(item, arena), arena)).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Node(node) => {
+            let member = |(key, item): (std::borrow::Cow<'_, str>, _)| {
+                (format!("str {key}"), ours(Value::from_node(item, arena), arena))
+            };
+            format!("{:?}", node.members().map(member).collect::<BTreeMap<String, String>>())
+        }
+        Value::Record(_) => "record".to_owned(),
+    }
+}
+
+#[test]
+fn agrees_with_the_original() {
+    let Some(folder) = folder() else {
+        println!("skipped: no conformance data (KANON_CONFORMANCE)");
+        return;
+    };
+    let variables = Object::parse(std::fs::read(folder.join("env.json")).unwrap()).unwrap();
+    let names: Vec<String> = variables.root().members().map(|(name, _)| name.into_owned()).collect();
+    let env = Environment::new(names.iter().map(String::as_str));
+    let language = Expr::with_functions([
+        ("add", Arc::new(Add) as kanon_expr::Function),
+        ("greet", Arc::new(Greet) as kanon_expr::Function),
+    ]);
+    let cases = std::fs::read_to_string(folder.join("cases.jsonl")).unwrap();
+    let (mut total, mut agreed) = (0, 0);
+    let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in cases.lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let code = case["code"].as_str().unwrap();
+        // Times that depend on the clock cannot agree.
+        if code.contains("now(") {
+            continue;
+        }
+        total += 1;
+        let want = match case["stage"].as_str() {
+            Some(stage) => stage.to_owned(),
+            None => recorded(&case["val"]),
+        };
+        let arena = Arena::new();
+        let values: Vec<Value<'_>> =
+            variables.root().members().map(|(_, node)| Value::from_node(node, &arena)).collect();
+        let (got, detail) = match language.compile(code, &env, &Options::default()) {
+            Err(error) => ("compile".to_owned(), error.to_string()),
+            Ok(program) => match program.evaluate(&values, &Limits::default(), &arena) {
+                Err(error) => ("run".to_owned(), error.to_string()),
+                Ok(value) => (ours(value, &arena), String::new()),
+            },
+        };
+        if got == want {
+            agreed += 1;
+            continue;
+        }
+        let kind = |text: &str| text.split([' ', '[', '{']).next().unwrap_or_default().to_owned();
+        let reason = case["err"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
+        let class = format!("{} -> {}", kind(&want), kind(&got));
+        let shown =
+            format!("{code:?}\n    want {want} {reason}\n    got  {got} {}", detail.lines().next().unwrap_or_default());
+        classes.entry(class).or_default().push(shown);
+    }
+    let mut sizes: Vec<(usize, &String)> = classes.iter().map(|(class, cases)| (cases.len(), class)).collect();
+    sizes.sort_unstable();
+    let show = std::env::var("SHOW").ok().and_then(|it| it.parse().ok()).unwrap_or(3);
+    for (size, class) in sizes.iter().rev() {
+        println!("{size:6}  {class}");
+        for case in classes[*class].iter().take(show) {
+            println!("  {case}");
+        }
+    }
+    println!("expr conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
+    assert!(agreed * 1000 >= total * FLOOR, "agreement fell below the floor");
+}
