@@ -4,7 +4,12 @@
 //! The tables under `tables/` are the source of truth: types and fields (format: `table.rs`) and resources (format:
 //! `resources.rs`). To add a field, add a line there. Pure: values and times in, values out.
 
+mod cells;
+mod columns;
+mod default;
 mod names;
+mod protobuf;
+mod quantity;
 mod resources;
 mod table;
 
@@ -12,9 +17,13 @@ use std::sync::Arc;
 
 use kanon_schema::Schema;
 
+pub use cells::{cells, human_duration};
+pub use columns::{Column, columns};
+pub use default::{default, default_body, prepare_create};
 pub use names::{
     NameRule, label_1035_problems, label_problems, label_value_problems, qualified_name_problems, subdomain_problems,
 };
+pub use protobuf::{ProtobufError, decode_protobuf};
 pub use resources::{BuiltinKind, Subresource, body_schema, by_kind, find, kinds};
 
 /// Package of the types that all kinds share.
