@@ -4,7 +4,7 @@
 //! It keeps apart what was synced and what was only written, so that [`Disk::power_cut`] can lose any part of the latter.
 
 use std::{
-    io,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,10 +14,10 @@ use redb::StorageBackend;
 const SECTOR: usize = 512;
 
 /// A disk in memory. Clones are the same disk; each may be handed to `database` as a backend, one after the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Disk(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// What readers see.
     content: Vec<u8>,
@@ -31,7 +31,6 @@ struct State {
     fail_from: Option<u64>,
 }
 
-#[derive(Clone, Debug)]
 enum Operation {
     Write(usize, Vec<u8>),
     SetLen(usize),
@@ -95,6 +94,13 @@ impl Disk {
         let fails = state.fail_from.is_some_and(|from| state.operations >= from);
         state.operations += 1;
         if fails { Err(io::Error::other("injected fault")) } else { Ok(state) }
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        write!(out, "disk of {} bytes after {} operations", state.content.len(), state.operations)
     }
 }
 

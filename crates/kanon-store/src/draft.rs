@@ -1,5 +1,7 @@
 //! An object's text before its write: complete but for the resourceVersion, which only the writer knows.
 
+use std::fmt;
+
 use bytes::Bytes;
 use kanon_core::{MAX_DEPTH, Object};
 use serde_json::{Map, Value};
@@ -16,13 +18,19 @@ const RESOURCE_VERSION: &str = "resourceVersion";
 const LEN_MAX: usize = (1 << 31) - 64;
 
 /// Compact JSON with an empty string for `metadata.resourceVersion`. Made by the requests, in parallel, so that the one
-/// writer only copies bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// writer only copies bytes. Prints without its text, which may be a Secret's.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Draft {
     /// INVARIANT: compact JSON of an object, within `MAX_DEPTH` and `LEN_MAX`.
     text: Bytes,
     /// Offset between the quotes of the empty resourceVersion.
     hole: usize,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "draft of {} bytes", self.text.len())
+    }
 }
 
 /// Why a value cannot be stored.

@@ -1,6 +1,6 @@
 //! What is stored and what watchers get: an object's state, its change, and the change's ready-made watch line.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use kanon_core::Object;
@@ -8,7 +8,8 @@ use kanon_core::Object;
 use crate::{Key, Revision};
 
 /// One state of one object. `object` is a slice of its event's frame wherever the event is still in the history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Prints without the object, which may be a Secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where it lives.
     pub key: Key,
@@ -18,6 +19,13 @@ pub struct Entry {
     pub revision: Revision,
     /// The state.
     pub object: Object,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Entry { key, created, revision, object: _ } = self;
+        write!(out, "{key} at {revision}, created at {created}")
+    }
 }
 
 /// What happened to an object, without regard to selectors.
@@ -74,8 +82,8 @@ pub(crate) fn frame(kind: EventKind, parts: [&[u8]; 3]) -> (Bytes, Bytes) {
     (line, object)
 }
 
-/// One write, as watchers see it.
-#[derive(Clone, Debug)]
+/// One write, as watchers see it. Prints without the object.
+#[derive(Clone)]
 pub struct Event {
     /// The write.
     pub revision: Revision,
@@ -87,6 +95,12 @@ pub struct Event {
     pub previous: Option<Arc<Entry>>,
     /// `{"type":"ADDED","object":…}` and a line feed, made once and shared by all watchers.
     pub frame: Bytes,
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {:?}", self.kind.as_str(), self.entry)
+    }
 }
 
 #[cfg(test)]

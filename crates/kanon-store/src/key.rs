@@ -37,6 +37,17 @@ pub(crate) fn collection(text: &str) -> &str {
     slashes.nth(1).and_then(|at| text.get(..=at)).unwrap_or(text)
 }
 
+/// The least text that is greater than all that begin with `prefix`; None where there is no end.
+pub(crate) fn end_of(prefix: &str) -> Option<String> {
+    // UTF-8 sorts as its characters do.
+    prefix.char_indices().rev().find_map(|(at, last)| {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32)?;
+        let mut end = prefix.get(..at)?.to_owned();
+        end.push(next);
+        Some(end)
+    })
+}
+
 impl Borrow<str> for Key {
     fn borrow(&self) -> &str {
         &self.0
@@ -58,6 +69,19 @@ impl fmt::Debug for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_text_without_it() {
+        for (prefix, want) in [
+            ("", None),
+            ("core/pods/", Some("core/pods0")),
+            ("a\u{d7ff}", Some("a\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+        ] {
+            assert_eq!(end_of(prefix).as_deref(), want, "{prefix}");
+        }
+    }
 
     #[test]
     fn keys_name_their_collection() {

@@ -1,7 +1,7 @@
 //! One row of the log: how a write is stored.
 //!
-//! Layout, numbers little-endian: checksum of all that follows and of the revision (8 bytes) · kind (1) · created (8) · length of
-//! the key (4) · key · the object's text. The checksum is ours because redb checks its own only after a crash.
+//! Layout, numbers little-endian: checksum of all that follows and of the revision (8 bytes) · kind (1) · created (8) ·
+//! length of the key (4) · key · the object's text. The checksum is ours because redb checks its own only after a crash.
 
 use kanon_core::Object;
 

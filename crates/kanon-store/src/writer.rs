@@ -1,7 +1,13 @@
 //! The one writer: checks writes against committed plus pending state, and makes them durable in batches.
 //!
-//! Commits use redb's one-phase commit without quick repair: one sync for each batch. Opening reads every row anyway, so a walk
-//! of the file after a crash adds little. This file must not publish, answer or wake anybody: the shell does, in that order, with the batch it gets.
+//! It must not publish, answer or wake anybody: the shell does, in that order, with the batch it gets.
+//!
+//! Commits use redb's one-phase commit without quick repair: one sync for each batch. Quick repair needs two and writes
+//! more, to spare a walk of the file after a kill; but opening reads every row anyway. Measured with
+//! `examples/store_bench.rs` (64 rows of 1.5 kB a commit, 100,000 rows, the file in the page cache, a disk with cheap syncs):
+//! a commit takes 0.64 ms without and 0.81 ms with it; opening after a kill takes 0.63 s without it, of which the walk is
+//! 0.2 s, and opening after an orderly stop 0.47 s. That a power cut in the middle of a one-phase commit leaves the commit
+//! whole or absent is what `tests/store/faults.rs` shows.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -189,8 +195,8 @@ impl Writer {
     /// # Errors
     /// I/O, a damaged file, an earlier failure.
     pub fn commit(&mut self) -> Result<Batch, Error> {
-        let events = std::mem::take(&mut self.staged);
         let evicted = self.evicted();
+        let events = std::mem::take(&mut self.staged);
         let revision = events.last().map_or(self.committed, |event| event.revision);
         if !events.is_empty() || evicted > 0 {
             let database = self.database.as_ref().ok_or(Error::Closed);

@@ -45,11 +45,20 @@ impl Memory {
         let ListOptions { at, after, limit } = options;
         let at = at.filter(|at| *at < self.revision);
         let undone = at.map_or_else(|| Ok(Undone::new()), |at| self.undone(prefix, after, at))?;
+        // Counted apart: walking the rest of a large list for its length alone would take milliseconds.
+        let total = self.count_after(prefix, after).saturating_add_signed(self.balance(&undone));
         let current = self.collections(prefix).flat_map(|(_, collection)| collection.range(prefix, after));
-        let mut entries = Snapshot { current: current.peekable(), undone: undone.into_iter().peekable() };
-        let page: Vec<Arc<Entry>> = entries.by_ref().take(limit.unwrap_or(usize::MAX)).cloned().collect();
-        let remaining = entries.count();
+        let entries = Snapshot { current: current.peekable(), undone: undone.into_iter().peekable() };
+        let page: Vec<Arc<Entry>> = entries.take(limit.unwrap_or(usize::MAX)).cloned().collect();
+        let remaining = total.saturating_sub(page.len());
         Ok(Page { entries: page, revision: at.unwrap_or(self.revision), more: remaining > 0, remaining })
+    }
+
+    /// How many more entries there were then than now.
+    fn balance(&self, undone: &Undone<'_>) -> isize {
+        let is_there =
+            |key: &Key| self.collections.get(key.collection()).is_some_and(|it| it.entries.contains_key(key));
+        undone.iter().map(|(key, before)| isize::from(before.is_some()) - isize::from(is_there(key))).sum()
     }
 
     fn undone<'m>(&'m self, prefix: &'m str, after: Option<&str>, at: Revision) -> Result<Undone<'m>, Compacted> {

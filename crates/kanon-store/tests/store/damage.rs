@@ -1,4 +1,5 @@
-//! Files that are damaged, newer or somebody else's: a clear error or, where the damage hit nothing, the whole truth. Never a panic.
+//! Files that are damaged, newer or somebody else's: a clear error or, where the damage hit nothing, the whole truth.
+//! Never a panic.
 
 use kanon_store::{
     Change, Disk, Draft, Error, Expect, Key, ListOptions, Memory, Options, Write, Writer, database,
@@ -61,6 +62,41 @@ fn the_file_of_another_program_is_left_alone() {
         let outcome = open(&disk);
         assert!(matches!(outcome, Err(Error::Foreign { .. })), "{outcome:?}");
         assert_eq!(disk.content().len(), before);
+    }
+}
+
+/// A sound store after `change` to its tables.
+fn tampered(change: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>) -> Disk {
+    let disk = Disk::with(sound());
+    let database = redb::Builder::new().create_with_backend(disk.clone()).expect("opens");
+    let write = database.begin_write().expect("begins");
+    change(&write).expect("changes");
+    write.commit().expect("commits");
+    drop(database);
+    disk
+}
+
+#[test]
+fn records_that_contradict_each_other_are_corrupt() {
+    const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+    const COMPACTED: TableDefinition<'static, &str, u64> = TableDefinition::new("compacted");
+    const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
+    let disks = [
+        // The last revision is before the last record, or unknown.
+        tampered(|write| Ok(write.open_table(META)?.insert("revision", 20).map(drop)?)),
+        tampered(|write| Ok(write.open_table(META)?.remove("revision").map(drop)?)),
+        // The history claims to reach further back than it does, or less far.
+        tampered(|write| Ok(write.open_table(COMPACTED)?.remove("core/pods/").map(drop)?)),
+        tampered(|write| Ok(write.open_table(COMPACTED)?.insert("core/pods/", 24).map(drop)?)),
+        // A record is gone whose object has later ones, or is no record at all, or a table is missing.
+        tampered(|write| Ok(write.open_table(LOG)?.remove(14).map(drop)?)),
+        tampered(|write| Ok(write.open_table(LOG)?.insert(20, b"nonsense".as_slice()).map(drop)?)),
+        tampered(|write| Ok(write.delete_table(LOG).map(drop)?)),
+        tampered(|write| Ok(write.delete_table(COMPACTED).map(drop)?)),
+    ];
+    for (number, disk) in disks.iter().enumerate() {
+        let outcome = open(disk);
+        assert!(matches!(outcome, Err(Error::Corrupt { .. })), "case {number}: {outcome:?}");
     }
 }
 

@@ -1,8 +1,11 @@
 //! What must hold after every publication, each in its own function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kanon_store::{Compacted, EventKind, Key, ListOptions, Page, Revision};
+use kanon_store::{
+    Compacted, Disk, EventKind, Key, ListOptions, Page, Revision,
+    redb::{self, ReadableDatabase, ReadableTable, TableDefinition},
+};
 
 use crate::{
     reference::{Past, State},
@@ -20,6 +23,7 @@ pub(crate) fn check_all(world: &World) {
         pages_make_the_whole_list(world, prefix);
     }
     objects_are_stored_once(world);
+    history_stays_within_its_bounds(world);
 }
 
 fn revisions_only_grow(world: &World) {
@@ -120,6 +124,29 @@ fn objects_are_stored_once(world: &World) {
         let frame = event.frame.as_ptr_range();
         assert!(frame.contains(&event.entry.object.text().as_ptr()), "the object's text is inside its frame");
     }
+}
+
+/// The last commit may exceed the bounds, since watchers must get to see it; what came before may not.
+fn history_stays_within_its_bounds(world: &World) {
+    let events = world.memory.events_since("", world.memory.compacted(), usize::MAX).expect("not compacted");
+    let bytes: usize = events.iter().map(|event| event.frame.len()).sum();
+    let within = events.len() <= world.options.history_events && bytes <= world.options.history_bytes;
+    assert!(within || events.len() <= world.last_batch, "{} events, {bytes} bytes", events.len());
+}
+
+/// The current states, the events of the history and the states before them, each once.
+pub(crate) fn the_disk_keeps_what_is_needed_and_no_more(world: &World) {
+    let events = world.memory.events_since("", world.memory.compacted(), usize::MAX).expect("not compacted");
+    let states = world.memory.list("", ListOptions::default()).expect("the current state").entries;
+    let history =
+        events.iter().flat_map(|event| event.previous.iter().map(|it| it.revision.0).chain([event.revision.0]));
+    let want: BTreeSet<u64> = states.iter().map(|entry| entry.revision.0).chain(history).collect();
+    let disk = Disk::with(world.disk.content());
+    let database = redb::Builder::new().create_with_backend(disk).expect("opens");
+    let log = database.begin_read().map(|read| read.open_table(TableDefinition::<u64, &[u8]>::new("log")));
+    let log = log.expect("reads").expect("the table is there");
+    let got: BTreeSet<u64> = log.iter().expect("reads").map(|row| row.expect("reads").0.value()).collect();
+    assert_eq!(got, want);
 }
 
 /// History may only be missing where the bounds or a request took it, and must be whole from where the answer says.

@@ -25,7 +25,9 @@ pub(crate) struct World {
     pub(crate) compact_to: u64,
     /// The highest revision ever given away.
     pub(crate) highest: u64,
-    /// A commit that is not published yet.
+    /// Events of the last commit that had any.
+    pub(crate) last_batch: usize,
+    /// Commits that are not published yet.
     batches: Vec<Batch>,
 }
 
@@ -35,7 +37,7 @@ impl World {
         let (writer, memory) = open(&disk, options);
         assert_eq!(memory.revision(), Revision(1));
         let (model, pending, batches) = (Reference::default(), Vec::new(), Vec::new());
-        World { options, disk, writer, memory, model, pending, compact_to: 0, highest: 1, batches }
+        World { options, disk, writer, memory, model, pending, compact_to: 0, highest: 1, last_batch: 0, batches }
     }
 
     pub(crate) fn run(&mut self, step: &Step) {
@@ -57,9 +59,11 @@ impl World {
     }
 
     fn stop_and_start(&mut self) {
+        self.publish();
         // Closing writes: it must be over before the file is opened again.
         let (elsewhere, _) = open(&Disk::new(), self.options);
         drop(std::mem::replace(&mut self.writer, elsewhere));
+        invariants::the_disk_keeps_what_is_needed_and_no_more(self);
         self.restart(self.disk.clone());
     }
 
@@ -111,11 +115,19 @@ impl World {
     fn commit(&mut self, publish: bool) {
         let batch = self.writer.commit().expect("a sound disk");
         assert_eq!(batch.events().len(), self.pending.len());
-        self.model.events.append(&mut self.pending);
+        self.accept();
         self.batches.push(batch);
         if publish {
             self.publish();
         }
+    }
+
+    /// What is staged is durable now.
+    fn accept(&mut self) {
+        if !self.pending.is_empty() {
+            self.last_batch = self.pending.len();
+        }
+        self.model.events.append(&mut self.pending);
     }
 
     fn publish(&mut self) {
@@ -134,7 +146,7 @@ impl World {
         self.disk.fail_from(None);
         match outcome {
             Ok(batch) => {
-                self.model.events.append(&mut self.pending);
+                self.accept();
                 self.batches.push(batch);
                 self.publish();
             }
@@ -160,7 +172,7 @@ impl World {
             self.pending.clear();
         } else {
             assert_eq!(batch.events().len(), self.pending.len(), "half a batch survived");
-            self.model.events.append(&mut self.pending);
+            self.accept();
         }
         self.batches.push(batch);
         self.publish();
