@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
 
 use crate::{
     Entry, Error, Event, EventKind, Key, Memory, Revision,
@@ -34,6 +34,7 @@ pub(crate) fn load(database: &Database) -> Result<Loaded, Error> {
         loader.loaded.memory.set_compacted(collection, *revision);
     }
     let log = read.open_table(LOG).map_err(storage)?;
+    let mut rows = 0;
     for row in log.iter().map_err(storage)? {
         let (at, bytes) = row.map_err(storage)?;
         let at = Revision(at.value());
@@ -41,6 +42,11 @@ pub(crate) fn load(database: &Database) -> Result<Loaded, Error> {
             return Err(Error::corrupt(format!("a record of revision {at} beyond the last one, {revision}")));
         }
         loader.row(&Row::decode(at, bytes.value())?)?;
+        rows += 1;
+    }
+    let counted = log.len().map_err(storage)?;
+    if rows != counted {
+        return Err(Error::corrupt(format!("{rows} records where {counted} were written")));
     }
     loader.loaded.memory.set_revision(revision);
     Ok(loader.loaded)

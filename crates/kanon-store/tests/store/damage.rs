@@ -32,9 +32,13 @@ fn sound() -> Vec<u8> {
     disk.content()
 }
 
+/// All that readers can see.
 fn texts(memory: &Memory) -> Vec<String> {
     let page = memory.list("", ListOptions::default()).expect("the current state");
-    page.entries.iter().map(|entry| format!("{} {:?}", entry.key, entry.object)).collect()
+    let states = page.entries.iter().map(|entry| format!("{entry:?} {:?}", entry.object));
+    let events = memory.events_since("", memory.compacted(), usize::MAX).expect("not compacted");
+    let events = events.iter().map(|event| format!("{event:?} {:?} {:?}", event.previous, event.frame));
+    states.chain(events).chain([memory.revision().to_string()]).collect()
 }
 
 /// A redb file with one table of numbers.
