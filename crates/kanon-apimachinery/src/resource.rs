@@ -1,0 +1,219 @@
+//! What can be addressed: built-in and custom resources alike as [`Resource`], and all of them as one [`Registry`].
+
+mod custom;
+mod registry;
+mod select;
+
+use std::sync::Arc;
+
+use kanon_core::{GroupVersionKind, Object, Scope};
+pub use kanon_kinds::{BuiltinKind, NameRule, Subresource};
+use kanon_schema::Schema;
+use kanon_store::Key;
+use serde_json::Value;
+
+pub use custom::{Custom, CustomColumn, ScalePaths};
+pub use registry::{Group, GroupVersion, Registry};
+
+use crate::status::GroupResource;
+
+/// One served version of a kind.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Group, version, kind.
+    pub gvk: GroupVersionKind,
+    /// Lower-case plural: the last part of the collection's path.
+    pub plural: String,
+    /// Lower-case singular.
+    pub singular: String,
+    /// Kind of a list.
+    pub list_kind: String,
+    /// Abbreviations for the command line.
+    pub short_names: Vec<String>,
+    /// Groups of resources (`all`).
+    pub categories: Vec<String>,
+    /// Where its objects live.
+    pub scope: Scope,
+    /// What clients may do, in discovery's order.
+    pub verbs: Vec<&'static str>,
+    /// `status`, `scale`, …, sorted by name.
+    pub subresources: Vec<Subresource>,
+    /// The whole object.
+    pub schema: Arc<Schema>,
+    /// Storage prefix (`apps/deployments`), shared by all versions of a kind.
+    pub prefix: String,
+    /// `apiVersion` of the stored form.
+    pub stored_api_version: String,
+    /// Whether `metadata.generation` is counted.
+    pub has_generation: bool,
+    /// Whether status is a subresource.
+    pub has_status: bool,
+    /// Field selectors besides `metadata.name` and `metadata.namespace`.
+    pub selectable_fields: Vec<String>,
+    /// What `metadata.name` must look like.
+    pub name_rule: NameRule,
+    /// Where the kind comes from.
+    pub origin: Origin,
+}
+
+/// Where a kind comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// The table of built-in kinds.
+    Builtin(&'static BuiltinKind),
+    /// A CustomResourceDefinition.
+    Custom(Arc<Custom>),
+}
+
+impl Resource {
+    /// The resource of a built-in kind.
+    pub fn builtin(kind: &'static BuiltinKind) -> Resource {
+        // Both event APIs show the same objects; the core form is what is stored (`crate::events`).
+        let (group, stored) = match (kind.gvk.group.as_str(), kind.plural) {
+            ("events.k8s.io", "events") => ("core", "v1".to_owned()),
+            ("", _) => ("core", kind.gvk.api_version()),
+            (group, _) => (group, kind.gvk.api_version()),
+        };
+        let owned = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+        Resource {
+            gvk: kind.gvk.clone(),
+            plural: kind.plural.to_owned(),
+            singular: kind.singular.to_owned(),
+            list_kind: kind.list_kind.clone(),
+            short_names: owned(&kind.short_names),
+            categories: owned(&kind.categories),
+            scope: kind.scope,
+            verbs: kind.verbs.clone(),
+            subresources: kind.subresources.clone(),
+            schema: kind.schema(),
+            prefix: format!("{group}/{}", kind.plural),
+            stored_api_version: stored,
+            has_generation: kind.has_generation,
+            has_status: kind.has_status,
+            selectable_fields: owned(&kind.selectable_fields),
+            name_rule: kind.name_rule,
+            origin: Origin::Builtin(kind),
+        }
+    }
+
+    /// Group and plural, as failures name it.
+    pub fn group_resource(&self) -> GroupResource {
+        GroupResource::new(&self.gvk.group, &self.plural)
+    }
+
+    /// `v1` or `apps/v1`.
+    pub fn api_version(&self) -> String {
+        self.gvk.api_version()
+    }
+
+    /// Whether its objects live in namespaces.
+    pub fn is_namespaced(&self) -> bool {
+        self.scope == Scope::Namespaced
+    }
+
+    /// What is known of a custom kind; `None` for a built-in one.
+    pub fn custom(&self) -> Option<&Custom> {
+        match &self.origin {
+            Origin::Custom(custom) => Some(custom),
+            Origin::Builtin(_) => None,
+        }
+    }
+
+    /// The built-in kind; `None` for a custom one.
+    pub fn builtin_kind(&self) -> Option<&'static BuiltinKind> {
+        match &self.origin {
+            Origin::Builtin(kind) => Some(kind),
+            Origin::Custom(_) => None,
+        }
+    }
+
+    /// Whether this is the built-in kind called so.
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.builtin_kind().is_some() && self.gvk.group == group && self.gvk.kind == kind
+    }
+
+    /// Whether this is a core kind called so.
+    pub fn is_core(&self, kind: &str) -> bool {
+        self.is("", kind)
+    }
+
+    /// Whether clients may do this to the resource.
+    pub fn allows(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
+    }
+
+    /// The subresource called `name`.
+    pub fn subresource(&self, name: &str) -> Option<&Subresource> {
+        self.subresources.iter().find(|it| it.name == name)
+    }
+
+    /// Where an object is stored. `namespace` is ignored for cluster-wide kinds.
+    pub fn key(&self, namespace: &str, name: &str) -> Key {
+        Key::new(&self.prefix, if self.is_namespaced() { namespace } else { "" }, name)
+    }
+
+    /// What the keys of the collection begin with: of one namespace, or of all when `namespace` is empty.
+    pub fn list_prefix(&self, namespace: &str) -> String {
+        if namespace.is_empty() || !self.is_namespaced() {
+            format!("{}/", self.prefix)
+        } else {
+            format!("{}/{namespace}/", self.prefix)
+        }
+    }
+
+    /// The collection's URL path, without a namespace.
+    pub fn path(&self) -> String {
+        let root = if self.gvk.group.is_empty() { "/api" } else { "/apis" };
+        format!("{root}/{}/{}", self.api_version(), self.plural)
+    }
+
+    /// Whether objects are served in the form in which they are stored. Then bytes go out as they are.
+    pub fn serves_stored_form(&self) -> bool {
+        self.stored_api_version == self.gvk.api_version()
+    }
+
+    /// An object as this version shows it.
+    #[must_use]
+    pub fn served(&self, object: &Object) -> Object {
+        if self.serves_stored_form() {
+            return object.clone();
+        }
+        let mut value = object.to_value();
+        self.to_served(&mut value);
+        Object::from_value(&value)
+    }
+
+    /// Turns the stored form into this version's.
+    pub fn to_served(&self, value: &mut Value) {
+        if !self.serves_stored_form() {
+            if self.is("events.k8s.io", "Event") {
+                crate::events::to_events_api(value);
+            }
+            value["apiVersion"] = self.api_version().into();
+        }
+    }
+
+    /// Turns this version's form into the stored one.
+    pub fn to_stored(&self, value: &mut Value) {
+        if !self.serves_stored_form() {
+            if self.is("events.k8s.io", "Event") {
+                crate::events::to_core(value);
+            }
+            value["apiVersion"] = self.stored_api_version.as_str().into();
+        }
+    }
+
+    /// What a field selector compares, as text. `object` is in its stored form.
+    pub fn selectable_value(&self, object: &Object, field: &str) -> String {
+        select::value(self, object, field)
+    }
+
+    /// Whether the kind is written down with apiVersion and kind in list items: custom ones are, built-in ones are not
+    /// (spec 4.3). Stored objects always have both.
+    pub fn items_name_their_kind(&self) -> bool {
+        self.custom().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! What only custom resources have.
+
+use std::sync::Arc;
+
+use kanon_schema::Schema;
+
+/// What is known of a custom kind's version besides what every resource has.
+#[derive(Clone, Debug)]
+pub struct Custom {
+    /// `<plural>.<group>`: the definition's name.
+    pub crd_name: String,
+    /// The version in which objects are stored.
+    pub storage_version: String,
+    /// `additionalPrinterColumns` of this version; empty means Name and Age.
+    pub columns: Vec<CustomColumn>,
+    /// Paths of the scale subresource, if there is one.
+    pub scale: Option<ScalePaths>,
+    /// The version's schema as written, for OpenAPI; what validation uses is `Resource::schema`.
+    pub declared: Arc<Schema>,
+    /// Marked as deprecated, with what to tell clients that use it.
+    pub deprecation: Option<String>,
+}
+
+/// One printed column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomColumn {
+    /// Heading.
+    pub name: String,
+    /// OpenAPI type, or `date`.
+    pub kind: String,
+    /// OpenAPI format.
+    pub format: String,
+    /// One line of help.
+    pub description: String,
+    /// 0 shows always, more with `-o wide`.
+    pub priority: i64,
+    /// kubectl's JSONPath below the object.
+    pub json_path: String,
+}
+
+/// Where a custom kind keeps what `/scale` shows: dotted paths such as `.spec.replicas`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalePaths {
+    /// Wanted replicas.
+    pub spec_replicas: String,
+    /// Present replicas.
+    pub status_replicas: String,
+    /// Label selector as text; empty when there is none.
+    pub label_selector: String,
+}

@@ -1,0 +1,123 @@
+//! Failures about what the client sent: bodies, media types, options.
+
+use kanon_core::GroupVersionKind;
+
+use super::{ApiError, Cause, Details, group_kind};
+
+impl ApiError {
+    /// The object does not fit its kind's rules.
+    pub fn invalid(gvk: &GroupVersionKind, name: &str, causes: Vec<Cause>) -> ApiError {
+        let mut lines: Vec<String> = Vec::new();
+        for cause in &causes {
+            let line = cause.to_string();
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        let list = match lines.as_slice() {
+            [] => String::new(),
+            [one] => format!(": {one}"),
+            more => format!(": [{}]", more.join(", ")),
+        };
+        let details = Details {
+            name: name.to_owned(),
+            group: gvk.group.clone(),
+            kind: gvk.kind.clone(),
+            causes,
+            ..Details::default()
+        };
+        let message = format!("{} {name:?} is invalid{list}", group_kind(gvk));
+        ApiError::new(422, "Invalid", message).with_details(details)
+    }
+
+    /// An option does not fit; `kind` is `ListOptions`, `PatchOptions`, ….
+    pub fn invalid_options(kind: &str, cause: Cause) -> ApiError {
+        ApiError::invalid(&GroupVersionKind::new("meta.k8s.io", "v1", kind), "", vec![cause])
+    }
+
+    /// An apply without a field manager.
+    pub fn manager_required() -> ApiError {
+        ApiError::invalid_options("PatchOptions", Cause::required("fieldManager", "is required for apply patch"))
+    }
+
+    /// Any request that cannot be understood.
+    pub fn bad_request(message: impl Into<String>) -> ApiError {
+        ApiError::new(400, "BadRequest", message)
+    }
+
+    /// A body that is not of its kind: `problem` in the decoder's words.
+    pub fn cannot_be_handled(kind: &str, version: &str, problem: &str) -> ApiError {
+        ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {problem}"))
+    }
+
+    /// Unknown or duplicate fields under `fieldValidation=Strict`; duplicates come first.
+    pub fn strict_decoding(kind: &str, version: &str, findings: &[String]) -> ApiError {
+        let problem = format!("strict decoding error: {}", findings.join(", "));
+        ApiError::cannot_be_handled(kind, version, &problem)
+    }
+
+    /// A body that is not JSON or YAML of an object at all.
+    pub fn unrecognized(kind: &str, problem: &str) -> ApiError {
+        ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {problem}"))
+    }
+
+    /// A body in a media type that is not read here.
+    pub fn unsupported_media_type(accepted: &[&str]) -> ApiError {
+        let list = accepted.join(", ");
+        ApiError::new(
+            415,
+            "UnsupportedMediaType",
+            format!("the body of the request was in an unknown format - accepted media types include: {list}"),
+        )
+    }
+
+    /// The client takes none of the forms an answer can have.
+    pub fn not_acceptable(accepted: &[&str]) -> ApiError {
+        let list = accepted.join(", ");
+        ApiError::new(406, "NotAcceptable", format!("only the following media types are accepted: {list}"))
+    }
+
+    /// The resource does not know this method.
+    pub fn method_not_allowed() -> ApiError {
+        ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+            .with_details(Details::default())
+    }
+
+    /// A body above the limit, in bytes.
+    pub fn too_large(limit: usize) -> ApiError {
+        ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit}"))
+    }
+
+    /// A patch that does not apply: a failed test, a path that is not there. Upstream's answer tells no more.
+    pub fn patch_failed() -> ApiError {
+        ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request")
+            .with_details(Details::default())
+    }
+
+    /// A bug or a broken part of ours.
+    pub fn internal(problem: impl std::fmt::Display) -> ApiError {
+        let causes = vec![Cause { message: problem.to_string(), ..Cause::default() }];
+        ApiError::new(500, "InternalError", format!("Internal error occurred: {problem}"))
+            .with_details(Details { causes, ..Details::default() })
+    }
+
+    /// A failure that upstream reports without a reason.
+    pub fn plain_500(message: impl Into<String>) -> ApiError {
+        ApiError::new(500, "", message)
+    }
+
+    /// `resourceVersion` in a new object.
+    pub fn version_on_create() -> ApiError {
+        ApiError::plain_500("resourceVersion should not be set on objects to be created")
+    }
+
+    /// A part of the API that this server knows and does not have.
+    pub fn not_implemented(message: impl Into<String>) -> ApiError {
+        ApiError::new(501, "NotImplemented", message)
+    }
+
+    /// The server cannot answer now: while it starts, stops, or its disk is full.
+    pub fn unavailable(message: impl Into<String>) -> ApiError {
+        ApiError::new(503, "ServiceUnavailable", message)
+    }
+}

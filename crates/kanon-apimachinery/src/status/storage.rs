@@ -1,0 +1,175 @@
+//! Failures about stored objects and their versions, and about who may do what.
+
+use super::{ApiError, Cause, Details, GroupResource};
+
+impl ApiError {
+    /// The object is not there.
+    pub fn not_found(what: &GroupResource, name: &str) -> ApiError {
+        ApiError::about(404, "NotFound", what, name, format!("{what} {name:?} not found"))
+    }
+
+    /// The namespace of a new object is not there.
+    pub fn namespace_not_found(namespace: &str) -> ApiError {
+        ApiError::not_found(&GroupResource::new("", "namespaces"), namespace)
+    }
+
+    /// Nothing is served under this path. The shell answers the plain text `404 page not found`.
+    pub fn no_such_path() -> ApiError {
+        ApiError::new(404, "NotFound", "the server could not find the requested resource")
+            .with_details(Details::default())
+    }
+
+    /// The name is taken.
+    pub fn already_exists(what: &GroupResource, name: &str) -> ApiError {
+        ApiError::about(409, "AlreadyExists", what, name, format!("{what} {name:?} already exists"))
+    }
+
+    /// The object changed since the client read it.
+    pub fn conflict(what: &GroupResource, name: &str) -> ApiError {
+        ApiError::conflict_because(
+            what,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    /// A write that cannot be carried out in the object's present state.
+    pub fn conflict_because(what: &GroupResource, name: &str, why: &str) -> ApiError {
+        let message = format!("Operation cannot be fulfilled on {what} {name:?}: {why}");
+        ApiError::about(409, "Conflict", what, name, message)
+    }
+
+    /// A deletion's precondition does not hold; `field` is `UID` or `ResourceVersion`. Details name the kind.
+    pub fn precondition(
+        what: &GroupResource,
+        kind: &str,
+        name: &str,
+        field: &str,
+        wanted: &str,
+        found: &str,
+    ) -> ApiError {
+        let why = format!("Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}");
+        let mut error = ApiError::conflict_because(what, name, &why);
+        if let Some(details) = &mut error.details {
+            kind.clone_into(&mut details.kind);
+        }
+        error
+    }
+
+    /// Another manager owns fields of an apply. Each cause is `(who and how, field path)`.
+    pub fn apply_conflict(conflicts: &[(String, String)]) -> ApiError {
+        let causes: Vec<Cause> = conflicts
+            .iter()
+            .map(|(manager, field)| {
+                Cause::new("FieldManagerConflict", field.as_str(), format!("conflict with {manager}"))
+            })
+            .collect();
+        let mut message =
+            format!("Apply failed with {} conflict{}: ", conflicts.len(), if conflicts.len() == 1 { "" } else { "s" });
+        message.push_str(&conflict_lines(conflicts));
+        ApiError::new(409, "Conflict", message).with_details(Details { causes, ..Details::default() })
+    }
+
+    /// The snapshot or the events asked for are gone.
+    pub fn expired(message: impl Into<String>) -> ApiError {
+        ApiError::new(410, "Expired", message)
+    }
+
+    /// A watch from a version whose events are gone.
+    pub fn too_old(asked: u64, oldest: u64) -> ApiError {
+        ApiError::expired(format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// A continue token whose snapshot is gone.
+    pub fn continue_expired() -> ApiError {
+        ApiError::expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+        )
+    }
+
+    /// A read at a version that the store has not reached.
+    pub fn future_revision(asked: u64, current: u64) -> ApiError {
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        let causes = vec![Cause {
+            reason: "ResourceVersionTooLarge".to_owned(),
+            message: "Too large resource version".to_owned(),
+            field: String::new(),
+        }];
+        ApiError::new(504, "Timeout", message).with_details(Details {
+            causes,
+            retry_after: Some(1),
+            ..Details::default()
+        })
+    }
+
+    /// The user is unknown.
+    pub fn unauthorized() -> ApiError {
+        ApiError::new(401, "Unauthorized", "Unauthorized")
+    }
+
+    /// The user may not; `why` begins after `is forbidden: `.
+    pub fn forbidden(what: &GroupResource, name: &str, why: &str) -> ApiError {
+        let named = if name.is_empty() { String::new() } else { format!(" {name:?}") };
+        ApiError::about(403, "Forbidden", what, name, format!("{what}{named} is forbidden: {why}"))
+    }
+
+    /// The user may not use a path that is no resource.
+    pub fn forbidden_path(user: &str, verb: &str, path: &str) -> ApiError {
+        let message = format!("forbidden: User {user:?} cannot {verb} path {path:?}");
+        ApiError::new(403, "Forbidden", message).with_details(Details::default())
+    }
+
+    /// Nothing new goes into a namespace that is being deleted.
+    pub fn namespace_terminating(what: &GroupResource, name: &str, namespace: &str) -> ApiError {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut error = ApiError::forbidden(what, name, &why);
+        if let Some(details) = &mut error.details {
+            let message = format!("namespace {namespace} is being terminated");
+            details.causes = vec![Cause::new("NamespaceTerminating", "metadata.namespace", message)];
+        }
+        error
+    }
+
+    /// `default`, `kube-system` and `kube-public` stay.
+    pub fn namespace_may_not_be_deleted(name: &str) -> ApiError {
+        ApiError::forbidden(&GroupResource::new("", "namespaces"), name, "this namespace may not be deleted")
+    }
+
+    /// Too much at once; the client may try again.
+    pub fn too_many_requests(message: impl Into<String>, retry_after: Option<u32>) -> ApiError {
+        ApiError::new(429, "TooManyRequests", message).with_details(Details { retry_after, ..Details::default() })
+    }
+
+    /// An eviction that a disruption budget does not allow (spec 4.1).
+    pub fn disruption_budget(budget: &str, needed: i64, healthy: i64) -> ApiError {
+        let cause = Cause::new(
+            "DisruptionBudget",
+            "",
+            format!("The disruption budget {budget} needs {needed} healthy pods and has {healthy} currently"),
+        );
+        ApiError::new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
+            .with_details(Details { causes: vec![cause], ..Details::default() })
+    }
+}
+
+/// One conflict on one line; several grouped by manager, one field a line.
+fn conflict_lines(conflicts: &[(String, String)]) -> String {
+    if let [(manager, field)] = conflicts {
+        return format!("conflict with {manager}: {field}");
+    }
+    let mut managers: Vec<&String> = conflicts.iter().map(|(manager, _)| manager).collect();
+    managers.sort();
+    managers.dedup();
+    let groups = managers.into_iter().map(|manager| {
+        let mut fields: Vec<&str> =
+            conflicts.iter().filter(|(it, _)| it == manager).map(|(_, field)| field.as_str()).collect();
+        fields.sort_unstable();
+        let list: String = fields.iter().map(|field| format!("\n- {field}")).collect();
+        if let [one] = fields.as_slice() {
+            format!("conflict with {manager}: {one}")
+        } else {
+            format!("conflicts with {manager}:{list}")
+        }
+    });
+    groups.collect::<Vec<_>>().join("\n")
+}
