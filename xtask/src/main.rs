@@ -1,1 +1,41 @@
-fn main() {}
+//! The project's own tools: `cargo xtask tidy | codegen [--check] | verify`.
+//!
+//! `tidy` holds the rules of CONTRIBUTING.md that a compiler does not, `codegen` writes the files under `deploy/crds`, and
+//! `verify` runs everything that a change must pass.
+
+#![allow(clippy::disallowed_macros, reason = "a command-line tool prints")]
+
+mod codegen;
+mod tidy;
+mod verify;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+
+const USAGE: &str = "usage: cargo xtask tidy | codegen [--check] | verify";
+
+fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let result = root().and_then(|root| match words.as_slice() {
+        ["tidy"] => tidy::run(&root),
+        ["codegen"] => codegen::run(&root, false),
+        ["codegen", "--check"] => codegen::run(&root, true),
+        ["verify"] => verify::run(&root),
+        _ => Err(anyhow::anyhow!(USAGE)),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The checkout that this tool was built in.
+fn root() -> anyhow::Result<PathBuf> {
+    let parent = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from);
+    parent.context("xtask has no parent folder")
+}
