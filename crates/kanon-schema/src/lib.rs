@@ -3,6 +3,25 @@
 //!
 //! Pure: trees in, trees out. Knows no kind by name.
 
+mod crd;
+mod default;
+mod error;
+mod gotext;
+mod meta;
+mod path;
+mod pattern;
+mod prune;
 mod schema;
+#[cfg(test)]
+mod test_support;
+mod validate;
 
+pub use crd::from_json;
+pub use default::default;
+pub use error::{FieldError, FieldErrorKind};
+pub use meta::object_meta;
+pub use path::FieldPath;
+pub use pattern::compile_pattern;
+pub use prune::{prune, prune_value};
 pub use schema::{ListType, MapType, PatchStrategy, Rule, Schema, Type, ValueRules};
+pub use validate::{Validator, validate};
