@@ -1,0 +1,203 @@
+//! The two CustomResourceDefinitions: what the seed and the reference accept, tightened as spec/rules 1.5 says.
+
+use serde_json::{Value, json};
+
+use super::{CLUSTER_RULE, GROUP, RULE, VERSION};
+use crate::rule::{Enforcement, Mode, OnError, Severity};
+
+/// `rateLimit` (spec/rules 8.3): blanks around the parts and any case are allowed.
+const RATE_PATTERN: &str = r"^\s*[1-9][0-9]*\s*/\s*([sS]|[sS][eE][cC]([oO][nN][dD][sS]?)?|[mM]|[mM][iI][nN]([uU][tT][eE][sS]?)?|[hH]|[hH][rR]|[hH][oO][uU][rR][sS]?)\s*$";
+
+/// Longest `name` (spec/rules 1.5).
+pub(crate) const NAME_LEN_MAX: usize = 253;
+/// Longest expression (spec/rules 1.5).
+pub(crate) const EXPRESSION_LEN_MAX: usize = 32_768;
+/// Most `match.gvk` entries (spec/rules 1.5).
+pub(crate) const KINDS_MAX: usize = 64;
+/// Most actions (spec/rules 1.5).
+pub(crate) const ACTIONS_MAX: usize = 32;
+
+/// PortalClusterRule and PortalRule, as manifests.
+pub fn crds() -> Vec<Value> {
+    vec![crd(CLUSTER_RULE, "portalclusterrule", "pcr", "Cluster"), crd(RULE, "portalrule", "pr", "Namespaced")]
+}
+
+fn crd(kind: &str, singular: &str, short: &str, scope: &str) -> Value {
+    let plural = format!("{singular}s");
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{GROUP}")},
+        "spec": {
+            "group": GROUP,
+            "scope": scope,
+            "names": {
+                "kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": singular,
+                "shortNames": [short], "categories": ["kanon"],
+            },
+            "versions": [{
+                "name": VERSION, "served": true, "storage": true,
+                "subresources": {"status": {}},
+                "additionalPrinterColumns": columns(),
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "description": "A rule whose expression is true for objects that violate it.",
+                    "required": ["spec"],
+                    "properties": {
+                        "apiVersion": {"type": "string"},
+                        "kind": {"type": "string"},
+                        "metadata": {"type": "object"},
+                        "spec": spec(),
+                        "status": status(),
+                    },
+                }},
+            }],
+        },
+    })
+}
+
+/// Printer columns (spec/rules 1.1).
+fn columns() -> Value {
+    json!([
+        {"name": "Enabled", "type": "boolean", "jsonPath": ".spec.enabled"},
+        {"name": "Severity", "type": "string", "jsonPath": ".spec.severity"},
+        {"name": "Mode", "type": "string", "jsonPath": ".status.activeOn"},
+        {"name": "Action", "type": "string", "jsonPath": ".spec.enforcementAction"},
+        {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"},
+        {"name": "Violations", "type": "integer", "jsonPath": ".status.violationCount"},
+        {"name": "Error", "type": "string", "jsonPath": ".status.parseError", "priority": 1},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ])
+}
+
+fn spec() -> Value {
+    json!({
+        "type": "object",
+        "required": ["enabled", "match", "name", "rule"],
+        "properties": {
+            "name": {
+                "type": "string", "minLength": 1, "maxLength": NAME_LEN_MAX,
+                "description": "Logical identifier; labels metrics, alerts, reports and deny messages.",
+            },
+            "enabled": {"type": "boolean", "description": "Kill switch: false parks the rule."},
+            "severity": {"type": "string", "enum": Severity::WORDS, "description": "How bad a violation is."},
+            "mode": modes("Loops that evaluate the rule."),
+            "enforcementAction": {
+                "type": "string", "enum": Enforcement::WORDS,
+                "description": "What admission does about a violation; without it violations are only reported.",
+            },
+            "match": matcher(),
+            "rule": {
+                "type": "string", "minLength": 1, "maxLength": EXPRESSION_LEN_MAX,
+                "description": "expr-lang expression of boolean type; true means violation.",
+            },
+            "alert": {"type": "string", "description": "Shorthand for one alertmanager action with this template."},
+            "actions": actions(),
+            "message": {
+                "type": "string", "maxLength": 4096,
+                "description": "Text of a finding; {{ expression }} parts are evaluated (Kanon extension).",
+            },
+            "onError": {
+                "type": "string", "enum": OnError::WORDS,
+                "description": "What a failed evaluation means in admission; skip by default (Kanon extension).",
+            },
+        },
+    })
+}
+
+fn modes(description: &str) -> Value {
+    json!({
+        "type": "array", "x-kubernetes-list-type": "set", "description": description,
+        "items": {"type": "string", "enum": Mode::WORDS},
+    })
+}
+
+fn matcher() -> Value {
+    let names = |description: &str| json!({"type": "array", "items": {"type": "string"}, "description": description});
+    json!({
+        "type": "object", "required": ["gvk"], "description": "Which objects the rule is about.",
+        "properties": {
+            "gvk": {
+                "type": "array", "minItems": 1, "maxItems": KINDS_MAX,
+                "description": "Kinds, compared exactly; the core group is the empty string.",
+                "items": {
+                    "type": "object", "required": ["group", "kind", "version"],
+                    "properties": {
+                        "group": {"type": "string"}, "version": {"type": "string"}, "kind": {"type": "string"},
+                    },
+                },
+            },
+            "namespaces": {
+                "type": "object", "description": "Namespaces; exclude wins over include.",
+                "properties": {
+                    "include": names("Only these namespaces."), "exclude": names("Not these namespaces."),
+                },
+            },
+        },
+    })
+}
+
+/// The item keeps unknown fields, so that parameters written beside `type` are not pruned (spec/rules 1.4).
+fn actions() -> Value {
+    json!({
+        "type": "array", "maxItems": ACTIONS_MAX, "description": "Response actions, run in order.",
+        "items": {
+            "type": "object", "required": ["type"], "x-kubernetes-preserve-unknown-fields": true,
+            "properties": {
+                "type": {"type": "string", "description": "A registered action type."},
+                "on": modes("Loops whose violations run the action; empty means all."),
+                "rateLimit": {"type": "string", "pattern": RATE_PATTERN, "description": "Such as 5/min."},
+                "params": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                    "description": "Parameters; they win over those written beside type.",
+                },
+            },
+        },
+    })
+}
+
+fn status() -> Value {
+    let count = |description: &str| json!({"type": "integer", "format": "int64", "description": description});
+    json!({
+        "type": "object",
+        "properties": {
+            "evalCount": count("Evaluations of this generation."),
+            "violationCount": count("How many of them were violations."),
+            "lastApplied": {
+                "type": "string", "format": "date-time", "description": "When the rule index picked up this version.",
+            },
+            "parseError": {"type": "string", "description": "Why the newest revision is not in force."},
+            "activeOn": {
+                "type": "array", "items": {"type": "string"}, "description": "Loops the rule is active in.",
+            },
+            "observedGeneration": count("The generation this status is about."),
+            "lastEvalError": {
+                "type": "object", "description": "The last failed evaluation of this generation.",
+                "properties": {
+                    "message": {"type": "string"},
+                    "time": {"type": "string", "format": "date-time"},
+                    "object": {"type": "string", "description": "Kind, namespace and name of the object."},
+                    "count": count("Failed evaluations of this generation."),
+                },
+            },
+            "conditions": conditions(),
+        },
+    })
+}
+
+fn conditions() -> Value {
+    json!({
+        "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object", "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": {"type": "string"},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "observedGeneration": {"type": "integer", "format": "int64"},
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+                "reason": {"type": "string"},
+                "message": {"type": "string"},
+            },
+        },
+    })
+}

@@ -1,0 +1,233 @@
+//! The one decision function: rules, an object, perhaps a request → verdicts. Admission, offline checks and tests ask here.
+//!
+//! On the clean path nothing is allocated but one arena and the tally: facts are read from the object's text, rules are
+//! found by kind. Evidence is computed for violations and failed evaluations only.
+//!
+//! Two decisions of ours. A deletion is shown only to rules that read `request.operation`: a rule about what an object
+//! *is* must not keep people from deleting the object. An update that changes nothing but finalizers, owner references or
+//! status, or an object that is being deleted, is never denied (spec/rules 4.7); its violation is recorded.
+
+mod bookkeeping;
+mod verdicts;
+
+use std::sync::Arc;
+
+use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, Verdict};
+use kanon_lang::{Arena, ErrorKind, EvalError, Value};
+use kanon_plane::Lookups;
+
+use crate::{
+    api::BYPASS_ANNOTATION,
+    facts::Facts,
+    index::{Entry, Rules},
+    rule::{Mode, Rule},
+};
+use verdicts::{Finding, Writer};
+
+/// The API group that webhooks never look at, so that break-glass always works (spec/rules 4.5).
+pub(crate) const WEBHOOK_GROUP: &str = "admissionregistration.k8s.io";
+
+/// What one rule did in one decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleTally {
+    entry: u32,
+    /// Evaluations: one a container for rules that read `container`.
+    pub evaluations: u32,
+    /// Evaluations that gave `true`.
+    pub violations: u32,
+    /// Evaluations that gave no value.
+    pub errors: u32,
+    /// Errors after the last evaluation that gave one.
+    pub errors_at_end: u32,
+    /// The last error's text.
+    pub last_error: Option<String>,
+}
+
+/// The counts of one decision, handed back to the family.
+pub struct Tally {
+    /// The snapshot that decided.
+    pub(crate) rules: Arc<Rules>,
+    /// One a rule that was evaluated.
+    pub rows: Vec<RuleTally>,
+}
+
+impl Tally {
+    /// Each rule's name and counts.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, &RuleTally)> {
+        let named = |row| Some((self.rules.entries().get(RuleTally::entry(row))?.policy.name.as_str(), row));
+        self.rows.iter().filter_map(named)
+    }
+}
+
+impl RuleTally {
+    /// Position of the rule's entry in the snapshot.
+    pub(crate) fn entry(&self) -> usize {
+        self.entry as usize
+    }
+}
+
+/// What came of one question.
+#[derive(Default)]
+pub(crate) struct Decision {
+    /// Violations, failed evaluations and bypasses, worst first.
+    pub verdicts: Vec<Verdict>,
+    pub rows: Vec<RuleTally>,
+}
+
+/// What is asked: about an object, by a loop, perhaps because of a request.
+pub(crate) struct Question<'q> {
+    pub kind: &'q GroupVersionKind,
+    pub object: &'q Object,
+    pub request: Option<&'q Review>,
+    /// The loops that ask.
+    pub modes: &'q [Mode],
+    pub now: Now,
+}
+
+impl Rules {
+    /// Decides about an admission request.
+    pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
+        let Some(object) = review.subject_object() else { return Decision::default() };
+        let modes = &[Mode::Admission];
+        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, now }, lookups)
+    }
+
+    /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
+    pub fn review_object(&self, object: &Object, modes: &[Mode], now: Now) -> Vec<Verdict> {
+        let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
+        let question = Question { kind: &kind, object, request: None, modes, now };
+        self.decide(&question, &kanon_plane::NoLookups).verdicts
+    }
+
+    pub(crate) fn decide(&self, question: &Question<'_>, lookups: &dyn Lookups) -> Decision {
+        let mut decision = Decision::default();
+        let namespace = question.namespace(self);
+        if question.is_passed_over(self, namespace) {
+            return decision;
+        }
+        let (candidates, by_container) = self.candidates(question.kind, namespace);
+        let arena = Arena::new();
+        let mut prepared = None;
+        for (at, entry, rule) in candidates.filter(|(_, _, rule)| question.concerns(rule, namespace)) {
+            let (writer, facts) = prepared.get_or_insert_with(|| {
+                let Question { kind, object, request, now, .. } = *question;
+                let facts = Facts::new(kind, object, request, now, by_container, &arena);
+                (Writer::new(self, question, namespace, lookups), facts)
+            });
+            if writer.bypassed {
+                decision.verdicts.push(writer.bypass(entry, rule));
+                continue;
+            }
+            decision.rows.push(self.judge(at, entry, rule, facts, &arena, writer, &mut decision.verdicts));
+        }
+        // Stable: rules in order among equals.
+        decision.verdicts.sort_by_key(|it| std::cmp::Reverse(it.outcome));
+        if question.is_bookkeeping() {
+            verdicts::tolerate(&mut decision.verdicts);
+        }
+        decision
+    }
+
+    /// Evaluates one rule, once a container where it reads `container`.
+    #[expect(clippy::too_many_arguments, reason = "one call site; the loop's parts have different lifetimes")]
+    fn judge<'a>(
+        &'a self,
+        at: u32,
+        entry: &'a Entry,
+        rule: &'a Rule,
+        facts: &Facts<'a>,
+        arena: &'a Arena,
+        writer: &Writer<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> RuleTally {
+        let mut row = RuleTally { entry: at, ..RuleTally::default() };
+        let Some(program) = rule.program.as_deref() else { return row };
+        for pass in facts.passes(rule.per_container) {
+            row.evaluations += 1;
+            let result = program.evaluate(&pass.values, &self.settings.limits, arena);
+            match result.and_then(truth) {
+                Ok(false) => row.errors_at_end = 0,
+                Ok(true) => {
+                    row.violations += 1;
+                    row.errors_at_end = 0;
+                    verdicts.push(writer.verdict(entry, rule, program, pass, arena, Finding::Violation));
+                }
+                Err(error) => {
+                    row.errors += 1;
+                    row.errors_at_end += 1;
+                    row.last_error = Some(error.message.clone());
+                    verdicts.push(writer.verdict(entry, rule, program, pass, arena, Finding::Error(error)));
+                }
+            }
+        }
+        row
+    }
+}
+
+/// The truth of a rule's value; nil is false (spec/rules 2.9).
+fn truth(value: Value<'_>) -> Result<bool, EvalError> {
+    match value {
+        Value::Bool(truth) => Ok(truth),
+        value if value.is_nil() => Ok(false),
+        _ => {
+            Err(EvalError { kind: ErrorKind::Value, message: "expected bool, but got another type".into(), span: None })
+        }
+    }
+}
+
+impl<'q> Question<'q> {
+    /// The namespace that rules are matched with: the object's, or else the request's. Requests about a Namespace carry
+    /// its own name there, and a Namespace lives in none.
+    fn namespace(&self, rules: &Rules) -> &'q str {
+        match self.object.str_at(&["metadata", "namespace"]) {
+            "" if *self.kind == rules.namespace_kind => "",
+            "" => self.request.map_or("", |it| &it.namespace),
+            namespace => namespace,
+        }
+    }
+
+    /// Whether admission does not look at all (spec/rules 4.5).
+    fn is_passed_over(&self, rules: &Rules, namespace: &str) -> bool {
+        self.request.is_some_and(|request| {
+            rules.is_excluded(namespace) || rules.is_excluded(&request.namespace) || self.kind.group == WEBHOOK_GROUP
+        })
+    }
+
+    fn concerns(&self, rule: &Rule, namespace: &str) -> bool {
+        let deletes = self.request.is_some_and(|it| it.operation == Operation::Delete);
+        rule.modes.iter().any(|mode| self.modes.contains(mode))
+            && (!deletes || rule.reads_operation)
+            && rule.matcher.admits(namespace)
+    }
+
+    fn is_bookkeeping(&self) -> bool {
+        let Some(Review { operation: Operation::Update, old_object: Some(old), object: Some(new), .. }) = self.request
+        else {
+            return false;
+        };
+        bookkeeping::is_being_deleted(new) || bookkeeping::changes_nothing_else(old, new)
+    }
+
+    /// The loop that a rule answers here.
+    fn occasion(&self, rule: &Rule) -> Mode {
+        rule.modes.iter().copied().find(|mode| self.modes.contains(mode)).unwrap_or(Mode::Admission)
+    }
+}
+
+/// Whether a Namespace carries the bypass annotation (spec/rules 4.2).
+fn carries_bypass(namespace: &Object) -> bool {
+    let value = namespace.at(&["metadata", "annotations", BYPASS_ANNOTATION]).and_then(Node::as_plain_str);
+    value.is_some_and(|it| it.eq_ignore_ascii_case("true"))
+}
+
+/// What a violation comes to in admission; other loops only record it.
+fn outcome_of(rule: &Rule, occasion: Mode) -> Outcome {
+    use crate::rule::Enforcement;
+    match (occasion, rule.enforcement) {
+        (Mode::Admission, Some(Enforcement::Deny)) => Outcome::Deny,
+        (Mode::Admission, Some(Enforcement::Warn)) => Outcome::Warn,
+        (Mode::Admission, Some(Enforcement::DryRun) | None) | (Mode::Audit | Mode::Network | Mode::Runtime, _) => {
+            Outcome::DryRun
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Writing verdicts: what a violation or a failed evaluation comes to, and what it rests on.
+
+use kanon_core::{Evidence, Object, ObjectRef, Outcome, ReadEvidence, Verdict};
+use kanon_lang::{Arena, EvalError, Program};
+use kanon_plane::Lookups;
+
+use super::{Question, carries_bypass, outcome_of};
+use crate::{
+    FAMILY,
+    facts::Pass,
+    index::{Entry, Rules},
+    rule::{Mode, OnError, Rule},
+};
+
+/// Reasons of this family's verdicts.
+const VIOLATION: &str = "RuleViolated";
+const ERROR: &str = "EvaluationError";
+const BYPASSED: &str = "NamespaceBypassed";
+const TOLERATED: &str = "BookkeepingUpdate";
+
+/// What an evaluation gave, where it was not `false`.
+pub(super) enum Finding {
+    Violation,
+    Error(EvalError),
+}
+
+/// Writes the verdicts of one question.
+pub(super) struct Writer<'q> {
+    rules: &'q Rules,
+    question: &'q Question<'q>,
+    namespace: &'q str,
+    /// The namespace as looked up; `None` where there was nothing to look up.
+    looked_up: Option<Option<Object>>,
+    /// Whether the namespace is exempt.
+    pub bypassed: bool,
+}
+
+impl<'q> Writer<'q> {
+    pub(super) fn new(
+        rules: &'q Rules,
+        question: &'q Question<'q>,
+        namespace: &'q str,
+        lookups: &dyn Lookups,
+    ) -> Writer<'q> {
+        let looks = question.request.is_some() && !namespace.is_empty();
+        let looked_up = looks.then(|| lookups.get(&rules.namespace_kind, "", namespace));
+        let bypassed = looked_up.iter().flatten().any(carries_bypass);
+        Writer { rules, question, namespace, looked_up, bypassed }
+    }
+
+    /// The request passed without a look because its namespace is exempt.
+    pub(super) fn bypass(&self, entry: &Entry, rule: &Rule) -> Verdict {
+        let message = format!("not evaluated: namespace `{}` carries the bypass annotation", self.namespace);
+        self.write(entry, rule, Outcome::Allow, BYPASSED, message, self.evidence(rule, ""))
+    }
+
+    pub(super) fn verdict<'a>(
+        &self,
+        entry: &Entry,
+        rule: &'a Rule,
+        program: &'a dyn Program,
+        pass: &'a Pass<'a>,
+        arena: &'a Arena,
+        finding: Finding,
+    ) -> Verdict {
+        let mut evidence = self.evidence(rule, pass.part);
+        evidence.values = program.explain(&pass.values, &self.rules.settings.limits, arena).values;
+        match finding {
+            Finding::Violation => {
+                let outcome = outcome_of(rule, self.question.occasion(rule));
+                let message = rule.message.render(&pass.values, arena);
+                self.write(entry, rule, outcome, VIOLATION, message, evidence)
+            }
+            Finding::Error(error) => {
+                let outcome = match (self.question.occasion(rule), rule.on_error) {
+                    (Mode::Admission, OnError::Warn) => Outcome::Warn,
+                    (Mode::Admission, OnError::Deny) => Outcome::Deny,
+                    (Mode::Admission, OnError::Skip) | (Mode::Audit | Mode::Network | Mode::Runtime, _) => {
+                        Outcome::Error
+                    }
+                };
+                let message = format!("could not be evaluated: {}", error.message);
+                self.write(entry, rule, outcome, ERROR, message, evidence)
+            }
+        }
+    }
+
+    fn evidence(&self, rule: &Rule, part: &str) -> Evidence {
+        let request = self.question.request;
+        let read = self.looked_up.as_ref().map(|found| ReadEvidence {
+            object: ObjectRef {
+                gvk: self.rules.namespace_kind.clone(),
+                name: self.namespace.to_owned(),
+                ..ObjectRef::default()
+            },
+            resource_version: found.as_ref().map(version).unwrap_or_default(),
+        });
+        Evidence {
+            expression: rule.expression.clone(),
+            values: Vec::new(),
+            reads: read.into_iter().collect(),
+            user: request.map(|it| it.user.username.clone()).unwrap_or_default(),
+            operation: request.map(|it| it.operation.as_str().to_owned()).unwrap_or_default(),
+            part: part.to_owned(),
+        }
+    }
+
+    fn write(
+        &self,
+        entry: &Entry,
+        rule: &Rule,
+        outcome: Outcome,
+        reason: &'static str,
+        message: String,
+        evidence: Evidence,
+    ) -> Verdict {
+        Verdict {
+            family: FAMILY,
+            policy: entry.policy.clone(),
+            subject: self.subject(),
+            occasion: self.question.occasion(rule).as_str(),
+            outcome,
+            reason,
+            message,
+            evidence,
+            now: self.question.now,
+        }
+    }
+
+    fn subject(&self) -> ObjectRef {
+        let object = self.question.object;
+        let metadata = |name: &str| object.str_at(&["metadata", name]).to_owned();
+        let (name, uid) = (metadata("name"), metadata("uid"));
+        let name = match self.question.request {
+            Some(request) if !request.name.is_empty() => request.name.clone(),
+            _ => name,
+        };
+        ObjectRef { gvk: self.question.kind.clone(), namespace: self.namespace.to_owned(), name, uid }
+    }
+}
+
+fn version(object: &Object) -> String {
+    object.str_at(&["metadata", "resourceVersion"]).to_owned()
+}
+
+/// Turns denials of an update that changes bookkeeping only into records.
+pub(super) fn tolerate(verdicts: &mut [Verdict]) {
+    for verdict in verdicts.iter_mut().filter(|it| it.outcome == Outcome::Deny) {
+        verdict.outcome = Outcome::DryRun;
+        verdict.reason = TOLERATED;
+    }
+    verdicts.sort_by_key(|it| std::cmp::Reverse(it.outcome));
+}

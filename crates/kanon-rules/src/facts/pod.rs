@@ -1,0 +1,193 @@
+//! The façade over pod-shaped kinds (spec/rules 2.3) and the metadata of all others (2.5).
+
+use kanon_core::{GroupVersionKind, Node, NodeKind};
+use kanon_lang::{Arena, Record, Value};
+
+use super::{image::parse_image, raw, record};
+
+/// Where the pod spec of a pod-shaped kind stands; `None` for other kinds.
+pub(crate) fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static str]> {
+    const TEMPLATE: &[&str] = &["spec", "template", "spec"];
+    match (kind.group.as_str(), kind.version.as_str(), kind.kind.as_str()) {
+        ("", "v1", "Pod") => Some(&["spec"]),
+        ("", "v1", "ReplicationController")
+        | ("apps", "v1", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+        | ("batch", "v1", "Job") => Some(TEMPLATE),
+        ("batch", "v1", "CronJob") => Some(&["spec", "jobTemplate", "spec", "template", "spec"]),
+        _ => None,
+    }
+}
+
+/// Every container in order of fan-out.
+pub(crate) fn containers<'a>(spec: Option<Node<'a>>) -> impl Iterator<Item = Container<'a>> {
+    const LISTS: [(&str, &str); 3] =
+        [("containers", "standard"), ("initContainers", "init"), ("ephemeralContainers", "ephemeral")];
+    LISTS.into_iter().flat_map(move |(list, container_type)| {
+        let elements = spec.and_then(|it| it.get(list)).map(Node::elements);
+        elements.into_iter().flatten().map(move |node| Container { node, container_type })
+    })
+}
+
+/// `container`.
+pub(crate) struct Container<'n> {
+    node: Node<'n>,
+    container_type: &'static str,
+}
+
+impl<'n> Container<'n> {
+    /// Its name; empty where it has none (or one with escapes, which no valid name has).
+    pub(crate) fn name(&self) -> &'n str {
+        self.node.get("name").and_then(Node::as_plain_str).unwrap_or_default()
+    }
+
+    fn restarts_always(&self) -> bool {
+        self.node.get("restartPolicy").and_then(Node::as_plain_str) == Some("Always")
+    }
+}
+
+impl Record for Container<'_> {
+    fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
+        Some(match name {
+            "name" => text(raw(Some(self.node), name, arena)),
+            "containerType" => Value::Str(self.container_type),
+            "image" => match raw(Some(self.node), name, arena) {
+                Value::Str(image) => record(arena, parse_image(image)),
+                _ => record(arena, parse_image("")),
+            },
+            "command" | "args" | "ports" => match raw(Some(self.node), name, arena) {
+                Value::Null => Value::NilList,
+                value => value,
+            },
+            "securityContext" => record(arena, ContainerSecurity(self.node.get(name))),
+            "restartPolicy" => raw(Some(self.node), name, arena),
+            // A native sidecar is an init container that keeps running.
+            "sidecar" => Value::Bool(self.container_type == "init" && self.restarts_always()),
+            _ => return None,
+        })
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &["args", "command", "containerType", "image", "name", "ports", "restartPolicy", "securityContext", "sidecar"]
+    }
+}
+
+/// `container.securityContext`.
+struct ContainerSecurity<'n>(Option<Node<'n>>);
+
+impl Record for ContainerSecurity<'_> {
+    fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
+        Some(match name {
+            "privileged"
+            | "allowPrivilegeEscalation"
+            | "readOnlyRootFilesystem"
+            | "runAsUser"
+            | "runAsGroup"
+            | "runAsNonRoot"
+            | "procMount" => raw(self.0, name, arena),
+            "seccompProfileType" => seccomp_type(self.0, arena),
+            "capabilities" => record(arena, Capabilities(self.0.and_then(|it| it.get(name)))),
+            _ => return None,
+        })
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &[
+            "allowPrivilegeEscalation",
+            "capabilities",
+            "privileged",
+            "procMount",
+            "readOnlyRootFilesystem",
+            "runAsGroup",
+            "runAsNonRoot",
+            "runAsUser",
+            "seccompProfileType",
+        ]
+    }
+}
+
+/// `container.securityContext.capabilities`.
+struct Capabilities<'n>(Option<Node<'n>>);
+
+impl Record for Capabilities<'_> {
+    fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
+        matches!(name, "add" | "drop").then(|| raw(self.0, name, arena))
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &["add", "drop"]
+    }
+}
+
+/// `spec`: five fields of the pod spec.
+pub(crate) struct Spec<'n>(pub Option<Node<'n>>);
+
+const SPEC: &[&str] = &["automountServiceAccountToken", "hostIPC", "hostNetwork", "hostPID", "serviceAccountName"];
+
+impl Record for Spec<'_> {
+    fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
+        SPEC.contains(&name).then(|| raw(self.0, name, arena))
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        SPEC
+    }
+}
+
+/// `securityContext`: the pod's.
+pub(crate) struct PodSecurity<'n>(pub Option<Node<'n>>);
+
+impl Record for PodSecurity<'_> {
+    fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
+        Some(match name {
+            "runAsUser" | "runAsGroup" | "runAsNonRoot" | "fsGroup" | "supplementalGroups" => raw(self.0, name, arena),
+            "seccompProfileType" => seccomp_type(self.0, arena),
+            _ => return None,
+        })
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &["fsGroup", "runAsGroup", "runAsNonRoot", "runAsUser", "seccompProfileType", "supplementalGroups"]
+    }
+}
+
+/// `metadata`. What is absent reads differently by kind (spec/rules 2.3, 2.5): plain nil for pods, `""` and nil maps else.
+pub(crate) struct Metadata<'n> {
+    pub node: Option<Node<'n>>,
+    pub pod: bool,
+}
+
+impl Record for Metadata<'_> {
+    fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
+        let value = raw(self.node, name, arena);
+        Some(match (name, self.pod) {
+            ("name" | "namespace", true) => match value {
+                Value::Str("") => Value::Null,
+                value => value,
+            },
+            ("name" | "namespace", false) => text(value),
+            ("labels" | "annotations", true) => value,
+            ("labels" | "annotations", false) => match value {
+                Value::Null => Value::NilMap,
+                value => value,
+            },
+            _ => return None,
+        })
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &["annotations", "labels", "name", "namespace"]
+    }
+}
+
+fn seccomp_type<'a>(security: Option<Node<'a>>, arena: &'a Arena) -> Value<'a> {
+    let profile = security.and_then(|it| it.get("seccompProfile")).filter(|it| it.kind() == NodeKind::Object);
+    raw(profile, "type", arena)
+}
+
+/// A string; empty where there is none.
+fn text(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Str(text) => Value::Str(text),
+        _ => Value::Str(""),
+    }
+}

@@ -1,0 +1,316 @@
+//! The family: routes inputs to the policy store, the snapshot and the status plans. No policy logic.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use kanon_core::{Change, FamilyId, Input, Kind, Mono, Now, Object, PolicyFile, Review, Scope};
+use kanon_lang::Language;
+use kanon_plane::{Applied, Family, Outbox, PolicyKey, PolicyStore, View};
+
+use crate::{
+    FAMILY, api,
+    decide::{RuleTally, Tally},
+    documents::{Document, read_file},
+    index::{Counts, Entry, FOLDER, Item, Rules, Settings},
+    plan::{Resource, Version},
+    rule::Rule,
+    validate::{Compiler, validate},
+    view::RulesView,
+};
+
+/// What is known of a policy besides its revisions.
+struct Source {
+    /// The best known name.
+    name: String,
+    counts: Arc<Counts>,
+}
+
+/// Owner of all rules: PortalClusterRules, PortalRules and the folder.
+pub struct RulesFamily {
+    compiler: Compiler,
+    settings: Settings,
+    kinds: [Kind; 2],
+    facts: [Kind; 1],
+    store: PolicyStore<Rule>,
+    sources: BTreeMap<PolicyKey, Source>,
+    /// Keys of the folder's policies in file order.
+    folder: Vec<PolicyKey>,
+    resources: BTreeMap<PolicyKey, Resource>,
+    /// When counts of an object are to be written.
+    due: BTreeSet<(Mono, PolicyKey)>,
+    rules: Arc<Rules>,
+    positions: BTreeMap<PolicyKey, usize>,
+    view: Arc<RulesView>,
+}
+
+impl RulesFamily {
+    /// A family without rules. `language` compiles the expressions: expr-lang in the binary.
+    pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
+        let rules = Arc::new(Rules::new(Vec::new(), settings.clone()));
+        RulesFamily {
+            compiler: Compiler::new(language),
+            settings,
+            kinds: [api::cluster_rule(), api::portal_rule()],
+            facts: [Kind::cluster("", "v1", "Namespace", "namespaces")],
+            store: PolicyStore::default(),
+            sources: BTreeMap::new(),
+            folder: Vec::new(),
+            resources: BTreeMap::new(),
+            due: BTreeSet::new(),
+            positions: BTreeMap::new(),
+            view: Arc::new(RulesView::new(rules.clone())),
+            rules,
+        }
+    }
+
+    fn handle_object(&mut self, kind: &Kind, change: Change, object: &Object, now: Now, out: &mut Outbox) {
+        let key = PolicyKey {
+            origin: kind.gvk.kind.clone(),
+            namespace: object.str_at(&["metadata", "namespace"]).to_owned(),
+            name: object.str_at(&["metadata", "name"]).to_owned(),
+        };
+        match change {
+            Change::Deleted => {
+                self.store.remove(&key);
+                self.resources.remove(&key);
+                self.sources.remove(&key);
+                self.publish(None, now, out);
+            }
+            Change::Applied => {
+                let spec = object.at(&["spec"]).map(|it| it.to_value()).unwrap_or_default();
+                let home = (kind.scope == Scope::Namespaced).then_some(key.namespace.as_str());
+                let applied = compile(&mut self.store, &self.compiler, &key, &spec, home);
+                let version = Version::of(object);
+                if applied == Applied::Unchanged
+                    && let Some(resource) = self.resources.get_mut(&key).filter(|it| it.is_version(&version))
+                {
+                    // Status or metadata, most often our own write: nothing to decide (spec/rules 1.7, 4).
+                    resource.seen(object);
+                    return;
+                }
+                let resource = Resource::new(kind, object, now);
+                if applied == Applied::Broken
+                    && let Some(entry) = self.store.get(&key)
+                {
+                    resource.announce(entry.problem.as_deref().unwrap_or_default(), &entry.revision.short(), out);
+                }
+                self.sources
+                    .insert(key.clone(), Source { name: name_of(&spec, &key), counts: resource.counts().clone() });
+                self.resources.insert(key.clone(), resource);
+                self.publish(Some(&key), now, out);
+            }
+        }
+    }
+
+    fn handle_folder(&mut self, files: &[PolicyFile], now: Now, out: &mut Outbox) {
+        let mut keys = Vec::new();
+        for file in files {
+            match read_file(file) {
+                Ok((documents, unreadable)) => {
+                    for Document { place, home, spec } in documents {
+                        let key = folder_key(&place);
+                        if compile(&mut self.store, &self.compiler, &key, &spec, home.as_deref()) != Applied::Unchanged
+                        {
+                            let source = Source { name: name_of(&spec, &key), counts: Arc::default() };
+                            self.sources.insert(key.clone(), source);
+                        }
+                        keys.push(key);
+                    }
+                    for it in unreadable {
+                        keys.push(self.note_unreadable(folder_key(&it.place), &it.problem, &file.text));
+                    }
+                }
+                // Nothing is known of the rules in it: those it held before stay in force, and say so.
+                Err(it) => {
+                    let before: Vec<_> = self.folder.iter().filter(|key| file_of(key) == it.place).cloned().collect();
+                    let noted = if before.is_empty() { vec![folder_key(&it.place)] } else { before };
+                    keys.extend(noted.into_iter().map(|key| self.note_unreadable(key, &it.problem, &file.text)));
+                }
+            }
+        }
+        self.store.retain(|key| key.origin != FOLDER || keys.contains(key));
+        self.sources.retain(|key, _| key.origin != FOLDER || keys.contains(key));
+        self.folder = keys;
+        self.publish(None, now, out);
+    }
+
+    fn note_unreadable(&mut self, key: PolicyKey, problem: &str, text: &[u8]) -> PolicyKey {
+        self.store.apply(key.clone(), text, |_| Err(problem.to_owned()));
+        let source = || Source { name: key.name.clone(), counts: Arc::default() };
+        self.sources.entry(key.clone()).or_insert_with(source);
+        key
+    }
+
+    fn handle_reviewed(&mut self, review: &Review, tally: &Tally, now: Now, out: &mut Outbox) {
+        for row in &tally.rows {
+            let Some(entry) = tally.rules.entries().get(row.entry()) else { continue };
+            let counts = &entry.counts;
+            count(counts, row);
+            let is_news = !counts.unreported.swap(true, Relaxed) || row.last_error.is_some();
+            let recovers = row.errors == 0 && counts.errors_in_a_row.swap(0, Relaxed) > 0;
+            if !is_news && !recovers {
+                continue;
+            }
+            let Some(resource) = self.resources.get_mut(&entry.key) else { continue };
+            if !Arc::ptr_eq(resource.counts(), counts) {
+                continue;
+            }
+            if let Some(error) = &row.last_error {
+                resource.failed(error, &review.subject(), now);
+            }
+            let Some(entry) = self.positions.get(&entry.key).and_then(|at| self.rules.entries().get(*at)) else {
+                continue;
+            };
+            let loops = &self.settings.loops;
+            if (row.last_error.is_some() || recovers) && resource.must_report(entry, loops, now) {
+                resource.plan(entry, loops, false, now, out);
+            } else {
+                self.due.insert((resource.counts_due(now.mono), entry.key.clone()));
+            }
+        }
+    }
+
+    /// Writes counts whose time has come.
+    fn flush(&mut self, now: Now, out: &mut Outbox) {
+        while self.due.first().is_some_and(|(at, _)| *at <= now.mono) {
+            let Some((_, key)) = self.due.pop_first() else { return };
+            let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
+            if let (Some(resource), Some(entry)) = (self.resources.get_mut(&key), entry) {
+                resource.plan(entry, &self.settings.loops, true, now, out);
+            }
+        }
+    }
+
+    /// Swaps the snapshot, then writes the statuses that this changes: `lastApplied` says the rule is live.
+    fn publish(&mut self, changed: Option<&PolicyKey>, now: Now, out: &mut Outbox) {
+        let folder = self.folder.iter().filter_map(|key| Some((key, self.store.get(key)?)));
+        let objects = self.store.iter().filter(|(key, _)| key.origin != FOLDER);
+        let items = objects.chain(folder).map(|(key, entry)| {
+            let source = self.sources.get(key);
+            Item {
+                key: key.clone(),
+                name: source.map(|it| it.name.clone()).unwrap_or_default(),
+                revision: entry.revision.short(),
+                rule: entry.good.clone(),
+                problem: entry.problem.clone(),
+                counts: source.map(|it| it.counts.clone()).unwrap_or_default(),
+            }
+        });
+        self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone()));
+        let entries = self.rules.entries().iter().enumerate();
+        self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
+        self.view = Arc::new(RulesView::new(self.rules.clone()));
+        self.plan(
+            |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
+            now,
+            out,
+        );
+    }
+
+    fn plan(&mut self, which: impl Fn(&Entry, &Resource) -> bool, now: Now, out: &mut Outbox) {
+        for entry in self.rules.entries() {
+            if let Some(resource) = self.resources.get_mut(&entry.key)
+                && which(entry, resource)
+            {
+                resource.plan(entry, &self.settings.loops, false, now, out);
+            }
+        }
+    }
+}
+
+impl Family for RulesFamily {
+    fn id(&self) -> FamilyId {
+        FAMILY
+    }
+
+    fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    fn facts(&self) -> &[Kind] {
+        &self.facts
+    }
+
+    fn crds(&self) -> Vec<serde_json::Value> {
+        api::crds()
+    }
+
+    fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
+        match input {
+            Input::Object { kind, change, object } if self.kinds.contains(kind) => {
+                self.handle_object(kind, *change, object, now, out);
+            }
+            Input::Folder { files } => self.handle_folder(files, now, out),
+            Input::Reviewed { family, review, counts, .. } if *family == FAMILY => {
+                if let Some(tally) = counts.downcast_ref::<Tally>() {
+                    self.handle_reviewed(review, tally, now, out);
+                }
+            }
+            Input::Delivered(delivery) if delivery.result.is_err() => {
+                let lost = self.resources.iter_mut().find(|(_, it)| *it.subject() == delivery.subject);
+                if let Some((key, resource)) = lost {
+                    resource.undelivered();
+                    self.due.insert((resource.counts_due(now.mono), key.clone()));
+                }
+            }
+            // A follower's statuses were held; what was last planned may be old.
+            Input::Leadership(true) => self.plan(|_, _| true, now, out),
+            Input::Object { .. }
+            | Input::Synced { .. }
+            | Input::Reviewed { .. }
+            | Input::Delivered(_)
+            | Input::Leadership(false)
+            | Input::Tick => {}
+        }
+        self.flush(now, out);
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    fn view(&self) -> Arc<dyn View> {
+        self.view.clone()
+    }
+}
+
+fn compile(
+    store: &mut PolicyStore<Rule>,
+    compiler: &Compiler,
+    key: &PolicyKey,
+    spec: &serde_json::Value,
+    home: Option<&str>,
+) -> Applied {
+    let text = format!("{}\0{spec}", home.unwrap_or_default());
+    store.apply(key.clone(), text.as_bytes(), |_| validate(spec, home, compiler))
+}
+
+/// The name in a spec that may be broken, or that of its source.
+fn name_of(spec: &serde_json::Value, key: &PolicyKey) -> String {
+    let name = spec["name"].as_str().filter(|it| !it.is_empty());
+    name.unwrap_or(&key.name).to_owned()
+}
+
+fn folder_key(place: &str) -> PolicyKey {
+    PolicyKey { origin: FOLDER.to_owned(), namespace: String::new(), name: place.to_owned() }
+}
+
+/// The file that a folder policy stands in.
+fn file_of(key: &PolicyKey) -> &str {
+    key.name.rsplit_once('#').map_or(&key.name, |(file, _)| file)
+}
+
+fn count(counts: &Counts, row: &RuleTally) {
+    counts.evaluations.fetch_add(row.evaluations.into(), Relaxed);
+    counts.violations.fetch_add(row.violations.into(), Relaxed);
+    if row.errors > 0 {
+        counts.errors.fetch_add(row.errors.into(), Relaxed);
+        if row.errors < row.evaluations {
+            counts.errors_in_a_row.store(row.errors_at_end.into(), Relaxed);
+        } else {
+            counts.errors_in_a_row.fetch_add(row.errors_at_end.into(), Relaxed);
+        }
+    }
+}

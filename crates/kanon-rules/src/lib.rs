@@ -1,0 +1,34 @@
+//! Portal rules: the objects `PortalClusterRule` and `PortalRule` and folders of rule files, each an expr-lang expression
+//! that is `true` for a violation.
+//!
+//! Flow: wire document ([`api`]) → checked rule (`validate`) → snapshot by kind ([`Rules`]) → facts of an object (`facts`)
+//! → verdicts (`decide`) → status, Events (`plan`). [`Rules`] is the one place where a question is answered: admission,
+//! offline checks and tests all ask it.
+//!
+//! A broken revision never replaces a good one: the last good revision stays in force and `status.parseError` says why; a
+//! rule that never compiled is not evaluated. The kill switch works all the same: a revision with `enabled: false` parks
+//! the rule even when the rest of it is broken.
+
+pub mod api;
+mod decide;
+mod documents;
+mod facts;
+mod family;
+mod index;
+mod message;
+mod plan;
+mod rule;
+mod status;
+mod validate;
+mod view;
+
+pub use decide::{RuleTally, Tally};
+pub use facts::image::{Image, parse_image};
+pub use family::RulesFamily;
+pub use index::{Problem, Rules, Settings};
+pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Rule, Severity};
+pub use status::{Condition, EvalFailure, RuleStatus};
+pub use view::RulesView;
+
+/// The family's name.
+pub const FAMILY: kanon_core::FamilyId = kanon_core::FamilyId("rules");

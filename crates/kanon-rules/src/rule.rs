@@ -1,0 +1,184 @@
+//! A checked rule: what everything behind `validate` works with. No raw text, no optional meaning.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use kanon_core::{GroupVersionKind, Rate};
+use kanon_lang::Program;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::message::Message;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// Every word a user may write.
+            pub const WORDS: &[&str] = &[$($word),*];
+
+            /// The word as users write it.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<$name, UnknownWord> {
+                match text {
+                    $($word => Ok($name::$variant),)*
+                    _ => Err(UnknownWord { text: text.to_owned(), allowed: $name::WORDS }),
+                }
+            }
+        }
+    };
+}
+
+/// A word that is not one of those allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not one of {}", .allowed.join(", "))]
+pub struct UnknownWord {
+    text: String,
+    allowed: &'static [&'static str],
+}
+
+words! {
+    /// A loop that evaluates rules (seed, "Top-level fields").
+    Mode {
+        /// Requests to the API server, before they are stored.
+        Admission = "admission",
+        /// Stored objects.
+        Audit = "audit",
+        /// The network model.
+        Network = "network",
+        /// Events of running workloads.
+        Runtime = "runtime",
+    }
+}
+
+words! {
+    /// How bad a violation is.
+    Severity {
+        /// Worth knowing.
+        Info = "info",
+        /// Low.
+        Low = "low",
+        /// Medium.
+        Medium = "medium",
+        /// High.
+        High = "high",
+        /// Critical.
+        Critical = "critical",
+    }
+}
+
+words! {
+    /// What admission does about a violation; a rule without it only reports (spec/rules 1.2).
+    Enforcement {
+        /// Refuse the request.
+        Deny = "deny",
+        /// Allow it with a warning.
+        Warn = "warn",
+        /// Allow it and record the violation.
+        DryRun = "dryrun",
+    }
+}
+
+words! {
+    /// What a failed evaluation means (spec/rules 2.10).
+    OnError {
+        /// Nothing: the rule fails open, and the failure is counted.
+        Skip = "skip",
+        /// A warning in admission.
+        Warn = "warn",
+        /// A denial in admission.
+        Deny = "deny",
+    }
+}
+
+/// Which objects a rule is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matcher {
+    /// Kinds, compared exactly.
+    pub kinds: Vec<GroupVersionKind>,
+    /// Namespaces it is limited to; none means all.
+    pub include: Vec<String>,
+    /// Namespaces taken out; wins over `include` (seed, "match").
+    pub exclude: Vec<String>,
+}
+
+impl Matcher {
+    /// Whether objects of a namespace may match; cluster-scoped objects have the empty namespace.
+    pub fn admits(&self, namespace: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|it| it == namespace);
+        (self.include.is_empty() || named(&self.include)) && !named(&self.exclude)
+    }
+}
+
+/// A response action with its effective parameters (spec/rules 1.4). This crate carries it and does not run it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionSpec {
+    /// The action's type, such as `alertmanager`.
+    pub action: String,
+    /// Loops whose violations run it; empty means all.
+    pub on: Vec<Mode>,
+    /// Executions per time, if limited by the user.
+    pub rate: Option<Rate>,
+    /// Inline keys overlaid by the keys of `params`.
+    pub params: Map<String, Value>,
+}
+
+/// A checked rule. INVARIANT: an enabled rule has a program and no problem.
+#[derive(Clone)]
+pub struct Rule {
+    /// The logical name (`spec.name`): what labels, messages and reports show.
+    pub name: String,
+    /// The namespace that a PortalRule is confined to; `None` for cluster-wide rules.
+    pub home: Option<String>,
+    /// Whether it is evaluated at all.
+    pub enabled: bool,
+    /// How bad a violation is, if stated.
+    pub severity: Option<Severity>,
+    /// Loops that evaluate it, in the order written.
+    pub modes: Vec<Mode>,
+    /// What admission does; `None` reports only.
+    pub enforcement: Option<Enforcement>,
+    /// Which objects it is about.
+    pub matcher: Matcher,
+    /// The expression's text.
+    pub expression: String,
+    /// The compiled expression; `None` only for a parked rule that does not compile.
+    pub program: Option<Arc<dyn Program>>,
+    /// What is wrong with a parked rule.
+    pub problem: Option<String>,
+    /// What a failed evaluation means.
+    pub on_error: OnError,
+    /// The text of a finding.
+    pub message: Message,
+    /// Response actions in order, the `alert` shorthand first.
+    pub actions: Vec<ActionSpec>,
+    /// What a careful author should know, though the rule works.
+    pub warnings: Vec<String>,
+    /// Whether it reads `container`, and so runs once a container.
+    pub per_container: bool,
+    /// Whether it reads `request.operation`, and so wants to see deletions.
+    pub reads_operation: bool,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rule { name, home, enabled, modes, expression, .. } = self;
+        write!(out, "Rule({name:?}, home {home:?}, enabled {enabled}, {modes:?}, {expression:?})")
+    }
+}

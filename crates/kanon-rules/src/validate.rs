@@ -1,0 +1,212 @@
+//! From the wire to a checked [`Rule`]: every mistake a user can make, with its field path. The only way to get a rule.
+//!
+//! Mistakes keep a revision out of force. Things that work but hardly as meant (unknown keys, a `rateLimit` that is no
+//! rate) are warnings of the rule.
+
+mod actions;
+mod keys;
+
+use std::{str::FromStr, sync::Arc};
+
+use kanon_core::GroupVersionKind;
+use kanon_lang::{Environment, Language, Options, Program};
+use serde_json::Value;
+
+use crate::{
+    api::{
+        self,
+        crds::{EXPRESSION_LEN_MAX, KINDS_MAX, NAME_LEN_MAX},
+    },
+    facts::{VARIABLES, slot},
+    message::Message,
+    rule::{Matcher, Mode, OnError, Rule, UnknownWord},
+};
+
+/// What compiles rules: the language and the names that expressions may use.
+#[derive(Clone)]
+pub(crate) struct Compiler {
+    language: Arc<dyn Language>,
+    env: Environment,
+}
+
+impl Compiler {
+    pub(crate) fn new(language: Arc<dyn Language>) -> Compiler {
+        Compiler { language, env: Environment::new(VARIABLES) }
+    }
+}
+
+/// Checks and compiles the fields of `spec`; `home` is the namespace of a PortalRule.
+///
+/// # Errors
+/// Every mistake, one a line, each with its field path; compile errors begin with `compile: ` (spec/rules 2.1). A rule
+/// that is switched off is never an error: it is parked, with its mistakes noted in [`Rule::problem`].
+pub(crate) fn validate(spec: &Value, home: Option<&str>, compiler: &Compiler) -> Result<Rule, String> {
+    let mut mistakes = Mistakes::default();
+    let unknown = keys::unknown(spec);
+    let spec = keys::without_nulls(spec);
+    let wire: api::RuleSpec = match serde_path_to_error::deserialize(&spec) {
+        Ok(wire) => wire,
+        Err(error) => {
+            mistakes.add(error.path().to_string(), error.inner());
+            // The kill switch counts even where another field cannot be read.
+            let name = spec["name"].as_str().unwrap_or_default().to_owned();
+            api::RuleSpec { name, enabled: spec["enabled"] != Value::Bool(false), ..api::RuleSpec::default() }
+        }
+    };
+    let readable = mistakes.list.is_empty();
+    let mut rule = check(&wire, home, compiler, &mut mistakes, readable);
+    rule.warnings.splice(..0, unknown);
+    match (mistakes.list.is_empty(), wire.enabled) {
+        (true, _) => Ok(rule),
+        (false, true) => Err(mistakes.list.join("\n")),
+        (false, false) => Ok(Rule { problem: Some(mistakes.list.join("\n")), ..rule }),
+    }
+}
+
+/// Collects mistakes as `path: what is wrong`.
+#[derive(Default)]
+pub(crate) struct Mistakes {
+    list: Vec<String>,
+}
+
+impl Mistakes {
+    pub(crate) fn add(&mut self, path: impl Into<String>, what: impl ToString) {
+        let path = path.into();
+        self.list.push(if path == "." { what.to_string() } else { format!("`{path}`: {}", what.to_string()) });
+    }
+
+    /// Reads a word; the empty one is none.
+    pub(crate) fn word<T: FromStr<Err = UnknownWord>>(&mut self, path: &str, text: &str) -> Option<T> {
+        if text.is_empty() {
+            return None;
+        }
+        text.parse().map_err(|it| self.add(path, it)).ok()
+    }
+
+    /// Reads a list of modes, each once.
+    pub(crate) fn modes(&mut self, path: &str, list: &[String]) -> Vec<Mode> {
+        let mut modes = Vec::new();
+        for (at, text) in list.iter().enumerate() {
+            match text.parse() {
+                Ok(mode) if !modes.contains(&mode) => modes.push(mode),
+                Ok(_) => {}
+                Err(error) => self.add(format!("{path}[{at}]"), error),
+            }
+        }
+        modes
+    }
+}
+
+/// Checks field by field. What `readable` says: the wire form is whole, so its absent fields are absent for the user too.
+fn check(
+    wire: &api::RuleSpec,
+    home: Option<&str>,
+    compiler: &Compiler,
+    mistakes: &mut Mistakes,
+    readable: bool,
+) -> Rule {
+    let mut warnings = Vec::new();
+    let program = if readable {
+        check_name(&wire.name, mistakes);
+        check_expression(&wire.rule, compiler, mistakes)
+    } else {
+        None
+    };
+    let matcher = check_matcher(&wire.matcher, mistakes, readable);
+    let message = if wire.message.is_empty() {
+        Message::of_rule(&wire.name)
+    } else {
+        let message = Message::parse(&wire.message, &*compiler.language, &compiler.env);
+        message.map_err(|it| mistakes.add("message", it)).unwrap_or_else(|()| Message::of_rule(&wire.name))
+    };
+    let reads = Reading::of(program.as_deref(), &message);
+    if reads.cluster {
+        warnings.push("reads `cluster`, which is nil here: lookups are not available".to_owned());
+    }
+    Rule {
+        name: wire.name.clone(),
+        home: home.map(str::to_owned),
+        enabled: wire.enabled,
+        severity: mistakes.word("severity", &wire.severity),
+        modes: mistakes.modes("mode", &wire.mode),
+        enforcement: mistakes.word("enforcementAction", &wire.enforcement_action),
+        matcher,
+        expression: wire.rule.clone(),
+        program,
+        problem: None,
+        on_error: mistakes.word("onError", &wire.on_error).unwrap_or(OnError::Skip),
+        message,
+        actions: actions::check(wire, home.is_some(), mistakes, &mut warnings),
+        warnings,
+        per_container: reads.container,
+        reads_operation: reads.operation,
+    }
+}
+
+fn check_name(name: &str, mistakes: &mut Mistakes) {
+    if name.is_empty() {
+        mistakes.add("name", "is required");
+    } else if name.len() > NAME_LEN_MAX {
+        mistakes.add("name", format!("has {} bytes, at most {NAME_LEN_MAX} are allowed", name.len()));
+    }
+}
+
+fn check_expression(text: &str, compiler: &Compiler, mistakes: &mut Mistakes) -> Option<Arc<dyn Program>> {
+    if text.trim().is_empty() {
+        mistakes.add("rule", "is required");
+        return None;
+    }
+    if text.len() > EXPRESSION_LEN_MAX {
+        mistakes.add("rule", format!("has {} bytes, at most {EXPRESSION_LEN_MAX} are allowed", text.len()));
+        return None;
+    }
+    let options = Options { boolean: true, ..Options::default() };
+    let program = compiler.language.compile(text, &compiler.env, &options);
+    // First and without a path: `parseError` begins with `compile: ` (spec/rules 2.1).
+    program.map_err(|it| mistakes.list.insert(0, format!("compile: {it}"))).ok()
+}
+
+fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: bool) -> Matcher {
+    if readable && wire.gvk.is_empty() {
+        mistakes.add("match.gvk", "is required: name at least one kind as {group, version, kind}");
+    }
+    if wire.gvk.len() > KINDS_MAX {
+        mistakes.add("match.gvk", format!("has {} entries, at most {KINDS_MAX} are allowed", wire.gvk.len()));
+    }
+    let mut kinds = Vec::new();
+    for (at, entry) in wire.gvk.iter().enumerate() {
+        for (field, text) in [("version", &entry.version), ("kind", &entry.kind)] {
+            if text.is_empty() {
+                mistakes.add(format!("match.gvk[{at}].{field}"), "is required");
+            }
+        }
+        let kind = GroupVersionKind::new(&entry.group, &entry.version, &entry.kind);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let namespaces = &wire.namespaces;
+    Matcher { kinds, include: namespaces.include.clone(), exclude: namespaces.exclude.clone() }
+}
+
+/// Which variables decide how a rule is run.
+struct Reading {
+    container: bool,
+    operation: bool,
+    cluster: bool,
+}
+
+impl Reading {
+    fn of(program: Option<&dyn Program>, message: &Message) -> Reading {
+        let Some(program) = program else { return Reading { container: false, operation: false, cluster: false } };
+        let reads = program.reads();
+        let operation = |path: &Vec<String>| {
+            path.first().is_some_and(|it| it == "request") && path.get(1).is_none_or(|it| it == "operation")
+        };
+        Reading {
+            container: reads.variables.contains(&slot::CONTAINER) || message.reads(slot::CONTAINER),
+            operation: reads.paths.iter().any(operation),
+            cluster: [slot::CLUSTER, slot::CONSISTENT_CLUSTER].iter().any(|it| reads.variables.contains(it)),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Keys of a rule document before it is typed: unknown ones are named, null ones count as absent (as in Go).
+
+use serde_json::Value;
+
+const SPEC: &[&str] = &[
+    "name",
+    "enabled",
+    "severity",
+    "mode",
+    "enforcementAction",
+    "match",
+    "rule",
+    "alert",
+    "actions",
+    "message",
+    "onError",
+];
+const MATCH: &[&str] = &["gvk", "namespaces"];
+const NAMESPACES: &[&str] = &["include", "exclude"];
+const KIND: &[&str] = &["group", "version", "kind"];
+
+/// A warning for every key that is not known.
+pub(super) fn unknown(spec: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    look(spec, "", SPEC, &mut warnings);
+    look(&spec["match"], "match.", MATCH, &mut warnings);
+    look(&spec["match"]["namespaces"], "match.namespaces.", NAMESPACES, &mut warnings);
+    for (at, kind) in spec["match"]["gvk"].as_array().into_iter().flatten().enumerate() {
+        look(kind, &format!("match.gvk[{at}]."), KIND, &mut warnings);
+    }
+    warnings
+}
+
+fn look(value: &Value, prefix: &str, known: &[&str], warnings: &mut Vec<String>) {
+    let keys = value.as_object().into_iter().flat_map(|it| it.keys());
+    let strange = keys.filter(|key| !known.contains(&key.as_str()));
+    warnings
+        .extend(strange.map(|key| format!("`{prefix}{key}`: unknown key, ignored; known are {}", known.join(", "))));
+}
+
+/// The document without members that are null.
+pub(super) fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}

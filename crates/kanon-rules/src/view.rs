@@ -1,0 +1,210 @@
+//! What admission, `explain` and the dashboard see of the rules: one immutable snapshot.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use kanon_core::{FamilyId, Now, Operation, Review};
+use kanon_plane::{AdmissionRule, Explanation, Lookups, PolicySummary, Reviewed, Section, Target, View};
+use serde_json::json;
+
+use crate::{
+    FAMILY,
+    api::{CLUSTER_RULE, RULE},
+    decide::{Tally, WEBHOOK_GROUP},
+    index::{Entry, FOLDER, Rules, describe},
+    rule::{Mode, Rule},
+    status::{mode_words, problem},
+};
+
+/// The family's view.
+pub struct RulesView {
+    rules: Arc<Rules>,
+}
+
+impl RulesView {
+    /// A view of a snapshot; also how offline commands ask about a folder.
+    pub fn new(rules: Arc<Rules>) -> RulesView {
+        RulesView { rules }
+    }
+
+    /// The snapshot.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+}
+
+impl View for RulesView {
+    fn family(&self) -> FamilyId {
+        FAMILY
+    }
+
+    fn admission_rules(&self) -> Vec<AdmissionRule> {
+        let mut rules: Vec<AdmissionRule> = Vec::new();
+        for rule in self.rules.active().filter(|it| it.modes.contains(&Mode::Admission)) {
+            for kind in rule.matcher.kinds.iter().filter(|it| it.group != WEBHOOK_GROUP) {
+                let mut operations = vec![Operation::Create, Operation::Update];
+                if rule.reads_operation {
+                    operations.push(Operation::Delete);
+                }
+                let same = |it: &&mut AdmissionRule| {
+                    (&it.group, &it.version, &it.kind) == (&kind.group, &kind.version, &kind.kind)
+                };
+                match rules.iter_mut().find(same) {
+                    Some(known) if known.operations.len() < operations.len() => known.operations = operations,
+                    Some(_) => {}
+                    None => rules.push(AdmissionRule {
+                        group: kind.group.clone(),
+                        version: kind.version.clone(),
+                        kind: kind.kind.clone(),
+                        operations,
+                    }),
+                }
+            }
+        }
+        rules.sort();
+        rules
+    }
+
+    fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed {
+        let decision = self.rules.review(review, lookups, now);
+        let counts = Tally { rules: self.rules.clone(), rows: decision.rows };
+        Reviewed { verdicts: decision.verdicts, counts: Arc::new(counts) }
+    }
+
+    fn policies(&self) -> Vec<PolicySummary> {
+        let summary = |entry: &Entry| PolicySummary {
+            kind: entry.policy.kind.clone(),
+            namespace: entry.policy.namespace.clone(),
+            name: entry.policy.name.clone(),
+            active: entry.state.is_active(),
+            problem: shown_problem(entry),
+        };
+        self.rules.entries().iter().map(summary).collect()
+    }
+
+    fn explain(&self, target: &Target, _: Now) -> Option<Explanation> {
+        let found: Vec<_> = self.rules.entries().iter().filter(|it| is_meant(it, target)).collect();
+        let loops = &self.rules.settings.loops;
+        let first = found.first()?;
+        let also = match found.len() {
+            1 => String::new(),
+            count => format!(" ({count} policies have this name)"),
+        };
+        Some(Explanation {
+            headline: format!("{}{also}", headline(first, loops)),
+            sections: found.iter().map(|it| section(it, loops)).collect(),
+            data: json!({"rules": found.iter().map(|it| data(it, loops)).collect::<Vec<_>>()}),
+        })
+    }
+}
+
+/// What is wrong with a policy, for lists: the newest revision's problem, or why it is not in force.
+fn shown_problem(entry: &Entry) -> String {
+    use crate::index::State;
+    match (problem(entry), &entry.state) {
+        (Some(problem), _) => problem.to_owned(),
+        (None, State::Active | State::Disabled) => String::new(),
+        (None, state) => state.sentence(),
+    }
+}
+
+fn is_meant(entry: &Entry, target: &Target) -> bool {
+    let kind = target.kind.to_ascii_lowercase();
+    let named = entry.key.name == target.name || entry.policy.name == target.name;
+    let here = target.namespace.is_empty() || entry.policy.namespace == target.namespace;
+    match kind.as_str() {
+        "rule" | "rules" => named && (here || entry.policy.namespace.is_empty()),
+        "pcr" | "portalclusterrule" | "portalclusterrules" => entry.key.origin == CLUSTER_RULE && named,
+        "pr" | "portalrule" | "portalrules" => entry.key.origin == RULE && named && here,
+        FOLDER => entry.key.origin == FOLDER && named,
+        _ => false,
+    }
+}
+
+fn headline(entry: &Entry, loops: &[Mode]) -> String {
+    let name = &entry.policy.name;
+    match (entry.state.is_active(), problem(entry)) {
+        (true, None) => format!("rule `{name}` is in force on {}", words(&entry.active_on(loops))),
+        (true, Some(_)) => format!("rule `{name}` is in force in its last good revision; the newest one is broken"),
+        (false, _) => format!("rule `{name}` is not in force: {}", entry.state.sentence()),
+    }
+}
+
+fn words(modes: &[Mode]) -> String {
+    mode_words(modes).join(", ")
+}
+
+fn section(entry: &Entry, loops: &[Mode]) -> Section {
+    let mut rows = vec![
+        ("state", entry.state.reason().to_owned()),
+        ("source", describe(&entry.key)),
+        ("revision", entry.policy.revision.clone()),
+    ];
+    if let Some(rule) = &entry.rule {
+        rows.extend(of_rule(rule));
+        rows.push(("active on", words(&entry.active_on(loops))));
+    }
+    if let Some(problem) = problem(entry) {
+        rows.push(("problem", problem.to_owned()));
+    }
+    let warnings = entry.rule.iter().flat_map(|it| &it.warnings);
+    rows.extend(warnings.map(|it| ("warning", it.clone())));
+    let (evaluations, violations) = entry.counts.pair();
+    rows.push(("evaluations", evaluations.to_string()));
+    rows.push(("violations", violations.to_string()));
+    rows.push(("errors", entry.counts.errors.load(Relaxed).to_string()));
+    let rows = rows.into_iter().map(|(head, text)| vec![head.to_owned(), text]).collect();
+    Section { title: entry.policy.name.clone(), columns: Vec::new(), rows }
+}
+
+fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
+    let kinds: Vec<_> = rule.matcher.kinds.iter().map(|it| format!("{} {}", it.api_version(), it.kind)).collect();
+    let mut rows = vec![("expression", rule.expression.clone()), ("kinds", kinds.join(", "))];
+    if let Some(home) = &rule.home {
+        rows.push(("confined to", home.clone()));
+    }
+    for (head, list) in [("include", &rule.matcher.include), ("exclude", &rule.matcher.exclude)] {
+        if !list.is_empty() {
+            rows.push((head, list.join(", ")));
+        }
+    }
+    rows.push(("modes", words(&rule.modes)));
+    rows.push(("action", rule.enforcement.map_or("report only", |it| it.as_str()).to_owned()));
+    if let Some(severity) = rule.severity {
+        rows.push(("severity", severity.as_str().to_owned()));
+    }
+    let actions: Vec<_> = rule.actions.iter().map(|it| it.action.as_str()).collect();
+    if !actions.is_empty() {
+        rows.push(("actions", actions.join(", ")));
+    }
+    rows
+}
+
+fn data(entry: &Entry, loops: &[Mode]) -> serde_json::Value {
+    let (evaluations, violations) = entry.counts.pair();
+    let rule = entry.rule.as_ref().map(|rule| {
+        json!({
+            "enabled": rule.enabled,
+            "expression": rule.expression,
+            "kinds": rule.matcher.kinds,
+            "include": rule.matcher.include,
+            "exclude": rule.matcher.exclude,
+            "modes": rule.modes,
+            "enforcementAction": rule.enforcement,
+            "severity": rule.severity,
+            "confinedTo": rule.home,
+            "warnings": rule.warnings,
+        })
+    });
+    json!({
+        "policy": entry.policy,
+        "source": describe(&entry.key),
+        "state": entry.state.reason(),
+        "active": entry.state.is_active(),
+        "activeOn": mode_words(&entry.active_on(loops)),
+        "problem": problem(entry),
+        "rule": rule,
+        "evaluations": evaluations,
+        "violations": violations,
+        "errors": entry.counts.errors.load(Relaxed),
+    })
+}
