@@ -91,6 +91,13 @@ impl IntegrityFamily {
     }
 }
 
+/// Without an environment: what a control plane knows, whose own variables are not the sidecars'.
+impl Default for IntegrityFamily {
+    fn default() -> IntegrityFamily {
+        IntegrityFamily::new(Env::new(), Defaults::default())
+    }
+}
+
 impl Family for IntegrityFamily {
     fn id(&self) -> FamilyId {
         api::FAMILY
