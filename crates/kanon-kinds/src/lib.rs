@@ -11,7 +11,9 @@ mod names;
 mod protobuf;
 mod quantity;
 mod resources;
+mod select;
 mod table;
+mod validate;
 
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub use names::{
 };
 pub use protobuf::{ProtobufError, decode_protobuf};
 pub use resources::{BuiltinKind, Subresource, body_schema, by_kind, find, kinds};
+pub use select::selectable_value;
+pub use validate::validate;
 
 /// Package of the types that all kinds share.
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";

@@ -18,7 +18,7 @@ const LABEL_VALUE_TEXT: &str = "a valid label must be an empty string or consist
 /// Longest DNS label and label value.
 const LABEL_MAX: usize = 63;
 /// Longest DNS subdomain.
-const SUBDOMAIN_MAX: usize = 253;
+pub(crate) const SUBDOMAIN_MAX: usize = 253;
 
 /// What a kind's `metadata.name` must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,13 +39,14 @@ fn say(line: &str) {
 }
 
 fn read(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    let bytes = std::fs::read(path).expect("golden files can be read");
+    serde_json::from_slice(&bytes).expect("golden files are JSON")
 }
 
 fn published(folder: &Path) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
-    for file in std::fs::read_dir(folder.join("openapi-v3")).unwrap() {
-        let document = read(&file.unwrap().path());
+    for file in std::fs::read_dir(folder.join("openapi-v3")).expect("the folder is there") {
+        let document = read(&file.expect("its entries can be read").path());
         for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
             all.insert(name.clone(), schema.clone());
         }
@@ -188,7 +189,11 @@ fn discovery_is_as_served() {
             let name = group["metadata"]["name"].as_str().unwrap_or_default();
             for version in group["versions"].as_array().unwrap() {
                 for resource in version["resources"].as_array().unwrap() {
-                    let key = format!("{name}/{}/{}", version["version"].as_str().unwrap(), resource["resource"].as_str().unwrap());
+                    let key = format!(
+                        "{name}/{}/{}",
+                        version["version"].as_str().unwrap(),
+                        resource["resource"].as_str().unwrap()
+                    );
                     served.insert(key, resource.clone());
                 }
             }
@@ -204,7 +209,10 @@ fn discovery_is_as_served() {
         for sub in members["subresources"].as_array_mut().unwrap() {
             sub.as_object_mut().unwrap().remove("acceptedTypes");
         }
-        members["subresources"].as_array_mut().unwrap().retain(|it| !NOT_SERVED.contains(&it["subresource"].as_str().unwrap()));
+        members["subresources"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|it| !NOT_SERVED.contains(&it["subresource"].as_str().unwrap()));
         assert_eq!(as_discovery(kind), theirs, "{key}");
     }
 }

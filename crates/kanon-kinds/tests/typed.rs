@@ -51,7 +51,9 @@ fn sample(name: &str, schema: &Schema) -> Value {
 
 fn text(name: &str, format: &str) -> Value {
     match (format, name) {
-        ("date-time", "eventTime" | "renewTime" | "acquireTime" | "lastObservedTime") => json!("2026-01-02T03:04:05.000006Z"),
+        ("date-time", "eventTime" | "renewTime" | "acquireTime" | "lastObservedTime") => {
+            json!("2026-01-02T03:04:05.000006Z")
+        }
         ("date-time", _) => json!("2026-01-02T03:04:05Z"),
         ("byte", _) => json!("AAEC"),
         _ => json!("text"),
@@ -63,7 +65,7 @@ fn check<T: Serialize + DeserializeOwned>(kind: &BuiltinKind) {
     object["apiVersion"] = json!(kind.gvk.api_version());
     object["kind"] = json!(kind.gvk.kind);
     let typed: T = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{}: {error}", kind.plural));
-    let written = serde_json::to_value(&typed).unwrap();
+    let written = serde_json::to_value(&typed).expect("typed objects are JSON");
     let mut lost = Vec::new();
     compare("", &object, &written, &mut lost);
     assert!(lost.is_empty(), "{}: {}", kind.plural, lost.join(", "));

@@ -39,12 +39,18 @@ fn body(api_version: &str, kind: &str, fields: &[Vec<u8>]) -> Vec<u8> {
 
 /// Metadata as Go writes it: unset members as empty fields.
 fn metadata(name: &str) -> Vec<u8> {
-    message(1, &[text(1, name), text(2, ""), text(3, ""), text(4, ""), text(5, ""), text(6, ""), int(7, 0), bytes(8, &[])])
+    message(
+        1,
+        &[text(1, name), text(2, ""), text(3, ""), text(4, ""), text(5, ""), text(6, ""), int(7, 0), bytes(8, &[])],
+    )
 }
 
 fn check(body: &[u8], want: &Value) {
     let (gvk, object) = decode_protobuf(body).unwrap();
-    assert_eq!(gvk, GroupVersionKind::from_api_version(want["apiVersion"].as_str().unwrap(), want["kind"].as_str().unwrap()));
+    assert_eq!(
+        gvk,
+        GroupVersionKind::from_api_version(want["apiVersion"].as_str().unwrap(), want["kind"].as_str().unwrap())
+    );
     assert_eq!(&object, want);
 }
 
@@ -54,18 +60,34 @@ fn namespace_as_in_the_specification() {
     let given = body("v1", "Namespace", &[metadata("abc"), bytes(2, &[]), message(3, &[text(1, "")])]);
     assert_eq!(&given[..10], b"k8s\0\x0a\x0f\x0a\x02v1");
     assert_eq!(&given[21..23], b"\x12\x1b");
-    check(&given, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "abc"}, "spec": {}, "status": {}}));
+    check(
+        &given,
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "abc"}, "spec": {}, "status": {}}),
+    );
 }
 
 #[test]
 fn deployment_as_kubectl_creates_it() {
     let labels = |number| message(number, &[text(1, "app"), text(2, "web")]);
     let metadata = message(1, &[text(1, "web"), text(2, ""), int(7, 0), bytes(8, &[]), labels(11)]);
-    let container =
-        message(2, &[text(1, "nginx"), text(2, "nginx:1"), text(5, ""), bytes(8, &[]), text(13, ""), text(14, ""), int(16, 0), int(17, 0), int(18, 0)]);
+    let container = message(
+        2,
+        &[
+            text(1, "nginx"),
+            text(2, "nginx:1"),
+            text(5, ""),
+            bytes(8, &[]),
+            text(13, ""),
+            text(14, ""),
+            int(16, 0),
+            int(17, 0),
+            int(18, 0),
+        ],
+    );
     let pod_spec = message(2, &[container, text(3, ""), text(6, ""), int(11, 0), text(19, "")]);
     let template = message(3, &[message(1, &[labels(11), bytes(8, &[])]), pod_spec]);
-    let spec = message(2, &[int(1, 1), message(2, &[labels(1)]), template, message(4, &[text(1, "")]), int(5, 0), int(7, 0)]);
+    let spec =
+        message(2, &[int(1, 1), message(2, &[labels(1)]), template, message(4, &[text(1, "")]), int(5, 0), int(7, 0)]);
     let status = message(3, &[int(1, 0), int(2, 0), int(3, 0)]);
     check(
         &body("apps/v1", "Deployment", &[metadata, spec, status]),
@@ -85,7 +107,10 @@ fn values_of_every_type() {
         &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"key": "AP8="}, "type": "Opaque", "immutable": false}),
     );
     let time = message(8, &[int(1, 1_700_000_000), int(2, 0)]);
-    let budget = message(2, &[message(1, &[int(1, 1), int(2, 0), text(3, "50%")]), message(3, &[int(1, 0), int(2, 2), text(3, "")])]);
+    let budget = message(
+        2,
+        &[message(1, &[int(1, 1), int(2, 0), text(3, "50%")]), message(3, &[int(1, 0), int(2, 2), text(3, "")])],
+    );
     check(
         &body("policy/v1", "PodDisruptionBudget", &[message(1, &[text(1, "p"), time]), budget]),
         &json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "p", "creationTimestamp": "2023-11-14T22:13:20Z"},
@@ -128,7 +153,11 @@ fn schemas_of_definitions() {
     let replicas = message(2, &[text(5, "integer"), default, message(30, &[int(1, 0)])]);
     let root = message(1, &[text(5, "object"), message(29, &[text(1, "replicas"), replicas])]);
     let version = message(7, &[text(1, "v1"), int(2, 1), int(3, 1), message(4, &[root])]);
-    let given = body("apiextensions.k8s.io/v1", "CustomResourceDefinition", &[metadata("a.b"), message(2, &[text(1, "b"), version])]);
+    let given = body(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        &[metadata("a.b"), message(2, &[text(1, "b"), version])],
+    );
     let (_, crd) = decode_protobuf(&given).unwrap();
     assert_eq!(
         crd["spec"]["versions"][0],
@@ -139,7 +168,11 @@ fn schemas_of_definitions() {
 
 #[test]
 fn unknown_numbers_are_skipped() {
-    let given = body("v1", "ConfigMap", &[metadata("c"), text(900, "x"), int(901, 5), message(2, &[text(1, "a"), text(2, "")])]);
+    let given = body(
+        "v1",
+        "ConfigMap",
+        &[metadata("c"), text(900, "x"), int(901, 5), message(2, &[text(1, "a"), text(2, "")])],
+    );
     check(&given, &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": ""}}));
 }
 

@@ -1,0 +1,110 @@
+//! Validation of built-in kinds, in upstream's words (spec/kubernetes-api.md 4.1): what a user meets most.
+//!
+//! Objects come here decoded and defaulted ([`crate::default()`]); wrong JSON types are the decoder's to refuse and are passed over.
+//! Particular rules run first; then the table's own (`required`, `enum`, quantities) fill in what nobody has said yet.
+
+mod access;
+mod config;
+mod container;
+mod field;
+mod metadata;
+mod network;
+mod pod;
+mod selector;
+mod tables;
+mod volume;
+mod webhook;
+mod workload;
+
+use kanon_schema::FieldError;
+use serde_json::Value;
+
+use crate::{BuiltinKind, NameRule};
+use field::{Errors, Field};
+
+/// Largest config map or secret, in bytes of its values.
+const MAX_DATA: usize = 1024 * 1024;
+
+/// Everything that is wrong with an object; with `old`, also what an update must not change. Empty when it is fine.
+pub fn validate(kind: &BuiltinKind, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let root = Field::root(object);
+    let mut errors = Errors::new();
+    if kind.name_rule != NameRule::None {
+        metadata::validate(kind, &root.get("metadata"), &mut errors);
+    }
+    particular(kind, &root, &mut errors);
+    if let Some(old) = old {
+        let old = Field::root(old);
+        metadata::update(&root.get("metadata"), &old.get("metadata"), &mut errors);
+        update(kind, &root, &old, &mut errors);
+    }
+    tables::validate(kind, object, &mut errors);
+    errors
+}
+
+fn particular(kind: &BuiltinKind, root: &Field<'_>, errors: &mut Errors) {
+    let spec = &root.get("spec");
+    match (kind.gvk.group.as_str(), kind.gvk.kind.as_str()) {
+        ("", "Pod") => pod::pod(spec, errors),
+        ("", "PodTemplate") => pod::template(&root.get("template"), pod::Owner::Any, errors),
+        ("", "Service") => network::service(spec, errors),
+        ("", "ConfigMap") => config::config_map(root, errors),
+        ("", "Secret") => config::secret(root, errors),
+        ("", "Event") => config::event(root, errors),
+        ("", "ReplicationController") => workload::replication_controller(spec, errors),
+        ("", "ResourceQuota") => config::quota(spec, errors),
+        ("", "PersistentVolumeClaim") => volume::claim(spec, errors),
+        ("", "PersistentVolume") => volume::persistent(spec, errors),
+        ("apps", "Deployment") => workload::deployment(spec, errors),
+        ("apps", "ReplicaSet" | "DaemonSet") => workload::set(spec, errors),
+        ("apps", "StatefulSet") => workload::stateful_set(spec, errors),
+        ("batch", "Job") => workload::job(spec, errors),
+        ("batch", "CronJob") => workload::cron_job(root, errors),
+        ("networking.k8s.io", "NetworkPolicy") => network::policy(spec, errors),
+        ("networking.k8s.io", "Ingress") => network::ingress(spec, errors),
+        ("policy", "PodDisruptionBudget") => config::budget(spec, errors),
+        ("autoscaling", "HorizontalPodAutoscaler") => config::autoscaler(spec, errors),
+        ("coordination.k8s.io", "Lease") => config::lease(spec, errors),
+        ("rbac.authorization.k8s.io", "Role") => access::rules(&root.get("rules"), true, errors),
+        ("rbac.authorization.k8s.io", "ClusterRole") => access::cluster_role(root, errors),
+        ("rbac.authorization.k8s.io", "RoleBinding") => access::binding(root, &["ClusterRole", "Role"], errors),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => access::binding(root, &["ClusterRole"], errors),
+        ("authorization.k8s.io", kind) => access::review(kind, root, errors),
+        ("admissionregistration.k8s.io", _) => webhook::webhooks(&root.get("webhooks"), errors),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => config::crd(root, errors),
+        _ => {}
+    }
+}
+
+fn update(kind: &BuiltinKind, root: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    let (spec, old_spec) = (&root.get("spec"), &old.get("spec"));
+    match (kind.gvk.group.as_str(), kind.gvk.kind.as_str()) {
+        ("", "Pod") => pod::update(spec, old_spec, errors),
+        ("", "Service") => network::service_update(spec, old_spec, errors),
+        ("", "ConfigMap") => config::immutable(root, old, &["data", "binaryData"], errors),
+        ("", "Secret") => {
+            root.get("type").unchanged(&old.get("type"), errors);
+            config::immutable(root, old, &["data"], errors);
+        }
+        ("", "PersistentVolumeClaim") => volume::claim_update(spec, old_spec, errors),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => {
+            spec.get("selector").unchanged(&old_spec.get("selector"), errors);
+        }
+        ("apps", "StatefulSet") => workload::stateful_set_update(spec, old_spec, errors),
+        ("apps", "ControllerRevision") => root.get("data").unchanged(&old.get("data"), errors),
+        ("batch", "Job") => workload::job_update(spec, old_spec, errors),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            let role = root.get("roleRef");
+            if role.value() != old.get("roleRef").value() {
+                role.invalid(errors, "cannot change roleRef");
+            }
+        }
+        ("scheduling.k8s.io", "PriorityClass") => config::priority_class_update(root, old, errors),
+        ("storage.k8s.io", "StorageClass") => config::storage_class_update(root, old, errors),
+        ("discovery.k8s.io", "EndpointSlice") => root.get("addressType").unchanged(&old.get("addressType"), errors),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Configuration and the smaller kinds.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use regex::Regex;
+use serde_json::Value;
+
+use super::{
+    MAX_DATA,
+    field::{Errors, Field},
+    selector, workload,
+};
+use crate::names::{SUBDOMAIN_MAX, label_1035_problems, subdomain_problems, too_long, whole};
+
+const KEY_TEXT: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+static KEY: LazyLock<Regex> = LazyLock::new(|| whole("[-._a-zA-Z0-9]+"));
+
+/// Keys that secrets of a type must hold.
+const SECRET_KEYS: [(&str, &[&str]); 4] = [
+    ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
+    ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
+    ("kubernetes.io/dockercfg", &[".dockercfg"]),
+    ("kubernetes.io/ssh-auth", &["ssh-privatekey"]),
+];
+
+pub(super) fn config_map(root: &Field<'_>, errors: &mut Errors) {
+    let mut size = 0;
+    let data = root.get("data");
+    for (key, value) in data.entries() {
+        config_key(&data.key(key), key, errors);
+        if root.get("binaryData").value().get(key).is_some() {
+            let detail = format!("duplicate of key present in binaryData: {key:?}");
+            data.key(key).invalid_value(errors, key, detail);
+        }
+        size += value.as_str().unwrap_or_default().len();
+    }
+    let binary = root.get("binaryData");
+    for (key, value) in binary.entries() {
+        config_key(&binary.key(key), key, errors);
+        size += decoded(&binary.key(key), value, errors);
+    }
+    if size > MAX_DATA {
+        root.too_long(errors, MAX_DATA);
+    }
+}
+
+pub(super) fn secret(root: &Field<'_>, errors: &mut Errors) {
+    let mut size = 0;
+    let data = root.get("data");
+    for (key, value) in data.entries() {
+        config_key(&data.key(key), key, errors);
+        size += decoded(&data.key(key), value, errors);
+    }
+    if size > MAX_DATA {
+        data.too_long(errors, MAX_DATA);
+    }
+    let kind = root.get("type");
+    for (_, keys) in SECRET_KEYS.iter().filter(|(name, _)| *name == kind.text()) {
+        for key in keys.iter().filter(|it| data.value().get(**it).is_none()) {
+            data.key(key).required(errors, "");
+        }
+    }
+    if kind.text() == "kubernetes.io/basic-auth"
+        && ["username", "password"].iter().all(|it| data.value().get(it).is_none())
+    {
+        data.key("username").required(errors, "");
+        data.key("password").required(errors, "");
+    }
+}
+
+/// The size of a value in base64.
+fn decoded(at: &Field<'_>, value: &Value, errors: &mut Errors) -> usize {
+    let decoded = STANDARD.decode(value.as_str().unwrap_or_default());
+    if decoded.is_err() {
+        at.invalid(errors, "must be base64");
+    }
+    decoded.map_or(0, |it| it.len())
+}
+
+fn config_key(at: &Field<'_>, key: &str, errors: &mut Errors) {
+    if key.len() > SUBDOMAIN_MAX {
+        at.invalid_value(errors, key, too_long(SUBDOMAIN_MAX));
+    }
+    if !KEY.is_match(key) {
+        at.invalid_value(errors, key, KEY_TEXT);
+    } else if key == "." || key.starts_with("..") {
+        let found = if key == "." || key == ".." {
+            format!("may not be '{key}'")
+        } else {
+            "may not start with '..'".to_owned()
+        };
+        at.invalid_value(errors, key, found);
+    }
+}
+
+/// Once immutable, always immutable.
+pub(super) fn immutable(root: &Field<'_>, old: &Field<'_>, members: &[&str], errors: &mut Errors) {
+    if !old.get("immutable").is_true() {
+        return;
+    }
+    if !root.get("immutable").is_true() {
+        root.get("immutable").forbidden(errors, "field is immutable when `immutable` is set");
+    }
+    for member in members {
+        if root.get(member).value() != old.get(member).value() {
+            root.get(member).forbidden(errors, "field is immutable when `immutable` is set");
+        }
+    }
+}
+
+pub(super) fn event(root: &Field<'_>, errors: &mut Errors) {
+    let (metadata, about) = (root.get("metadata"), root.get("involvedObject"));
+    let namespace = about.get("namespace");
+    let own = metadata.get("namespace").text();
+    let fine =
+        if namespace.is_empty() { matches!(own, "" | "default" | "kube-system") } else { namespace.text() == own };
+    if !fine {
+        namespace.invalid_value(errors, namespace.text(), "does not match event.namespace");
+    }
+}
+
+pub(super) fn quota(spec: &Field<'_>, errors: &mut Errors) {
+    let hard = spec.get("hard");
+    for (name, amount) in hard.entries() {
+        if crate::quantity::parse(amount).is_some_and(|it| it.nanos() < 0) {
+            hard.key(name).invalid(errors, "must be greater than or equal to 0");
+        }
+    }
+}
+
+pub(super) fn budget(spec: &Field<'_>, errors: &mut Errors) {
+    let (least, most) = (spec.get("minAvailable"), spec.get("maxUnavailable"));
+    if !least.is_absent() && !most.is_absent() {
+        spec.invalid(errors, "minAvailable and maxUnavailable cannot be both set");
+    }
+    workload::share(&least, errors);
+    workload::share(&most, errors);
+    selector::validate(&spec.get("selector"), errors);
+}
+
+pub(super) fn autoscaler(spec: &Field<'_>, errors: &mut Errors) {
+    let (least, most) = (spec.get("minReplicas"), spec.get("maxReplicas"));
+    if least.int().is_some_and(|it| it < 1) {
+        least.invalid(errors, "must be greater than or equal to 1");
+    }
+    let wanted = most.int().unwrap_or_default();
+    if wanted < 1 {
+        most.invalid_value(errors, wanted, "must be greater than 0");
+    }
+    if least.int().is_some_and(|it| wanted < it) {
+        most.invalid_value(errors, wanted, "must be greater than or equal to `minReplicas`");
+    }
+    let target = spec.get("scaleTargetRef");
+    target.get("kind").present(errors, "");
+    target.get("name").present(errors, "");
+}
+
+pub(super) fn lease(spec: &Field<'_>, errors: &mut Errors) {
+    let seconds = spec.get("leaseDurationSeconds");
+    if seconds.int().is_some_and(|it| it <= 0) {
+        seconds.invalid(errors, "must be greater than 0");
+    }
+    spec.get("leaseTransitions").not_negative(errors);
+}
+
+pub(super) fn priority_class_update(root: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    for member in ["value", "preemptionPolicy"] {
+        if root.get(member).value() != old.get(member).value() {
+            root.get(member).forbidden(errors, "may not be changed in an update.");
+        }
+    }
+}
+
+pub(super) fn storage_class_update(root: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    for member in ["parameters", "provisioner", "reclaimPolicy"] {
+        if root.get(member).value() != old.get(member).value() {
+            root.get(member).forbidden(errors, &format!("updates to {member} are forbidden."));
+        }
+    }
+    root.get("volumeBindingMode").unchanged(&old.get("volumeBindingMode"), errors);
+}
+
+/// A definition's names and versions; its schema is checked where schemas are compiled.
+pub(super) fn crd(root: &Field<'_>, errors: &mut Errors) {
+    let (metadata, spec) = (root.get("metadata"), root.get("spec"));
+    let (group, names) = (spec.get("group"), spec.get("names"));
+    let plural = names.get("plural");
+    let wanted = format!("{}.{}", plural.text(), group.text());
+    if metadata.get("name").text() != wanted {
+        metadata.get("name").invalid(errors, "must be spec.names.plural+\".\"+spec.group");
+    }
+    if group.present(errors, "") {
+        group.problems(errors, subdomain_problems(group.text()));
+        if !group.text().contains('.') {
+            group.invalid(errors, "should be a domain with at least one dot");
+        }
+    }
+    for member in ["plural", "singular", "kind", "listKind"] {
+        let at = names.get(member);
+        if at.present(errors, "") {
+            at.problems(errors, label_1035_problems(&at.text().to_lowercase()));
+        }
+    }
+    spec.get("scope").present(errors, "");
+    let scope = spec.get("scope");
+    if !scope.is_empty() {
+        scope.one_of(errors, &["Cluster", "Namespaced"]);
+    }
+    versions(&spec.get("versions"), errors);
+}
+
+fn versions(versions: &Field<'_>, errors: &mut Errors) {
+    let mut names = BTreeSet::new();
+    let mut stored = 0;
+    versions.each(|version| {
+        let name = version.get("name");
+        stored += usize::from(version.get("storage").is_true());
+        name.problems(errors, label_1035_problems(name.text()));
+        if !names.insert(name.text().to_owned()) {
+            versions.invalid(errors, "must contain unique version names");
+        }
+    });
+    if stored != 1 {
+        versions.invalid(errors, "must have exactly one version marked as storage version");
+    }
+}

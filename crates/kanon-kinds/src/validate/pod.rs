@@ -1,0 +1,145 @@
+//! Pods and pod templates.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    container,
+    field::{Errors, Field},
+    metadata, volume,
+};
+use crate::names::{label_problems, subdomain_problems};
+
+/// Who makes pods of a template: decides which restart policies make sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Nobody in particular.
+    Any,
+    /// Keeps pods running.
+    Keeper,
+    /// Runs pods to their end.
+    Job,
+}
+
+/// What an update may change; the message names the fields.
+const UPDATE: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+/// A `PodTemplateSpec`.
+pub(super) fn template(template: &Field<'_>, owner: Owner, errors: &mut Errors) {
+    metadata::labels(&template.get("metadata").get("labels"), errors);
+    metadata::annotations(&template.get("metadata").get("annotations"), errors);
+    let spec = &template.get("spec");
+    pod(spec, errors);
+    let policy = spec.get("restartPolicy");
+    match owner {
+        Owner::Any => {}
+        Owner::Keeper => policy.one_of(errors, &["Always"]),
+        Owner::Job => policy.one_of(errors, &["OnFailure", "Never"]),
+    }
+}
+
+/// A `PodSpec`.
+pub(super) fn pod(spec: &Field<'_>, errors: &mut Errors) {
+    let volumes = volume::volumes(&spec.get("volumes"), errors);
+    let context = container::Context { volumes, host_network: spec.get("hostNetwork").is_true() };
+    let containers = &spec.get("containers");
+    containers.present(errors, "");
+    let mut names = BTreeSet::new();
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        spec.get(list).each(|it| {
+            let name = it.get("name");
+            if !name.is_empty() && !names.insert(name.text().to_owned()) {
+                name.duplicate(errors);
+            }
+            container::container(&context, list, it, errors);
+        });
+    }
+    spec.get("activeDeadlineSeconds").within(errors, 1, i64::from(i32::MAX));
+    spec.get("terminationGracePeriodSeconds").not_negative(errors);
+    for (member, label) in [
+        ("serviceAccountName", false),
+        ("nodeName", false),
+        ("priorityClassName", false),
+        ("runtimeClassName", false),
+        ("hostname", true),
+        ("subdomain", true),
+    ] {
+        let at = spec.get(member);
+        if !at.is_empty() {
+            at.problems(errors, if label { label_problems(at.text()) } else { subdomain_problems(at.text()) });
+        }
+    }
+    metadata::labels(&spec.get("nodeSelector"), errors);
+    security(&spec.get("securityContext"), errors);
+    spec.get("tolerations").each(|it| toleration(it, errors));
+}
+
+/// Users and groups are 31-bit numbers.
+fn security(context: &Field<'_>, errors: &mut Errors) {
+    for member in ["runAsUser", "runAsGroup", "fsGroup"] {
+        context.get(member).within(errors, 0, i64::from(i32::MAX));
+    }
+    container::seccomp(&context.get("seccompProfile"), errors);
+}
+
+fn toleration(it: &Field<'_>, errors: &mut Errors) {
+    let (key, operator, value) = (it.get("key"), it.get("operator"), it.get("value"));
+    if key.is_empty() && operator.text() != "Exists" {
+        operator.invalid_value(
+            errors,
+            operator.text(),
+            "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+        );
+    }
+    if operator.text() == "Exists" && !value.is_empty() {
+        value.invalid(errors, "value must be empty when `operator` is 'Exists'");
+    }
+    if !it.get("tolerationSeconds").is_absent() && it.get("effect").text() != "NoExecute" {
+        let effect = it.get("effect");
+        effect.invalid_value(errors, effect.text(), "effect must be 'NoExecute' when `tolerationSeconds` is set");
+    }
+}
+
+/// A pod's spec is fixed, but for images and a few figures.
+pub(super) fn update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    for list in ["containers", "initContainers"] {
+        if spec.get(list).len() != old.get(list).len() {
+            spec.get(list).forbidden(errors, "pod updates may not add or remove containers");
+            return;
+        }
+    }
+    if fixed(spec.value(), old.value()) != *old.value() {
+        spec.forbidden(errors, UPDATE);
+    }
+}
+
+/// The new spec with everything that may change set back.
+fn fixed(spec: &Value, old: &Value) -> Value {
+    let mut fixed = spec.clone();
+    let Value::Object(members) = &mut fixed else { return fixed };
+    let grace = old["terminationGracePeriodSeconds"].as_i64().unwrap_or_default() < 0;
+    let mut free = vec!["activeDeadlineSeconds", "schedulingGates", "ephemeralContainers"];
+    let kept = |all: &Value, it: &Value| all.as_array().is_some_and(|all| all.contains(it));
+    if old["tolerations"].as_array().into_iter().flatten().all(|it| kept(&spec["tolerations"], it)) {
+        free.push("tolerations");
+    }
+    if grace && spec["terminationGracePeriodSeconds"] == 1 {
+        free.push("terminationGracePeriodSeconds");
+    }
+    for member in free {
+        match old.get(member) {
+            Some(before) => members.insert(member.to_owned(), before.clone()),
+            None => members.remove(member),
+        };
+    }
+    for list in ["containers", "initContainers"] {
+        let containers = members.get_mut(list).and_then(Value::as_array_mut);
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            if let (Value::Object(container), Some(image)) = (container, old[list][index].get("image")) {
+                container.insert("image".to_owned(), image.clone());
+            }
+        }
+    }
+    fixed
+}

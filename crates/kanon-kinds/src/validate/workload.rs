@@ -1,0 +1,189 @@
+//! Kinds that make pods: selectors agree with templates and stay as they are.
+
+use super::{
+    field::{Errors, Field},
+    pod::{self, Owner},
+    selector,
+};
+
+/// Longest name of a cron job: its jobs add eleven characters.
+const CRON_NAME_MAX: usize = 52;
+
+/// Selector and template of replica sets, daemon sets and what is like them.
+pub(super) fn set(spec: &Field<'_>, errors: &mut Errors) {
+    spec.get("replicas").not_negative(errors);
+    spec.get("minReadySeconds").not_negative(errors);
+    selected(spec, "empty selector is invalid for deployment", errors);
+    pod::template(&spec.get("template"), Owner::Keeper, errors);
+}
+
+fn selected(spec: &Field<'_>, empty: &str, errors: &mut Errors) {
+    let at = spec.get("selector");
+    if at.is_absent() {
+        at.required(errors, "");
+        return;
+    }
+    selector::validate(&at, errors);
+    if selector::is_empty(&at) {
+        at.invalid(errors, empty);
+        return;
+    }
+    let labels = &spec.get("template");
+    let metadata = labels.get("metadata");
+    let labels = metadata.get("labels");
+    if !selector::matches(at.value(), labels.value()) {
+        labels.invalid(errors, "`selector` does not match template `labels`");
+    }
+}
+
+pub(super) fn deployment(spec: &Field<'_>, errors: &mut Errors) {
+    set(spec, errors);
+    spec.get("revisionHistoryLimit").not_negative(errors);
+    let deadline = spec.get("progressDeadlineSeconds");
+    deadline.not_negative(errors);
+    if deadline.int().is_some_and(|it| it <= spec.get("minReadySeconds").int().unwrap_or_default()) {
+        deadline.invalid(errors, "must be greater than minReadySeconds");
+    }
+    let strategy = spec.get("strategy");
+    let rolling = strategy.get("rollingUpdate");
+    if strategy.get("type").text() == "Recreate" && !rolling.is_absent() {
+        rolling.forbidden(errors, "may not be specified when strategy `type` is 'Recreate'");
+    }
+    let (away, extra) = (rolling.get("maxUnavailable"), rolling.get("maxSurge"));
+    share(&away, errors);
+    share(&extra, errors);
+    if is_zero(&away) && is_zero(&extra) && !rolling.is_absent() {
+        away.invalid(errors, "may not be 0 when `maxSurge` is 0");
+    }
+}
+
+fn is_zero(share: &Field<'_>) -> bool {
+    share.int() == Some(0) || share.text() == "0%"
+}
+
+/// A number of pods or a percentage of them.
+pub(super) fn share(share: &Field<'_>, errors: &mut Errors) {
+    if share.value().is_string() {
+        let digits = share.text().strip_suffix('%').unwrap_or_default();
+        if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
+            share.invalid(
+                errors,
+                "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+            );
+        }
+    } else {
+        share.not_negative(errors);
+    }
+}
+
+pub(super) fn stateful_set(spec: &Field<'_>, errors: &mut Errors) {
+    spec.get("replicas").not_negative(errors);
+    spec.get("minReadySeconds").not_negative(errors);
+    selected(spec, "empty selector is invalid for statefulset", errors);
+    pod::template(&spec.get("template"), Owner::Keeper, errors);
+}
+
+pub(super) fn stateful_set_update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    const FREE: [&str; 7] = [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+        "revisionHistoryLimit",
+    ];
+    let changed = |one: &Field<'_>, other: &Field<'_>| {
+        one.entries().any(|(member, value)| !FREE.contains(&member) && other.value().get(member) != Some(value))
+    };
+    if changed(spec, old) || changed(old, spec) {
+        spec.forbidden(
+            errors,
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        );
+    }
+}
+
+/// Its selector is plain labels.
+pub(super) fn replication_controller(spec: &Field<'_>, errors: &mut Errors) {
+    spec.get("replicas").not_negative(errors);
+    let at = spec.get("selector");
+    at.present(errors, "");
+    let template = spec.get("template");
+    if template.is_absent() {
+        template.required(errors, "");
+        return;
+    }
+    let metadata = template.get("metadata");
+    let labels = metadata.get("labels");
+    if at.entries().any(|(key, value)| labels.value().get(key) != Some(value)) {
+        labels.invalid(errors, "`selector` does not match template `labels`");
+    }
+    pod::template(&template, Owner::Keeper, errors);
+}
+
+/// A job's spec, also within a cron job. The server makes the selector, unless it is said to be the user's.
+pub(super) fn job(spec: &Field<'_>, errors: &mut Errors) {
+    for member in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
+        spec.get(member).not_negative(errors);
+    }
+    let completions = spec.get("completions");
+    if spec.get("completionMode").text() == "Indexed" && completions.is_absent() {
+        completions.required(errors, "when completion mode is Indexed");
+    }
+    if spec.get("manualSelector").is_true() {
+        selected(spec, "empty selector is invalid for job", errors);
+    }
+    pod::template(&spec.get("template"), Owner::Job, errors);
+}
+
+pub(super) fn job_update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    let suspended = old.get("suspend").is_true();
+    for member in
+        ["completionMode", "selector", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
+    {
+        spec.get(member).unchanged(&old.get(member), errors);
+    }
+    let completions = spec.get("completions");
+    // An indexed job can grow and shrink together with its parallelism.
+    let elastic =
+        spec.get("completionMode").text() == "Indexed" && completions.value() == spec.get("parallelism").value();
+    if !elastic {
+        completions.unchanged(&old.get("completions"), errors);
+    }
+    if !suspended {
+        spec.get("template").unchanged(&old.get("template"), errors);
+    }
+}
+
+pub(super) fn cron_job(root: &Field<'_>, errors: &mut Errors) {
+    let metadata = root.get("metadata");
+    let name = metadata.get("name");
+    if name.text().len() > CRON_NAME_MAX {
+        name.invalid(errors, crate::names::too_long(CRON_NAME_MAX));
+    }
+    let spec = root.get("spec");
+    let schedule = spec.get("schedule");
+    if schedule.present(errors, "") {
+        cron_text(&schedule, errors);
+    }
+    for member in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+        spec.get(member).not_negative(errors);
+    }
+    let template = spec.get("jobTemplate");
+    job(&template.get("spec"), errors);
+}
+
+/// Five fields, or a name such as `@daily`; what each field may say is left to the controller.
+fn cron_text(schedule: &Field<'_>, errors: &mut Errors) {
+    let text = schedule.text();
+    if text.contains("TZ") {
+        schedule.invalid(errors, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+    } else if !text.starts_with('@') && text.split_whitespace().count() != 5 {
+        let count = text.split_whitespace().count();
+        schedule.invalid(
+            errors,
+            format!("expected exactly 5 fields, found {count}: {:?}", text.split_whitespace().collect::<Vec<_>>()),
+        );
+    }
+}
