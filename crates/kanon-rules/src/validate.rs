@@ -43,7 +43,8 @@ impl Compiler {
 pub(crate) fn validate(spec: &Value, home: Option<&str>, compiler: &Compiler) -> Result<Rule, String> {
     let mut mistakes = Mistakes::default();
     let unknown = keys::unknown(spec);
-    let spec = keys::without_nulls(spec);
+    let mut spec = keys::without_nulls(spec);
+    keys::restore_on(&mut spec);
     let wire: api::RuleSpec = match serde_path_to_error::deserialize(&spec) {
         Ok(wire) => wire,
         Err(error) => {

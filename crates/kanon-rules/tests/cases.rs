@@ -145,6 +145,34 @@ fn check_offline(case: &Case, review: &Review, cluster: &Cluster) {
     assert_eq!(lines(&verdicts), case.want.verdicts, "{}: offline", case.case);
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FactsCase {
+    about: String,
+    object: Value,
+    /// Expression, and its `evaluations/violations/errors`.
+    expressions: Vec<(String, String)>,
+}
+
+fn check_facts(case: &FactsCase) {
+    let object = Object::from_value(&case.object);
+    let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
+    let groups = vec!["system:masters".to_owned()];
+    let review = review_of(&ReviewCase { object: case.object.clone(), groups, ..ReviewCase::default() });
+    for (expression, want) in &case.expressions {
+        let rule = json!({"name": "r", "enabled": true, "mode": ["admission"], "rule": expression,
+            "match": {"gvk": [kind.clone()]}});
+        let file = PolicyFile { path: "a.yaml".into(), text: rule.to_string().into() };
+        let (rules, problems) = Rules::from_documents(&[file], common::language(), Settings::default());
+        assert!(problems.iter().all(|it| it.warning), "{}: {expression}: {problems:?}", case.about);
+        let reviewed = RulesView::new(Arc::new(rules)).review(&review, &kanon_plane::NoLookups, now(0));
+        let tally = reviewed.counts.downcast::<kanon_rules::Tally>().unwrap();
+        let (_, row) = tally.counts().next().unwrap();
+        let counts = format!("{}/{}/{}", row.evaluations, row.violations, row.errors);
+        assert_eq!(counts, *want, "{}: {expression}: {:?}", case.about, row.last_error);
+    }
+}
+
 fn run(text: &str) {
     let cases: Vec<Case> = serde_saphyr::from_multiple(text).unwrap();
     assert!(!cases.is_empty());
@@ -154,6 +182,23 @@ fn run(text: &str) {
 #[test]
 fn outcomes_follow_mode_and_enforcement() {
     run(include_str!("cases/outcomes.yaml"));
+}
+
+#[test]
+fn rules_match_by_kind_and_namespace() {
+    run(include_str!("cases/matching.yaml"));
+}
+
+#[test]
+fn facts_are_those_of_the_specification() {
+    let cases: Vec<FactsCase> = serde_saphyr::from_multiple(include_str!("cases/facts.yaml")).unwrap();
+    assert!(cases.len() > 5);
+    cases.iter().for_each(check_facts);
+}
+
+#[test]
+fn broken_rules_say_what_is_wrong() {
+    run(include_str!("cases/problems.yaml"));
 }
 
 #[test]

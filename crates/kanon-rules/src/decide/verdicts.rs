@@ -63,7 +63,8 @@ impl<'q> Writer<'q> {
         arena: &'a Arena,
         finding: Finding,
     ) -> Verdict {
-        let mut evidence = self.evidence(rule, pass.part);
+        let part = if rule.per_container { pass.part } else { "" };
+        let mut evidence = self.evidence(rule, part);
         evidence.values = program.explain(&pass.values, &self.rules.settings.limits, arena).values;
         match finding {
             Finding::Violation => {

@@ -38,6 +38,20 @@ fn look(value: &Value, prefix: &str, known: &[&str], warnings: &mut Vec<String>)
         .extend(strange.map(|key| format!("`{prefix}{key}`: unknown key, ignored; known are {}", known.join(", "))));
 }
 
+/// kubectl reads YAML 1.1, where the key `on` is the truth value: what a user writes as `on: [audit]` arrives as
+/// `"true": ["audit"]`, which the schema keeps as an inline parameter. Such a list of words is `on`.
+pub(super) fn restore_on(spec: &mut Value) {
+    let actions = spec.get_mut("actions").and_then(Value::as_array_mut);
+    for action in actions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if action.get("true").is_some_and(Value::is_array)
+            && !action.contains_key("on")
+            && let Some(modes) = action.remove("true")
+        {
+            action.insert("on".to_owned(), modes);
+        }
+    }
+}
+
 /// The document without members that are null.
 pub(super) fn without_nulls(value: &Value) -> Value {
     match value {
