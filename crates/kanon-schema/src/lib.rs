@@ -3,25 +3,36 @@
 //!
 //! Pure: trees in, trees out. Knows no kind by name.
 
+mod apply;
 mod crd;
 mod default;
 mod error;
 mod gotext;
+mod jsonpath;
 mod meta;
+mod openapi;
 mod path;
 mod pattern;
 mod prune;
 mod schema;
+mod strategic;
 #[cfg(test)]
 mod test_support;
 mod validate;
 
+pub use apply::{
+    ApplyError, Conflict, Conflicts, Element, FieldSet, ManagerEntry, Operation, Writer, apply, managers,
+    update_managed_fields,
+};
 pub use crd::from_json;
 pub use default::default;
 pub use error::{FieldError, FieldErrorKind};
+pub use jsonpath::{JsonPath, JsonPathError};
 pub use meta::object_meta;
+pub use openapi::to_openapi;
 pub use path::FieldPath;
 pub use pattern::compile_pattern;
 pub use prune::{prune, prune_value};
 pub use schema::{ListType, MapType, PatchStrategy, Rule, Schema, Type, ValueRules};
+pub use strategic::{StrategicError, strategic_merge};
 pub use validate::{Validator, validate};
