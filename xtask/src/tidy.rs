@@ -2,6 +2,7 @@
 //!
 //! Every check is a pure function from text to findings; only [`run`] reads the checkout.
 
+mod bans;
 mod files;
 mod manifest;
 mod map;
@@ -45,6 +46,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         REQUIRED.iter().filter(|it| !root.join(it).is_file()).map(|it| Finding::new(*it, "is missing")).collect();
     findings.extend(manifest::check(&manifests));
     findings.extend(map::check(&manifests, &read(root, "ARCHITECTURE.md"), &read(root, "CHANGELOG.md")));
+    findings.extend(bans::check(&read(root, "deny.toml"), &read(root, "Cargo.lock"))?);
     let forbidden = forbidden(root);
     for path in &tracked {
         // A file may be gone from the folder and still be in the index.
@@ -111,4 +113,13 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
         bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn this_checkout_is_tidy() {
+        let result = crate::root().and_then(|root| super::run(&root));
+        assert!(result.is_ok(), "`cargo xtask tidy` says: {result:?}");
+    }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use kanon_core::{FamilyId, Kind};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-pub use crd::crd;
+pub use crd::crds;
 
 /// The family's name.
 pub const FAMILY: FamilyId = FamilyId("integrity");

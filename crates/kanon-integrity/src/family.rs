@@ -108,7 +108,7 @@ impl Family for IntegrityFamily {
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {
-        vec![api::crd()]
+        api::crds()
     }
 
     fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {

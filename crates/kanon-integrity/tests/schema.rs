@@ -28,8 +28,8 @@ const LEAVES: [&str; 13] = [
 ];
 
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
-    let crd = api::crd();
-    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let crds = api::crds();
+    let schema = &crds[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     Validator::new(Arc::new(kanon_schema::from_json(schema)))
 });
 

@@ -35,12 +35,21 @@ const IMPURE: [&str; 25] = [
     "ureq",
 ];
 
+/// What a pure crate links and does not use, and why it cannot be left out.
+const EXCEPTIONS: [(&str, &[&str], &str); 1] = [(
+    "kanon-rego",
+    &["getrandom", "rand"],
+    "regorus does not build without its feature `std`, which links them for `rand.intn` alone",
+)];
+
 /// Looks through `cargo tree --prefix none` of one crate.
 pub(super) fn check(name: &str, tree: &str) -> Vec<Finding> {
     let mut linked: Vec<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
     linked.sort_unstable();
     linked.dedup();
-    let impure = linked.into_iter().filter(|it| IMPURE.contains(it));
+    let excepted =
+        |it: &str| EXCEPTIONS.iter().any(|(crate_name, linked, _)| *crate_name == name && linked.contains(&it));
+    let impure = linked.into_iter().filter(|it| IMPURE.contains(it) && !excepted(it));
     let message = |it| format!("a pure crate links `{it}`: see `cargo tree -p {name} -e normal -i {it}`");
     impure.map(|it| Finding::new(name, message(it))).collect()
 }
@@ -57,6 +66,16 @@ mod tests {
         assert!(found[0].message.contains("`mio`") && found[1].message.contains("`tokio`"));
         // A name that only begins so is another crate.
         assert_eq!(check("kanon-plane", "tokio-util-like v1\nserde v1\n"), []);
+    }
+
+    #[test]
+    fn exceptions_are_for_one_crate_and_have_a_reason() {
+        for (name, linked, why) in EXCEPTIONS {
+            let tree = linked.iter().map(|it| format!("{it} v1\n")).collect::<String>();
+            assert_eq!(check(name, &tree), []);
+            assert_eq!(check("kanon-plane", &tree).len(), linked.len());
+            assert!(linked.iter().all(|it| IMPURE.contains(it)) && !why.is_empty());
+        }
     }
 
     #[test]

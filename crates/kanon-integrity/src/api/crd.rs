@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 
 use super::{GROUP, KIND, PLURAL, POLICY_NAME, SHORT_NAME, SINGULAR, VERSION};
 
-/// The manifest of `pandocorepolicies.pandocore.xyz`.
-pub fn crd() -> Value {
+/// The CustomResourceDefinitions of the family: `pandocorepolicies.pandocore.xyz`.
+pub fn crds() -> Vec<Value> {
+    vec![policy_crd()]
+}
+
+fn policy_crd() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

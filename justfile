@@ -1,0 +1,37 @@
+# Short names for what people type often. Every recipe is one cargo command that works without `just`, too.
+
+# List the recipes.
+default:
+    @just --list
+
+# Everything that a change must pass: format, tidy, generated files, clippy, tests, docs.
+verify:
+    cargo xtask verify
+
+# All tests, as the second command of the README runs them.
+ci:
+    .ci/run
+
+# The tests of one crate, or of all.
+test crate="":
+    cargo test {{ if crate == "" { "--workspace" } else { "--package " + crate } }}
+
+# Ranks, purity, module docs, sizes, texts.
+tidy:
+    cargo xtask tidy
+
+# Rewrite the generated files.
+codegen:
+    cargo xtask codegen
+
+# Licences, advisories, bans; needs cargo-deny.
+deny:
+    cargo deny check
+
+# The demo: a small cluster with all policy families at work.
+demo:
+    cargo run --release --bin kanon -- up --demo --once --ephemeral
+
+# Durable creates, reads and watch fan-out of the store.
+bench:
+    cargo run --release --package kanon-store --example store_bench
