@@ -183,10 +183,8 @@ impl FieldError {
         let mut text = self.kind.words().to_owned();
         if self.kind.shows_value() {
             text.push_str(": ");
-            match &self.value {
-                Value::Null => text.push_str("\"null\""),
-                other => text.push_str(&gotext::syntax(other)),
-            }
+            let null = self.value.is_null();
+            text.push_str(&if null { "\"null\"".to_owned() } else { gotext::syntax(&self.value) });
         }
         if !self.detail.is_empty() {
             text.push_str(": ");
