@@ -11,7 +11,6 @@ mod names;
 mod protobuf;
 mod quantity;
 mod resources;
-mod select;
 mod table;
 mod validate;
 
@@ -27,8 +26,7 @@ pub use names::{
 };
 pub use protobuf::{ProtobufError, decode_protobuf};
 pub use resources::{BuiltinKind, Subresource, body_schema, by_kind, find, kinds};
-pub use select::selectable_value;
-pub use validate::validate;
+pub use validate::{validate, validate_kind};
 
 /// Package of the types that all kinds share.
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";

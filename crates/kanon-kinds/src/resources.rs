@@ -6,7 +6,7 @@ use std::{
 };
 
 use kanon_core::{GroupVersionKind, Scope};
-use kanon_schema::Schema;
+use kanon_schema::{Schema, Type};
 
 use crate::{
     names::NameRule,
@@ -41,7 +41,8 @@ pub struct BuiltinKind {
     pub has_generation: bool,
     /// Whether status is a subresource: writes to the object itself leave it alone.
     pub has_status: bool,
-    /// Field selectors besides `metadata.name` and `metadata.namespace`; values by [`crate::selectable_value`].
+    /// Field selectors besides `metadata.name` and `metadata.namespace`: paths of the kind's own form, but for `source` of core
+    /// events (component of its reporter) and `status.successful` of jobs (`status.succeeded`).
     pub selectable_fields: Vec<&'static str>,
     /// What `metadata.name` must look like.
     pub name_rule: NameRule,
@@ -63,6 +64,33 @@ impl BuiltinKind {
     /// The whole object: apiVersion, kind, metadata and the rest. Built at first use, then shared.
     pub fn schema(&self) -> Arc<Schema> {
         table::tables().schema(self.id)
+    }
+
+    /// A list of such objects, with a type name of its own (`io.k8s.api.core.v1.PodList`).
+    pub fn list_schema(&self) -> Schema {
+        let text = |description: &str| {
+            Arc::new(Schema { kind: Type::String, description: description.to_owned(), ..Schema::default() })
+        };
+        let items = Schema {
+            kind: Type::Array,
+            description: "The objects.".to_owned(),
+            items: Some(self.schema()),
+            ..Schema::default()
+        };
+        let properties = [
+            ("apiVersion", text("Version of the schema of this object: GROUP/VERSION.")),
+            ("kind", text("Kind of the list.")),
+            ("metadata", crate::list_meta()),
+            ("items", Arc::new(items)),
+        ];
+        Schema {
+            name: Some(format!("{}List", self.type_name())),
+            kind: Type::Object,
+            description: format!("A list of {}.", self.plural),
+            properties: properties.into_iter().map(|(name, it)| (name.to_owned(), it)).collect(),
+            required: vec!["items".to_owned()],
+            ..Schema::default()
+        }
     }
 
     /// The subresource called `name`.
@@ -271,6 +299,9 @@ mod tests {
         assert_eq!(by_kind(&GroupVersionKind::new("apps", "v1", "Deployment")).unwrap().plural, "deployments");
         assert!(find("apps", "v1", "pods").is_none());
         assert_eq!(pods.type_name(), "io.k8s.api.core.v1.Pod");
+        let list = pods.list_schema();
+        assert_eq!(list.name.as_deref(), Some("io.k8s.api.core.v1.PodList"));
+        assert_eq!(list.properties["items"].items.as_ref().map(|it| &it.name), Some(&pods.schema().name));
     }
 
     #[test]

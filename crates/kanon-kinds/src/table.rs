@@ -14,7 +14,8 @@
 //! says that its zero value is kept when it is sent (a pointer in Go). Number `-`: JSON only.
 //!
 //! Field attributes: `required`, `default=JSON`, `enum=A|B`, `set`, `map=KEY,…` (list types of apply; atomic without),
-//! `atomic` (maps replaced as a whole), `merge`, `merge=KEY`, `mergekey=KEY`, `retain-keys`, `replace` (strategic merge).
+//! `atomic` or `granular` (objects replaced as a whole or member by member, where the type says otherwise), `merge`,
+//! `merge=KEY`, `retain-keys` (strategic merge).
 //! Type attributes: `atomic`, `opaque` (its members are not checked: recursive types), `embedded` (only ever inlined).
 
 mod build;
@@ -25,7 +26,7 @@ use std::{
     sync::{Arc, LazyLock, OnceLock},
 };
 
-use kanon_schema::{ListType, PatchStrategy, Schema};
+use kanon_schema::{ListType, MapType, PatchStrategy, Schema};
 use serde_json::Value;
 
 /// Every table file. A new file needs a line here.
@@ -87,7 +88,8 @@ pub(crate) struct FieldDef {
     /// The type's members belong to the parent in JSON.
     pub(crate) inline: bool,
     pub(crate) required: bool,
-    pub(crate) atomic: bool,
+    /// How apply merges the object, where that is not as the type says.
+    pub(crate) map_type: Option<MapType>,
     pub(crate) list_type: ListType,
     pub(crate) patch: PatchStrategy,
     pub(crate) default: Option<Value>,

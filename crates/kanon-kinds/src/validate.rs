@@ -32,11 +32,20 @@ pub fn validate(kind: &BuiltinKind, object: &Value, old: Option<&Value>) -> Vec<
     if kind.name_rule != NameRule::None {
         metadata::validate(kind, &root.get("metadata"), &mut errors);
     }
+    if let Some(old) = old {
+        metadata::update(&root.get("metadata"), &Field::root(old).get("metadata"), &mut errors);
+    }
+    errors.extend(validate_kind(kind, object, old));
+    errors
+}
+
+/// The same without what every object's metadata must be: for servers that check it for all kinds alike.
+pub fn validate_kind(kind: &BuiltinKind, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let root = Field::root(object);
+    let mut errors = Errors::new();
     particular(kind, &root, &mut errors);
     if let Some(old) = old {
-        let old = Field::root(old);
-        metadata::update(&root.get("metadata"), &old.get("metadata"), &mut errors);
-        update(kind, &root, &old, &mut errors);
+        update(kind, &root, &Field::root(old), &mut errors);
     }
     tables::validate(kind, object, &mut errors);
     errors

@@ -70,13 +70,19 @@ fn every_field_of_covered_types_is_as_published() {
             continue;
         };
         let ours = kanon_kinds::type_schema(name).unwrap();
-        fields += compare_type(&mut problems, name, &ours, theirs);
+        fields += compare_type(&mut problems, name, &ours, theirs, &published);
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(fields > 1500, "only {fields} fields");
 }
 
-fn compare_type(problems: &mut Vec<String>, name: &str, ours: &Schema, theirs: &Value) -> usize {
+fn compare_type(
+    problems: &mut Vec<String>,
+    name: &str,
+    ours: &Schema,
+    theirs: &Value,
+    all: &BTreeMap<String, Value>,
+) -> usize {
     let empty = serde_json::Map::new();
     let properties = theirs["properties"].as_object().unwrap_or(&empty);
     let mut expect = |what: &str, ours: Value, theirs: Value| {
@@ -98,7 +104,7 @@ fn compare_type(problems: &mut Vec<String>, name: &str, ours: &Schema, theirs: &
     expect("map type", json!(ours.map_type == MapType::Atomic), json!(theirs["x-kubernetes-map-type"] == "atomic"));
     for (member, theirs) in properties {
         if let Some(ours) = ours.properties.get(member) {
-            expect(member, facts(ours), published_facts(theirs));
+            expect(member, facts(ours), published_facts(all, theirs));
         }
     }
     properties.len()
@@ -119,6 +125,7 @@ fn facts(schema: &Schema) -> Value {
     json!({
         "type": type_of(schema), "list": list, "merge": schema.patch.merge, "retain": schema.patch.retain_keys,
         "key": schema.patch.merge_key, "default": schema.default, "enum": values.cloned().unwrap_or_default(),
+        "atomic": schema.kind == Type::Object && schema.map_type == MapType::Atomic,
     })
 }
 
@@ -141,9 +148,14 @@ fn type_of(schema: &Schema) -> String {
     }
 }
 
-fn published_facts(theirs: &Value) -> Value {
+fn published_facts(all: &BTreeMap<String, Value>, theirs: &Value) -> Value {
     let values = [theirs, &theirs["items"], &theirs["additionalProperties"]];
     let values = values.into_iter().find_map(|it| it.get("enum")).cloned().unwrap_or(json!([]));
+    let referred =
+        theirs["allOf"][0]["$ref"].as_str().and_then(|it| all.get(it.rsplit('/').next().unwrap_or_default()));
+    let map_type = |it: &Value| it["x-kubernetes-map-type"].as_str().map(str::to_owned);
+    let map_type = map_type(theirs).or_else(|| referred.and_then(map_type));
+    let map_type = map_type.as_deref();
     let strategy = theirs["x-kubernetes-patch-strategy"].as_str().unwrap_or_default();
     let list = match (theirs["type"].as_str(), theirs["x-kubernetes-list-type"].as_str()) {
         (Some("array"), None) => json!("atomic"),
@@ -154,7 +166,7 @@ fn published_facts(theirs: &Value) -> Value {
     json!({
         "type": published_type(theirs), "list": list, "merge": strategy.split(',').any(|it| it == "merge"),
         "retain": strategy.split(',').any(|it| it == "retainKeys"), "key": theirs.get("x-kubernetes-patch-merge-key"),
-        "default": theirs.get("default"), "enum": values,
+        "default": theirs.get("default"), "enum": values, "atomic": map_type == Some("atomic"),
     })
 }
 

@@ -52,8 +52,8 @@ fn property(tables: &Tables, field: &FieldDef) -> Schema {
     schema.patch = field.patch.clone();
     if schema.kind == Type::Array {
         schema.list_type = field.list_type.clone();
-    } else if field.atomic {
-        schema.map_type = MapType::Atomic;
+    } else if let Some(map_type) = field.map_type {
+        schema.map_type = map_type;
     }
     add_values(&mut schema, &field.values);
     schema

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use kanon_schema::{ListType, PatchStrategy};
+use kanon_schema::{ListType, MapType, PatchStrategy};
 
 use super::{FieldDef, FieldType, Scalar, Tables, TypeDef, TypeId};
 
@@ -133,7 +133,7 @@ fn field_line(names: &Names, types: &BTreeMap<String, TypeId>, line: &'static st
         pointer,
         inline: name == "inline",
         required: false,
-        atomic: false,
+        map_type: None,
         list_type: ListType::Atomic,
         patch: PatchStrategy::default(),
         default: None,
@@ -150,18 +150,15 @@ fn apply(field: &mut FieldDef, attribute: &'static str) -> Result<(), String> {
     let (key, value) = attribute.split_once('=').unwrap_or((attribute, ""));
     match key {
         "required" => field.required = true,
-        "atomic" => field.atomic = true,
-        "granular" => field.atomic = false,
+        "atomic" => field.map_type = Some(MapType::Atomic),
+        "granular" => field.map_type = Some(MapType::Granular),
         "set" => field.list_type = ListType::Set,
         "map" => field.list_type = ListType::Map(value.split(',').map(str::to_owned).collect()),
         "merge" => {
             field.patch.merge = true;
             field.patch.merge_key = (!value.is_empty()).then(|| value.to_owned());
         }
-        "mergekey" => field.patch.merge_key = Some(value.to_owned()),
         "retain-keys" => field.patch.retain_keys = true,
-        // Strategic merge replaces such an object; structured as an atomic map it is never merged either way.
-        "replace" => field.atomic = true,
         "enum" => field.values = value.split('|').collect(),
         "default" => {
             field.default = Some(serde_json::from_str(value).map_err(|_| format!("default `{value}` is not JSON"))?);
