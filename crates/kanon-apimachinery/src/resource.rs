@@ -207,12 +207,6 @@ impl Resource {
     pub fn selectable_value(&self, object: &Object, field: &str) -> String {
         select::value(self, object, field)
     }
-
-    /// Whether the kind is written down with apiVersion and kind in list items: custom ones are, built-in ones are not
-    /// (spec 4.3). Stored objects always have both.
-    pub fn items_name_their_kind(&self) -> bool {
-        self.custom().is_some()
-    }
 }
 
 #[cfg(test)]

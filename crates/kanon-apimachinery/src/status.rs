@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use kanon_core::GroupVersionKind;
+use kanon_schema::FieldError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -88,6 +89,12 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {}", self.field, self.message)
+    }
+}
+
+impl From<FieldError> for Cause {
+    fn from(error: FieldError) -> Cause {
+        Cause { reason: error.reason().to_owned(), message: error.body(), field: error.field }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_schema::Schema;
+use kanon_schema::{Schema, Validator};
 
 /// What is known of a custom kind's version besides what every resource has.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Custom {
     pub columns: Vec<CustomColumn>,
     /// Paths of the scale subresource, if there is one.
     pub scale: Option<ScalePaths>,
+    /// Judges objects of this version.
+    pub validator: Arc<Validator>,
     /// The version's schema as written, for OpenAPI; what validation uses is `Resource::schema`.
     pub declared: Arc<Schema>,
     /// Marked as deprecated, with what to tell clients that use it.

@@ -1,5 +1,7 @@
 //! Failures about stored objects and their versions, and about who may do what.
 
+use kanon_schema::{Conflict, Conflicts};
+
 use super::{ApiError, Cause, Details, GroupResource};
 
 impl ApiError {
@@ -56,18 +58,13 @@ impl ApiError {
         error
     }
 
-    /// Another manager owns fields of an apply. Each cause is `(who and how, field path)`.
-    pub fn apply_conflict(conflicts: &[(String, String)]) -> ApiError {
-        let causes: Vec<Cause> = conflicts
-            .iter()
-            .map(|(manager, field)| {
-                Cause::new("FieldManagerConflict", field.as_str(), format!("conflict with {manager}"))
-            })
-            .collect();
-        let mut message =
-            format!("Apply failed with {} conflict{}: ", conflicts.len(), if conflicts.len() == 1 { "" } else { "s" });
-        message.push_str(&conflict_lines(conflicts));
-        ApiError::new(409, "Conflict", message).with_details(Details { causes, ..Details::default() })
+    /// Others own fields that an apply would change.
+    pub fn apply_conflict(conflicts: &Conflicts) -> ApiError {
+        let cause = |it: &Conflict| {
+            Cause::new("FieldManagerConflict", it.path.as_str(), format!("conflict with {}", it.owner()))
+        };
+        let causes = conflicts.0.iter().map(cause).collect();
+        ApiError::new(409, "Conflict", conflicts.to_string()).with_details(Details { causes, ..Details::default() })
     }
 
     /// The snapshot or the events asked for are gone.
@@ -150,26 +147,4 @@ impl ApiError {
         ApiError::new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
             .with_details(Details { causes: vec![cause], ..Details::default() })
     }
-}
-
-/// One conflict on one line; several grouped by manager, one field a line.
-fn conflict_lines(conflicts: &[(String, String)]) -> String {
-    if let [(manager, field)] = conflicts {
-        return format!("conflict with {manager}: {field}");
-    }
-    let mut managers: Vec<&String> = conflicts.iter().map(|(manager, _)| manager).collect();
-    managers.sort();
-    managers.dedup();
-    let groups = managers.into_iter().map(|manager| {
-        let mut fields: Vec<&str> =
-            conflicts.iter().filter(|(it, _)| it == manager).map(|(_, field)| field.as_str()).collect();
-        fields.sort_unstable();
-        let list: String = fields.iter().map(|field| format!("\n- {field}")).collect();
-        if let [one] = fields.as_slice() {
-            format!("conflict with {manager}: {one}")
-        } else {
-            format!("conflicts with {manager}:{list}")
-        }
-    });
-    groups.collect::<Vec<_>>().join("\n")
 }

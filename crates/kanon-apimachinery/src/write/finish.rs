@@ -1,0 +1,138 @@
+//! The second stage: from what mutating admission left to what is stored.
+
+use kanon_core::Operation;
+use kanon_store::{Change, Expect, Write};
+use serde_json::Value;
+
+use super::{Context, Finished, Old, Outcome, Part, Prepared, Stamp, create, draft, managed, namespace, put, scale, timestamp, update};
+use crate::{
+    meta, shape,
+    status::{ApiError, Cause, Result},
+};
+
+/// The longest prefix of a generated name: what is left of 63 characters.
+const PREFIX_MAX: usize = 58;
+
+pub(super) fn finish(ctx: &Context<'_>, prepared: Prepared, mutated: Value, stamp: &Stamp) -> Result<Finished> {
+    let Prepared { part, old, operation, .. } = prepared;
+    match (operation, old) {
+        (Operation::Create, _) | (_, None) => created(ctx, mutated, stamp),
+        (_, Some(old)) => updated(ctx, part, old, mutated),
+    }
+}
+
+fn created(ctx: &Context<'_>, mut object: Value, stamp: &Stamp) -> Result<Finished> {
+    if super::version_of(&object)?.is_some() {
+        return Err(ApiError::version_on_create());
+    }
+    shape::prune(ctx.resource, &mut object);
+    shape::default(ctx.resource, &mut object);
+    create::drop_status(ctx, &mut object);
+    stamp_new(ctx, &mut object, stamp);
+    if let Some(kind) = ctx.resource.builtin_kind() {
+        kanon_kinds::prepare_create(kind, &mut object);
+        namespace::initialize(ctx.resource, &mut object);
+        crate::crd::note_stored_version(ctx.resource, &mut object);
+    }
+    let mut causes = meta::validate_create(ctx.resource, &object);
+    causes.extend(kind_causes(ctx, &object, None));
+    refuse(ctx, &object, causes)?;
+    let outcome =
+        if ctx.options.dry_run { Outcome::DryRun(object.clone()) } else { Outcome::Store(put(ctx, &object, Expect::Absent)?) };
+    Ok(Finished { object, old_object: None, outcome, part: Part::Object })
+}
+
+fn stamp_new(ctx: &Context<'_>, object: &mut Value, stamp: &Stamp) {
+    let prefix = meta::text(object, "generateName");
+    if meta::text(object, "name").is_empty() && !prefix.is_empty() {
+        let prefix: String = prefix.chars().take(PREFIX_MAX).collect();
+        meta::set(object, "name", Some(format!("{prefix}{}", stamp.suffix).into()));
+    }
+    meta::set(object, "uid", Some(stamp.uid.as_str().into()));
+    meta::set(object, "creationTimestamp", Some(timestamp(ctx).into()));
+    meta::set(object, "resourceVersion", None);
+    meta::set(object, "generation", ctx.resource.has_generation.then(|| 1.into()));
+}
+
+fn updated(ctx: &Context<'_>, part: Part, old: Old, mutated: Value) -> Result<Finished> {
+    let mut object = if part == Part::Scale { scale::replicas_into(ctx, &old, &mutated)? } else { mutated };
+    shape::prune(ctx.resource, &mut object);
+    update::keep_system(&mut object, &old.value);
+    let mut object = update::isolate(ctx, part, object, &old.value);
+    shape::default(ctx.resource, &mut object);
+    if part == Part::Object {
+        crate::crd::note_stored_version(ctx.resource, &mut object);
+    }
+    if managed::equal_but_times(&object, &old.value) {
+        meta::set(&mut object, "managedFields", old.value["metadata"].get("managedFields").cloned());
+    }
+    count_generation(ctx, &mut object, &old.value);
+    let mut causes = meta::validate_update(ctx.resource, &object, &old.value);
+    causes.extend(kind_causes(ctx, &object, Some(&old.value)));
+    refuse(ctx, &object, causes)?;
+    let shown = if part == Part::Scale { scale::of(ctx.resource, &object)? } else { object.clone() };
+    let old_shown = if part == Part::Scale { scale::of(ctx.resource, &old.value)? } else { old.value.clone() };
+    let outcome = outcome(ctx, &object, old, part)?;
+    Ok(Finished { object: shown, old_object: Some(old_shown), outcome, part })
+}
+
+fn outcome(ctx: &Context<'_>, object: &Value, old: Old, part: Part) -> Result<Outcome> {
+    let expect = Expect::At(old.entry.revision);
+    let changed = *object != old.value;
+    if ctx.options.dry_run {
+        let shown = if part == Part::Scale { scale::of(ctx.resource, object)? } else { object.clone() };
+        return Ok(Outcome::DryRun(shown));
+    }
+    // Only a write that takes the last obstacle away removes the object.
+    if changed && is_released(ctx, object) {
+        let mut stored = object.clone();
+        ctx.resource.to_stored(&mut stored);
+        let write = Write { key: old.entry.key.clone(), expect, change: Change::Delete(draft(&stored)?) };
+        return Ok(Outcome::Remove(write, object.clone()));
+    }
+    if !changed {
+        return Ok(Outcome::Unchanged(old.entry));
+    }
+    Ok(Outcome::Store(put(ctx, object, expect)?))
+}
+
+/// Whether a deletion has begun and nothing holds the object any more.
+pub(super) fn is_released(ctx: &Context<'_>, object: &Value) -> bool {
+    meta::is_deleting(object)
+        && meta::finalizers(object).next().is_none()
+        && object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0
+        && !namespace::is_held(ctx.resource, object)
+}
+
+/// `generation` grows when anything outside of metadata and (as subresource) status changes (spec 4.2).
+fn count_generation(ctx: &Context<'_>, object: &mut Value, old: &Value) {
+    if !ctx.resource.has_generation {
+        return;
+    }
+    let before = old["metadata"]["generation"].as_i64().unwrap_or(1);
+    let changed = is_spec_changed(object, old, ctx.resource.has_status);
+    meta::set(object, "generation", Some((before + i64::from(changed)).into()));
+}
+
+fn is_spec_changed(object: &Value, old: &Value, has_status: bool) -> bool {
+    let ignored = |name: &str| name == "metadata" || (has_status && name == "status");
+    let (Value::Object(new), Value::Object(old)) = (object, old) else { return object != old };
+    let differs = |(name, value): (&String, &Value)| !ignored(name) && old.get(name) != Some(value);
+    new.iter().any(differs) || old.keys().any(|name| !ignored(name) && !new.contains_key(name))
+}
+
+/// What the kind's rules refuse, resources that need special looks included.
+fn kind_causes(ctx: &Context<'_>, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut causes = shape::validate(ctx.resource, object, old);
+    if crate::crd::is_crd(ctx.resource) {
+        causes.extend(crate::crd::validate(object, old));
+    }
+    causes
+}
+
+fn refuse(ctx: &Context<'_>, object: &Value, causes: Vec<Cause>) -> Result<()> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(&ctx.resource.gvk, meta::text(object, "name"), causes))
+}

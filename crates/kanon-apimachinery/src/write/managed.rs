@@ -1,0 +1,71 @@
+//! Who owns which fields (spec/kubernetes-api.md 4.6): the bookkeeping around every write.
+
+use kanon_schema::{ApplyError, Writer};
+use serde_json::Value;
+
+use super::{Context, timestamp};
+use crate::{
+    meta,
+    status::{ApiError, Result},
+};
+
+/// Notes that the request's manager wrote what differs from `old` (everything, for a new object).
+pub(super) fn update(ctx: &Context<'_>, old: Option<&Value>, object: &mut Value) {
+    with_writer(ctx, |writer| kanon_schema::update_managed_fields(&ctx.resource.schema, old, object, writer));
+}
+
+/// Applies a configuration to what is there.
+///
+/// # Errors
+/// 409 for fields of others, 500 for fields the schema does not declare, 400 for managed fields in the configuration.
+pub(super) fn apply(ctx: &Context<'_>, live: Option<&Value>, config: &Value) -> Result<Value> {
+    let schema = &ctx.resource.schema;
+    let result = with_writer(ctx, |writer| kanon_schema::apply(schema, live, config, writer, ctx.options.force));
+    result.map_err(|error| match error {
+        ApplyError::Conflicts(conflicts) => ApiError::apply_conflict(&conflicts),
+        ApplyError::Typed(problem) => {
+            let (namespace, name) = (&ctx.address.object_namespace(), &ctx.address.name);
+            let gvk = &ctx.resource.gvk;
+            let (version, kind) = (gvk.api_version(), &gvk.kind);
+            ApiError::plain_500(format!(
+                "failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): {problem}"
+            ))
+        }
+        ApplyError::ManagedFields => ApiError::bad_request(ApplyError::ManagedFields.to_string()),
+    })
+}
+
+fn with_writer<R>(ctx: &Context<'_>, run: impl FnOnce(&Writer<'_>) -> R) -> R {
+    run(&Writer {
+        manager: &ctx.options.field_manager,
+        api_version: &ctx.resource.api_version(),
+        subresource: &ctx.address.subresource,
+        now: &timestamp(ctx),
+    })
+}
+
+/// Whether two states differ in the times of managed fields at most.
+pub(super) fn equal_but_times(new: &Value, old: &Value) -> bool {
+    if new == old {
+        return true;
+    }
+    let members = |value: &Value| value.as_object().map(|it| it.len());
+    let same_outside = members(new) == members(old)
+        && new.as_object().into_iter().flatten().all(|(name, value)| name == "metadata" || old.get(name) == Some(value));
+    same_outside && without_times(new) == without_times(old)
+}
+
+/// The metadata, with the times of managed fields taken out.
+fn without_times(object: &Value) -> Value {
+    let mut metadata = object["metadata"].clone();
+    for entry in metadata["managedFields"].as_array_mut().into_iter().flatten() {
+        if let Value::Object(entry) = entry {
+            entry.remove("time");
+        }
+    }
+    let mut holder = serde_json::json!({"metadata": metadata});
+    if holder["metadata"]["managedFields"].is_null() {
+        meta::set(&mut holder, "managedFields", None);
+    }
+    holder
+}

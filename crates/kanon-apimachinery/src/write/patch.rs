@@ -1,0 +1,211 @@
+//! PATCH (spec/kubernetes-api.md 4.5): the patched result goes the way of a PUT.
+
+use std::sync::Arc;
+
+use json_patch::PatchOperation;
+use kanon_core::Operation;
+use kanon_store::Entry;
+use serde_json::Value;
+
+use super::{Context, Part, Prepared, create, managed, scale, served_value, update};
+use crate::{
+    decode::{self, Body},
+    meta,
+    negotiate::PatchType,
+    request::FieldValidation,
+    resource::Resource,
+    shape,
+    status::{ApiError, Cause, Result},
+};
+
+/// Most operations of a JSON patch (upstream's limit).
+const OPERATIONS_MAX: usize = 10_000;
+
+/// A decoded patch: decode once, apply as often as the store rejects.
+#[derive(Clone, Debug)]
+pub enum Patch {
+    /// RFC 6902.
+    Json(Vec<PatchOperation>),
+    /// RFC 7396.
+    Merge(Value),
+    /// Kubernetes' own merge.
+    Strategic(Value),
+    /// Server-side apply: the configuration, and the fields it gives twice.
+    Apply(Value, Vec<String>),
+}
+
+impl Patch {
+    /// Reads a patch's body.
+    ///
+    /// # Errors
+    /// 400 for syntax, 413 for too many operations.
+    pub fn decode(patch: PatchType, body: &[u8], kind: &str) -> Result<Patch> {
+        if body.len() > decode::BODY_MAX {
+            return Err(ApiError::too_large(decode::BODY_MAX));
+        }
+        match patch {
+            PatchType::Json => {
+                let operations: Vec<PatchOperation> = serde_json::from_slice(body)
+                    .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+                if operations.len() > OPERATIONS_MAX {
+                    let text = format!(
+                        "The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {}",
+                        operations.len()
+                    );
+                    return Err(ApiError::new(413, "RequestEntityTooLarge", text));
+                }
+                Ok(Patch::Json(operations))
+            }
+            PatchType::Merge => object(decode::json(body, kind)?).map(Patch::Merge),
+            PatchType::Strategic => object(decode::json(body, kind)?).map(Patch::Strategic),
+            PatchType::Apply => {
+                let body = decode::yaml(body, kind)?;
+                let duplicates = body.duplicates.clone();
+                Ok(Patch::Apply(object(body)?, duplicates))
+            }
+        }
+    }
+
+    /// The value after the patch.
+    fn apply(&self, resource: &Resource, mut value: Value) -> Result<Value> {
+        match self {
+            Patch::Json(operations) => {
+                json_patch::patch(&mut value, operations).map_err(|_| ApiError::patch_failed())?;
+            }
+            Patch::Merge(patch) | Patch::Apply(patch, _) => json_patch::merge(&mut value, patch),
+            Patch::Strategic(patch) => {
+                value = kanon_schema::strategic_merge(&resource.schema, &value, patch)
+                    .map_err(|error| ApiError::bad_request(error.to_string()))?;
+            }
+        }
+        Ok(value)
+    }
+}
+
+fn object(body: Body) -> Result<Value> {
+    if body.value.is_object() {
+        return Ok(body.value);
+    }
+    Err(ApiError::bad_request("error decoding patch: the patch is not an object"))
+}
+
+/// A patched object, as mutating admission sees it.
+///
+/// # Errors
+/// 404 without a current object; 422 for a patch that does not apply; what a PUT of the result would give.
+pub fn prepare(ctx: &Context<'_>, patch: &Patch, current: Option<&Arc<Entry>>) -> Result<Prepared> {
+    let part = update::part(ctx)?;
+    if let Patch::Apply(config, duplicates) = patch
+        && part != Part::Scale
+    {
+        return applied(ctx, part, config.clone(), duplicates, current);
+    }
+    let entry = update::existing(ctx, current)?;
+    let served = served_value(ctx.resource, &entry.object);
+    if part == Part::Scale {
+        let mut scale = scale::of(ctx.resource, &served)?;
+        // Without the version: what is there after the patch came from the client.
+        meta::set(&mut scale, "resourceVersion", None);
+        return scale::prepare(ctx, entry, patch.apply(ctx.resource, scale)?);
+    }
+    let old = update::old(ctx, entry);
+    // The version is taken out first: what is there after the patch came from the client.
+    let mut before = served;
+    let version = before["metadata"].as_object_mut().and_then(|meta| meta.remove("resourceVersion"));
+    let mut object = patch.apply(ctx.resource, before)?;
+    let is_conditional = super::version_of(&object)?.is_some();
+    if let (false, Some(version)) = (is_conditional, version) {
+        meta::set(&mut object, "resourceVersion", Some(version));
+    }
+    decode::check_kind(&mut object, &ctx.resource.gvk, ctx.resource.builtin_kind().is_some())?;
+    decode::check_types_of(ctx.resource, &object)?;
+    let warnings = checked_prune(ctx, patch, &mut object)?;
+    update::check_address(ctx, &mut object)?;
+    update::merged(ctx, part, old, object, warnings, is_conditional)
+}
+
+/// Server-side apply: makes the object where it is absent.
+fn applied(
+    ctx: &Context<'_>,
+    part: Part,
+    mut config: Value,
+    duplicates: &[String],
+    current: Option<&Arc<Entry>>,
+) -> Result<Prepared> {
+    if !ctx.options.manager_given {
+        return Err(ApiError::manager_required());
+    }
+    decode::check_kind(&mut config, &ctx.resource.gvk, false)?;
+    let warnings = duplicate_warnings(ctx, duplicates)?;
+    if meta::text(&config, "name").is_empty() {
+        meta::set(&mut config, "name", Some(ctx.address.name.as_str().into()));
+    }
+    update::check_address(ctx, &mut config)?;
+    let Some(entry) = current else { return applied_new(ctx, part, &config, warnings) };
+    let old = update::old(ctx, entry);
+    let version = super::version_of(&config)?;
+    if version.is_some_and(|it| it != entry.revision) {
+        return Err(ApiError::conflict(&ctx.resource.group_resource(), &ctx.address.name));
+    }
+    let mut object = managed::apply(ctx, Some(&old.value), &config)?;
+    decode::check_types_of(ctx.resource, &object)?;
+    update::keep_system(&mut object, &old.value);
+    let mut object = update::isolate(ctx, part, object, &old.value);
+    shape::default(ctx.resource, &mut object);
+    Ok(Prepared {
+        operation: Operation::Update,
+        part,
+        object,
+        old_object: Some(old.value.clone()),
+        old: Some(old),
+        warnings,
+        is_conditional: version.is_some(),
+    })
+}
+
+fn applied_new(ctx: &Context<'_>, part: Part, config: &Value, warnings: Vec<String>) -> Result<Prepared> {
+    if part != Part::Object {
+        return Err(ApiError::not_found(&ctx.resource.group_resource(), &ctx.address.name));
+    }
+    let mut object = managed::apply(ctx, None, config)?;
+    decode::check_types_of(ctx.resource, &object)?;
+    create::begin(ctx, &mut object);
+    Ok(Prepared {
+        operation: Operation::Create,
+        part,
+        object,
+        old_object: None,
+        old: None,
+        warnings,
+        is_conditional: false,
+    })
+}
+
+fn duplicate_warnings(ctx: &Context<'_>, duplicates: &[String]) -> Result<Vec<String>> {
+    let findings = shape::findings(&[], duplicates);
+    match ctx.options.field_validation {
+        FieldValidation::Strict if !findings.is_empty() => {
+            Err(ApiError::strict_decoding(&ctx.resource.gvk.kind, &ctx.resource.gvk.version, &findings))
+        }
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(findings),
+    }
+}
+
+/// Unknown fields of the patched object; under `Strict` a patch is refused in words of its own.
+fn checked_prune(ctx: &Context<'_>, patch: &Patch, object: &mut Value) -> Result<Vec<String>> {
+    if ctx.options.field_validation != FieldValidation::Strict {
+        return shape::checked_prune(ctx.resource, object, &[], ctx.options.field_validation);
+    }
+    let findings = shape::findings(&shape::prune(ctx.resource, object), &[]);
+    if findings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = match patch {
+        Patch::Json(operations) => serde_json::to_string(operations).unwrap_or_default(),
+        Patch::Merge(patch) | Patch::Strategic(patch) | Patch::Apply(patch, _) => patch.to_string(),
+    };
+    let detail = format!("strict decoding error: {}", findings.join(", "));
+    let cause = Cause::invalid("patch", &text.into(), &detail);
+    Err(ApiError::invalid(&kanon_core::GroupVersionKind::default(), "", vec![cause]))
+}

@@ -1,0 +1,125 @@
+//! `/scale`: an `autoscaling/v1` Scale that stands for the replicas of its parent (spec/kubernetes-api.md 4.8).
+
+use std::sync::Arc;
+
+use kanon_core::Operation;
+use kanon_store::Entry;
+use serde_json::{Value, json};
+
+use super::{Context, Old, Part, Prepared, update};
+use crate::{
+    resource::{Origin, Resource, ScalePaths},
+    selector::LabelSelector,
+    status::{ApiError, Cause, Result},
+};
+
+/// The Scale of an object, in the version of `resource`.
+///
+/// # Errors
+/// 404 when the kind has none; 500 when a custom object lacks what its definition promises.
+pub fn of(resource: &Resource, object: &Value) -> Result<Value> {
+    let paths = paths(resource)?;
+    let number = |path: &str| at(object, path).and_then(Value::as_i64);
+    let Some(replicas) = number(&paths.spec_replicas).or_else(|| resource.builtin_kind().map(|_| 1)) else {
+        return Err(ApiError::internal(format!("the spec replicas field {:?} does not exist", paths.spec_replicas)));
+    };
+    let mut metadata = json!({});
+    for name in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(name) {
+            metadata[name] = value.clone();
+        }
+    }
+    let mut status = json!({"replicas": number(&paths.status_replicas).unwrap_or_default()});
+    if let Some(selector) = selector(resource, object, &paths) {
+        status["selector"] = selector.into();
+    }
+    let spec = if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };
+    Ok(json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}))
+}
+
+/// The stage before mutating admission: `wanted` is the Scale the client sent or patched.
+pub(super) fn prepare(ctx: &Context<'_>, entry: &Arc<Entry>, wanted: Value) -> Result<Prepared> {
+    let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
+    if !name.is_empty() && name != ctx.address.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            ctx.address.name
+        )));
+    }
+    let old = update::old(ctx, entry);
+    let version = super::version_of(&wanted)?;
+    if version.is_some_and(|it| it != entry.revision) {
+        return Err(ApiError::conflict(&ctx.resource.group_resource(), &ctx.address.name));
+    }
+    let mut object = of(ctx.resource, &old.value)?;
+    let old_object = object.clone();
+    object["spec"] = wanted.get("spec").cloned().unwrap_or_else(|| json!({}));
+    Ok(Prepared {
+        operation: Operation::Update,
+        part: Part::Scale,
+        object,
+        old_object: Some(old_object),
+        old: Some(old),
+        warnings: Vec::new(),
+        is_conditional: version.is_some(),
+    })
+}
+
+/// The parent with the replicas of a Scale.
+pub(super) fn replicas_into(ctx: &Context<'_>, old: &Old, scale: &Value) -> Result<Value> {
+    let paths = paths(ctx.resource)?;
+    let replicas = match &scale["spec"]["replicas"] {
+        Value::Null => 0,
+        value => value.as_i64().filter(|it| i32::try_from(*it).is_ok()).unwrap_or(-1),
+    };
+    if replicas < 0 {
+        let cause =
+            Cause::invalid("spec.replicas", &scale["spec"]["replicas"], "must be greater than or equal to 0");
+        let gvk = kanon_core::GroupVersionKind::new("autoscaling", "v1", "Scale");
+        return Err(ApiError::invalid(&gvk, &ctx.address.name, vec![cause]));
+    }
+    let mut object = old.value.clone();
+    let mut place = &mut object;
+    for name in steps(&paths.spec_replicas) {
+        if !place.is_object() {
+            *place = json!({});
+        }
+        place = &mut place[name];
+    }
+    *place = replicas.into();
+    super::managed::update(ctx, Some(&old.value), &mut object);
+    Ok(object)
+}
+
+fn paths(resource: &Resource) -> Result<ScalePaths> {
+    let builtin = || ScalePaths {
+        spec_replicas: ".spec.replicas".to_owned(),
+        status_replicas: ".status.replicas".to_owned(),
+        label_selector: String::new(),
+    };
+    match &resource.origin {
+        Origin::Builtin(_) => Ok(builtin()),
+        Origin::Custom(custom) => custom.scale.clone().ok_or_else(ApiError::no_such_path),
+    }
+}
+
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    path.split('.').filter(|it| !it.is_empty())
+}
+
+fn at<'v>(object: &'v Value, path: &str) -> Option<&'v Value> {
+    steps(path).try_fold(object, |it, name| it.get(name))
+}
+
+/// The selector as text: of built-in kinds from `spec.selector`, of custom ones from the path of their definition.
+fn selector(resource: &Resource, object: &Value, paths: &ScalePaths) -> Option<String> {
+    match &resource.origin {
+        Origin::Custom(_) if paths.label_selector.is_empty() => None,
+        Origin::Custom(_) => Some(at(object, &paths.label_selector)?.as_str()?.to_owned()),
+        Origin::Builtin(_) if resource.is_core("ReplicationController") => {
+            let labels = json!({"matchLabels": object["spec"]["selector"]});
+            LabelSelector::from_value(&labels).ok().map(|it| it.to_string())
+        }
+        Origin::Builtin(_) => LabelSelector::from_value(&object["spec"]["selector"]).ok().map(|it| it.to_string()),
+    }
+}

@@ -1,0 +1,176 @@
+//! PUT: a changed object, or a part of one.
+
+use std::sync::Arc;
+
+use kanon_core::Operation;
+use kanon_store::Entry;
+use serde_json::Value;
+
+use super::{Context, Old, Part, Prepared, managed, scale, served_value, version_of};
+use crate::{
+    decode::Body,
+    meta, shape,
+    status::{ApiError, Cause, Result},
+};
+
+/// Members of metadata that only the server writes.
+const SERVER_OWNED: [&str; 7] = [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "resourceVersion",
+    "selfLink",
+];
+
+/// A changed object from a decoded body, as mutating admission sees it. `current` is what is stored under the URL's name.
+///
+/// # Errors
+/// 404 without a current object; 400 for another name or namespace; 409 for another version or uid.
+pub fn prepare(ctx: &Context<'_>, body: Body, current: Option<&Arc<Entry>>) -> Result<Prepared> {
+    let part = part(ctx)?;
+    let entry = existing(ctx, current)?;
+    if part == Part::Scale {
+        return scale::prepare(ctx, entry, body.value);
+    }
+    let Body { value: mut object, duplicates } = body;
+    let warnings = shape::checked_prune(ctx.resource, &mut object, &duplicates, ctx.options.field_validation)?;
+    check_address(ctx, &mut object)?;
+    let old = old(ctx, entry);
+    let given = version_of(&object)?;
+    if given.is_none() && ctx.resource.custom().is_some() {
+        return Err(version_required(ctx));
+    }
+    merged(ctx, part, old, object, warnings, given.is_some())
+}
+
+/// What PUT and the patches have in common from here: `object` is the whole new state that the client wants.
+pub(super) fn merged(
+    ctx: &Context<'_>,
+    part: Part,
+    old: Old,
+    mut object: Value,
+    mut warnings: Vec<String>,
+    is_conditional: bool,
+) -> Result<Prepared> {
+    check_version(ctx, &object, &old)?;
+    warnings.extend(meta::dedup_owners(&mut object));
+    keep_system(&mut object, &old.value);
+    let mut object = isolate(ctx, part, object, &old.value);
+    shape::default(ctx.resource, &mut object);
+    managed::update(ctx, Some(&old.value), &mut object);
+    Ok(Prepared {
+        operation: Operation::Update,
+        part,
+        object,
+        old_object: Some(old.value.clone()),
+        old: Some(old),
+        warnings,
+        is_conditional,
+    })
+}
+
+/// The part addressed.
+pub(super) fn part(ctx: &Context<'_>) -> Result<Part> {
+    Part::of(&ctx.address.subresource).ok_or_else(ApiError::method_not_allowed)
+}
+
+/// The current object, or 404.
+pub(super) fn existing<'e>(ctx: &Context<'_>, current: Option<&'e Arc<Entry>>) -> Result<&'e Arc<Entry>> {
+    current.ok_or_else(|| ApiError::not_found(&ctx.resource.group_resource(), &ctx.address.name))
+}
+
+pub(super) fn old(ctx: &Context<'_>, entry: &Arc<Entry>) -> Old {
+    let mut value = served_value(ctx.resource, &entry.object);
+    // Objects that were stored before the kind's defaults were what they are now.
+    shape::default(ctx.resource, &mut value);
+    Old { entry: Arc::clone(entry), value }
+}
+
+/// Name and namespace of a body must be those of the URL.
+pub(super) fn check_address(ctx: &Context<'_>, object: &mut Value) -> Result<()> {
+    let (name, wanted) = (meta::text(object, "name"), &ctx.address.name);
+    if name.is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if name != wanted {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        )));
+    }
+    meta::fill_namespace(ctx.resource, object, ctx.address.object_namespace())
+}
+
+fn version_required(ctx: &Context<'_>) -> ApiError {
+    let cause = Cause::new(
+        "FieldValueInvalid",
+        "metadata.resourceVersion",
+        "Invalid value: 0x0: must be specified for an update",
+    );
+    ApiError::invalid(&ctx.resource.gvk, &ctx.address.name, vec![cause])
+}
+
+/// A version or uid in the object must be the current one.
+fn check_version(ctx: &Context<'_>, object: &Value, old: &Old) -> Result<()> {
+    let what = ctx.resource.group_resource();
+    let (uid, found) = (meta::text(object, "uid"), meta::text(&old.value, "uid"));
+    if !uid.is_empty() && uid != found {
+        return Err(ApiError::precondition(&what, &ctx.resource.gvk.kind, &ctx.address.name, "UID", uid, found));
+    }
+    match version_of(object)? {
+        Some(version) if version != old.entry.revision => Err(ApiError::conflict(&what, &ctx.address.name)),
+        _ => Ok(()),
+    }
+}
+
+/// Puts back what only the server writes.
+pub(super) fn keep_system(object: &mut Value, old: &Value) {
+    for name in SERVER_OWNED {
+        meta::set(object, name, old["metadata"].get(name).cloned());
+    }
+}
+
+/// Limits a write to its part.
+pub(super) fn isolate(ctx: &Context<'_>, part: Part, mut object: Value, old: &Value) -> Value {
+    let (name, path): (&str, &[&str]) = match part {
+        Part::Object | Part::Scale => {
+            if ctx.resource.has_status {
+                copy(&mut object, old, &["status"]);
+            }
+            return object;
+        }
+        Part::Status => ("status", &["status"]),
+        Part::Finalize => ("spec", &["spec", "finalizers"]),
+        Part::EphemeralContainers => ("spec", &["spec", "ephemeralContainers"]),
+    };
+    // Finalizers of objects other than namespaces are metadata; nothing but the part and its ownership changes.
+    let mut kept = old.clone();
+    copy(&mut kept, &object, path);
+    if object.get(name).is_none() && path.len() == 1 {
+        copy(&mut kept, &object, &[name]);
+    }
+    meta::set(&mut kept, "managedFields", object["metadata"].get("managedFields").cloned());
+    kept
+}
+
+/// Makes a member of `to` what it is in `from`: absent where it is absent.
+fn copy(to: &mut Value, from: &Value, path: &[&str]) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let value = path.iter().try_fold(from, |it, name| it.get(name)).cloned();
+    let mut place = to;
+    for name in parents {
+        if !place[*name].is_object() {
+            place[*name] = Value::Object(serde_json::Map::new());
+        }
+        place = &mut place[*name];
+    }
+    if let Value::Object(members) = place {
+        match value {
+            Some(value) => members.insert((*last).to_owned(), value),
+            None => members.remove(*last),
+        };
+    }
+}
