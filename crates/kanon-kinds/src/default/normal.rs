@@ -27,14 +27,16 @@ fn object(tables: &Tables, id: TypeId, members: &mut Map<String, Value>) {
 fn member(tables: &Tables, field: &FieldDef, members: &mut Map<String, Value>) {
     if let Some(found) = members.get_mut(field.name) {
         walk(tables, &field.ty, found);
-        if found.is_null() || (is_empty(found) && !field.pointer && !field.required && field.default.is_none()) {
+        if found.is_null() || (is_empty(found) && !field.pointer && !field.required) {
             // `{}` says something where it is a struct of its own (an `emptyDir`), nothing where it is a map.
             if !(found.is_object() && matches!(field.ty, FieldType::Message(_) | FieldType::Scalar(_))) {
                 members.remove(field.name);
             }
         }
     }
-    if let (Some(value), false) = (&field.default, members.contains_key(field.name)) {
+    // An optional member whose default is empty is not written either.
+    let default = field.default.as_ref().filter(|it| field.required || it.is_object() || !is_empty(it));
+    if let (Some(value), false) = (default, members.contains_key(field.name)) {
         let mut value = value.clone();
         walk(tables, &field.ty, &mut value);
         members.insert(field.name.to_owned(), value);

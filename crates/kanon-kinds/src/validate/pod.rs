@@ -35,7 +35,10 @@ pub(super) fn template(template: &Field<'_>, owner: Owner, errors: &mut Errors) 
     match owner {
         Owner::Any => {}
         Owner::Keeper => policy.one_of(errors, &["Always"]),
-        Owner::Job => policy.one_of(errors, &["OnFailure", "Never"]),
+        Owner::Job if !matches!(policy.text(), "OnFailure" | "Never") => {
+            policy.required(errors, "valid values: \"OnFailure\", \"Never\"");
+        }
+        Owner::Job => {}
     }
 }
 
@@ -43,6 +46,16 @@ pub(super) fn template(template: &Field<'_>, owner: Owner, errors: &mut Errors) 
 pub(super) fn pod(spec: &Field<'_>, errors: &mut Errors) {
     let volumes = volume::volumes(&spec.get("volumes"), errors);
     let context = container::Context { volumes, host_network: spec.get("hostNetwork").is_true() };
+    // In upstream's order, which is not the alphabet's.
+    let policies: [(&str, &[&str]); 2] = [
+        ("restartPolicy", &["Always", "OnFailure", "Never"]),
+        ("dnsPolicy", &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
+    ];
+    for (member, allowed) in policies {
+        if spec.get(member).present(errors, "") {
+            spec.get(member).one_of(errors, allowed);
+        }
+    }
     let containers = &spec.get("containers");
     containers.present(errors, "");
     let mut names = BTreeSet::new();

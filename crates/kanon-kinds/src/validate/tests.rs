@@ -242,9 +242,7 @@ fn workloads() {
     check(
         "batch/v1/jobs",
         json!({"spec": {"template": {"spec": {"restartPolicy": null}}}}),
-        &[
-            "spec.template.spec.restartPolicy: Unsupported value: \"Always\": supported values: \"OnFailure\", \"Never\"",
-        ],
+        &["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""],
     );
     check_update(
         "batch/v1/jobs",

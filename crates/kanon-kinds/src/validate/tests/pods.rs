@@ -18,7 +18,7 @@ fn pods() {
         p,
         json!({"spec": {"restartPolicy": "Sometimes"}}),
         &[
-            "spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"Never\", \"OnFailure\"",
+            "spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"OnFailure\", \"Never\"",
         ],
     );
     check(
