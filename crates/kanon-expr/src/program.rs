@@ -114,7 +114,7 @@ impl Program for Compiled {
         let result = self.finish(result);
         // Outer before inner at the same start; the last value of a span counts.
         let mut last: BTreeMap<(u32, std::cmp::Reverse<u32>), serde_json::Value> = BTreeMap::new();
-        for (span, value) in trace {
+        for (span, value) in trace.into_iter().filter(|(_, value)| !is_bulky(*value)) {
             last.insert((span.start, std::cmp::Reverse(span.end)), value.to_json(arena));
         }
         if let Err(error) = &result {
@@ -127,5 +127,29 @@ impl Program for Compiled {
             EvidenceValue { span: (start, end), text, value }
         };
         Explained { result, values: last.into_iter().map(evidence).collect() }
+    }
+}
+
+/// Whole objects and large lists are no evidence: what was read of them is, and follows them in the trace. Evidence goes into
+/// the decision log with every violation, so it must stay small and must not carry objects there.
+fn is_bulky(value: Value<'_>) -> bool {
+    const TEXT_MAX: usize = 256;
+    const ITEMS_MAX: usize = 32;
+    match value {
+        Value::Record(_) => true,
+        Value::Node(node) => node.raw().len() > TEXT_MAX,
+        Value::List(items) => items.len() > ITEMS_MAX,
+        Value::Map(members) => members.len() > ITEMS_MAX,
+        Value::Str(text) => text.len() > TEXT_MAX,
+        Value::Bytes(bytes) => bytes.len() > TEXT_MAX,
+        Value::Null
+        | Value::NilList
+        | Value::NilMap
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Time(_)
+        | Value::Duration(_) => false,
     }
 }
