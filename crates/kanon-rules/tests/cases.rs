@@ -1,6 +1,8 @@
 //! Cases as data: each document of `cases/*.yaml` names a policy, an object or request, and what is wanted. One `check`
 //! runs them all: through the family as the binary does, and where the policy is a file also through the offline path.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod common;
 
 use std::sync::Arc;

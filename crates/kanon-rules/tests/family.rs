@@ -1,5 +1,7 @@
 //! What the family does over time: statuses, Events, last good revisions, counts, sources.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod common;
 
 use std::sync::Arc;
@@ -145,7 +147,10 @@ fn a_broken_revision_keeps_the_last_good_one_and_says_so() {
     let status: RuleStatus = serde_json::from_value(status.clone()).unwrap();
     let error = status.parse_error.clone().unwrap();
     assert!(error.starts_with("compile: ") && error.contains("(1:") && error.contains('^'), "{error}");
-    assert_eq!(conditions(&status), ["Ready False ParseError", "Compiled False ParseError", "Evaluating True Evaluated"]);
+    assert_eq!(
+        conditions(&status),
+        ["Ready False ParseError", "Compiled False ParseError", "Evaluating True Evaluated"]
+    );
     assert_eq!((&status.active_on[..], status.observed_generation), (&["admission".to_owned()][..], 2));
     assert!(plane.denies(true), "the last good revision is in force");
     plane.take();
@@ -160,7 +165,10 @@ fn a_rule_that_never_compiled_is_not_evaluated() {
     let mut plane = Plane::new();
     plane.apply(&rule(1, "a =="));
     let status = plane.statuses().remove(0);
-    assert_eq!(conditions(&status), ["Ready False ParseError", "Compiled False ParseError", "Evaluating Unknown NotActive"]);
+    assert_eq!(
+        conditions(&status),
+        ["Ready False ParseError", "Compiled False ParseError", "Evaluating Unknown NotActive"]
+    );
     assert!(status.active_on.is_empty());
     assert!(!plane.denies(true));
 }
@@ -245,7 +253,12 @@ fn a_write_that_was_given_up_is_made_again() {
     plane.apply(&rule(1, PRIVILEGED));
     let effect = plane.take().remove(0);
     let result = Err("the server is gone".to_owned());
-    plane.input(&Input::Delivered(Delivery { effect: effect.id, family: effect.family, subject: effect.subject, result }));
+    plane.input(&Input::Delivered(Delivery {
+        effect: effect.id,
+        family: effect.family,
+        subject: effect.subject,
+        result,
+    }));
     assert_eq!(plane.status().observed_generation, 1);
 }
 
@@ -409,7 +422,15 @@ fn actions_are_read_from_both_forms() {
     let actions: Vec<_> = rule
         .actions
         .iter()
-        .map(|it| format!("{} {:?} {} {}", it.action, it.on, it.rate.map_or("-".into(), |it| it.to_string()), json!(it.params)))
+        .map(|it| {
+            format!(
+                "{} {:?} {} {}",
+                it.action,
+                it.on,
+                it.rate.map_or("-".into(), |it| it.to_string()),
+                json!(it.params)
+            )
+        })
         .collect();
     assert_eq!(
         actions,

@@ -29,8 +29,9 @@ pub(super) struct Writer<'q> {
     rules: &'q Rules,
     question: &'q Question<'q>,
     namespace: &'q str,
-    /// The namespace as looked up; `None` where there was nothing to look up.
-    looked_up: Option<Option<Object>>,
+    subject: ObjectRef,
+    /// What every verdict of the question rests on.
+    basis: Evidence,
     /// Whether the namespace is exempt.
     pub bypassed: bool,
 }
@@ -45,13 +46,32 @@ impl<'q> Writer<'q> {
         let looks = question.request.is_some() && !namespace.is_empty();
         let looked_up = looks.then(|| lookups.get(&rules.namespace_kind, "", namespace));
         let bypassed = looked_up.iter().flatten().any(carries_bypass);
-        Writer { rules, question, namespace, looked_up, bypassed }
+        let read = looked_up.map(|found| ReadEvidence {
+            object: ObjectRef { gvk: rules.namespace_kind.clone(), name: namespace.to_owned(), ..ObjectRef::default() },
+            resource_version: found.as_ref().map(version).unwrap_or_default(),
+        });
+        let request = question.request;
+        let basis = Evidence {
+            reads: read.into_iter().collect(),
+            user: request.map(|it| it.user.username.clone()).unwrap_or_default(),
+            operation: request.map(|it| it.operation.as_str().to_owned()).unwrap_or_default(),
+            ..Evidence::default()
+        };
+        Writer { rules, question, namespace, subject: subject(question, namespace), basis, bypassed }
     }
 
     /// The request passed without a look because its namespace is exempt.
     pub(super) fn bypass(&self, entry: &Entry, rule: &Rule) -> Verdict {
         let message = format!("not evaluated: namespace `{}` carries the bypass annotation", self.namespace);
         self.write(entry, rule, Outcome::Allow, BYPASSED, message, self.evidence(rule, ""))
+    }
+
+    /// The error without what it may say of a Secret's content.
+    pub(super) fn conceal(&self, error: EvalError) -> EvalError {
+        if !self.question.is_about_secret() {
+            return error;
+        }
+        EvalError { message: "evaluation failed (details are withheld for Secrets)".to_owned(), ..error }
     }
 
     pub(super) fn verdict<'a>(
@@ -66,6 +86,10 @@ impl<'q> Writer<'q> {
         let part = if rule.per_container { pass.part } else { "" };
         let mut evidence = self.evidence(rule, part);
         evidence.values = program.explain(&pass.values, &self.rules.settings.limits, arena).values;
+        if self.question.is_about_secret() {
+            // What a Secret holds never reaches the log: truth values explain the rule, the rest stays out.
+            evidence.values.retain(|it| it.value.is_boolean() || it.value.is_null());
+        }
         match finding {
             Finding::Violation => {
                 let outcome = outcome_of(rule, self.question.occasion(rule));
@@ -87,23 +111,7 @@ impl<'q> Writer<'q> {
     }
 
     fn evidence(&self, rule: &Rule, part: &str) -> Evidence {
-        let request = self.question.request;
-        let read = self.looked_up.as_ref().map(|found| ReadEvidence {
-            object: ObjectRef {
-                gvk: self.rules.namespace_kind.clone(),
-                name: self.namespace.to_owned(),
-                ..ObjectRef::default()
-            },
-            resource_version: found.as_ref().map(version).unwrap_or_default(),
-        });
-        Evidence {
-            expression: rule.expression.clone(),
-            values: Vec::new(),
-            reads: read.into_iter().collect(),
-            user: request.map(|it| it.user.username.clone()).unwrap_or_default(),
-            operation: request.map(|it| it.operation.as_str().to_owned()).unwrap_or_default(),
-            part: part.to_owned(),
-        }
+        Evidence { expression: rule.expression.clone(), part: part.to_owned(), ..self.basis.clone() }
     }
 
     fn write(
@@ -118,7 +126,7 @@ impl<'q> Writer<'q> {
         Verdict {
             family: FAMILY,
             policy: entry.policy.clone(),
-            subject: self.subject(),
+            subject: self.subject.clone(),
             occasion: self.question.occasion(rule).as_str(),
             outcome,
             reason,
@@ -127,17 +135,15 @@ impl<'q> Writer<'q> {
             now: self.question.now,
         }
     }
+}
 
-    fn subject(&self) -> ObjectRef {
-        let object = self.question.object;
-        let metadata = |name: &str| object.str_at(&["metadata", name]).to_owned();
-        let (name, uid) = (metadata("name"), metadata("uid"));
-        let name = match self.question.request {
-            Some(request) if !request.name.is_empty() => request.name.clone(),
-            _ => name,
-        };
-        ObjectRef { gvk: self.question.kind.clone(), namespace: self.namespace.to_owned(), name, uid }
-    }
+fn subject(question: &Question<'_>, namespace: &str) -> ObjectRef {
+    let metadata = |name: &str| question.object.str_at(&["metadata", name]).to_owned();
+    let name = match question.request {
+        Some(request) if !request.name.is_empty() => request.name.clone(),
+        _ => metadata("name"),
+    };
+    ObjectRef { gvk: question.kind.clone(), namespace: namespace.to_owned(), name, uid: metadata("uid") }
 }
 
 fn version(object: &Object) -> String {

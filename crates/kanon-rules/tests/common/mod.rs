@@ -1,9 +1,16 @@
 //! What the tests share: the language, a family driven by inputs, a cluster of namespaces.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "test support: a panic is the report")]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use kanon_core::{Change, Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Object, PolicyFile};
+use kanon_core::{
+    Change, Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Object, PolicyFile, Resource, Review, UserInfo,
+};
 use kanon_lang::Language;
 use kanon_plane::{Family, Lookups, Outbox, View};
 use kanon_rules::{RulesFamily, Settings, api};
@@ -76,5 +83,51 @@ impl Lookups for Cluster {
 
     fn is_synced(&self, _: &GroupVersionKind) -> bool {
         true
+    }
+}
+
+/// The shared admission data: a folder of rules and one AdmissionReview a line. Looked for in the folder that
+/// `KANON_SHARED` names, else in `shared` beside the checkout; `None`, with a line that says so, where it is missing.
+pub(crate) fn admission_data() -> Option<(Vec<PolicyFile>, Vec<Review>)> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let folder = std::env::var_os("KANON_SHARED").map_or(beside, PathBuf::from).join("data/admission");
+    let Ok(reviews) = std::fs::read_to_string(folder.join("reviews.jsonl")) else {
+        skipped(&folder);
+        return None;
+    };
+    let mut files: Vec<_> = std::fs::read_dir(folder.join("rules"))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            PolicyFile { path: name, text: std::fs::read(&path).unwrap().into() }
+        })
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Some((files, reviews.lines().map(|line| review(&Object::parse(line.to_owned()).unwrap())).collect()))
+}
+
+#[expect(clippy::disallowed_macros, reason = "a skipped test says so")]
+fn skipped(folder: &Path) {
+    println!("skipped: {} is missing", folder.display());
+}
+
+/// An AdmissionReview as the webhook reads it.
+fn review(envelope: &Object) -> Review {
+    let text = |path: &[&str]| envelope.str_at(&[&["request"], path].concat()).to_owned();
+    let object = |name: &str| envelope.at(&["request", name]).filter(|it| !it.is_null()).map(|it| it.to_object());
+    Review {
+        uid: text(&["uid"]),
+        operation: serde_json::from_value(text(&["operation"]).into()).unwrap(),
+        kind: GroupVersionKind::new(&text(&["kind", "group"]), &text(&["kind", "version"]), &text(&["kind", "kind"])),
+        resource: Resource::default(),
+        sub_resource: text(&["subResource"]),
+        namespace: text(&["namespace"]),
+        name: text(&["name"]),
+        user: UserInfo { username: text(&["userInfo", "username"]), ..UserInfo::default() },
+        object: object("object"),
+        old_object: object("oldObject"),
+        options: object("options"),
+        dry_run: false,
     }
 }
