@@ -33,10 +33,12 @@ const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
 /// The schema published under `name`, such as `io.k8s.api.core.v1.PodSpec`. Built at first use, then shared.
 pub fn type_schema(name: &str) -> Option<Arc<Schema>> {
-    table::tables().find(name).map(|id| table::tables().schema(id))
+    let tables = table::tables();
+    let object = tables.find(name).map(|id| tables.schema(id));
+    object.or_else(|| table::Tables::named_scalar(name).map(Arc::new))
 }
 
-/// Names of all types in the tables, for documents that list them.
+/// Names of all object types in the tables, for documents that list them.
 pub fn type_names() -> impl Iterator<Item = &'static str> {
     table::tables().names()
 }
@@ -62,6 +64,8 @@ mod tests {
     fn shared_types_are_found() {
         assert!(super::object_meta().properties.contains_key("managedFields"));
         assert!(super::list_meta().properties.contains_key("continue"));
+        let quantity = super::type_schema("io.k8s.apimachinery.pkg.api.resource.Quantity").unwrap();
+        assert_eq!(quantity.format, "quantity");
         let template = super::type_schema("io.k8s.api.core.v1.PodTemplateSpec").unwrap();
         assert_eq!(template.properties["spec"].properties["containers"].proto, Some(2));
     }

@@ -154,6 +154,11 @@ impl Tables {
         Arc::clone(self.schemas[id.0].get_or_init(|| Arc::new(build::schema(self, id))))
     }
 
+    /// A scalar that is published as a type of its own (`Time`, `Quantity`, …).
+    pub(crate) fn named_scalar(name: &str) -> Option<Schema> {
+        build::named(name)
+    }
+
     /// Published names of all types that OpenAPI shows.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.types.iter().filter(|it| !it.embedded).map(|it| it.name.as_str())

@@ -173,14 +173,7 @@ fn published_facts(all: &BTreeMap<String, Value>, theirs: &Value) -> Value {
 fn published_type(theirs: &Value) -> String {
     let reference = theirs.get("$ref").or_else(|| theirs["allOf"][0].get("$ref")).and_then(Value::as_str);
     if let Some(reference) = reference {
-        return match reference.rsplit('.').next().unwrap_or_default() {
-            "Time" | "MicroTime" => "string date-time",
-            "Quantity" => "quantity",
-            "IntOrString" => "int-or-string",
-            "RawExtension" | "FieldsV1" => "object",
-            other => other,
-        }
-        .to_owned();
+        return reference.rsplit('.').next().unwrap_or_default().to_owned();
     }
     let format = theirs["format"].as_str().unwrap_or_default();
     match theirs["type"].as_str().unwrap_or_default() {

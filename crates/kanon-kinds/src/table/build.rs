@@ -99,7 +99,31 @@ fn map_type(atomic: bool) -> MapType {
     if atomic { MapType::Atomic } else { MapType::Granular }
 }
 
+/// Scalars that are published as types of their own, with a line of text each.
+const NAMED: [(Scalar, &str, &str); 6] = [
+    (Scalar::Time, "io.k8s.apimachinery.pkg.apis.meta.v1.Time", "A moment in RFC 3339, to the second."),
+    (Scalar::MicroTime, "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime", "A moment in RFC 3339, to the microsecond."),
+    (Scalar::Fields, "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1", "A set of fields, as a tree of their names."),
+    (Scalar::Quantity, "io.k8s.apimachinery.pkg.api.resource.Quantity", "An amount with a unit, such as 250m or 1Gi."),
+    (Scalar::IntOrString, "io.k8s.apimachinery.pkg.util.intstr.IntOrString", "A whole number, a name or a percentage."),
+    (Scalar::Any, "io.k8s.apimachinery.pkg.runtime.RawExtension", "An object of any kind."),
+];
+
+/// The scalar published under `name`.
+pub(super) fn named(name: &str) -> Option<Schema> {
+    NAMED.iter().find(|(_, it, _)| *it == name).map(|(scalar, _, _)| scalar_schema(*scalar))
+}
+
 fn scalar_schema(scalar: Scalar) -> Schema {
+    let mut schema = unnamed(scalar);
+    if let Some((_, name, text)) = NAMED.iter().find(|(it, _, _)| *it == scalar) {
+        schema.name = Some((*name).to_owned());
+        (*text).clone_into(&mut schema.description);
+    }
+    schema
+}
+
+fn unnamed(scalar: Scalar) -> Schema {
     let of = |kind: Type, format: &str| Schema { kind, format: format.to_owned(), ..Schema::default() };
     match scalar {
         Scalar::String => of(Type::String, ""),

@@ -27,15 +27,16 @@ pub(super) fn container(context: &Context, list: &str, it: &Field<'_>, errors: &
     it.get("env").each(|env| environment(env, errors));
     mounts(context, &it.get("volumeMounts"), errors);
     resources(&it.get("resources"), errors);
-    for member in ["livenessProbe", "readinessProbe", "startupProbe"] {
+    // A container that is not meant to keep running cannot be probed.
+    let ends = list == "initContainers" && it.get("restartPolicy").text() != "Always";
+    for member in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
         let at = it.get(member);
         if at.is_absent() {
             continue;
         }
-        // A container that is not meant to keep running cannot be probed.
-        if list == "initContainers" && it.get("restartPolicy").text() != "Always" {
+        if ends {
             at.forbidden(errors, "may not be set for init containers without restartPolicy=Always");
-        } else {
+        } else if member != "lifecycle" {
             probe(&at, member != "readinessProbe", errors);
         }
     }

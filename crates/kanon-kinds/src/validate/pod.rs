@@ -35,10 +35,11 @@ pub(super) fn template(template: &Field<'_>, owner: Owner, errors: &mut Errors) 
     match owner {
         Owner::Any => {}
         Owner::Keeper => policy.one_of(errors, &["Always"]),
-        Owner::Job if !matches!(policy.text(), "OnFailure" | "Never") => {
+        // `Always` is the default: most likely nothing was said.
+        Owner::Job if policy.text() == "Always" => {
             policy.required(errors, "valid values: \"OnFailure\", \"Never\"");
         }
-        Owner::Job => {}
+        Owner::Job => policy.one_of(errors, &["OnFailure", "Never"]),
     }
 }
 

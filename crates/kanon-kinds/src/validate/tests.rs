@@ -235,7 +235,7 @@ fn workloads() {
         "apps/v1/statefulsets",
         json!({"spec": {"serviceName": "b"}}),
         &[
-            "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+            "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         ],
     );
     check_update("apps/v1/statefulsets", json!({"spec": {"replicas": 4}}), &[]);

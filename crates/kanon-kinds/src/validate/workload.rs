@@ -84,14 +84,13 @@ pub(super) fn stateful_set(spec: &Field<'_>, errors: &mut Errors) {
 }
 
 pub(super) fn stateful_set_update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
-    const FREE: [&str; 7] = [
+    const FREE: [&str; 6] = [
         "replicas",
         "ordinals",
         "template",
         "updateStrategy",
         "persistentVolumeClaimRetentionPolicy",
         "minReadySeconds",
-        "revisionHistoryLimit",
     ];
     let changed = |one: &Field<'_>, other: &Field<'_>| {
         one.entries().any(|(member, value)| !FREE.contains(&member) && other.value().get(member) != Some(value))
@@ -99,7 +98,7 @@ pub(super) fn stateful_set_update(spec: &Field<'_>, old: &Field<'_>, errors: &mu
     if changed(spec, old) || changed(old, spec) {
         spec.forbidden(
             errors,
-            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         );
     }
 }

@@ -150,6 +150,15 @@ fn containers() {
 }
 
 #[test]
+fn init_containers_end_unless_they_are_sidecars() {
+    let probe = json!({"tcpSocket": {"port": 1}});
+    let init = |policy: Value| json!({"spec": {"initContainers": [merged(&json!({"name": "i", "image": "i", "livenessProbe": probe}), &policy)]}});
+    let refused = "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always";
+    check("/v1/pods", init(json!({})), &[refused]);
+    check("/v1/pods", init(json!({"restartPolicy": "Always"})), &[]);
+}
+
+#[test]
 fn pod_updates() {
     const FIXED: &str = "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
     let p = "/v1/pods";
