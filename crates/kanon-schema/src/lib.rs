@@ -14,6 +14,7 @@ mod openapi;
 mod path;
 mod pattern;
 mod prune;
+mod rules;
 mod schema;
 mod strategic;
 #[cfg(test)]
@@ -24,7 +25,7 @@ pub use apply::{
     ApplyError, Conflict, Conflicts, Element, FieldSet, ManagerEntry, Operation, Writer, apply, managers,
     update_managed_fields,
 };
-pub use crd::from_json;
+pub use crd::{from_json, structural_schema};
 pub use default::default;
 pub use error::{FieldError, FieldErrorKind};
 pub use jsonpath::{JsonPath, JsonPathError};
@@ -33,6 +34,7 @@ pub use openapi::to_openapi;
 pub use path::FieldPath;
 pub use pattern::compile_pattern;
 pub use prune::{prune, prune_value};
+pub use rules::{Checker, Rules};
 pub use schema::{ListType, MapType, PatchStrategy, Rule, Schema, Type, ValueRules};
 pub use strategic::{StrategicError, strategic_merge};
 pub use validate::{Validator, validate};

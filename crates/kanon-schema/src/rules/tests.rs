@@ -1,0 +1,157 @@
+//! Rules with the fake language of `fake.rs`.
+
+use serde_json::json;
+
+use super::{fake::Fake, *};
+use crate::test_support::schema;
+
+fn checker(json: &Value) -> Checker {
+    Checker::new(&Arc::new(schema(json)), &Fake, &FieldPath::of("S")).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+fn with_rules(rules: Value) -> Value {
+    json!({"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-validations": rules, "properties": {
+        "a": {"type": "integer", "maximum": 100}, "b": {"type": "integer"}, "mode": {"type": "string", "enum": ["x"]}}}}})
+}
+
+fn check(rules: Value, new: Value, old: Option<Value>, want: &[&str]) {
+    let object = |spec: Value| json!({"spec": spec});
+    let old = old.map(object);
+    let found = checker(&with_rules(rules)).check(&object(new), old.as_ref());
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, want);
+}
+
+#[test]
+fn a_broken_rule_tells_its_message() {
+    let plain = json!([{"rule": "self.a < self.b"}]);
+    check(plain.clone(), json!({"a": 1, "b": 2}), None, &[]);
+    check(plain, json!({"a": 2, "b": 1}), None, &[r#"spec: Invalid value: "object": failed rule: self.a < self.b"#]);
+    check(
+        json!([{"rule": "self.a < 1", "message": " too much "}]),
+        json!({"a": 2}),
+        None,
+        &[r#"spec: Invalid value: "object": too much"#],
+    );
+    check(
+        json!([{"rule": "self.a < 1", "message": "m", "messageExpression": "text(self.a)"}]),
+        json!({"a": 2}),
+        None,
+        &[r#"spec: Invalid value: "object": got 2"#],
+    );
+    check(
+        json!([{"rule": "self.a < 1", "message": "m", "messageExpression": "fail"}]),
+        json!({"a": 2}),
+        None,
+        &[r#"spec: Invalid value: "object": m"#],
+    );
+    check(
+        json!([
+            {"rule": "self.a < 1", "message": "m", "reason": "FieldValueForbidden", "fieldPath": ".a"},
+            {"rule": "self.a < 1", "message": "m", "reason": "FieldValueRequired"},
+            {"rule": "self.a < 1", "message": "m", "reason": "FieldValueDuplicate"},
+        ]),
+        json!({"a": 2}),
+        None,
+        &["spec.a: Forbidden: m", "spec: Required value: m", r#"spec: Duplicate value: "object""#],
+    );
+    check(
+        json!([{"rule": "fail"}, {"rule": "costly"}, {"rule": "self.a < 0"}]),
+        json!({"a": 2}),
+        None,
+        &[
+            r#"spec: Invalid value: "object": no such key: x evaluating rule: fail"#,
+            r#"spec: Invalid value: "object": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: costly"#,
+        ],
+    );
+}
+
+#[test]
+fn rules_about_a_change_need_an_old_value() {
+    let rules = json!([{"rule": "self.a == oldSelf.a", "message": "immutable"}]);
+    check(rules.clone(), json!({"a": 1}), None, &[]);
+    check(rules.clone(), json!({"a": 1}), Some(json!({"a": 1})), &[]);
+    check(rules, json!({"a": 2}), Some(json!({"a": 1})), &[r#"spec: Invalid value: "object": immutable"#]);
+    let optional = |rule: &str| json!([{"rule": rule, "message": "m", "optionalOldSelf": true}]);
+    check(optional("has oldSelf"), json!({}), None, &[r#"spec: Invalid value: "object": m"#]);
+    check(optional("has oldSelf"), json!({"a": 1}), Some(json!({})), &[]);
+    check(optional("none oldSelf"), json!({}), None, &[]);
+}
+
+#[test]
+fn unchanged_values_are_not_judged_again() {
+    let rules = json!([{"rule": "self.a < 1", "message": "m"}]);
+    check(rules.clone(), json!({"a": 5}), Some(json!({"a": 5})), &[]);
+    check(rules, json!({"a": 6}), Some(json!({"a": 5})), &[r#"spec: Invalid value: "object": m"#]);
+}
+
+#[test]
+fn rules_wait_until_the_schema_is_satisfied() {
+    let rules = json!([{"rule": "self.a < 1", "message": "m"}]);
+    check(
+        rules.clone(),
+        json!({"a": 5, "mode": "y"}),
+        None,
+        &[
+            r#"spec.mode: Unsupported value: "y": supported values: "x""#,
+            r#"<nil>: Invalid value: "null": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"#,
+        ],
+    );
+    check(
+        rules,
+        json!({"a": 101}),
+        None,
+        &[
+            "spec.a: Invalid value: 101: spec.a in body should be less than or equal to 100",
+            r#"spec: Invalid value: "object": m"#,
+        ],
+    );
+}
+
+#[test]
+fn rules_reach_list_elements_and_map_entries() {
+    let item = json!({"type": "object", "properties": {"name": {"type": "string"}, "v": {"type": "integer"}},
+        "x-kubernetes-validations": [{"rule": "self.v == oldSelf.v", "message": "changed"}, {"rule": "self.v < 9", "message": "big"}]});
+    let checker = checker(&json!({"type": "object", "properties": {
+        "list": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": item},
+        "map": {"type": "object", "additionalProperties": item},
+    }}));
+    let found = |new: Value, old: Option<Value>| -> Vec<String> {
+        checker.check(&new, old.as_ref()).iter().map(|it| format!("{}: {}", it.field, it.detail)).collect()
+    };
+    let new = json!({"list": [{"name": "y", "v": 9}, {"name": "x", "v": 2}], "map": {"k/1": {"v": 10}}});
+    assert_eq!(found(new.clone(), None), ["list[0]: big", "map[k/1]: big"]);
+    let old = json!({"list": [{"name": "x", "v": 1}, {"name": "y", "v": 9}], "map": {"k/1": {"v": 9}}});
+    assert_eq!(found(new, Some(old)), ["list[1]: changed", "map[k/1]: changed", "map[k/1]: big"]);
+}
+
+#[test]
+fn mistakes_in_rules_are_told_with_their_place() {
+    let refuse = |json: Value, want: &[&str]| {
+        let errors = Rules::compile(&Arc::new(schema(&json)), &Fake, &FieldPath::of("S")).err().unwrap_or_default();
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors, want);
+    };
+    refuse(
+        with_rules(json!([{"rule": "self.nope < 1", "messageExpression": "nope"}])),
+        &[
+            "S.properties[spec].x-kubernetes-validations[0].rule: Invalid value: \"self.nope < 1\": compilation failed: ERROR: <input>:1:6: undefined field 'nope'\n | self.nope < 1\n | .....^",
+            "S.properties[spec].x-kubernetes-validations[0].messageExpression: Invalid value: \"nope\": messageExpression compilation failed: ERROR: <input>:1:1: undefined field 'nope'\n | nope\n | ^",
+        ],
+    );
+    refuse(
+        with_rules(json!([{"rule": "true", "optionalOldSelf": true}])),
+        &[
+            "S.properties[spec].x-kubernetes-validations[0].optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule",
+        ],
+    );
+    let list = json!({"type": "object", "properties": {"l": {"type": "array", "items": {"type": "integer",
+        "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}}});
+    refuse(
+        list,
+        &[
+            "S.properties[l].items.x-kubernetes-validations[0].rule: Invalid value: \"self == oldSelf\": oldSelf cannot be used on the uncorrelatable portion of the schema within S.properties[l]",
+        ],
+    );
+    assert!(checker(&json!({"type": "object"})).rules.is_empty());
+}
