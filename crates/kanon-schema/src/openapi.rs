@@ -119,15 +119,15 @@ fn rules(rules: &ValueRules, out: &mut Map<String, Value>, refs: &mut BTreeMap<S
     set("enum", (!rules.one_of_values.is_empty()).then(|| json!(rules.one_of_values)));
     set("minimum", rules.minimum.map(number));
     set("maximum", rules.maximum.map(number));
-    set("exclusiveMinimum", rules.exclusive_minimum.then(|| json!(true)));
-    set("exclusiveMaximum", rules.exclusive_maximum.then(|| json!(true)));
+    set("exclusiveMinimum", rules.exclusive_minimum.then_some(json!(true)));
+    set("exclusiveMaximum", rules.exclusive_maximum.then_some(json!(true)));
     set("multipleOf", rules.multiple_of.map(number));
     set("minLength", rules.min_length.map(Value::from));
     set("maxLength", rules.max_length.map(Value::from));
     set("pattern", rules.pattern.as_ref().map(|it| json!(it)));
     set("minItems", rules.min_items.map(Value::from));
     set("maxItems", rules.max_items.map(Value::from));
-    set("uniqueItems", rules.unique_items.then(|| json!(true)));
+    set("uniqueItems", rules.unique_items.then_some(json!(true)));
     set("minProperties", rules.min_properties.map(Value::from));
     set("maxProperties", rules.max_properties.map(Value::from));
     let mut all = |them: &[Schema]| -> Option<Value> {

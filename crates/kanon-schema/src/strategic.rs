@@ -73,7 +73,13 @@ fn merge_object(
         let Value::Array(retained) = retained else {
             return Err(directive(path, RETAIN_KEYS, "expected a list of member names"));
         };
-        merged.retain(|name, _| retained.iter().any(|it| it == name));
+        let is_data = |name: &str| !name.starts_with('$');
+        let named = |name: &str| retained.iter().any(|it| it == name);
+        if let Some((name, _)) = patch.iter().find(|(name, value)| is_data(name) && !value.is_null() && !named(name)) {
+            let problem = format!("`{name}` is in the patch, but not among the members to retain");
+            return Err(directive(path, RETAIN_KEYS, &problem));
+        }
+        merged.retain(|name, _| named(name));
     }
     for (name, value) in patch {
         if name == PATCH || name == RETAIN_KEYS || name.starts_with(SET_ORDER) {
@@ -94,7 +100,8 @@ fn merge_object(
         let Value::Array(order) = order else { return Err(directive(path, name, "expected a list")) };
         if let Some(Value::Array(items)) = merged.get_mut(list) {
             let key = member_schema(schema, list).and_then(|it| it.patch.merge_key.as_deref());
-            lists::reorder(items, order, key);
+            let before = current.get(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            lists::reorder(items, order, before, key);
         }
     }
     Ok(Some(merged))

@@ -20,12 +20,14 @@ pub(super) fn merge(
             .map(|it| it.as_object().map_or_else(|| it.clone(), |it| Value::Object(without_directives(it))))
             .collect());
     }
+    let before = current.clone();
     let Some(key) = schema.patch.merge_key.as_deref() else {
         for item in patch {
             if !current.contains(item) {
                 current.push(item.clone());
             }
         }
+        reorder(&mut current, patch, &before, None);
         return Ok(current);
     };
     let any = Schema::default();
@@ -39,35 +41,41 @@ pub(super) fn merge(
         };
         let at = current.iter().position(|it| it.get(key) == Some(id));
         let empty = Map::new();
-        let before = at.and_then(|at| current[at].as_object()).unwrap_or(&empty);
-        match (merge_object(element, before, change, &format!("{path}[{id}]"))?, at) {
+        let old = at.and_then(|at| current[at].as_object()).unwrap_or(&empty);
+        match (merge_object(element, old, change, &format!("{path}[{id}]"))?, at) {
             (Some(object), Some(at)) => current[at] = Value::Object(object),
             (Some(object), None) => current.push(Value::Object(object)),
             (None, Some(at)) => drop(current.remove(at)),
             (None, None) => {}
         }
     }
+    reorder(&mut current, patch, &before, Some(key));
     Ok(current)
 }
 
-/// Puts the elements that `order` names into that order. The others, which the patch's author did not know of, keep their
-/// place relative to the named element that they followed.
-pub(super) fn reorder(items: &mut Vec<Value>, order: &[Value], key: Option<&str>) {
+/// Puts the elements that `order` names into that order. The others, which the patch's author did not know of, come before
+/// the first named one that they preceded in `before`; so what is new in the patch comes before them (upstream's rule: a
+/// container that a patch adds becomes the first).
+pub(super) fn reorder(items: &mut Vec<Value>, order: &[Value], before: &[Value], key: Option<&str>) {
     let id = |it: &Value| match key {
         Some(key) => it.get(key).cloned().unwrap_or(Value::Null),
         None => it.clone(),
     };
-    let order: Vec<Value> = order.iter().map(id).collect();
-    let rank = |it: &Value| order.iter().position(|named| *named == id(it));
-    let mut named: Vec<(usize, Vec<Value>)> = Vec::new();
-    let mut leading = Vec::new();
-    for item in items.drain(..) {
-        match rank(&item) {
-            Some(rank) => named.push((rank, vec![item])),
-            None => named.last_mut().map_or(&mut leading, |(_, group)| group).push(item),
+    let rank = |list: &[Value], it: &Value| {
+        let wanted = id(it);
+        list.iter().position(|other| id(other) == wanted)
+    };
+    let (mut named, mut others): (Vec<Value>, Vec<Value>) = items.drain(..).partition(|it| rank(order, it).is_some());
+    named.sort_by_cached_key(|it| rank(order, it));
+    others.sort_by_cached_key(|it| rank(before, it));
+    let mut others = others.into_iter().peekable();
+    for item in named {
+        if let Some(at) = rank(before, &item) {
+            while let Some(other) = others.next_if(|it| rank(before, it).is_some_and(|it| it < at)) {
+                items.push(other);
+            }
         }
+        items.push(item);
     }
-    named.sort_by_key(|(rank, _)| *rank);
-    items.extend(leading);
-    items.extend(named.into_iter().flat_map(|(_, group)| group));
+    items.extend(others);
 }

@@ -53,7 +53,7 @@ fn lists_merge_by_key() {
     check(
         current.clone(),
         json!({"containers": [{"name": "b", "image": "2"}, {"name": "c", "image": "3"}, {"name": "a", "args": ["y"]}]}),
-        json!({"containers": [{"name": "a", "image": "1", "args": ["y"]}, {"name": "b", "image": "2"}, {"name": "c", "image": "3"}]}),
+        json!({"containers": [{"name": "b", "image": "2"}, {"name": "c", "image": "3"}, {"name": "a", "image": "1", "args": ["y"]}]}),
     );
     check(
         current.clone(),
@@ -73,6 +73,14 @@ fn lists_merge_by_key() {
 }
 
 #[test]
+fn what_a_patch_adds_comes_before_what_it_does_not_name() {
+    let named = |names: &[&str]| json!({"containers": names.iter().map(|it| json!({"name": it})).collect::<Vec<_>>()});
+    check(named(&["a", "b"]), named(&["n"]), named(&["n", "a", "b"]));
+    check(named(&["a", "b", "c"]), named(&["b", "n"]), named(&["a", "b", "n", "c"]));
+    check(named(&["a", "b", "c"]), named(&["c", "a"]), named(&["b", "c", "a"]));
+}
+
+#[test]
 fn lists_of_scalars_merge_as_sets() {
     let current = json!({"finalizers": ["a", "b"]});
     check(current.clone(), json!({"finalizers": ["b", "c"]}), json!({"finalizers": ["a", "b", "c"]}));
@@ -82,6 +90,7 @@ fn lists_of_scalars_merge_as_sets() {
         json!({"finalizers": ["c"], "$setElementOrder/finalizers": ["c", "a"]}),
         json!({"finalizers": ["c", "a", "b"]}),
     );
+    check(json!({"finalizers": ["a"]}), json!({"finalizers": ["b"]}), json!({"finalizers": ["b", "a"]}));
 }
 
 #[test]
@@ -103,6 +112,10 @@ fn unmergeable_patches_say_why() {
     assert_eq!(
         error(json!({"labels": {"$patch": "explode"}})),
         "`.labels`: unknown patch type `explode`: `$patch` is replace, delete or merge"
+    );
+    assert_eq!(
+        error(json!({"strategy": {"$retainKeys": ["type"], "rollingUpdate": {}}})),
+        "`.strategy.$retainKeys`: `rollingUpdate` is in the patch, but not among the members to retain"
     );
     assert_eq!(error(json!([])), "``: expected an object in the patch");
 }
