@@ -7,7 +7,7 @@
 //! in the façade, so they are nil for every container. Such rules read the raw objects under `object.spec.containers`.
 
 pub(crate) mod image;
-mod pod;
+pub(crate) mod pod;
 mod request;
 
 use kanon_core::{GroupVersionKind, Node, Now, Object, Review};

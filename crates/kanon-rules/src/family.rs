@@ -65,6 +65,11 @@ impl RulesFamily {
         }
     }
 
+    /// The snapshot in force.
+    pub(crate) fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
     fn handle_object(&mut self, kind: &Kind, change: Change, object: &Object, now: Now, out: &mut Outbox) {
         let key = PolicyKey {
             origin: kind.gvk.kind.clone(),
@@ -104,7 +109,7 @@ impl RulesFamily {
         }
     }
 
-    fn handle_folder(&mut self, files: &[PolicyFile], now: Now, out: &mut Outbox) {
+    pub(crate) fn handle_folder(&mut self, files: &[PolicyFile], now: Now, out: &mut Outbox) {
         let mut keys = Vec::new();
         for file in files {
             match read_file(file) {
@@ -130,8 +135,9 @@ impl RulesFamily {
                 }
             }
         }
-        self.store.retain(|key| key.origin != FOLDER || keys.contains(key));
-        self.sources.retain(|key, _| key.origin != FOLDER || keys.contains(key));
+        let found: BTreeSet<_> = keys.iter().collect();
+        self.store.retain(|key| key.origin != FOLDER || found.contains(key));
+        self.sources.retain(|key, _| key.origin != FOLDER || found.contains(key));
         self.folder = keys;
         self.publish(None, now, out);
     }
@@ -251,8 +257,7 @@ impl Family for RulesFamily {
             Input::Delivered(delivery) if delivery.result.is_err() => {
                 let lost = self.resources.iter_mut().find(|(_, it)| *it.subject() == delivery.subject);
                 if let Some((key, resource)) = lost {
-                    resource.undelivered();
-                    self.due.insert((resource.counts_due(now.mono), key.clone()));
+                    self.due.insert((resource.undelivered(now.mono), key.clone()));
                 }
             }
             // A follower's statuses were held; what was last planned may be old.

@@ -7,7 +7,8 @@
 //!
 //! A broken revision never replaces a good one: the last good revision stays in force and `status.parseError` says why; a
 //! rule that never compiled is not evaluated. The kill switch works all the same: a revision with `enabled: false` parks
-//! the rule even when the rest of it is broken.
+//! the rule even when the rest of it is broken. The last good revision is remembered by the running process; after a restart a
+//! broken revision is all that the API holds, and the rule is not evaluated until it is mended.
 
 pub mod api;
 mod decide;
@@ -16,6 +17,7 @@ mod facts;
 mod family;
 mod index;
 mod message;
+mod offline;
 mod plan;
 mod rule;
 mod status;
@@ -25,7 +27,8 @@ mod view;
 pub use decide::{RuleTally, Tally};
 pub use facts::image::{Image, parse_image};
 pub use family::RulesFamily;
-pub use index::{Problem, Rules, Settings};
+pub use index::{Rules, Settings};
+pub use offline::Problem;
 pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Rule, Severity};
 pub use status::{Condition, EvalFailure, RuleStatus};
 pub use view::RulesView;

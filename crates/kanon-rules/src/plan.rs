@@ -124,11 +124,13 @@ impl Resource {
         self.known = status;
     }
 
-    /// A status write was given up: it counts as never sent.
-    pub(crate) fn undelivered(&mut self) {
+    /// A status write was given up: it counts as never sent. Gives when to try again; not at once, since what the server
+    /// refuses now it is likely to refuse again.
+    pub(crate) fn undelivered(&mut self, now: Mono) -> Mono {
         self.sent = None;
         self.known = RuleStatus::default();
         self.counts.unreported.store(true, Relaxed);
+        now.after(COUNTS_EVERY)
     }
 
     /// Notes a failed evaluation.

@@ -4,6 +4,7 @@
 //! rate) are warnings of the rule.
 
 mod actions;
+mod facade;
 mod keys;
 
 use std::{str::FromStr, sync::Arc};
@@ -124,6 +125,8 @@ fn check(
     if reads.cluster {
         warnings.push("reads `cluster`, which is nil here: lookups are not available".to_owned());
     }
+    let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
+    warnings.extend(facade::warnings(paths, &matcher.kinds));
     Rule {
         name: wire.name.clone(),
         home: home.map(str::to_owned),

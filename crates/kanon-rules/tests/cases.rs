@@ -5,8 +5,6 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::{Cluster, Plane, now};
 use kanon_core::{GroupVersionKind, Object, Operation, PolicyFile, Review, UserInfo, Verdict};
 use kanon_plane::{View, Views};
@@ -142,7 +140,7 @@ fn check(case: &Case) {
 /// The offline path gives what the family gives.
 fn check_offline(case: &Case, review: &Review, cluster: &Cluster) {
     let (rules, _) = Rules::from_documents(&files_of(case), common::language(), Settings::default());
-    let view = RulesView::new(Arc::new(rules));
+    let view = RulesView::new(rules);
     let verdicts = view.review(review, cluster, now(0)).verdicts;
     assert_eq!(lines(&verdicts), case.want.verdicts, "{}: offline", case.case);
 }
@@ -167,7 +165,7 @@ fn check_facts(case: &FactsCase) {
         let file = PolicyFile { path: "a.yaml".into(), text: rule.to_string().into() };
         let (rules, problems) = Rules::from_documents(&[file], common::language(), Settings::default());
         assert!(problems.iter().all(|it| it.warning), "{}: {expression}: {problems:?}", case.about);
-        let reviewed = RulesView::new(Arc::new(rules)).review(&review, &kanon_plane::NoLookups, now(0));
+        let reviewed = RulesView::new(rules).review(&review, &kanon_plane::NoLookups, now(0));
         let tally = reviewed.counts.downcast::<kanon_rules::Tally>().unwrap();
         let (_, row) = tally.counts().next().unwrap();
         let counts = format!("{}/{}/{}", row.evaluations, row.violations, row.errors);

@@ -259,6 +259,8 @@ fn a_write_that_was_given_up_is_made_again() {
         subject: effect.subject,
         result,
     }));
+    assert_eq!(plane.take(), [], "not at once");
+    plane.tick(30);
     assert_eq!(plane.status().observed_generation, 1);
 }
 

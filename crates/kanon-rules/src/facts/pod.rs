@@ -28,6 +28,10 @@ pub(crate) fn containers<'a>(spec: Option<Node<'a>>) -> impl Iterator<Item = Con
     })
 }
 
+/// Members of `container`.
+pub(crate) const CONTAINER: &[&str] =
+    &["args", "command", "containerType", "image", "name", "ports", "restartPolicy", "securityContext", "sidecar"];
+
 /// `container`.
 pub(crate) struct Container<'n> {
     node: Node<'n>,
@@ -71,6 +75,19 @@ impl Record for Container<'_> {
     }
 }
 
+/// Members of `container.securityContext`.
+pub(crate) const CONTAINER_SECURITY: &[&str] = &[
+    "allowPrivilegeEscalation",
+    "capabilities",
+    "privileged",
+    "procMount",
+    "readOnlyRootFilesystem",
+    "runAsGroup",
+    "runAsNonRoot",
+    "runAsUser",
+    "seccompProfileType",
+];
+
 /// `container.securityContext`.
 struct ContainerSecurity<'n>(Option<Node<'n>>);
 
@@ -91,17 +108,7 @@ impl Record for ContainerSecurity<'_> {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &[
-            "allowPrivilegeEscalation",
-            "capabilities",
-            "privileged",
-            "procMount",
-            "readOnlyRootFilesystem",
-            "runAsGroup",
-            "runAsNonRoot",
-            "runAsUser",
-            "seccompProfileType",
-        ]
+        CONTAINER_SECURITY
     }
 }
 
@@ -121,7 +128,9 @@ impl Record for Capabilities<'_> {
 /// `spec`: five fields of the pod spec.
 pub(crate) struct Spec<'n>(pub Option<Node<'n>>);
 
-const SPEC: &[&str] = &["automountServiceAccountToken", "hostIPC", "hostNetwork", "hostPID", "serviceAccountName"];
+/// Members of `spec`.
+pub(crate) const SPEC: &[&str] =
+    &["automountServiceAccountToken", "hostIPC", "hostNetwork", "hostPID", "serviceAccountName"];
 
 impl Record for Spec<'_> {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
@@ -132,6 +141,10 @@ impl Record for Spec<'_> {
         SPEC
     }
 }
+
+/// Members of `securityContext`.
+pub(crate) const POD_SECURITY: &[&str] =
+    &["fsGroup", "runAsGroup", "runAsNonRoot", "runAsUser", "seccompProfileType", "supplementalGroups"];
 
 /// `securityContext`: the pod's.
 pub(crate) struct PodSecurity<'n>(pub Option<Node<'n>>);
@@ -146,9 +159,12 @@ impl Record for PodSecurity<'_> {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["fsGroup", "runAsGroup", "runAsNonRoot", "runAsUser", "seccompProfileType", "supplementalGroups"]
+        POD_SECURITY
     }
 }
+
+/// Members of `metadata`.
+pub(crate) const METADATA: &[&str] = &["annotations", "labels", "name", "namespace"];
 
 /// `metadata`. What is absent reads differently by kind (spec/rules 2.3, 2.5): plain nil for pods, `""` and nil maps else.
 pub(crate) struct Metadata<'n> {
@@ -175,7 +191,7 @@ impl Record for Metadata<'_> {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["annotations", "labels", "name", "namespace"]
+        METADATA
     }
 }
 
