@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
-use crate::schema::{ListType, MapType, Rule, Schema, Type, ValueRules};
+use crate::schema::{ListType, MapType, PatchStrategy, Rule, Schema, Type, ValueRules};
 
 /// The JSON of a schema. Named types below it are collected in `refs` by name, each with its own JSON; the outermost schema
 /// is written out even when it has a name.
@@ -55,7 +55,14 @@ fn member(schema: &Arc<Schema>, refs: &mut BTreeMap<String, Value>) -> Value {
     if !refs.contains_key(name) {
         // The place is taken first, so that a type that contains itself ends here.
         refs.insert(name.clone(), Value::Null);
-        let shared = Schema { description: schema.description.clone(), default: None, ..(**schema).clone() };
+        // Text, default and merge rules here are the field's, not the type's.
+        let shared = Schema {
+            description: String::new(),
+            default: None,
+            list_type: ListType::Atomic,
+            patch: PatchStrategy::default(),
+            ..(**schema).clone()
+        };
         let value = to_openapi(&shared, refs);
         refs.insert(name.clone(), value);
     }
