@@ -1,6 +1,6 @@
 //! The run family: `PandoCorePolicy` objects as seed 000 and `spec/runtime-integrity.md` describe them.
 //!
-//! Flow: policy object → [`api`] (wire) → [`validate`] (what is usable, what is wrong) → [`resolve`] (policy over
+//! Flow: policy object → [`api`] (wire) → [`validate`] (what is usable, what is wrong) → [`mod@resolve`] (policy over
 //! environment over built-in, each value with its source) → status, records, and the view that `explain` reads.
 //!
 //! Nothing here knows a cluster, a clock or another family. The environment comes in as a map ([`Env`]).

@@ -20,7 +20,7 @@ const UNKNOWN: &str = "<unknown>";
 /// What an unset value prints as.
 const UNSET: &str = "<unset>";
 
-/// The cells of one object, one a column of [`crate::columns`], in their order.
+/// The cells of one object, one a column of [`crate::columns()`], in their order.
 pub fn cells(kind: &BuiltinKind, object: &Object, now: Timestamp) -> Vec<Value> {
     let row = Row { root: object.root(), now };
     match (kind.gvk.group.as_str(), kind.gvk.kind.as_str()) {

@@ -3,7 +3,7 @@
 //! - [`Authority`] issues server and client certificates; [`ServerCertificate`] swaps the leaf under a running listener.
 //! - [`tls_server_config`] and [`tls_client_config`] name the `ring` provider explicitly, so that no process-wide default
 //!   is ever installed and no second crypto library gets in.
-//! - [`serve`] is the one accept loop: limits, timeouts, HTTP/1.1 and HTTP/2, graceful end, the [`Peer`] of every request.
+//! - [`serve()`] is the one accept loop: limits, timeouts, HTTP/1.1 and HTTP/2, graceful end, the [`Peer`] of every request.
 //! - [`HttpsClient`] calls out: webhooks and the like, with connections reused.
 //!
 //! It knows nothing of Kubernetes, policies or admission.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use rustls_pki_types::CertificateDer;
 
-/// The other end of the connection a request came in on. Every request that [`crate::serve`] hands on has an
+/// The other end of the connection a request came in on. Every request that [`crate::serve()`] hands on has an
 /// `Arc<Peer>` among its extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -15,7 +15,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The peer of a request, if [`crate::serve`] (or a test) put one there.
+    /// The peer of a request, if [`crate::serve()`] (or a test) put one there.
     pub fn of<B>(request: &http::Request<B>) -> Option<&Arc<Peer>> {
         request.extensions().get::<Arc<Peer>>()
     }
