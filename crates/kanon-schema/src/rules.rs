@@ -4,6 +4,7 @@
 //! at their place, and `oldSelf`, the value it replaces. They run after everything else was found right.
 
 mod compile;
+mod fields;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -57,7 +58,7 @@ impl Rules {
         path: &FieldPath<'_>,
     ) -> Result<Rules, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let root = compile::node(schema, language, path, None, &mut errors);
+        let root = compile::node(schema, language, path, compile::Above { root: true, lost: None }, &mut errors);
         if errors.is_empty() { Ok(Rules { root: root.map(Arc::new) }) } else { Err(errors) }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kanon_lang::{Diagnostics, Environment, Language, Options, Program};
 
-use super::{CompiledRule, RuleNode};
+use super::{CompiledRule, RuleNode, fields::undefined};
 use crate::{
     crd::rule_field,
     error::FieldError,
@@ -13,19 +13,28 @@ use crate::{
 };
 
 /// Names that rules may use; the order is that of the values given to them.
-const VARIABLES: [&str; 2] = ["self", "oldSelf"];
+pub(super) const VARIABLES: [&str; 2] = ["self", "oldSelf"];
 /// The slot of `oldSelf`.
 const OLD_SELF: usize = 1;
 
-/// Compiles the rules at a place and below; `None` where there are none. `lost` is the place above from which on an old value
-/// cannot be found for a new one.
+/// What is above a place.
+#[derive(Clone, Copy)]
+pub(super) struct Above<'a> {
+    /// Nothing: the place is the object itself.
+    pub(super) root: bool,
+    /// The place from which on an old value cannot be found for a new one.
+    pub(super) lost: Option<&'a str>,
+}
+
+/// Compiles the rules at a place and below; `None` where there are none.
 pub(super) fn node(
     schema: &Arc<Schema>,
     language: &dyn Language,
     path: &FieldPath<'_>,
-    lost: Option<&str>,
+    above: Above<'_>,
     errors: &mut Vec<FieldError>,
 ) -> Option<RuleNode> {
+    let Above { root: _, lost } = above;
     let here = path.to_string();
     let map_lost = lost.or_else(|| (schema.map_type == MapType::Atomic).then_some(here.as_str()));
     let list_lost = lost.or_else(|| (!matches!(schema.list_type, ListType::Map(_))).then_some(here.as_str()));
@@ -33,16 +42,17 @@ pub(super) fn node(
     let list = path.child("x-kubernetes-validations");
     let mut rules = Vec::new();
     for (index, text) in schema.validations.iter().enumerate() {
-        rules.extend(rule(schema, text, language, &list.index(index), lost, errors));
+        rules.extend(rule(schema, text, language, &list.index(index), above, errors));
     }
     let members = path.child("properties");
     let properties = schema.properties.iter().filter_map(|(name, it)| {
-        let node = node(it, language, &members.key(name), map_lost, errors)?;
+        let node = node(it, language, &members.key(name), Above { root: false, lost: map_lost }, errors)?;
         Some((name.clone(), node))
     });
     let properties = properties.collect();
     let mut inner = |schema: &Option<Arc<Schema>>, step: &str, lost: Option<&str>| {
-        let node = node(schema.as_ref()?, language, &path.child(step), lost, errors)?;
+        let above = Above { root: false, lost };
+        let node = node(schema.as_ref()?, language, &path.child(step), above, errors)?;
         Some(Box::new(node))
     };
     let additional = inner(&schema.additional, "additionalProperties", map_lost);
@@ -54,23 +64,26 @@ pub(super) fn node(
 }
 
 fn rule(
-    schema: &Schema,
+    schema: &Arc<Schema>,
     text: &Rule,
     language: &dyn Language,
     path: &FieldPath<'_>,
-    lost: Option<&str>,
+    above: Above<'_>,
     errors: &mut Vec<FieldError>,
 ) -> Option<CompiledRule> {
     let before = errors.len();
     let at = path.child("rule");
-    let program = language
-        .compile(&text.rule, &Environment::new(VARIABLES), &Options { boolean: true, unchecked: false })
+    let resource = above.root || schema.embedded_resource;
+    let compile = |source: &str, options: &Options| {
+        let program = language.compile(source, &Environment::new(VARIABLES), options)?;
+        undefined(&*program, schema, resource).map_or(Ok(program), Err)
+    };
+    let program = compile(&text.rule, &Options { boolean: true, unchecked: false })
         .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
         .ok();
     let message = text.message_expression.as_deref().and_then(|expression| {
         let at = path.child("messageExpression");
-        language
-            .compile(expression, &Environment::new(VARIABLES), &Options::default())
+        compile(expression, &Options::default())
             .map_err(|why| {
                 let why = failed("messageExpression compilation failed", &why);
                 errors.push(FieldError::invalid(&at, expression, why));
@@ -79,7 +92,7 @@ fn rule(
     });
     let mut program = program?;
     let transition = program.reads().variables.contains(&OLD_SELF);
-    if let (true, Some(lost)) = (transition, lost) {
+    if let (true, Some(lost)) = (transition, above.lost) {
         let why = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {lost}");
         errors.push(FieldError::invalid(&at, text.rule.clone(), why));
     }
