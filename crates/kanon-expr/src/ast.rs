@@ -106,6 +106,42 @@ pub(crate) enum Kind {
     Map(Vec<Id>),
 }
 
+impl Kind {
+    /// Calls `visit` for every child. The collection of `#` and the value of a variable are no children.
+    pub(crate) fn children(&self, mut visit: impl FnMut(Id)) {
+        match self {
+            Kind::Nil
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Float(_)
+            | Kind::Str(_)
+            | Kind::Bytes(_)
+            | Kind::Variable(_)
+            | Kind::Unbound(_)
+            | Kind::Local { .. }
+            | Kind::Environment
+            | Kind::Element { .. }
+            | Kind::Index
+            | Kind::Accumulator => {}
+            Kind::Unary(_, id) | Kind::Chain(id) | Kind::Predicate(id) => visit(*id),
+            Kind::Binary(_, left, right) => [*left, *right].into_iter().for_each(visit),
+            Kind::Member { base, key, .. } => [*base, *key].into_iter().for_each(visit),
+            Kind::Slice { base, from, to } => [Some(*base), *from, *to].into_iter().flatten().for_each(visit),
+            Kind::Call { callee, args, .. } => {
+                visit(*callee);
+                args.iter().copied().for_each(visit);
+            }
+            Kind::Conditional { condition, yes, no } => [*condition, *yes, *no].into_iter().for_each(visit),
+            Kind::Let { value, body, .. } => [*value, *body].into_iter().for_each(visit),
+            Kind::Function { args: items, .. }
+            | Kind::Builtin { args: items, .. }
+            | Kind::Sequence(items)
+            | Kind::List(items)
+            | Kind::Map(items) => items.iter().copied().for_each(visit),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UnaryOp {
     Not,

@@ -14,15 +14,20 @@ type Verdict = Result<Nature, String>;
 
 /// Finds the type of every node. `boolean` demands that the whole is one, or unknown.
 pub(crate) fn check(tree: &Tree, source: &str, boolean: bool) -> Result<Vec<Nature>, Diagnostics> {
-    let mut checker = Checker { tree, natures: Vec::with_capacity(tree.nodes.len()) };
-    for node in &tree.nodes {
-        match checker.node(node) {
-            Ok(nature) => checker.natures.push(nature),
-            Err(message) => {
-                let at = checker.place(node);
-                return Err(Diagnostics::one(source, message, at));
-            }
-        }
+    let mut checker =
+        Checker { tree, natures: Vec::with_capacity(tree.nodes.len()), firsts: Vec::new(), mistakes: Vec::new() };
+    for (at, node) in tree.nodes.iter().enumerate() {
+        checker.extent(at, node);
+        let nature = checker.node(node).unwrap_or_else(|message| {
+            checker.mistakes.push((at, message));
+            Nature::UNKNOWN
+        });
+        checker.natures.push(nature);
+        checker.unvisited(node);
+    }
+    if let Some((at, message)) = checker.mistakes.first() {
+        let place = checker.place(&tree.nodes[*at]);
+        return Err(Diagnostics::one(source, message.clone(), place));
     }
     let natures = checker.natures;
     match (tree.nodes.last(), natures.last()) {
@@ -36,12 +41,40 @@ pub(crate) fn check(tree: &Tree, source: &str, boolean: bool) -> Result<Vec<Natu
 struct Checker<'t> {
     tree: &'t Tree,
     natures: Vec<Nature>,
+    /// The first node of each node's sub-tree; all of it stands between.
+    firsts: Vec<usize>,
+    /// Node and message, in order.
+    mistakes: Vec<(usize, String)>,
 }
 
 impl Checker<'_> {
     /// Children stand before parents, so they are known already.
     fn of(&self, id: Id) -> Nature {
         self.natures.get(id.at()).copied().unwrap_or(Nature::UNKNOWN)
+    }
+
+    fn extent(&mut self, at: usize, node: &Node) {
+        let mut first = at;
+        node.kind.children(|child| first = first.min(self.firsts.get(child.at()).copied().unwrap_or(at)));
+        self.firsts.push(first);
+    }
+
+    /// The original does not look at keys, bounds and arguments where it knows nothing of what they apply to: mistakes
+    /// in there are found at run time, if ever.
+    fn unvisited(&mut self, node: &Node) {
+        let roots: Vec<Id> = match &node.kind {
+            Kind::Member { base, key, .. } if self.of(*base).is_unknown() => vec![*key],
+            Kind::Slice { base, from, to } if self.of(*base).is_unknown() => {
+                [*from, *to].into_iter().flatten().collect()
+            }
+            Kind::Call { callee, args, .. } if self.of(*callee).is_unknown() => args.clone(),
+            Kind::Function { name, args } if **name != *crate::REGEX_MATCH => args.clone(),
+            _ => return,
+        };
+        for root in roots {
+            let first = self.firsts.get(root.at()).copied().unwrap_or(root.at());
+            self.mistakes.retain(|(at, _)| !(first..=root.at()).contains(at));
+        }
     }
 
     fn place(&self, node: &Node) -> kanon_lang::Span {
@@ -170,6 +203,9 @@ impl Checker<'_> {
 
     fn slice(&self, base: Id, from: Option<Id>, to: Option<Id>) -> Verdict {
         let nature = self.of(base);
+        if nature.is_unknown() {
+            return Ok(nature);
+        }
         if !nature.may_be(&[Base::List, Base::Str]) {
             return Err(format!("cannot slice {nature}"));
         }

@@ -146,4 +146,6 @@ pub(crate) enum AccessStep {
     },
     /// Where a nil of an optional step before leads: the value is nil then.
     EndChain,
+    /// What `groupBy` has no group for is a nil list.
+    OrNilList,
 }

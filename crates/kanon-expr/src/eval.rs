@@ -4,6 +4,8 @@ mod access;
 mod operators;
 mod predicates;
 
+use std::{cmp::Reverse, collections::BTreeMap};
+
 use kanon_lang::{Arena, ErrorKind, EvalError, Limits, Span, Value};
 
 pub(crate) use self::access::{fail, integer};
@@ -29,8 +31,9 @@ pub(crate) struct Machine<'a> {
     memory: u64,
     locals: &'a mut [Value<'a>],
     scope: Scope<'a>,
-    /// For `explain`: the last value of every operation, and of spines and accesses every prefix, by span.
-    pub(crate) trace: Option<Vec<(Span, Value<'a>)>>,
+    /// For `explain`: the last value of every operation, and of spines and accesses every prefix, by start and end; outer
+    /// before inner at the same start.
+    pub(crate) trace: Option<BTreeMap<(u32, Reverse<u32>), Value<'a>>>,
 }
 
 /// What `#`, `#index` and `#acc` stand for.
@@ -92,6 +95,11 @@ impl<'a> Machine<'a> {
             }
             None => self.exceeded("memory"),
         }
+    }
+
+    /// What is left of the memory budget.
+    pub(crate) fn memory_left(&self) -> usize {
+        usize::try_from(self.memory).unwrap_or(usize::MAX)
     }
 
     /// Takes steps from the step budget.
@@ -169,7 +177,7 @@ impl<'a> Machine<'a> {
     #[cold]
     fn note(&mut self, span: Span, value: Value<'a>) {
         if let Some(trace) = &mut self.trace {
-            trace.push((span, value));
+            trace.insert((span.start, Reverse(span.end)), value);
         }
     }
 
@@ -209,9 +217,9 @@ impl<'a> Machine<'a> {
                 other => return self.fail(id, format!("a map key must be a string, not {}", type_name(other))),
             };
             let value = self.eval(pair[1])?;
-            match members.iter_mut().find(|(it, _)| crate::value::identical(*it, key)) {
-                Some(member) => member.1 = value,
-                None => members.push((key, value)),
+            // Of duplicate keys the first counts, as in the original.
+            if !crate::value::has_key(&members, key) {
+                members.push((key, value));
             }
         }
         Ok(Value::Map(self.arena.alloc_slice_copy(&members)))

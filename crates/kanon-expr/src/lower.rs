@@ -6,6 +6,7 @@ use kanon_lang::{Diagnostics, Environment, Span};
 
 use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
+    builtins::Builtin,
     code::{AccessStep, Code, Op, OpId, SpineKind, SpineStep},
     parser::MAX_DEPTH,
     patterns,
@@ -155,8 +156,10 @@ impl Lowering<'_> {
             }
             Kind::Builtin { builtin, args } => {
                 let args = self.ops(args);
-                let children = args.clone();
-                self.push(Op::Builtin { builtin: *builtin, args }, node, &children)
+                let deepest = args.iter().map(|arg| self.depth[arg.at()]).max().unwrap_or(0);
+                // A predicate takes as much stack as three ordinary levels.
+                let levels = if builtin.parameters().is_some() { 3 } else { 1 };
+                self.push_at(Op::Builtin { builtin: *builtin, args }, node, deepest + levels)
             }
             Kind::Predicate(body) => self.op(*body),
             Kind::Conditional { condition, yes, no } => {
@@ -253,6 +256,9 @@ impl Lowering<'_> {
             Op::Str(name) => AccessStep::Name { name: name.clone(), optional, at, span },
             _ => AccessStep::Key { key: key_op, optional, at, span },
         });
+        if steps.len() == 1 && matches!(self.get(base), Op::Builtin { builtin: Builtin::GroupBy, .. }) {
+            steps.push(AccessStep::OrNilList);
+        }
         self.push_at(Op::Access { base, steps }, node, depth)
     }
 

@@ -108,15 +108,12 @@ impl Program for Compiled {
 
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Explained<'a> {
         let mut machine = self.machine(values, limits, arena);
-        machine.trace = Some(Vec::new());
+        machine.trace = Some(BTreeMap::new());
         let result = machine.run();
         let trace = machine.trace.take().unwrap_or_default();
         let result = self.finish(result);
-        // Outer before inner at the same start; the last value of a span counts.
-        let mut last: BTreeMap<(u32, std::cmp::Reverse<u32>), serde_json::Value> = BTreeMap::new();
-        for (span, value) in trace.into_iter().filter(|(_, value)| !is_bulky(*value)) {
-            last.insert((span.start, std::cmp::Reverse(span.end)), value.to_json(arena));
-        }
+        let mut last: BTreeMap<(u32, std::cmp::Reverse<u32>), serde_json::Value> =
+            trace.into_iter().map(|(place, value)| (place, value.to_json(arena))).collect();
         if let Err(error) = &result {
             let whole = self.code.spans.get(self.code.root.at()).map_or(Span::default(), |it| it.0);
             let shown = serde_json::json!({ "error": error.message });

@@ -170,9 +170,34 @@ pub(crate) fn ordered(a: Value<'_>, b: Value<'_>) -> bool {
     ) || (number(a).is_some() && number(b).is_some())
 }
 
-/// `a == b`
+/// A comparison was given up: the values are too large.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooLarge;
+
+/// How deep values are followed when they are compared, flattened or printed. Objects nest to 127; only an expression that
+/// wraps its own result again and again gets beyond.
+pub(crate) const MAX_VALUE_DEPTH: usize = 256;
+
+/// How many elements one comparison may look at. One list may stand in a value many times over, so that this can be far
+/// more than was ever made.
+const MAX_COMPARED: u64 = 1_000_000;
+
+/// `a == b`; values too large to compare are not equal.
 pub(crate) fn equal(a: Value<'_>, b: Value<'_>) -> bool {
-    match (a, b) {
+    try_equal(a, b).unwrap_or(false)
+}
+
+/// `a == b`
+pub(crate) fn try_equal(a: Value<'_>, b: Value<'_>) -> Result<bool, TooLarge> {
+    match equal_scalars(a, b) {
+        Some(equal) => Ok(equal),
+        None => equal_containers(a, b, false, 0, &mut MAX_COMPARED.clone()),
+    }
+}
+
+/// Equality where not both are containers.
+fn equal_scalars(a: Value<'_>, b: Value<'_>) -> Option<bool> {
+    Some(match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Str(a), Value::Str(b)) => a == b,
         (Value::Int(a), Value::Int(b)) => a == b,
@@ -183,9 +208,9 @@ pub(crate) fn equal(a: Value<'_>, b: Value<'_>) -> bool {
         (Value::Int(_) | Value::UInt(_) | Value::Float(_), Value::Int(_) | Value::UInt(_) | Value::Float(_)) => {
             order(a, b) == Some(Ordering::Equal)
         }
-        _ if is_container(a) && is_container(b) => equal_containers(a, b, false),
+        _ if is_container(a) && is_container(b) => return None,
         _ => false,
-    }
+    })
 }
 
 fn is_container(value: Value<'_>) -> bool {
@@ -194,27 +219,49 @@ fn is_container(value: Value<'_>) -> bool {
 }
 
 /// Lists are equal where their elements are; maps, and all inside them, must also agree in the type of numbers.
-fn equal_containers(a: Value<'_>, b: Value<'_>, strict: bool) -> bool {
+fn equal_containers(a: Value<'_>, b: Value<'_>, strict: bool, depth: usize, fuel: &mut u64) -> Result<bool, TooLarge> {
+    if depth > MAX_VALUE_DEPTH {
+        return Err(TooLarge);
+    }
     if let (Value::Node(a), Value::Node(b)) = (a, b)
         && a.raw() == b.raw()
     {
-        return true;
+        return Ok(true);
     }
     // Cold enough for an arena of its own; it lives as long as the comparison.
     let arena = Arena::new();
-    let same = |a: Value<'_>, b: Value<'_>| if strict { identical(a, b) } else { equal(a, b) };
+    let mut same = |a: Value<'_>, b: Value<'_>, strict: bool| {
+        *fuel = fuel.checked_sub(1).ok_or(TooLarge)?;
+        match equal_scalars(a, b) {
+            Some(equal) => Ok(equal && !(strict && differ_in_type(a, b))),
+            None => equal_containers(a, b, strict, depth + 1, fuel),
+        }
+    };
     if let (Some(a), Some(b)) = (elements(shorten(a), &arena), elements(shorten(b), &arena)) {
-        return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(*a, *b));
+        return Ok(a.len() == b.len() && all(a.iter().zip(b), |(a, b)| same(*a, *b, strict))?);
     }
     // A nil map equals nil only.
     if a.is_nil() != b.is_nil() {
-        return false;
+        return Ok(false);
     }
-    let (Some(a), Some(b)) = (members(shorten(a), &arena), members(shorten(b), &arena)) else { return false };
-    a.len() == b.len()
-        && a.iter().all(|(key, value)| {
-            b.iter().find(|(other, _)| identical(*key, *other)).is_some_and(|(_, other)| identical(*value, *other))
-        })
+    let (Some(a), Some(b)) = (members(shorten(a), &arena), members(shorten(b), &arena)) else { return Ok(false) };
+    Ok(a.len() == b.len()
+        && all(a.iter(), |(key, value)| match b.iter().find(|(other, _)| identical(*key, *other)) {
+            Some((_, other)) => same(*value, *other, true),
+            None => Ok(false),
+        })?)
+}
+
+fn all<T>(
+    mut items: impl Iterator<Item = T>,
+    mut test: impl FnMut(T) -> Result<bool, TooLarge>,
+) -> Result<bool, TooLarge> {
+    items.try_fold(true, |so_far, item| Ok(so_far && test(item)?))
+}
+
+/// Go's `int` and `float64` are different types to `reflect.DeepEqual`.
+fn differ_in_type(a: Value<'_>, b: Value<'_>) -> bool {
+    matches!(a, Value::Float(_)) != matches!(b, Value::Float(_))
 }
 
 /// Lets a value stand for a shorter lifetime.
@@ -222,13 +269,11 @@ fn shorten<'b, 'a: 'b>(value: Value<'a>) -> Value<'b> {
     value
 }
 
-/// Equality of type and value, as `reflect.DeepEqual` has it.
+/// Equality of type and value, as `reflect.DeepEqual` has it; values too large to compare are not identical.
 pub(crate) fn identical(a: Value<'_>, b: Value<'_>) -> bool {
-    match (a, b) {
-        (Value::Float(a), Value::Float(b)) => a == b,
-        (Value::Int(_), Value::Float(_)) | (Value::Float(_), Value::Int(_)) => false,
-        _ if is_container(a) && is_container(b) => equal_containers(a, b, true),
-        _ => equal(a, b),
+    match equal_scalars(a, b) {
+        Some(equal) => equal && !differ_in_type(a, b),
+        None => equal_containers(a, b, true, 0, &mut MAX_COMPARED.clone()).unwrap_or(false),
     }
 }
 

@@ -16,7 +16,7 @@ use kanon_lang::{Arena, Environment, EvalError, Language, Limits, Options, Recor
 use serde_json::Value as Json;
 
 /// Of 1,000 cases, how many must agree.
-const FLOOR: usize = 0;
+const FLOOR: usize = 995;
 
 fn folder() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
@@ -139,7 +139,11 @@ fn agrees_with_the_original() {
         println!("skipped: no conformance data (KANON_CONFORMANCE)");
         return;
     };
-    let variables = Object::parse(std::fs::read(folder.join("env.json")).unwrap()).unwrap();
+    // The results were recorded with doubles here, which JSON text does not show where they are whole.
+    let variables = std::fs::read_to_string(folder.join("env.json")).unwrap();
+    let variables =
+        variables.replace("\"Float\": 0,", "\"Float\": 0.0,").replace("\"Float32\": 0,", "\"Float32\": 0.0,");
+    let variables = Object::parse(variables).unwrap();
     let names: Vec<String> = variables.root().members().map(|(name, _)| name.into_owned()).collect();
     let env = Environment::new(names.iter().map(String::as_str));
     let language = Expr::with_functions([
@@ -193,4 +197,40 @@ fn agrees_with_the_original() {
     }
     println!("expr conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
     assert!(agreed * 1000 >= total * FLOOR, "agreement fell below the floor");
+}
+
+/// The rules of the admission comparison: all compile, and none fails on its pods.
+#[test]
+fn admission_rules_compile_and_evaluate() {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/admission/rules");
+    let Ok(rules) = std::fs::read_dir(beside) else {
+        println!("skipped: no admission data");
+        return;
+    };
+    let pod =
+        r#"{"metadata":{"name":"a","labels":{"env":"x"}},"spec":{"hostNetwork":true,"containers":[{"name":"c"}]}}"#;
+    let pod = Object::parse(pod).unwrap();
+    let container = Object::parse(
+        r#"{"name":"c","image":"docker.io/x:latest",
+            "securityContext":{"privileged":true,"capabilities":{"add":null,"drop":["ALL"]}}}"#,
+    );
+    let container = container.unwrap();
+    let env = Environment::new(["object", "container", "spec", "securityContext", "metadata", "request"]);
+    let mut count = 0;
+    for file in rules {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let rule = text.lines().find_map(|line| line.strip_prefix("rule: ")).unwrap();
+        let rule: String = serde_json::from_str(rule).unwrap();
+        let options = Options { boolean: true, ..Options::default() };
+        let program = Expr::default().compile(&rule, &env, &options).unwrap_or_else(|error| panic!("{error}"));
+        let arena = Arena::new();
+        let object = Value::from_node(pod.root(), &arena);
+        let spec = Value::from_option(pod.at(&["spec"]), &arena);
+        let metadata = Value::from_option(pod.at(&["metadata"]), &arena);
+        let values = [object, Value::from_node(container.root(), &arena), spec, Value::NilMap, metadata, Value::Null];
+        let result = program.evaluate(&values, &Limits::default(), &arena);
+        count += 1;
+        assert!(matches!(result, Ok(Value::Bool(_))), "{rule}: {:?}", result.err());
+    }
+    assert!(count >= 20, "{count} rules");
 }

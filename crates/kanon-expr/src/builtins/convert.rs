@@ -6,7 +6,7 @@ use kanon_lang::{Arena, Value};
 use super::{Builtin, Call};
 use crate::{
     eval::{Machine, Outcome},
-    value::{Number, elements, kind_name, number, sorted_members, type_name},
+    value::{MAX_VALUE_DEPTH, Number, elements, kind_name, number, sorted_members, type_name},
 };
 
 pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
@@ -16,7 +16,8 @@ pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Val
             if let Value::Str(_) = call.arg(0) {
                 return Ok(call.arg(0));
             }
-            let text = shown(call.arg(0), machine.arena);
+            let mut text = String::new();
+            write(&mut text, call.arg(0), machine.arena, 0, machine.memory_left());
             machine.text(&text)
         }
         Builtin::Int => int(machine, call),
@@ -64,14 +65,22 @@ fn from_base64<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'
     }
 }
 
-/// A value as Go's `%v` prints it.
+/// Bytes after which a value is cut in a message.
+const MAX_SHOWN: usize = 1_000;
+
+/// A value as Go's `%v` prints it, for messages.
 pub(crate) fn shown<'a>(value: Value<'a>, arena: &'a Arena) -> String {
     let mut out = String::new();
-    write(&mut out, value, arena);
+    write(&mut out, value, arena, 0, MAX_SHOWN);
     out
 }
 
-fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena) {
+fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize, max: usize) {
+    // One list may stand in a value many times over: what is written can be far more than what was made.
+    if depth > MAX_VALUE_DEPTH || out.len() > max {
+        out.push('…');
+        return;
+    }
     match value {
         Value::Null => out.push_str("<nil>"),
         Value::Bool(bool) => out.push_str(if bool { "true" } else { "false" }),
@@ -86,27 +95,27 @@ fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena) {
             }
         }
         Value::Bytes(_) | Value::NilList | Value::NilMap | Value::List(_) | Value::Map(_) | Value::Record(_) => {
-            container(out, value, arena);
+            container(out, value, arena, depth, max);
         }
-        Value::Node(_) => container(out, value, arena),
+        Value::Node(_) => container(out, value, arena, depth, max),
     }
 }
 
-fn container<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena) {
+fn container<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize, max: usize) {
     if let Some(items) = elements(value, arena) {
         out.push('[');
         for (at, item) in items.iter().enumerate() {
             out.push_str(if at == 0 { "" } else { " " });
-            write(out, *item, arena);
+            write(out, *item, arena, depth + 1, max);
         }
         out.push(']');
     } else {
         out.push_str("map[");
         for (at, (key, item)) in sorted_members(value, arena).unwrap_or_default().into_iter().enumerate() {
             out.push_str(if at == 0 { "" } else { " " });
-            write(out, key, arena);
+            write(out, key, arena, depth + 1, max);
             out.push(':');
-            write(out, item, arena);
+            write(out, item, arena, depth + 1, max);
         }
         out.push(']');
     }

@@ -6,7 +6,7 @@ use kanon_lang::{Arena, Value};
 use super::{Builtin, Call, convert};
 use crate::{
     eval::{Machine, Outcome},
-    value::{elements, sorted_members},
+    value::{MAX_VALUE_DEPTH, elements, sorted_members},
 };
 
 pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
@@ -14,10 +14,10 @@ pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Val
         return from_json(machine, call);
     }
     let mut out = String::new();
-    match write(&mut out, call.arg(0), machine.arena, 0) {
-        Ok(()) => machine.text(&out),
-        Err(problem) => call.fail(machine, problem),
-    }
+    let written = write(&mut out, call.arg(0), machine.arena, 0, machine.memory_left());
+    // Charged first: what was too long to write is a matter of the budget.
+    let text = machine.text(&out)?;
+    written.map_or_else(|problem| call.fail(machine, problem), |()| Ok(text))
 }
 
 fn from_json<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
@@ -55,7 +55,10 @@ fn from_tree<'a>(tree: &serde_json::Value, arena: &'a Arena) -> Value<'a> {
 }
 
 /// Two blanks a level, keys sorted, as the original's `toJSON` lays it out.
-fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize) -> Result<(), String> {
+fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize, max: usize) -> Result<(), String> {
+    if depth > MAX_VALUE_DEPTH || out.len() > max {
+        return Err("json: the value is nested too deep".to_owned());
+    }
     match value {
         Value::Float(float) if !float.is_finite() => {
             return Err(format!("json: unsupported value: {}", convert::go_float(float, 21)));
@@ -64,7 +67,7 @@ fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize)
         Value::Str(text) => quote(out, text),
         Value::Duration(duration) => out.push_str(&duration.as_nanos().to_string()),
         Value::List(_) | Value::Node(_) | Value::Map(_) | Value::Record(_) => {
-            return container(out, value, arena, depth);
+            return container(out, value, arena, depth, max);
         }
         Value::Null
         | Value::NilList
@@ -78,7 +81,7 @@ fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize)
     Ok(())
 }
 
-fn container<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize) -> Result<(), String> {
+fn container<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize, max: usize) -> Result<(), String> {
     let line = |out: &mut String, at: usize, depth: usize| {
         out.push_str(if at == 0 { "\n" } else { ",\n" });
         out.push_str(&"  ".repeat(depth));
@@ -87,7 +90,7 @@ fn container<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: us
         out.push('[');
         for (at, item) in items.iter().enumerate() {
             line(out, at, depth + 1);
-            write(out, *item, arena, depth + 1)?;
+            write(out, *item, arena, depth + 1, max)?;
         }
         ('[', ']', items.is_empty())
     } else {
@@ -106,7 +109,7 @@ fn container<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: us
                 quote(out, key);
             }
             out.push_str(": ");
-            write(out, *item, arena, depth + 1)?;
+            write(out, *item, arena, depth + 1, max)?;
         }
         ('{', '}', members.is_empty())
     };

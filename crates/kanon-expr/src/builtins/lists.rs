@@ -5,7 +5,7 @@ use kanon_lang::Value;
 use super::{Builtin, Call};
 use crate::{
     eval::{Machine, Outcome},
-    value::{elements, equal, type_name},
+    value::{MAX_VALUE_DEPTH, elements, equal, type_name},
 };
 
 pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
@@ -60,12 +60,10 @@ fn flatten<'a>(
     out: &mut Vec<Value<'a>>,
     depth: usize,
 ) -> Outcome<()> {
-    /// Lists nest no deeper than objects and expressions do; this only bounds the recursion.
-    const DEPTH: usize = 400;
     machine.spend(items.len() as u64)?;
     for item in items {
         match elements(*item, machine.arena) {
-            Some(items) if depth < DEPTH => flatten(machine, call, items, out, depth + 1)?,
+            Some(items) if depth < MAX_VALUE_DEPTH => flatten(machine, call, items, out, depth + 1)?,
             _ => {
                 machine.grow(1)?;
                 out.push(*item);
@@ -76,7 +74,8 @@ fn flatten<'a>(
 }
 
 fn sort<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
-    let items = call.list(machine, 0)?;
+    // The original sorts what is no list to an empty one.
+    let items = elements(call.arg(0), machine.arena).unwrap_or_default();
     let descending = match call.args.get(1) {
         Some(order) => machine.descending(call.id, *order)?,
         None => false,

@@ -5,7 +5,7 @@ use kanon_lang::Value;
 use super::{Builtin, Call};
 use crate::{
     eval::{Machine, Outcome},
-    value::{Number, elements, number, total_order},
+    value::{MAX_VALUE_DEPTH, Number, elements, number, total_order},
 };
 
 pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
@@ -35,14 +35,12 @@ fn collect<'a>(
     values: &[Value<'a>],
     depth: usize,
 ) -> Outcome<Vec<Value<'a>>> {
-    /// Lists nest no deeper than objects and expressions do; this only bounds the recursion.
-    const DEPTH: usize = 400;
     let mut out = Vec::with_capacity(values.len());
     machine.spend(values.len() as u64)?;
     for value in values {
         match (number(*value), elements(*value, machine.arena)) {
             (Some(_), _) => out.push(*value),
-            (None, Some(items)) if depth < DEPTH => out.extend(collect(machine, call, items, depth + 1)?),
+            (None, Some(items)) if depth < MAX_VALUE_DEPTH => out.extend(collect(machine, call, items, depth + 1)?),
             _ => return call.refuse(machine, *value),
         }
     }

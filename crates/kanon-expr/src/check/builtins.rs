@@ -40,12 +40,30 @@ pub(super) fn check(builtin: Builtin, args: &[Nature]) -> Verdict {
     if builtin.parameters().is_some() {
         return predicate(builtin, args);
     }
+    if matches!(builtin, Builtin::Max | Builtin::Min | Builtin::Mean | Builtin::Median) {
+        return aggregate(builtin, args);
+    }
     let (least, most, takes) = builtin.signature();
     arity(builtin, args.len(), least, most, takes)?;
     for (at, nature) in args.iter().enumerate() {
         argument(builtin, at, *nature)?;
     }
     Ok(result(builtin, args))
+}
+
+/// The original stops looking at the first list or unknown; else the type is that of the first argument.
+fn aggregate(builtin: Builtin, args: &[Nature]) -> Verdict {
+    let Some(first) = args.first() else {
+        return Err(format!("not enough arguments to call {}", builtin.name()));
+    };
+    for nature in args {
+        match nature.base {
+            Base::Unknown | Base::List => return Ok(Nature::UNKNOWN),
+            Base::Int | Base::Float => {}
+            _ => return Err(builtin.complaint(&nature.to_string())),
+        }
+    }
+    Ok(*first)
 }
 
 fn arity(builtin: Builtin, count: usize, least: usize, most: usize, takes: Takes) -> Result<(), String> {
@@ -116,7 +134,7 @@ fn predicate(builtin: Builtin, args: &[Nature]) -> Verdict {
         Builtin::FindIndex | Builtin::FindLastIndex | Builtin::Count => test(Nature::new(Base::Int)),
         Builtin::Map => Ok(Nature::list(out)),
         Builtin::GroupBy => Ok(Nature::map(Nature::list(element))),
-        Builtin::SortBy => Ok(Nature::list(element)),
+        Builtin::SortBy => Ok(collection),
         Builtin::Sum | Builtin::Reduce => Ok(out),
         _ => Ok(Nature::UNKNOWN),
     }
@@ -135,7 +153,7 @@ fn result(builtin: Builtin, args: &[Nature]) -> Nature {
         B::Replace | B::Repeat | B::Join | B::ToJson | B::ToBase64 | B::FromBase64 => Nature::new(Base::Str),
         B::Split | B::SplitAfter => strings,
         B::HasPrefix | B::HasSuffix => Nature::new(Base::Bool),
-        B::Ceil | B::Floor | B::Round | B::Float | B::Mean | B::Median => Nature::new(Base::Float),
+        B::Ceil | B::Floor | B::Round | B::Float => Nature::new(Base::Float),
         B::Abs => args.first().copied().unwrap_or(Nature::UNKNOWN),
         B::Now | B::Date => Nature::new(Base::Time),
         B::Duration => Nature::new(Base::Duration),

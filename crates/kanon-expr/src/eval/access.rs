@@ -23,6 +23,10 @@ impl<'a> Machine<'a> {
                     value = if value.is_nil() { Value::Null } else { value };
                     continue;
                 }
+                AccessStep::OrNilList => {
+                    value = if value.is_nil() { Value::NilList } else { value };
+                    continue;
+                }
             };
             if optional && value.is_nil() {
                 value = Value::Null;
@@ -39,7 +43,7 @@ impl<'a> Machine<'a> {
                     self.fetch(value, key, *at)?
                 }
                 AccessStep::Method { name, args, at, .. } => self.method(value, name, args, *at)?,
-                AccessStep::EndChain => value,
+                AccessStep::EndChain | AccessStep::OrNilList => value,
             };
             if self.trace.is_some() {
                 self.note(span, value);

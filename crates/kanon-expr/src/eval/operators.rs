@@ -74,8 +74,8 @@ impl<'a> Machine<'a> {
 
     fn binary(&mut self, op: BinaryOp, a: Value<'a>, b: Value<'a>, at: Span) -> Outcome<Value<'a>> {
         Ok(match op {
-            BinaryOp::Equal => Value::Bool(equal(a, b)),
-            BinaryOp::NotEqual => Value::Bool(!equal(a, b)),
+            BinaryOp::Equal => Value::Bool(self.equal(a, b)?),
+            BinaryOp::NotEqual => Value::Bool(!self.equal(a, b)?),
             BinaryOp::Less | BinaryOp::Greater | BinaryOp::LessEqual | BinaryOp::GreaterEqual => {
                 Value::Bool(compare(op, a, b, at)?)
             }
@@ -89,6 +89,10 @@ impl<'a> Machine<'a> {
             },
             _ => arithmetic(op, a, b, at)?,
         })
+    }
+
+    fn equal(&self, a: Value<'a>, b: Value<'a>) -> Outcome<bool> {
+        value::try_equal(a, b).or_else(|value::TooLarge| self.exceeded("step"))
     }
 
     fn concat(&mut self, a: &str, b: &str) -> Outcome<Value<'a>> {

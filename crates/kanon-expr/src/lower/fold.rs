@@ -58,6 +58,9 @@ impl Lowering<'_> {
             _ => None,
         };
         Ok(match (op, left, right) {
+            (BinaryOp::Equal, Op::Int(a), Op::Int(b)) => Some(Op::Bool(a == b)),
+            (BinaryOp::Equal, Op::Str(a), Op::Str(b)) => Some(Op::Bool(a == b)),
+            (BinaryOp::Equal, Op::Bool(a), Op::Bool(b)) => Some(Op::Bool(a == b)),
             (Add, Op::Int(a), Op::Int(b)) => Some(Op::Int(a.wrapping_add(*b))),
             (Subtract, Op::Int(a), Op::Int(b)) => Some(Op::Int(a.wrapping_sub(*b))),
             (Multiply, Op::Int(a), Op::Int(b)) => Some(Op::Int(a.wrapping_mul(*b))),

@@ -73,7 +73,10 @@ impl<'s> Parser<'s> {
             }
             args.push(match parameter {
                 Parameter::Value | Parameter::OptionalValue => self.expression(0)?,
-                Parameter::Predicate | Parameter::OptionalPredicate => self.predicate(args[0])?,
+                // A predicate takes as much stack as two ordinary levels.
+                Parameter::Predicate | Parameter::OptionalPredicate => {
+                    self.nested(|parser| parser.predicate(args[0]))?
+                }
             });
         }
         self.eat_sign(",");

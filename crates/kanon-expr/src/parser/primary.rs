@@ -203,11 +203,8 @@ impl<'s> Parser<'s> {
             }
         };
         self.advance();
+        let (base, chained) = self.unchained(node);
         let key = self.node(Kind::Str(name), at, at)?;
-        let (base, chained) = match self.tree.nodes[node.at()].kind {
-            Kind::Chain(inner) => (inner, true),
-            _ => (node, false),
-        };
         let span = self.span_of(base).to(at);
         let mut node = self.node(Kind::Member { base, key, optional }, span, at)?;
         if self.is_bracket(b'(') {
@@ -216,6 +213,17 @@ impl<'s> Parser<'s> {
             node = self.node(Kind::Call { callee: node, args, method: true }, span, at)?;
         }
         self.chain(node, chained || optional, at)
+    }
+
+    /// Takes the end of a chain off again, as the chain goes on. It is the newest node: nothing else refers to it.
+    fn unchained(&mut self, node: Id) -> (Id, bool) {
+        match self.tree.nodes[node.at()].kind {
+            Kind::Chain(inner) if node.at() + 1 == self.tree.nodes.len() => {
+                self.tree.nodes.pop();
+                (inner, true)
+            }
+            _ => (node, false),
+        }
     }
 
     fn chain(&mut self, node: Id, chained: bool, at: Span) -> Result<Id> {

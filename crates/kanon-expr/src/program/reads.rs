@@ -19,7 +19,7 @@ pub(super) fn reads(code: &Code, clock: Option<usize>) -> Reads {
             bases[base.at()] = true;
             let names = steps.iter().map_while(|step| match step {
                 AccessStep::Name { name, .. } => Some(Some(name.to_string())),
-                AccessStep::EndChain => Some(None),
+                AccessStep::EndChain | AccessStep::OrNilList => Some(None),
                 AccessStep::Key { .. } | AccessStep::Method { .. } => None,
             });
             add(&mut reads, code, *slot, names.flatten().collect());

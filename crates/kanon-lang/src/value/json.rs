@@ -1,13 +1,28 @@
 //! Values as plain JSON.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::Value;
 use crate::language::Arena;
 
+/// How deep values are followed: what an expression wraps again and again is cut to null beyond. JSON texts, which
+/// nest to 127, are not concerned.
+const MAX_DEPTH: usize = 256;
+
+/// How many values are rendered at most: one list may stand in a value many times over.
+const MAX_VALUES: u32 = 200_000;
+
 /// See [`Value::to_json`].
 pub(super) fn render<'a>(value: Value<'a>, arena: &'a Arena) -> Json {
+    render_at(value, arena, 0, &Cell::new(MAX_VALUES))
+}
+
+fn render_at<'a>(value: Value<'a>, arena: &'a Arena, depth: usize, left: &Cell<u32>) -> Json {
+    left.set(left.get().saturating_sub(1));
     match value {
+        _ if depth > MAX_DEPTH || left.get() == 0 => Json::Null,
         Value::Null | Value::NilList | Value::NilMap => Json::Null,
         Value::Bool(bool) => json!(bool),
         Value::Int(int) => json!(int),
@@ -20,14 +35,14 @@ pub(super) fn render<'a>(value: Value<'a>, arena: &'a Arena) -> Json {
         Value::Time(time) => json!(time.to_string()),
         Value::Duration(duration) => json!(go_duration(duration.as_nanos())),
         Value::Node(node) => node.to_value(),
-        Value::List(items) => items.iter().map(|item| render(*item, arena)).collect(),
-        Value::Map(members) => {
-            Json::Object(members.iter().map(|(key, value)| (key_text(*key), render(*value, arena))).collect())
-        }
+        Value::List(items) => items.iter().map(|item| render_at(*item, arena, depth + 1, left)).collect(),
+        Value::Map(members) => Json::Object(
+            members.iter().map(|(key, value)| (key_text(*key), render_at(*value, arena, depth + 1, left))).collect(),
+        ),
         Value::Record(record) => {
             let member = |name: &&str| {
                 let value = record.get(name, arena).unwrap_or(Value::Null);
-                ((*name).to_owned(), render(value, arena))
+                ((*name).to_owned(), render_at(value, arena, depth + 1, left))
             };
             Json::Object(record.names().iter().map(member).collect::<Map<_, _>>())
         }

@@ -45,8 +45,9 @@ fn strftime(layout: &str) -> String {
             continue;
         }
         // Fractions of a second: `.000` has as many digits as written, `.999` as many as needed.
-        let digits = rest[first.len_utf8()..].chars().take_while(|c| *c == '0' || *c == '9').count();
-        if (first == '.' || first == ',') && digits > 0 {
+        if (first == '.' || first == ',')
+            && let Some(digits) = fraction(&rest[1..])
+        {
             let exact = rest[1..].starts_with('0');
             out.push_str(&if exact { format!("%.{digits}f") } else { "%.f".to_owned() });
             rest = &rest[1 + digits..];
@@ -59,6 +60,14 @@ fn strftime(layout: &str) -> String {
         rest = &rest[first.len_utf8()..];
     }
     out
+}
+
+/// How many digits a fraction has: a run of zeros or of nines that no other digit follows.
+fn fraction(rest: &str) -> Option<usize> {
+    let digit = rest.chars().next().filter(|c| *c == '0' || *c == '9')?;
+    let after = rest.trim_start_matches(digit);
+    let ends = !after.starts_with(|c: char| c.is_ascii_digit());
+    ends.then_some(rest.len() - after.len())
 }
 
 /// Reads `text`; times without an offset are in `zone`.

@@ -1,0 +1,151 @@
+//! What rule authors meet: the table of spec/rules 2.9 row by row, compile errors as `status.parseError` shows them, read
+//! sets, explanations, budgets. Cases are in `tests/cases`.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use kanon_core::Object;
+use kanon_expr::Expr;
+use kanon_lang::{Arena, Environment, ErrorKind, Language, Limits, Options, Program, Value};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+const VARIABLES: [&str; 5] = ["object", "container", "nilList", "nilMap", "$now"];
+
+const OBJECT: &str = r#"{"kind":"Pod","metadata":{"name":"web","labels":{"env":"prod","team":"a"}},
+    "spec":{"hostNetwork":true,"replicas":3,"containers":[
+      {"name":"a","image":"docker.io/x:1","ports":[80,443],"securityContext":{"privileged":true}},
+      {"name":"b","image":"ghcr.io/y:2","ports":[]}]},
+    "n":null,"f":1.5,"s":"text","é":"ü","list":[3,1,2],"esc":"a\"b\n"}"#;
+
+fn compile(source: &str, boolean: bool) -> Result<Arc<dyn Program>, String> {
+    let env = Environment::new(VARIABLES);
+    let options = Options { boolean, ..Options::default() };
+    Expr::default().compile(source, &env, &options).map_err(|error| error.to_string())
+}
+
+/// Compiles and evaluates; JSON of the value, or the error after `compile: ` or `run: `.
+fn run(source: &str, boolean: bool) -> Result<Json, String> {
+    let program = compile(source, boolean).map_err(|error| format!("compile: {error}"))?;
+    let object = Object::parse(OBJECT).unwrap();
+    let arena = Arena::new();
+    let now: kanon_lang::Value<'_> = Value::Time("2026-11-21T09:00:00Z".parse().unwrap());
+    let values = [Value::from_node(object.root(), &arena), Value::Null, Value::NilList, Value::NilMap, now];
+    let result = program.evaluate(&values, &Limits::default(), &arena);
+    result.map(|value| value.to_json(&arena)).map_err(|error| format!("run: {error}"))
+}
+
+/// Cases are lines of `expression => JSON value`, `expression => run: text` or `expression => compile: text`, where the
+/// text is a part of the message; `?` before the arrow asks for a rule's boolean.
+fn check(cases: &str) {
+    let mut failures = Vec::new();
+    for line in cases.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")) {
+        let (source, want) = line.split_once(" => ").unwrap_or_else(|| panic!("no arrow in {line}"));
+        let (source, boolean) = source.strip_suffix(" ?").map_or((source, false), |source| (source, true));
+        let got = run(source, boolean);
+        let fine = match (&got, want.split_once(": ")) {
+            (Err(message), Some((stage @ ("run" | "compile"), part))) => {
+                message.starts_with(stage) && message.contains(part)
+            }
+            (Ok(value), _) => *value == serde_json::from_str::<Json>(want).unwrap_or_else(|_| json!("not JSON")),
+            (Err(_), _) => false,
+        };
+        if !fine {
+            failures.push(format!("{line}\n    got {got:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn nil_and_type_rules_are_those_of_the_table() {
+    check(include_str!("cases/table.txt"));
+}
+
+#[test]
+fn language_forms_work() {
+    check(include_str!("cases/language.txt"));
+}
+
+#[test]
+fn builtins_work() {
+    check(include_str!("cases/builtins.txt"));
+}
+
+#[test]
+fn mistakes_are_shown_with_a_caret() {
+    let error = compile("object.spec.x ==", false).err().unwrap();
+    assert_eq!(error, "unexpected token EOF (1:16)\n | object.spec.x ==\n | ...............^");
+    let error = compile("object.spec.x &&\n  \"3\" == 3", false).err().unwrap();
+    assert_eq!(error, "invalid operation: == (mismatched types string and int) (2:7)\n |   \"3\" == 3\n | ......^");
+}
+
+#[test]
+fn reads_are_paths_from_variables() {
+    let reads = |source: &str| compile(source, false).unwrap().reads().clone();
+    let paths = |source: &str| reads(source).paths.iter().map(|path| path.join(".")).collect::<Vec<_>>();
+    assert_eq!(
+        paths("object.spec?.hostNetwork == true && object.kind == 'Pod'"),
+        ["object.kind", "object.spec.hostNetwork"]
+    );
+    assert_eq!(paths("any(object.spec.containers, .image startsWith 'x')"), ["object.spec.containers"]);
+    assert_eq!(paths("object['spec']['a'][0].b"), ["object.spec.a"]);
+    assert_eq!(paths("let o = object; o.x == 1"), ["object"]);
+    assert_eq!(paths("container?.name ?? object.metadata.name"), ["container.name", "object.metadata.name"]);
+    assert_eq!(paths("\"x\" in $env"), ["container", "nilList", "nilMap", "object"]);
+    assert_eq!(paths("1 + 1"), [""; 0]);
+    assert!(reads("now() > date('2020-01-01')").clock);
+    assert!(!reads("object.x").clock);
+}
+
+#[test]
+fn explanations_show_every_evaluated_part() {
+    let program = compile("object.spec.hostNetwork == true && any(object.list, # > 2) || object.never", false).unwrap();
+    let object = Object::parse(OBJECT).unwrap();
+    let arena = Arena::new();
+    let values = [Value::from_node(object.root(), &arena)];
+    let explained = program.explain(&values, &Limits::default(), &arena);
+    let parts: Vec<(&str, Json)> = explained.values.iter().map(|it| (it.text.as_str(), it.value.clone())).collect();
+    assert!(parts.contains(&("object.spec.hostNetwork", json!(true))));
+    assert!(parts.contains(&("object.spec.hostNetwork == true", json!(true))));
+    assert!(parts.contains(&("any(object.list, # > 2)", json!(true))));
+    assert!(parts.contains(&("# > 2", json!(true))));
+    assert!(!parts.iter().any(|(text, _)| text.contains("never") && !text.contains("spec")), "{parts:?}");
+    assert_eq!(parts[0].0, program.source());
+    let program = compile("object.missing.field", false).unwrap();
+    let explained = program.explain(&values, &Limits::default(), &arena);
+    assert!(explained.result.is_err());
+    assert!(explained.values.iter().any(|it| it.value["error"].is_string()));
+}
+
+#[test]
+fn boolean_rules_leave_the_arena_alone() {
+    let object = Object::parse(OBJECT).unwrap();
+    for source in [
+        "object.spec?.hostNetwork == true",
+        "any(object.list, # == 2) && all(object.spec.containers, .name != 'z')",
+        "!(object.s startsWith 'registry/' || object.s matches '^t') || object.kind in ['Pod', 'Job']",
+        "count(object.spec.containers, any(.ports ?? [], # > 400)) == 1",
+    ] {
+        let program = compile(source, true).unwrap();
+        let arena = Arena::new();
+        let values = [Value::from_node(object.root(), &arena)];
+        assert!(program.evaluate(&values, &Limits::default(), &arena).is_ok(), "{source}");
+        assert_eq!(arena.allocated_bytes(), 0, "{source}");
+    }
+}
+
+#[test]
+fn budgets_stop_evaluations() {
+    for source in [
+        "1..2000000",
+        "repeat('abc', 1000000)",
+        "len(map(1..2000, map(1..2000, #)))",
+        "all(1..900000, any(1..900000, # < 0))",
+        "reduce(1..900000, #acc + 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'a')",
+        "reduce(1..30, concat(#acc, #acc), [1])",
+    ] {
+        let program = compile(source, false).unwrap();
+        let arena = Arena::new();
+        let error = program.evaluate(&[], &Limits::default(), &arena).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Budget, "{source}: {error}");
+    }
+}
