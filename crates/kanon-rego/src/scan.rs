@@ -1,4 +1,5 @@
-//! A look at the text before the interpreter's parser sees it: what its recursion or its backtracking cannot bear is refused.
+//! A look at the text before the interpreter's parser sees it: what its recursion or its backtracking cannot bear is refused,
+//! and so is chance.
 
 use kanon_lang::{Diagnostics, Span};
 
@@ -15,6 +16,10 @@ const MAX_OPERATORS: usize = 1_000;
 
 /// `---1`: the parser recurses at each sign.
 const MAX_SIGNS: usize = 32;
+
+/// The interpreter has `rand.intn` whether or not it is wanted; a policy's value must not depend on chance. The word is
+/// refused as a whole, since the function can be named in more than one way.
+const RANDOM: &[u8] = b"rand";
 
 const OPERATORS: &[u8] = b"+-*/%&|<>=!.,[";
 
@@ -58,6 +63,9 @@ pub(crate) fn bounded(source: &str) -> Result<(), Diagnostics> {
         if signs > MAX_SIGNS {
             return fail(format!("more than {MAX_SIGNS} signs in a row"), at);
         }
+        if is_word(bytes, at, RANDOM) {
+            return fail("`rand` is not available: a policy's value does not depend on chance".to_owned(), at);
+        }
         if nesting > MAX_NESTING {
             return fail(format!("brackets are nested deeper than {MAX_NESTING} levels"), at);
         }
@@ -70,6 +78,15 @@ pub(crate) fn bounded(source: &str) -> Result<(), Diagnostics> {
         at = next;
     }
     Ok(())
+}
+
+/// Whether `word` stands at `at` as a name of its own, not as a member's.
+fn is_word(bytes: &[u8], at: usize, word: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    bytes[at..].starts_with(word)
+        && !before.is_some_and(|byte| is_name(byte) || *byte == b'.')
+        && !bytes.get(at + word.len()).is_some_and(is_name)
 }
 
 /// The position after a string that begins at `at`.

@@ -39,7 +39,7 @@ const IMPURE: [&str; 25] = [
 const EXCEPTIONS: [(&str, &[&str], &str); 1] = [(
     "kanon-rego",
     &["getrandom", "rand"],
-    "regorus does not build without its feature `std`, which links them for `rand.intn` alone",
+    "regorus does not build without its feature `std`, which links them for `rand.intn` alone; kanon-rego refuses that name",
 )];
 
 /// Looks through `cargo tree --prefix none` of one crate.
