@@ -1,7 +1,35 @@
 //! The embedded Kubernetes API server: HTTP, storage, watches, webhooks and controllers around `kanon-apimachinery`,
 //! which decides what every request means (design §3).
+//!
+//! - [`ApiServer::start`] opens the store, listens, and returns a [`Running`] server with its kubeconfig.
+//! - [`ApiService`] is the same server without its socket, for clients in this process.
+//! - [`TestServer`] is one line for tests.
+//!
+//! A write is answered after it is durable; resourceVersions never go back; a watch never skips, repeats or reorders.
 #![allow(clippy::disallowed_methods, reason = "a shell: it reads clocks, starts threads and draws uids for the pure middle")]
 
+mod access;
+mod admission;
+mod authorize;
+mod body;
+mod cached;
+mod config;
+mod controllers;
+mod core;
+mod handlers;
+mod kubeconfig;
+mod metrics;
+mod reply;
+mod server;
+mod service;
 mod storage;
+mod testing;
+mod tokens;
 
+pub use body::Body;
+pub use config::Config;
+pub use core::Clock;
+pub use server::{ApiServer, Running, StartError};
+pub use service::ApiService;
 pub use storage::{OpenError, Place, Storage, WriteError};
+pub use testing::{TestServer, clock};

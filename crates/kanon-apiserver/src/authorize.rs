@@ -1,0 +1,68 @@
+//! May they? Roles and bindings, compiled when one of them changes.
+
+use std::sync::Arc;
+
+use kanon_apimachinery::{
+    rbac::{Attributes, MASTERS, ResourceAttributes, Rules},
+    request::RequestInfo,
+    status::{ApiError, Result},
+};
+use kanon_core::UserInfo;
+
+use crate::{access::Need, core::Core};
+
+/// What the rules are compiled from.
+pub(crate) const SOURCES: &[&str] = &[
+    "rbac.authorization.k8s.io/clusterrolebindings/",
+    "rbac.authorization.k8s.io/clusterroles/",
+    "rbac.authorization.k8s.io/rolebindings/",
+    "rbac.authorization.k8s.io/roles/",
+];
+
+impl Core {
+    /// All that roles and bindings grant now.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.rules.get(&self.storage, Rules::from_memory)
+    }
+
+    /// Whether a user may make a request.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn authorize(&self, user: &UserInfo, info: &RequestInfo) -> Result<()> {
+        if is_master(user) { Ok(()) } else { self.ask(user, &Attributes::of(info)) }
+    }
+
+    /// Whether a user may be somebody else.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn authorize_impersonation(&self, user: &UserInfo, need: &Need) -> Result<()> {
+        if is_master(user) {
+            return Ok(());
+        }
+        self.ask(user, &Attributes::Resource(ResourceAttributes {
+            verb: "impersonate".to_owned(),
+            namespace: need.namespace.clone(),
+            group: need.group.to_owned(),
+            resource: need.resource.to_owned(),
+            subresource: need.subresource.clone(),
+            name: need.name.clone(),
+            ..ResourceAttributes::default()
+        }))
+    }
+
+    fn ask(&self, user: &UserInfo, attributes: &Attributes) -> Result<()> {
+        let decision = self.rules().authorize(user, attributes);
+        if decision.allowed { Ok(()) } else { Err(forbidden(attributes, user, &decision.reason)) }
+    }
+}
+
+fn forbidden(attributes: &Attributes, user: &UserInfo, reason: &str) -> ApiError {
+    attributes.forbidden(&user.username, reason)
+}
+
+/// Who may do everything needs no rules.
+fn is_master(user: &UserInfo) -> bool {
+    user.groups.iter().any(|it| it == MASTERS)
+}

@@ -1,0 +1,148 @@
+//! What goes out: one piece, many pieces gathered on the way, or a stream that ends when it likes.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use hyper::body::{Frame, SizeHint};
+
+/// Small pieces are gathered up to this many bytes: a frame on the wire costs more than a copy in memory.
+const GATHER: usize = 64 << 10;
+
+/// The body of an answer.
+pub struct Body(Kind);
+
+enum Kind {
+    Whole(Option<Bytes>),
+    Pieces { pieces: VecDeque<Bytes>, left: u64 },
+    Stream(Pin<Box<dyn Stream<Item = Vec<Bytes>> + Send>>, VecDeque<Bytes>),
+}
+
+impl Body {
+    /// A body of one piece.
+    pub fn whole(bytes: impl Into<Bytes>) -> Body {
+        Body(Kind::Whole(Some(bytes.into())))
+    }
+
+    /// A body of many pieces, which stay shared until they are sent.
+    pub fn pieces(pieces: Vec<Bytes>) -> Body {
+        let left = pieces.iter().map(|it| it.len() as u64).sum();
+        Body(Kind::Pieces { pieces: pieces.into(), left })
+    }
+
+    /// A body that grows: each item is sent as soon as it is there. It is asked for the next one only when the client has
+    /// taken the last, so a slow client holds nothing but one item.
+    pub fn stream(stream: impl Stream<Item = Vec<Bytes>> + Send + 'static) -> Body {
+        Body(Kind::Stream(Box::pin(stream), VecDeque::new()))
+    }
+}
+
+impl Default for Body {
+    fn default() -> Body {
+        Body(Kind::Whole(None))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.0 {
+            Kind::Whole(_) => "whole",
+            Kind::Pieces { .. } => "pieces",
+            Kind::Stream(..) => "stream",
+        };
+        out.debug_tuple("Body").field(&kind).finish()
+    }
+}
+
+/// The first pieces as one; a large piece goes alone and uncopied.
+fn gather(pieces: &mut VecDeque<Bytes>) -> Option<Bytes> {
+    let first = pieces.pop_front()?;
+    let fits = |len: usize, next: Option<&Bytes>| next.is_some_and(|it| len + it.len() <= GATHER);
+    if !fits(first.len(), pieces.front()) {
+        return Some(first);
+    }
+    let mut gathered = BytesMut::with_capacity(GATHER);
+    gathered.extend_from_slice(&first);
+    while fits(gathered.len(), pieces.front()) {
+        let Some(piece) = pieces.pop_front() else { break };
+        gathered.extend_from_slice(&piece);
+    }
+    Some(gathered.freeze())
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = match &mut self.get_mut().0 {
+            Kind::Whole(bytes) => bytes.take().filter(|it| !it.is_empty()),
+            Kind::Pieces { pieces, left } => {
+                let piece = gather(pieces);
+                *left -= piece.as_ref().map_or(0, |it| it.len() as u64);
+                piece
+            }
+            Kind::Stream(stream, pieces) => loop {
+                if let Some(piece) = gather(pieces) {
+                    break Some(piece);
+                }
+                match stream.as_mut().poll_next(context) {
+                    Poll::Ready(Some(next)) => pieces.extend(next),
+                    Poll::Ready(None) => break None,
+                    Poll::Pending => return Poll::Pending,
+                }
+            },
+        };
+        Poll::Ready(piece.map(|it| Ok(Frame::data(it))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Kind::Pieces { left, .. } => *left == 0,
+            Kind::Stream(..) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |it| it.len() as u64)),
+            Kind::Pieces { left, .. } => SizeHint::with_exact(*left),
+            Kind::Stream(..) => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_kinds_deliver_every_byte_once() {
+        let pieces: Vec<Bytes> = (0..200).map(|it| Bytes::from(vec![it as u8; it * 30])).collect();
+        let want = pieces.concat();
+        let halves = [pieces[..100].to_vec(), pieces[100..].to_vec()];
+        for body in [
+            Body::whole(want.clone()),
+            Body::pieces(pieces),
+            Body::stream(futures_util::stream::iter(halves)),
+            Body::pieces(vec![Bytes::from(want.clone())]),
+        ] {
+            let exact = hyper::body::Body::size_hint(&body).exact();
+            assert!(exact.is_none_or(|it| it == want.len() as u64), "{body:?}");
+            assert_eq!(body.collect().await.expect("infallible").to_bytes(), want);
+        }
+        assert!(Body::default().collect().await.expect("infallible").to_bytes().is_empty());
+    }
+}

@@ -1,0 +1,52 @@
+//! What a server is started with.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use kanon_core::UserInfo;
+use kanon_lang::Language;
+use kanon_net::{Authority, Limits, Resolve};
+
+use crate::{core::Clock, storage::Place};
+
+/// What a server is started with.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen; port 0 means any.
+    pub listen: SocketAddr,
+    /// Where objects are kept.
+    pub place: Place,
+    /// Bounds of the store.
+    pub store: kanon_store::Options,
+    /// Issues the server's and the administrator's certificates, and verifies those of clients.
+    pub authority: Arc<Authority>,
+    /// More names under which the server is reached, besides loopback and `kubernetes.default.svc`.
+    pub names: Vec<String>,
+    /// CEL, for validation rules and match conditions.
+    pub cel: Arc<dyn Language>,
+    /// The clock.
+    pub clock: Clock,
+    /// Bearer tokens and whose they are.
+    pub tokens: BTreeMap<String, UserInfo>,
+    /// Finds webhooks given as a service (`<service>.<namespace>.svc` and its port), before DNS.
+    pub services: Option<Resolve>,
+    /// Bounds of the listener.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A server on any free loopback port that keeps its objects in `place`.
+    pub fn new(place: Place, authority: Arc<Authority>, cel: Arc<dyn Language>, clock: Clock) -> Config {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            place,
+            store: kanon_store::Options::default(),
+            authority,
+            names: Vec::new(),
+            cel,
+            clock,
+            tokens: BTreeMap::new(),
+            services: None,
+            limits: Limits::default(),
+        }
+    }
+}

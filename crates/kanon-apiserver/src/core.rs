@@ -1,0 +1,115 @@
+//! What all requests and controllers share, and the writes that the server makes by itself.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use kanon_apimachinery::{
+    rbac::Rules,
+    lifecycle::{self, Service},
+    resource::Registry,
+    status::{ApiError, Result},
+    write::Stamp,
+};
+use kanon_core::{GroupVersionKind, Now};
+use kanon_lang::Language;
+use kanon_net::CancellationToken;
+use kanon_store::{Change, Draft, Expect, Write};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    access::StaticTokens,
+    admission::Webhooks,
+    cached::Cached,
+    controllers::crd::Served,
+    handlers::Documents,
+    metrics::Metrics,
+    storage::{Storage, WriteError},
+    tokens::Signer,
+};
+
+/// A clock, given from outside so that tests can hold it.
+pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
+
+/// The cluster IP of the API's own service: the first of upstream's default range.
+const CLUSTER_IP: &str = "10.96.0.1";
+
+/// What all requests and controllers share.
+pub(crate) struct Core {
+    pub(crate) storage: Storage,
+    /// All resources at this moment; the CRD controller swaps it.
+    pub(crate) registry: ArcSwap<Registry>,
+    /// The built-in ones.
+    pub(crate) builtin: Registry,
+    pub(crate) clock: Clock,
+    pub(crate) cel: Arc<dyn Language>,
+    pub(crate) tokens: StaticTokens,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) rules: Cached<Rules>,
+    pub(crate) served: Served,
+    pub(crate) documents: Documents,
+    pub(crate) signer: Signer,
+    pub(crate) metrics: Metrics,
+    pub(crate) authority_pem: String,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> Now {
+        (self.clock)()
+    }
+
+    /// Writes what a new cluster begins with, in one commit; what is there already stays as it is.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub(crate) async fn bootstrap(&self, port: u16) -> Result<()> {
+        let service = Service { cluster_ip: CLUSTER_IP.to_owned(), port };
+        let objects = lifecycle::bootstrap(self.now().wall, &service, &mut || Uuid::new_v4().to_string());
+        let mut writes = Vec::with_capacity(objects.len());
+        for object in &objects {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let gvk = GroupVersionKind::from_api_version(&text(&object["apiVersion"]), &text(&object["kind"]));
+            let resource = self.builtin.by_kind(&gvk).ok_or_else(ApiError::no_such_path)?;
+            let metadata = &object["metadata"];
+            let key = resource.key(&text(&metadata["namespace"]), &text(&metadata["name"]));
+            if self.storage.get(&key).is_none() {
+                let draft = Draft::new(object).map_err(ApiError::internal)?;
+                writes.push(Write { key, expect: Expect::Absent, change: Change::Put(draft) });
+            }
+        }
+        for outcome in self.storage.write_all(writes).await {
+            match outcome {
+                Ok(_) | Err(WriteError::Rejected(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A time as Kubernetes writes it.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A new uid and a suffix for a generated name.
+pub(crate) fn stamp() -> Stamp {
+    let letters = kanon_apimachinery::write::SUFFIX_LETTERS;
+    let random = Uuid::new_v4().into_bytes();
+    // A byte modulo 27 favours some letters a little; names only have to differ.
+    let suffix = random.iter().take(5).map(|it| char::from(letters[usize::from(*it) % letters.len()])).collect();
+    Stamp { uid: Uuid::new_v4().to_string(), suffix }
+}
+
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> ApiError {
+        match error {
+            WriteError::Rejected(_) => ApiError::internal("the object changed while it was written"),
+            WriteError::Failed(problem) => {
+                ApiError::internal(format!("the write could not be made durable: {problem}"))
+            }
+        }
+    }
+}

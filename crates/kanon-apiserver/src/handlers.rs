@@ -1,0 +1,61 @@
+//! From a request that may go ahead to its answer: one file for each kind of request.
+
+pub(crate) mod delete;
+mod discovery;
+mod endpoints;
+mod list;
+mod part;
+pub(crate) mod read;
+mod review;
+mod watch;
+pub(crate) mod write;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use kanon_apimachinery::{
+    negotiate,
+    request::{Resolved, Target, Verb},
+    status::Result,
+};
+use serde_json::Value;
+
+pub(crate) use discovery::Documents;
+
+use crate::{core::Core, reply::Reply, service::Asked};
+
+/// Answers a request whose user may make it.
+pub(crate) async fn handle(core: &Arc<Core>, asked: Asked) -> Result<Reply> {
+    let endpoint = match &asked.info.target {
+        Target::Path(endpoint) => endpoint.clone(),
+        Target::Resource(..) => {
+            let target = asked.info.resolve(&core.registry.load())?;
+            let deprecation = target.resource.custom().and_then(|it| it.deprecation.clone());
+            return Ok(resource(core, asked, target).await?.warn(deprecation));
+        }
+    };
+    endpoints::answer(core, &asked, &endpoint)
+}
+
+async fn resource(core: &Arc<Core>, asked: Asked, target: Resolved) -> Result<Reply> {
+    let is_review = target.resource.verbs == ["create"];
+    match (target.verb, target.address.subresource.is_empty()) {
+        (Verb::Create, true) if is_review => review::create(core, &asked, &target),
+        (Verb::Create, true) => write::create(core, &asked, &target).await,
+        (Verb::Create, false) => part::create(core, &asked, &target).await,
+        (Verb::Get, true) => read::get(core, &asked, &target).await,
+        (Verb::Get, false) => part::get(core, &asked, &target),
+        (Verb::List, _) => list::list(core, &asked, &target).await,
+        (Verb::Watch, _) => watch::watch(core, &asked, &target).await,
+        (Verb::Update, _) => write::update(core, &asked, &target).await,
+        (Verb::Patch, _) => write::patch(core, &asked, &target).await,
+        (Verb::Delete, _) => delete::one(core, &asked, &target).await,
+        (Verb::DeleteCollection, _) => delete::collection(core, &asked, &target).await,
+    }
+}
+
+/// A value as the client accepts it: of answers that have no table form.
+pub(crate) fn json(asked: &Asked, status: StatusCode, value: &Value) -> Result<Reply> {
+    let answer = negotiate::answer(&asked.info.accept)?;
+    Ok(Reply::json(status, answer.encoding, asked.info.is_pretty(), write::text(value)))
+}

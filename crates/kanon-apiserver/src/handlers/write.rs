@@ -1,0 +1,225 @@
+//! POST, PUT and PATCH of objects: prepare, mutate, finish, validate, store; again where the store moved on meanwhile.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use kanon_apimachinery::{
+    decode,
+    negotiate::{self, PatchType},
+    request::{Resolved, WriteOptions},
+    resource::Resource,
+    status::{ApiError, Result},
+    write::{self, Context, Finished, Outcome, Part, Prepared, create, namespace, patch, update},
+};
+use kanon_core::{Object, Operation, UserInfo};
+use kanon_store::Entry;
+use serde_json::Value;
+
+use super::read;
+use crate::{
+    admission::Attributes,
+    core::{Core, stamp},
+    reply::Reply,
+    service::Asked,
+    storage::WriteError,
+};
+
+/// How often a write is prepared again when the store moved on and the client named no version. Each time somebody
+/// else's write went through, so this ends for all; the bound is for a client among hundreds on one object.
+const TRIES: usize = 64;
+/// How often another name is generated (upstream: seven retries).
+const NAMES: usize = 8;
+
+/// Why a prepared write was not carried out.
+pub(crate) enum Refused {
+    /// The store holds another state than expected.
+    Moved(Option<Arc<Entry>>),
+    /// Anything else.
+    Error(ApiError),
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Refused {
+        Refused::Error(error)
+    }
+}
+
+/// What a write led to.
+pub(crate) enum Done {
+    /// The object as stored.
+    Entry(Arc<Entry>),
+    /// The object in the request's version: of dry runs and removals.
+    Value(Value),
+}
+
+/// What a carried out write shows.
+pub(crate) struct Carried {
+    pub(crate) done: Done,
+    pub(crate) part: Part,
+    pub(crate) created: bool,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Core {
+    /// Takes a prepared write through admission into the store.
+    pub(crate) async fn carry_out(
+        &self,
+        user: &UserInfo,
+        ctx: &Context<'_>,
+        prepared: Prepared,
+    ) -> Result<Carried, Refused> {
+        let created = prepared.operation == Operation::Create;
+        let options = ctx.options.to_value(if created { "CreateOptions" } else { "UpdateOptions" });
+        let kind = prepared.kind(ctx.resource);
+        let attributes = Attributes {
+            operation: prepared.operation,
+            resource: ctx.resource,
+            address: ctx.address,
+            kind: &kind,
+            options: &options,
+            dry_run: ctx.options.dry_run,
+            user,
+        };
+        let mut warnings = prepared.warnings.clone();
+        let mutated = self
+            .mutate(&attributes, prepared.object.clone(), prepared.old_object.as_ref(), &mut warnings)
+            .await?;
+        let Finished { object, old_object, outcome, part } = prepared.finish(ctx, mutated, &stamp())?;
+        self.validate(&attributes, Some(&object), old_object.as_ref(), &mut warnings).await?;
+        let done = match outcome {
+            Outcome::Store(write) => Done::Entry(self.store(write).await?),
+            Outcome::Unchanged(entry) => Done::Entry(entry),
+            Outcome::DryRun(value) => Done::Value(value),
+            Outcome::Remove(write, value) => {
+                self.store(write).await?;
+                Done::Value(value)
+            }
+        };
+        Ok(Carried { done, part, created, warnings })
+    }
+
+    pub(crate) async fn store(&self, write: kanon_store::Write) -> Result<Arc<Entry>, Refused> {
+        match self.storage.write(write).await {
+            Ok(staged) => Ok(staged.entry),
+            Err(WriteError::Rejected(current)) => Err(Refused::Moved(current)),
+            Err(error @ WriteError::Failed(_)) => Err(Refused::Error(error.into())),
+        }
+    }
+}
+
+/// POST to a collection.
+pub(crate) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
+    let Resolved { resource, address, .. } = target;
+    let options = asked.info.write_options("CreateOptions")?;
+    let ctx = Context { resource, address, options: &options, now: core.now().wall };
+    // A form that cannot be answered is refused before anything is written.
+    negotiate::answer(&asked.info.accept)?;
+    let body = decode::object(resource, &asked.info.content_type, &asked.body)?;
+    let name = body.value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    core.storage.read(|memory| namespace::check(memory, resource, address.object_namespace(), &name))?;
+    let tries = if name.is_empty() { NAMES } else { 1 };
+    for _ in 1..tries {
+        match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body.clone())?).await {
+            Ok(carried) => return answer(core, asked, target, carried),
+            Err(Refused::Moved(_)) => {}
+            Err(Refused::Error(error)) => return Err(error),
+        }
+    }
+    match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body)?).await {
+        Ok(carried) => answer(core, asked, target, carried),
+        Err(Refused::Moved(current)) => {
+            let name = current.map(|it| it.object.str_at(&["metadata", "name"]).to_owned()).unwrap_or(name);
+            Err(ApiError::already_exists(&resource.group_resource(), &name))
+        }
+        Err(Refused::Error(error)) => Err(error),
+    }
+}
+
+/// PUT of an object or a part of it.
+pub(crate) async fn update(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
+    let Resolved { resource, address, .. } = target;
+    let options = asked.info.write_options("UpdateOptions")?;
+    negotiate::answer(&asked.info.accept)?;
+    let body = match Part::of(&address.subresource) {
+        Some(Part::Scale) => {
+            let gvk = resource.subresource("scale").map(|it| it.gvk.clone()).unwrap_or_default();
+            decode::part(&gvk, &asked.info.content_type, &asked.body)?
+        }
+        _ => decode::object(resource, &asked.info.content_type, &asked.body)?,
+    };
+    retried(core, asked, target, &options, |ctx, current| update::prepare(ctx, body.clone(), current)).await
+}
+
+/// PATCH of an object or a part of it, apply included.
+pub(crate) async fn patch(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
+    let Resolved { resource, address, .. } = target;
+    let kind = negotiate::patch(&asked.info.content_type, resource.builtin_kind().is_some())?;
+    let options = asked.info.write_options("PatchOptions")?;
+    negotiate::answer(&asked.info.accept)?;
+    let patch = patch::Patch::decode(kind, &asked.body, &resource.gvk.kind)?;
+    if kind == PatchType::Apply {
+        core.storage.read(|memory| {
+            let current = memory.get(&resource.key(&address.namespace, &address.name));
+            if current.is_some() {
+                return Ok(());
+            }
+            namespace::check(memory, resource, address.object_namespace(), &address.name)
+        })?;
+    }
+    retried(core, asked, target, &options, |ctx, current| patch::prepare(ctx, &patch, current)).await
+}
+
+/// Prepares from the current state and carries out, again while somebody else is faster.
+async fn retried(
+    core: &Core,
+    asked: &Asked,
+    target: &Resolved,
+    options: &WriteOptions,
+    prepare: impl Fn(&Context<'_>, Option<&Arc<Entry>>) -> Result<Prepared>,
+) -> Result<Reply> {
+    let Resolved { resource, address, .. } = target;
+    let ctx = Context { resource, address, options, now: core.now().wall };
+    let key = resource.key(address.object_namespace(), &address.name);
+    let mut current = core.storage.get(&key);
+    let conflict = || ApiError::conflict(&resource.group_resource(), &address.name);
+    for _ in 0..TRIES {
+        let prepared = prepare(&ctx, current.as_ref())?;
+        let conditional = prepared.is_conditional;
+        match core.carry_out(&asked.user, &ctx, prepared).await {
+            Ok(carried) => return answer(core, asked, target, carried),
+            Err(Refused::Moved(_)) if conditional => return Err(conflict()),
+            Err(Refused::Moved(moved)) => current = moved,
+            Err(Refused::Error(error)) => return Err(error),
+        }
+    }
+    Err(conflict())
+}
+
+/// The written object as the client wants to see it.
+fn answer(core: &Core, asked: &Asked, target: &Resolved, carried: Carried) -> Result<Reply> {
+    let Carried { done, part, created, warnings } = carried;
+    let resource = &target.resource;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let object = match (done, part) {
+        (Done::Entry(entry), Part::Scale) => {
+            let parent = write::served_value(resource, &entry.object);
+            return Ok(super::json(asked, status, &write::scale::of(resource, &parent)?)?.warn(warnings));
+        }
+        (Done::Value(value), Part::Scale) => return Ok(super::json(asked, status, &value)?.warn(warnings)),
+        (Done::Entry(entry), _) => entry.object.clone(),
+        (Done::Value(value), _) => stored(resource, value),
+    };
+    Ok(read::one(core, asked, resource, status, &object)?.warn(warnings))
+}
+
+/// An object of the request's version in its stored form.
+pub(super) fn stored(resource: &Resource, mut value: Value) -> Object {
+    resource.to_stored(&mut value);
+    Object::from_value(&value)
+}
+
+/// A value as body text.
+pub(crate) fn text(value: &Value) -> Bytes {
+    value.to_string().into()
+}

@@ -1,0 +1,56 @@
+//! `/metrics`: a few figures in Prometheus' text format.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+/// Figures of the server.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    /// Answers by verb and status.
+    requests: Mutex<BTreeMap<(String, u16), u64>>,
+    watches: AtomicI64,
+}
+
+impl Metrics {
+    /// Counts an answer. Verbs are a closed set, but for methods that nobody knows.
+    pub(crate) fn count(&self, verb: &str, status: u16) {
+        let verb = if verb.len() > 16 { "other" } else { verb };
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        match requests.get_mut(&(verb.to_owned(), status)) {
+            Some(count) => *count += 1,
+            None => {
+                requests.insert((verb.to_owned(), status), 1);
+            }
+        }
+    }
+
+    pub(crate) fn watch_began(&self) {
+        self.watches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn watch_ended(&self) {
+        self.watches.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The text, with what the store says of itself.
+    pub(crate) fn render(&self, revision: u64, objects: usize) -> String {
+        let mut text = String::from("# TYPE apiserver_request_total counter\n");
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((verb, status), count) in requests.iter() {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "apiserver_request_total{{verb=\"{verb}\",code=\"{status}\"}} {count}");
+        }
+        let watches = self.watches.load(Ordering::Relaxed);
+        let _ = writeln!(text, "# TYPE apiserver_longrunning_requests gauge");
+        let _ = writeln!(text, "apiserver_longrunning_requests{{verb=\"watch\"}} {watches}");
+        let _ = writeln!(text, "# TYPE kanon_store_revision gauge\nkanon_store_revision {revision}");
+        let _ = writeln!(text, "# TYPE apiserver_storage_objects gauge\napiserver_storage_objects {objects}");
+        text
+    }
+}

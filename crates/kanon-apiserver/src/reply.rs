@@ -1,0 +1,167 @@
+//! An answer on its way out: status, media type, warnings, body; and failures as `Status`.
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{self, HeaderName},
+};
+use kanon_apimachinery::{negotiate::Encoding, request::RequestInfo, status::ApiError};
+use serde_json::Value;
+
+use crate::body::Body;
+
+const JSON: &str = "application/json";
+/// Bytes of all warnings of an answer together, at most: clients bound their headers.
+const WARNINGS_MAX: usize = 4096;
+
+/// An answer before its headers are written.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) body: Body,
+}
+
+impl Reply {
+    /// An answer in one piece.
+    pub(crate) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+        Reply { status, content_type, headers: Vec::new(), warnings: Vec::new(), body: Body::whole(body) }
+    }
+
+    /// JSON text, written as the client wants it.
+    pub(crate) fn json(status: StatusCode, encoding: Encoding, pretty: bool, text: Bytes) -> Reply {
+        let body = match (encoding, pretty) {
+            (Encoding::Json, false) => text,
+            (Encoding::Json, true) => indent(&text),
+            (Encoding::Yaml, _) => yaml(&text),
+        };
+        Reply::new(status, encoding.content_type(), body)
+    }
+
+    /// Plain text.
+    pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+        Reply::new(status, "text/plain; charset=utf-8", body)
+    }
+
+    /// A failure, in the encoding that the client accepts; unknown paths answer plain text, as upstream does.
+    pub(crate) fn failure(error: &ApiError, info: Option<&RequestInfo>) -> Reply {
+        if *error == ApiError::no_such_path() {
+            return Reply::text(StatusCode::NOT_FOUND, "404 page not found\n");
+        }
+        let status = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let wants_yaml = info.is_some_and(|it| it.accept.starts_with(Encoding::Yaml.content_type()));
+        let encoding = if wants_yaml { Encoding::Yaml } else { Encoding::Json };
+        let mut reply = Reply::json(status, encoding, info.is_some_and(RequestInfo::is_pretty), error.body());
+        if let Some(seconds) = error.details.as_ref().and_then(|it| it.retry_after) {
+            reply.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        reply
+    }
+
+    /// The same answer with a header.
+    #[must_use]
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Reply {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same answer with warnings for the user.
+    #[must_use]
+    pub(crate) fn warn(mut self, warnings: impl IntoIterator<Item = String>) -> Reply {
+        self.warnings.extend(warnings);
+        self
+    }
+
+    /// The answer as it goes out, with what every answer has.
+    pub(crate) fn into_response(self, audit_id: &str) -> Response<Body> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        if let Ok(id) = HeaderValue::from_str(audit_id) {
+            headers.insert(HeaderName::from_static("audit-id"), id);
+        }
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
+        let mut left = WARNINGS_MAX;
+        for warning in self.warnings {
+            let value = warning_value(&warning);
+            left = left.saturating_sub(value.len());
+            if let (true, Ok(value)) = (left > 0, HeaderValue::from_str(&value)) {
+                headers.append(header::WARNING, value);
+            }
+        }
+        response
+    }
+}
+
+/// `299 - "text"`, with what would end the text or the header taken care of.
+fn warning_value(text: &str) -> String {
+    let mut value = String::from("299 - \"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => value.extend(['\\', letter]),
+            it if it.is_control() => value.push(' '),
+            it => value.push(it),
+        }
+    }
+    value.push('"');
+    value
+}
+
+fn indent(text: &Bytes) -> Bytes {
+    let value: Option<Value> = serde_json::from_slice(text).ok();
+    let pretty = value.and_then(|it| serde_json::to_vec_pretty(&it).ok());
+    pretty.map_or_else(
+        || text.clone(),
+        |mut it| {
+            it.push(b'\n');
+            it.into()
+        },
+    )
+}
+
+fn yaml(text: &Bytes) -> Bytes {
+    let value: Option<Value> = serde_json::from_slice(text).ok();
+    // What cannot be written as YAML goes out as JSON, which is YAML too.
+    value.and_then(|it| serde_saphyr::to_string(&it).ok()).map_or_else(|| text.clone(), Bytes::from)
+}
+
+/// The media type of JSON answers.
+pub(crate) fn json_type() -> &'static str {
+    JSON
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_status_objects_and_unknown_paths_text() {
+        let reply = Reply::failure(&ApiError::too_many_requests("slow down", Some(3)), None).into_response("id");
+        assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (429, "3"));
+        assert_eq!(reply.headers()["content-type"], JSON);
+        assert_eq!(reply.headers()["audit-id"], "id");
+        let reply = Reply::failure(&ApiError::no_such_path(), None);
+        assert_eq!((reply.status.as_u16(), reply.content_type), (404, "text/plain; charset=utf-8"));
+    }
+
+    #[test]
+    fn warnings_are_quoted_and_bounded() {
+        let reply = Reply::text(StatusCode::OK, "").warn(["unknown field \"a\"".to_owned(), "x".repeat(5000)]);
+        let response = reply.into_response("");
+        let warnings: Vec<_> = response.headers().get_all(header::WARNING).iter().collect();
+        assert_eq!(warnings, [r#"299 - "unknown field \"a\"""#]);
+    }
+
+    #[test]
+    fn the_client_chooses_how_json_is_written() {
+        let text = Bytes::from_static(br#"{"a":[1]}"#);
+        assert_eq!(indent(&text), "{\n  \"a\": [\n    1\n  ]\n}\n");
+        assert_eq!(Reply::json(StatusCode::OK, Encoding::Yaml, false, text).content_type, "application/yaml");
+    }
+}

@@ -1,0 +1,193 @@
+//! The way of a request: who asks, what for, may they, then the handler; every failure comes out as a `Status`.
+//!
+//! [`ApiService`] is a `hyper` service for the listener and a `tower` service for clients in the same process.
+
+use std::{
+    convert::Infallible,
+    error::Error as StdError,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header, request::Parts};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use kanon_apimachinery::{
+    decode::BODY_MAX,
+    request::{RequestInfo, Target, Verb},
+    status::ApiError,
+};
+use kanon_core::UserInfo;
+use kanon_net::Peer;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::{access, body::Body, core::Core, handlers, reply::Reply};
+
+/// How long a request other than a watch may take (kube-apiserver's `--request-timeout` default).
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// How long a client may take to send its body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+type AnyError = Box<dyn StdError + Send + Sync>;
+
+/// The API server without its socket. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiService {
+    core: Arc<Core>,
+    /// Who every request is from; without it the request says so.
+    user: Option<Arc<UserInfo>>,
+}
+
+/// A request whose head is understood, with all of its body.
+pub(crate) struct Asked {
+    pub(crate) info: RequestInfo,
+    pub(crate) user: UserInfo,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
+    /// `Audit-Id`, and the uid of admission reviews.
+    pub(crate) id: String,
+}
+
+impl ApiService {
+    pub(crate) fn new(core: Arc<Core>) -> ApiService {
+        ApiService { core, user: None }
+    }
+
+    /// The same service for one user of this process, without certificates or tokens.
+    #[must_use]
+    pub fn acting_as(&self, user: UserInfo) -> ApiService {
+        ApiService { core: Arc::clone(&self.core), user: Some(Arc::new(user)) }
+    }
+
+    /// Answers a request. Never fails: failures are answers too.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+        B::Error: Into<AnyError>,
+    {
+        let (parts, body) = request.into_parts();
+        let given = parts.headers.get("audit-id").and_then(|it| it.to_str().ok()).filter(|it| it.len() <= 64);
+        let id = given.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+        let is_head = parts.method == Method::HEAD;
+        let info = RequestInfo::parse(&parts.method, parts.uri.path(), parts.uri.query(), &parts.headers);
+        let (verb, reply) = match info {
+            Err(error) => ("none".to_owned(), Reply::failure(&error, None)),
+            Ok(info) => {
+                let verb = info.verb();
+                (verb, self.ask(info, parts, body, id.clone()).await)
+            }
+        };
+        self.core.metrics.count(&verb, reply.status.as_u16());
+        let mut response = reply.into_response(&id);
+        if is_head {
+            *response.body_mut() = Body::default();
+        }
+        response
+    }
+
+    async fn ask<B>(&self, info: RequestInfo, parts: Parts, body: B, id: String) -> Reply
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+        B::Error: Into<AnyError>,
+    {
+        let is_watch = matches!(info.target, Target::Resource(Verb::Watch, _));
+        let shown = info.clone();
+        let work = async {
+            // A body is read only for whom it may concern.
+            let user = self.user(&info, &parts)?;
+            let body = read(&parts, body).await?;
+            let asked = Asked { info, user, headers: parts.headers, body, id };
+            handlers::handle(&self.core, asked).await
+        };
+        let done = if is_watch { Ok(work.await) } else { timeout(REQUEST_TIME, work).await };
+        match done {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => Reply::failure(&error, Some(&shown)),
+            Err(_) => Reply::failure(&overdue(), Some(&shown)),
+        }
+    }
+
+    /// Who asks, and may they?
+    fn user(&self, info: &RequestInfo, parts: &Parts) -> Result<UserInfo, ApiError> {
+        let user = match &self.user {
+            Some(user) => UserInfo::clone(user),
+            None => {
+                let peer = parts.extensions.get::<Arc<Peer>>().map(|it| &**it);
+                access::authenticate(&parts.headers, peer, &self.core.tokens, |token| self.core.verify_token(token))?
+            }
+        };
+        let user = match access::impersonation(&parts.headers)? {
+            None => user,
+            Some(wanted) => {
+                for need in &wanted.needs {
+                    self.core.authorize_impersonation(&user, need)?;
+                }
+                wanted.user
+            }
+        };
+        self.core.authorize(&user, info)?;
+        Ok(user)
+    }
+}
+
+fn overdue() -> ApiError {
+    ApiError::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout")
+}
+
+/// The whole body, within its bounds of size and time.
+async fn read<B>(parts: &Parts, body: B) -> Result<Bytes, ApiError>
+where
+    B: hyper::body::Body<Data = Bytes> + Send,
+    B::Error: Into<AnyError>,
+{
+    if parts.method == Method::GET || parts.method == Method::HEAD {
+        return Ok(Bytes::new());
+    }
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|it| it > BODY_MAX) {
+        return Err(ApiError::too_large(BODY_MAX));
+    }
+    match timeout(BODY_TIME, Limited::new(body, BODY_MAX).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_MAX)),
+        Ok(Err(error)) => Err(ApiError::bad_request(format!("the body of the request broke off: {error}"))),
+        Err(_) => Err(ApiError::new(408, "RequestTimeout", "the body of the request did not arrive in time")),
+    }
+}
+
+impl<B> hyper::service::Service<Request<B>> for ApiService
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<AnyError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.handle(request).await) })
+    }
+}
+
+impl<B> tower_service::Service<Request<B>> for ApiService
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<AnyError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        hyper::service::Service::call(&*self, request)
+    }
+}

@@ -1,0 +1,81 @@
+//! A server for tests: in memory, on a free loopback port, up within milliseconds, gone when it is dropped.
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use kanon_core::{Mono, Now};
+use kanon_lang::Language;
+use kanon_net::{Authority, Validity};
+
+use crate::{
+    config::Config,
+    core::Clock,
+    server::{ApiServer, Running, StartError},
+    storage::Place,
+};
+
+/// The real clock.
+pub fn clock() -> Clock {
+    let started = Instant::now();
+    Arc::new(move || Now::new(Timestamp::now(), Mono(started.elapsed())))
+}
+
+/// A running server with everything that a client needs.
+pub struct TestServer {
+    running: Running,
+}
+
+impl TestServer {
+    /// Starts an empty server in memory.
+    ///
+    /// # Errors
+    /// No free port, no randomness.
+    pub async fn start(cel: Arc<dyn Language>) -> Result<TestServer, StartError> {
+        TestServer::start_with(cel, |_| {}).await
+    }
+
+    /// Starts a server after `adjust` changed its configuration.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub async fn start_with(
+        cel: Arc<dyn Language>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<TestServer, StartError> {
+        let clock = clock();
+        let validity = Validity::starting(clock().wall, SignedDuration::from_hours(24));
+        let authority = Arc::new(Authority::create("kanon-test", validity)?);
+        let mut config = Config::new(Place::Memory, authority, cel, clock);
+        adjust(&mut config);
+        Ok(TestServer { running: ApiServer::start(config).await? })
+    }
+
+    /// Starts a server that keeps its objects in a folder.
+    ///
+    /// # Errors
+    /// A folder that cannot be used.
+    pub async fn start_in(cel: Arc<dyn Language>, folder: impl Into<PathBuf>) -> Result<TestServer, StartError> {
+        let place = Place::Folder(folder.into());
+        TestServer::start_with(cel, |config| config.place = place).await
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        self.running.url()
+    }
+
+    /// An administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> String {
+        self.running.admin_kubeconfig()
+    }
+
+    /// The server itself.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Stops it in good order.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
