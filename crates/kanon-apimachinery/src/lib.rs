@@ -1,14 +1,21 @@
 //! The embedded API server's brain: what a Kubernetes API server answers, request by request (spec/kubernetes-api.md), as
 //! pure functions over `kanon-store`'s memory. Time, uids and random suffixes come in as arguments; sockets, threads and
 //! the writer's loop are `kanon-apiserver`'s.
+//!
+//! A request's way: [`request`] reads its head, [`rbac`] says who may, [`request::RequestInfo::resolve`] finds the
+//! [`resource`]; reads end in [`list`], [`watch`] or [`table`], writes go through [`decode`] and the stages of [`write`](mod@write)
+//! with [`admission`] in between. Every failure is a [`status::ApiError`].
 
 pub mod admission;
 pub mod crd;
 pub mod decode;
+pub mod discovery;
 mod events;
-mod meta;
 pub mod lifecycle;
+pub mod list;
+mod meta;
 pub mod negotiate;
+pub mod openapi;
 pub mod rbac;
 pub mod request;
 pub mod resource;
@@ -16,10 +23,10 @@ pub mod reviews;
 pub mod selector;
 mod shape;
 pub mod status;
+pub mod table;
 pub mod version;
+pub mod watch;
 pub mod write;
-
-// NOTE (remove when done): admission, rbac, reviews, lifecycle, version are being written by a second author; write all others.
 
 #[cfg(test)]
 mod testing;

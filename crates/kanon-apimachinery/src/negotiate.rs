@@ -166,8 +166,7 @@ pub fn body(content_type: &str) -> Result<BodyType> {
 /// 415 for other types.
 pub fn patch(content_type: &str, strategic: bool) -> Result<PatchType> {
     let refused = || {
-        let accepted: Vec<&str> =
-            PATCHES.into_iter().filter(|it| strategic || !it.contains("strategic")).collect();
+        let accepted: Vec<&str> = PATCHES.into_iter().filter(|it| strategic || !it.contains("strategic")).collect();
         ApiError::unsupported_media_type(&accepted)
     };
     match essence(content_type).as_str() {
@@ -256,10 +255,7 @@ mod tests {
             ("application/json;as=Table;v=v2;g=meta.k8s.io,application/json", json(Form::Object)),
             ("application/vnd.kubernetes.protobuf,application/json", json(Form::Object)),
             ("application/vnd.kubernetes.protobuf", None),
-            (
-                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
-                json(Form::Partial(MetaVersion::V1)),
-            ),
+            ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", json(Form::Partial(MetaVersion::V1))),
             ("application/json;q=0.5, application/yaml", Some(Answer { encoding: Encoding::Yaml, form: Form::Object })),
             ("text/html", None),
         ] {

@@ -1,6 +1,5 @@
 //! A resource's schema at work: what is dropped, filled in and refused. The one place where built-in and custom kinds part.
 
-use kanon_schema::Schema;
 use serde_json::Value;
 
 use crate::{
@@ -25,7 +24,7 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
 /// Everything that the kind's own rules refuse; metadata is checked elsewhere (`crate::meta`).
 pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let errors = match &resource.origin {
-        Origin::Builtin(kind) => kanon_kinds::validate(kind, object, old),
+        Origin::Builtin(kind) => kanon_kinds::validate_kind(kind, object, old),
         Origin::Custom(custom) => match old {
             Some(old) => custom.validator.validate_update(object, old),
             None => custom.validator.validate(object),
@@ -59,20 +58,4 @@ pub(crate) fn findings(unknown: &[String], duplicates: &[String]) -> Vec<String>
     let duplicates = duplicates.iter().map(|it| format!("duplicate field {it:?}"));
     let unknown = unknown.iter().map(|it| format!("unknown field {it:?}"));
     duplicates.chain(unknown).collect()
-}
-
-/// The same for a body of a subresource.
-pub(crate) fn checked_part(
-    schema: &Schema,
-    kind: &str,
-    value: &mut Value,
-    duplicates: &[String],
-    validation: FieldValidation,
-) -> Result<Vec<String>> {
-    let findings = findings(&kanon_schema::prune(schema, value), duplicates);
-    match validation {
-        FieldValidation::Strict if !findings.is_empty() => Err(ApiError::strict_decoding(kind, "v1", &findings)),
-        FieldValidation::Strict | FieldValidation::Ignore => Ok(Vec::new()),
-        FieldValidation::Warn => Ok(findings),
-    }
 }

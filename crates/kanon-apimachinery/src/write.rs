@@ -10,8 +10,8 @@
 pub mod create;
 pub mod delete;
 mod finish;
-pub mod namespace;
 mod managed;
+pub mod namespace;
 pub mod patch;
 pub mod scale;
 pub mod update;

@@ -33,7 +33,11 @@ impl TakenNames {
 
 fn resource_names(names: &Value) -> impl Iterator<Item = &str> {
     let short = names["shortNames"].as_array().into_iter().flatten();
-    [&names["plural"], &names["singular"]].into_iter().chain(short).filter_map(Value::as_str).filter(|it| !it.is_empty())
+    [&names["plural"], &names["singular"]]
+        .into_iter()
+        .chain(short)
+        .filter_map(Value::as_str)
+        .filter(|it| !it.is_empty())
 }
 
 fn kind_names(names: &Value) -> impl Iterator<Item = &str> {
@@ -83,7 +87,9 @@ pub fn establish(crd: &Value, taken: &TakenNames, now: &str) -> Option<Value> {
     let (accepted, problem) = accept(wanted, &status["acceptedNames"], taken, owner);
     status["acceptedNames"] = accepted;
     let names = match &problem {
-        None => json!({"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found", "lastTransitionTime": now}),
+        None => {
+            json!({"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found", "lastTransitionTime": now})
+        }
         Some((reason, message)) => {
             json!({"type": "NamesAccepted", "status": "False", "reason": reason, "message": message, "lastTransitionTime": now})
         }
@@ -92,8 +98,12 @@ pub fn establish(crd: &Value, taken: &TakenNames, now: &str) -> Option<Value> {
     let was = condition(&status, "Established").is_some_and(|it| it["status"] == "True");
     if !was {
         let established = match problem {
-            None => json!({"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted", "lastTransitionTime": now}),
-            Some(_) => json!({"type": "Established", "status": "False", "reason": "NotAccepted", "message": "not all names are accepted", "lastTransitionTime": now}),
+            None => {
+                json!({"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted", "lastTransitionTime": now})
+            }
+            Some(_) => {
+                json!({"type": "Established", "status": "False", "reason": "NotAccepted", "message": "not all names are accepted", "lastTransitionTime": now})
+            }
         };
         set_condition(&mut status, established);
     }
@@ -104,7 +114,11 @@ pub fn establish(crd: &Value, taken: &TakenNames, now: &str) -> Option<Value> {
 fn accept(wanted: &Value, had: &Value, taken: &TakenNames, owner: &str) -> (Value, Option<(&'static str, String)>) {
     let mut accepted = json!({});
     let mut problem = None;
-    let mut claim = |field: &'static str, reason: &'static str, value: &Value, names: Vec<&str>, space: &BTreeMap<String, String>| {
+    let mut claim = |field: &'static str,
+                     reason: &'static str,
+                     value: &Value,
+                     names: Vec<&str>,
+                     space: &BTreeMap<String, String>| {
         let clash = names.iter().find(|name| space.get(**name).is_some_and(|it| it != owner));
         match clash {
             None if !value.is_null() => accepted[field] = value.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kanon_core::{GroupVersionKind, Scope};
 use kanon_kinds::{NameRule, Subresource};
-use kanon_schema::{Schema, Validator};
+use kanon_schema::{JsonPath, Schema, Validator};
 use serde_json::Value;
 
 use super::{is_established, storage_version, versions};
@@ -107,6 +107,7 @@ fn column(value: &Value) -> CustomColumn {
         format: text("format"),
         description: text("description"),
         priority: value["priority"].as_i64().unwrap_or_default(),
+        path: JsonPath::parse(&text("jsonPath")).ok(),
         json_path: text("jsonPath"),
     }
 }

@@ -39,10 +39,14 @@ fn names_are_accepted_once() {
     taken.add(&crd);
     let mut other = gates();
     other["metadata"]["name"] = json!("doors.policy.example.io");
-    other["spec"]["names"] = json!({"plural": "doors", "singular": "door", "kind": "Door", "listKind": "DoorList", "shortNames": ["gt"]});
+    other["spec"]["names"] =
+        json!({"plural": "doors", "singular": "door", "kind": "Door", "listKind": "DoorList", "shortNames": ["gt"]});
     let status = establish(&other, &taken, "t1").unwrap();
     let conditions = status["conditions"].as_array().unwrap();
-    assert_eq!((&conditions[0]["status"], &conditions[0]["message"]), (&json!("False"), &json!(r#""gt" is already in use"#)));
+    assert_eq!(
+        (&conditions[0]["status"], &conditions[0]["message"]),
+        (&json!("False"), &json!(r#""gt" is already in use"#))
+    );
     assert_eq!(conditions[1]["reason"], "NotAccepted");
     other["status"] = status;
     assert!(resources(&other).is_empty());

@@ -122,7 +122,9 @@ fn column_fits(place: &str, column: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::required(&format!("{place}.name"), ""));
     }
     match text(column, "type") {
-        "" => causes.push(Cause::required(&format!("{place}.type"), "must be one of boolean,date,integer,number,string")),
+        "" => {
+            causes.push(Cause::required(&format!("{place}.type"), "must be one of boolean,date,integer,number,string"))
+        }
         kind if !COLUMN_TYPES.contains(&kind) => {
             let detail = "must be one of boolean,date,integer,number,string";
             causes.push(Cause::invalid(&format!("{place}.type"), &kind.into(), detail));

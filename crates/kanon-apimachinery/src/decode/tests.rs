@@ -15,7 +15,11 @@ fn duplicates_are_found_with_their_paths() {
         ),
     ] {
         let body = json(text.as_bytes(), "X").unwrap();
-        assert_eq!((body.value, body.duplicates), (value, duplicates.into_iter().map(str::to_owned).collect()), "{text}");
+        assert_eq!(
+            (body.value, body.duplicates),
+            (value, duplicates.into_iter().map(str::to_owned).collect()),
+            "{text}"
+        );
     }
 }
 
@@ -38,7 +42,13 @@ fn fails(kind: &str, builtin: bool, mut value: Value) -> (u16, String) {
 fn kind_and_version_must_fit() {
     for (kind, builtin, value, code, message) in [
         ("Pod", true, json!({}), 0, r#"{"apiVersion":"v1","kind":"Pod"}"#),
-        ("Gate", false, json!({"apiVersion": "x.io/v1", "kind": "Gate"}), 0, r#"{"apiVersion":"x.io/v1","kind":"Gate"}"#),
+        (
+            "Gate",
+            false,
+            json!({"apiVersion": "x.io/v1", "kind": "Gate"}),
+            0,
+            r#"{"apiVersion":"x.io/v1","kind":"Gate"}"#,
+        ),
         (
             "Gate",
             false,

@@ -40,7 +40,7 @@ fn deleted_objects_get_no_new_finalizers() {
     let old = json!({"metadata": {"name": "a", "deletionTimestamp": "t", "finalizers": ["x.io/a"]}});
     let mut new = old.clone();
     new["metadata"]["finalizers"] = json!(["x.io/a", "x.io/b"]);
-    let causes = validate_update(&crate::testing::gates(), &new, &old);
+    let causes = validate_update(&new, &old);
     assert_eq!(
         causes[0].to_string(),
         r#"metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"x.io/b"}"#

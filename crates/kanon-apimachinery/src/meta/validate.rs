@@ -8,12 +8,9 @@ use crate::{
     status::Cause,
 };
 
-/// What is wrong with the metadata of a new object whose name is already made. Of built-in kinds `kanon_kinds::validate` says it.
+/// What is wrong with the metadata of a new object whose name is already made.
 pub(crate) fn validate_create(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    if resource.builtin_kind().is_some() {
-        return causes;
-    }
     let (name, prefix) = (text(object, "name"), text(object, "generateName"));
     if !prefix.is_empty() {
         causes.extend(name_causes(resource.name_rule, "metadata.generateName", prefix, true));
@@ -30,10 +27,9 @@ pub(crate) fn validate_create(resource: &Resource, object: &Value) -> Vec<Cause>
 }
 
 /// What is wrong with the metadata of a changed object. What only the server writes is already as before.
-pub(crate) fn validate_update(resource: &Resource, object: &Value, old: &Value) -> Vec<Cause> {
+pub(crate) fn validate_update(object: &Value, old: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    let names: &[&str] = if resource.builtin_kind().is_some() { &[] } else { &["name", "namespace"] };
-    for name in names {
+    for name in ["name", "namespace"] {
         if text(object, name) != text(old, name) {
             let value = text(object, name).into();
             causes.push(Cause::invalid(&format!("metadata.{name}"), &value, "field is immutable"));
@@ -50,7 +46,7 @@ pub(crate) fn validate_update(resource: &Resource, object: &Value, old: &Value) 
             causes.push(Cause::forbidden("metadata.finalizers", &detail));
         }
     }
-    if resource.builtin_kind().is_none() && object["metadata"] != old["metadata"] {
+    if object["metadata"] != old["metadata"] {
         validate_common(object, &mut causes);
     }
     causes

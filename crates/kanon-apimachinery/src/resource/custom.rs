@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_schema::{Schema, Validator};
+use kanon_schema::{JsonPath, Schema, Validator};
 
 /// What is known of a custom kind's version besides what every resource has.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Custom {
 }
 
 /// One printed column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CustomColumn {
     /// Heading.
     pub name: String,
@@ -38,6 +38,8 @@ pub struct CustomColumn {
     pub priority: i64,
     /// kubectl's JSONPath below the object.
     pub json_path: String,
+    /// The same, compiled; `None` when it cannot be, and then the cell is empty.
+    pub path: Option<JsonPath>,
 }
 
 /// Where a custom kind keeps what `/scale` shows: dotted paths such as `.spec.replicas`.

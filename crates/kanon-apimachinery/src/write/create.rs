@@ -6,8 +6,7 @@ use serde_json::Value;
 use super::{Context, Part, Prepared, managed};
 use crate::{
     decode::Body,
-    meta,
-    shape,
+    meta, shape,
     status::{ApiError, Result},
 };
 

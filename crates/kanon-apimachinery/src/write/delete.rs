@@ -74,7 +74,8 @@ pub fn plan(
 
 fn check_preconditions(resource: &Resource, address: &Address, options: &DeleteOptions, entry: &Entry) -> Result<()> {
     let found = |name: &str| entry.object.str_at(&["metadata", name]).to_owned();
-    let wanted = [("UID", &options.uid, found("uid")), ("ResourceVersion", &options.resource_version, found("resourceVersion"))];
+    let wanted =
+        [("UID", &options.uid, found("uid")), ("ResourceVersion", &options.resource_version, found("resourceVersion"))];
     for (field, wanted, found) in wanted {
         if let Some(wanted) = wanted.as_deref().filter(|it| *it != found) {
             let (what, kind) = (resource.group_resource(), &resource.gvk.kind);

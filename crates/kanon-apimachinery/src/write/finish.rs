@@ -4,7 +4,10 @@ use kanon_core::Operation;
 use kanon_store::{Change, Expect, Write};
 use serde_json::Value;
 
-use super::{Context, Finished, Old, Outcome, Part, Prepared, Stamp, create, draft, managed, namespace, put, scale, timestamp, update};
+use super::{
+    Context, Finished, Old, Outcome, Part, Prepared, Stamp, create, draft, managed, namespace, put, scale, timestamp,
+    update,
+};
 use crate::{
     meta, shape,
     status::{ApiError, Cause, Result},
@@ -37,8 +40,11 @@ fn created(ctx: &Context<'_>, mut object: Value, stamp: &Stamp) -> Result<Finish
     let mut causes = meta::validate_create(ctx.resource, &object);
     causes.extend(kind_causes(ctx, &object, None));
     refuse(ctx, &object, causes)?;
-    let outcome =
-        if ctx.options.dry_run { Outcome::DryRun(object.clone()) } else { Outcome::Store(put(ctx, &object, Expect::Absent)?) };
+    let outcome = if ctx.options.dry_run {
+        Outcome::DryRun(object.clone())
+    } else {
+        Outcome::Store(put(ctx, &object, Expect::Absent)?)
+    };
     Ok(Finished { object, old_object: None, outcome, part: Part::Object })
 }
 
@@ -67,7 +73,7 @@ fn updated(ctx: &Context<'_>, part: Part, old: Old, mutated: Value) -> Result<Fi
         meta::set(&mut object, "managedFields", old.value["metadata"].get("managedFields").cloned());
     }
     count_generation(ctx, &mut object, &old.value);
-    let mut causes = meta::validate_update(ctx.resource, &object, &old.value);
+    let mut causes = meta::validate_update(&object, &old.value);
     causes.extend(kind_causes(ctx, &object, Some(&old.value)));
     refuse(ctx, &object, causes)?;
     let shown = if part == Part::Scale { scale::of(ctx.resource, &object)? } else { object.clone() };

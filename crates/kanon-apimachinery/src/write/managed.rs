@@ -51,7 +51,11 @@ pub(super) fn equal_but_times(new: &Value, old: &Value) -> bool {
     }
     let members = |value: &Value| value.as_object().map(|it| it.len());
     let same_outside = members(new) == members(old)
-        && new.as_object().into_iter().flatten().all(|(name, value)| name == "metadata" || old.get(name) == Some(value));
+        && new
+            .as_object()
+            .into_iter()
+            .flatten()
+            .all(|(name, value)| name == "metadata" || old.get(name) == Some(value));
     same_outside && without_times(new) == without_times(old)
 }
 

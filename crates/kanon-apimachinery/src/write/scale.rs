@@ -73,8 +73,7 @@ pub(super) fn replicas_into(ctx: &Context<'_>, old: &Old, scale: &Value) -> Resu
         value => value.as_i64().filter(|it| i32::try_from(*it).is_ok()).unwrap_or(-1),
     };
     if replicas < 0 {
-        let cause =
-            Cause::invalid("spec.replicas", &scale["spec"]["replicas"], "must be greater than or equal to 0");
+        let cause = Cause::invalid("spec.replicas", &scale["spec"]["replicas"], "must be greater than or equal to 0");
         let gvk = kanon_core::GroupVersionKind::new("autoscaling", "v1", "Scale");
         return Err(ApiError::invalid(&gvk, &ctx.address.name, vec![cause]));
     }
