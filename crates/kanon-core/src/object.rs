@@ -22,6 +22,9 @@ pub struct Object {
     text: Bytes,
     /// See `parse::Indexer` for the layout.
     index: Index,
+    /// Whether any member name is written with escapes; only then a name that is not there in plain spelling is looked
+    /// for again, letter by letter.
+    escaped_names: bool,
 }
 
 impl Object {
@@ -42,7 +45,7 @@ impl Object {
     /// The same object with text and index in allocations of their exact size: what a cache keeps.
     #[must_use]
     pub fn compact(&self) -> Object {
-        Object { text: Bytes::copy_from_slice(&self.text), index: self.index.clone() }
+        Object { text: Bytes::copy_from_slice(&self.text), ..self.clone() }
     }
 
     /// The outermost value.
@@ -90,7 +93,7 @@ impl Object {
 
     /// JSON `null`.
     pub fn null() -> Object {
-        Object { text: Bytes::from_static(b"null"), index: Index::null() }
+        Object { text: Bytes::from_static(b"null"), index: Index::null(), escaped_names: false }
     }
 }
 

@@ -126,7 +126,10 @@ impl<'a> Node<'a> {
 
     /// A string's value where it is written without escapes, as names and most text are.
     pub fn as_plain_str(self) -> Option<&'a str> {
-        self.raw_string().filter(|raw| !raw.contains('\\'))
+        let quoted = &self.text()[self.start()..];
+        let (b'"', rest) = quoted.split_first()? else { return None };
+        let len = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        if rest[len] == b'\\' { None } else { std::str::from_utf8(&rest[..len]).ok() }
     }
 
     /// The member called `name`, of an object.
@@ -145,6 +148,9 @@ impl<'a> Node<'a> {
                 return Some(Node::new(self.object, entry, after + 2));
             }
             entry = self.index().end(entry);
+        }
+        if !self.object.escaped_names {
+            return None;
         }
         // The key may be written with escapes; look at those only now that the plain spelling is not there.
         self.members().find(|(key, _)| matches!(key, Cow::Owned(key) if key.as_bytes() == name)).map(|(_, node)| node)
@@ -190,7 +196,8 @@ impl<'a> Node<'a> {
     pub fn to_object(self) -> Object {
         let (start, end) = (self.start(), self.end());
         let text = self.object.text.slice(start..end);
-        Object { index: self.index().part(self.entry(), self.end_entry(), start, text.len()), text }
+        let index = self.index().part(self.entry(), self.end_entry(), start, text.len());
+        Object { text, index, escaped_names: self.object.escaped_names }
     }
 
     /// The value as a tree, for cold paths.

@@ -110,12 +110,14 @@ pub(super) fn parse(text: Bytes) -> Result<Object, ParseError> {
         kept_from: 0,
         index: Vec::with_capacity(text.len() / 16 + 4),
         open: Vec::with_capacity(16),
+        escapes: 0,
+        escaped_names: false,
     };
     indexer.document()?;
-    let Indexer { compacted, index, .. } = indexer;
+    let Indexer { compacted, index, escaped_names, .. } = indexer;
     let text = compacted.map_or(text, Bytes::from);
     let index = Index::new(&index, text.len());
-    Ok(Object { text, index })
+    Ok(Object { text, index, escaped_names })
 }
 
 /// A container that is still open.
@@ -134,6 +136,9 @@ struct Indexer<'t> {
     kept_from: usize,
     index: Vec<u32>,
     open: Vec<Open>,
+    /// How many escapes were met so far.
+    escapes: usize,
+    escaped_names: bool,
 }
 
 impl Indexer<'_> {
@@ -173,7 +178,9 @@ impl Indexer<'_> {
             if self.peek() != Some(b'"') {
                 return self.fail("expected a member name in double quotes");
             }
+            let escapes = self.escapes;
             self.string()?;
+            self.escaped_names |= self.escapes != escapes;
             self.skip_space();
             if self.peek() != Some(b':') {
                 return self.fail("expected a colon");
@@ -234,6 +241,7 @@ impl Indexer<'_> {
     }
 
     fn escape(&mut self) -> Result<(), ParseError> {
+        self.escapes += 1;
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
