@@ -112,8 +112,11 @@ impl Program for Compiled {
         let result = machine.run();
         let trace = machine.trace.take().unwrap_or_default();
         let result = self.finish(result);
-        let mut last: BTreeMap<(u32, std::cmp::Reverse<u32>), serde_json::Value> =
-            trace.into_iter().map(|(place, value)| (place, value.to_json(arena))).collect();
+        let mut last: BTreeMap<(u32, std::cmp::Reverse<u32>), serde_json::Value> = trace
+            .into_iter()
+            .filter(|it| !is_bulky(it.1))
+            .map(|(place, value)| (place, value.to_json(arena)))
+            .collect();
         if let Err(error) = &result {
             let whole = self.code.spans.get(self.code.root.at()).map_or(Span::default(), |it| it.0);
             let shown = serde_json::json!({ "error": error.message });

@@ -82,7 +82,6 @@ fn texts_of_any_depth_end_in_an_answer() {
                 (0..times.min(3_000)).map(|at| format!("let a{at} = [a, a];")).collect::<String>()
             ),
         ] {
-            eprintln!("{times} {:?}", text.chars().take(30).collect::<String>());
             run(&text);
         }
     }

@@ -16,7 +16,7 @@ pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Val
         Builtin::Flatten => {
             let mut out = Vec::new();
             let items = call.list(machine, 0)?;
-            flatten(machine, call, items, &mut out, 0)?;
+            flatten(machine, items, &mut out, 0)?;
             machine.list(&out)
         }
         Builtin::Reverse => {
@@ -53,17 +53,11 @@ fn concat<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
     Ok(Value::List(machine.arena.alloc_slice_copy(&out)))
 }
 
-fn flatten<'a>(
-    machine: &mut Machine<'a>,
-    call: Call<'a>,
-    items: &[Value<'a>],
-    out: &mut Vec<Value<'a>>,
-    depth: usize,
-) -> Outcome<()> {
+fn flatten<'a>(machine: &mut Machine<'a>, items: &[Value<'a>], out: &mut Vec<Value<'a>>, depth: usize) -> Outcome<()> {
     machine.spend(items.len() as u64)?;
     for item in items {
         match elements(*item, machine.arena) {
-            Some(items) if depth < MAX_VALUE_DEPTH => flatten(machine, call, items, out, depth + 1)?,
+            Some(items) if depth < MAX_VALUE_DEPTH => flatten(machine, items, out, depth + 1)?,
             _ => {
                 machine.grow(1)?;
                 out.push(*item);
