@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub(crate) use lists::element_key;
+pub(crate) use number::equal;
 
 /// Patterns of a schema, each compiled once; one that does not compile matches nothing and says why.
 type Patterns = BTreeMap<String, Result<Regex, String>>;

@@ -10,6 +10,7 @@ use super::{
     set::{FieldNode, FieldSet},
     typed::{Member, Place, Shape},
 };
+use crate::validate::equal;
 
 /// The fields that a configuration sets: leaves, list elements, entries of maps, and members that are null or `{}`.
 pub(super) fn to_set(place: Place<'_>, value: &Value) -> FieldSet {
@@ -73,7 +74,8 @@ impl Changes {
     }
 
     fn node(&mut self, place: Place<'_>, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<Element>) {
-        if old == new {
+        // `1` and `1.0` are the same value.
+        if old.zip(new).is_some_and(|(old, new)| equal(old, new)) {
             return;
         }
         match (old, new) {
