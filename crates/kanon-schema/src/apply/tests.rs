@@ -167,6 +167,16 @@ fn atomic_parts_are_owned_as_a_whole() {
 }
 
 #[test]
+fn an_element_that_stays_keeps_its_name() {
+    let mut live = run(None, json!({"targets": [{"name": "x", "note": "n"}]}), "A", "t1", false).unwrap();
+    let other = json!({"manager": "C", "operation": "Update", "apiVersion": "example.io/v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:targets": {"k:{\"name\":\"x\"}": {}}}}});
+    live["metadata"]["managedFields"].as_array_mut().unwrap().push(other);
+    let after = run(Some(&live), json!({"expr": "e"}), "A", "t2", false).unwrap();
+    assert_eq!(after["spec"]["targets"], json!([{"name": "x", "weight": 5}]));
+}
+
+#[test]
 fn default_keys_name_elements() {
     let live = run(None, json!({"ports": [{"port": 80}]}), "A", "t1", false).unwrap();
     assert_eq!(live["spec"]["ports"], json!([{"port": 80, "protocol": "TCP"}]));
