@@ -9,7 +9,7 @@ use crate::{
 
 /// How a decision came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The policy had nothing against it.
     Allow,

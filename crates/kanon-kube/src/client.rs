@@ -117,14 +117,23 @@ impl Api {
     /// # Errors
     /// Every answer but success.
     pub async fn call(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> Result<Object, Error> {
-        let response = self.send(method, path, body).await?;
-        let (parts, body) = response.into_parts();
-        let body = http_body_util::Limited::new(body, ANSWER_LEN_MAX);
-        let body = body.collect().await.map_err(|error| Error::Transport(error.to_string()))?.to_bytes();
-        if parts.status.is_success() {
-            return Object::parse(body).map_err(|error| Error::Answer(error.to_string()));
-        }
-        Err(refusal(parts.status, &body))
+        read(self.send(method, path, body).await?).await
+    }
+
+    /// Creates an object and gives it back with the server's warnings: what kubectl shows beside the result.
+    ///
+    /// # Errors
+    /// As [`Api::call`].
+    pub async fn create(&self, path: &str, manifest: &Object) -> Result<(Object, Vec<String>), Error> {
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+        let body = Some(("application/json", manifest.text().to_vec()));
+        let response = self.send(Method::POST, &path, body).await?;
+        let warnings = response.headers().get_all(header::WARNING).iter().filter_map(|it| it.to_str().ok());
+        // `299 - "text"`, quotes and backslashes escaped (RFC 7234 section 5.5).
+        let text =
+            |it: &str| Some(it.split_once(" \"")?.1.strip_suffix('"')?.replace("\\\"", "\"").replace("\\\\", "\\"));
+        let warnings = warnings.filter_map(text).collect();
+        Ok((read(response).await?, warnings))
     }
 
     /// Creates or updates by server-side apply under Kanon's field manager, taking over fields of others.
@@ -165,6 +174,17 @@ impl Api {
         let request = request.body(body).map_err(|error| Error::Transport(error.to_string()))?;
         self.client.send(request).await.map_err(|error| Error::Transport(chain(&error)))
     }
+}
+
+/// The whole answer: an object, or the server's refusal.
+async fn read(response: Response<Body>) -> Result<Object, Error> {
+    let (parts, body) = response.into_parts();
+    let body = http_body_util::Limited::new(body, ANSWER_LEN_MAX);
+    let body = body.collect().await.map_err(|error| Error::Transport(error.to_string()))?.to_bytes();
+    if parts.status.is_success() {
+        return Object::parse(body).map_err(|error| Error::Answer(error.to_string()));
+    }
+    Err(refusal(parts.status, &body))
 }
 
 /// An error with its causes on one line.

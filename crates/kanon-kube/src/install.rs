@@ -137,7 +137,7 @@ pub fn webhook_manifest(
 /// # Errors
 /// A call that fails.
 pub async fn install_webhook(api: &Api, rules: &[AdmissionRule], webhook: &Webhook) -> Result<(), Error> {
-    let kinds = rules.iter().map(|it| GroupVersionKind::new(&it.group, &it.version, &it.kind));
+    let kinds: Vec<_> = rules.iter().map(|it| GroupVersionKind::new(&it.group, &it.version, &it.kind)).collect();
     let plurals = resources(api, kinds).await?;
     let manifest = webhook_manifest(rules, &plurals, webhook);
     api.apply(&format!("{WEBHOOKS}/{}", name(&manifest)), &manifest).await.map(|_| ())

@@ -13,4 +13,4 @@ pub use client::{Api, Error, Source};
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};
 pub use lease::{Candidate, run_election};
-pub use watch::run_watch;
+pub use watch::{list, run_watch};

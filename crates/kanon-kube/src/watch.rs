@@ -6,7 +6,7 @@ mod machine;
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use kanon_core::{Input, Kind, Now};
+use kanon_core::{Input, Kind, Mono, Now, Object};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,26 @@ pub async fn run_watch(
     }
 }
 
+/// All objects of a kind, as a watch would deliver them first.
+///
+/// # Errors
+/// The first page that cannot be read. A kind that is not installed gives an empty list.
+pub async fn list(api: &Api, kind: &Kind) -> Result<Vec<Object>, Error> {
+    let mut machine = Machine::default();
+    let mut objects = Vec::new();
+    while let Want::List { next } = machine.want() {
+        let Some(page) = api.get(&list_path(kind, next)).await? else { break };
+        let outcome = machine.handle(Happened::Page(page), Mono::default());
+        objects.extend(outcome.changes.into_iter().map(|(_, object)| object));
+    }
+    Ok(objects)
+}
+
+fn list_path(kind: &Kind, next: Option<String>) -> String {
+    let next = next.map_or(String::new(), |it| format!("&continue={it}"));
+    format!("{}?limit=500{next}", kind.path(""))
+}
+
 struct Task<C> {
     machine: Machine,
     api: Api,
@@ -56,8 +76,7 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
                 self.deliver(Happened::Woke).await
             }
             Want::List { next } => {
-                let next = next.map_or(String::new(), |it| format!("&continue={it}"));
-                let page = self.api.get(&format!("{}?limit=500{next}", self.kind.path(""))).await;
+                let page = self.api.get(&list_path(&self.kind, next)).await;
                 let happened = match page {
                     Ok(Some(page)) => Happened::Page(page),
                     Ok(None) => Happened::Failed { code: Some(404), message: "the kind is not installed".into() },

@@ -14,6 +14,9 @@ const WARNING_LEN: usize = 256;
 /// All warnings together, in bytes.
 const WARNINGS_LEN: usize = 4096;
 
+/// The reason of verdicts that only say that a namespace's owner switched the policies off; counted apart (spec/rules 9.3).
+pub const NAMESPACE_BYPASSED: &str = "NamespaceBypassed";
+
 /// The views of all families: what the webhook, `check` and `explain` hold.
 #[derive(Clone, Default)]
 pub struct Views {

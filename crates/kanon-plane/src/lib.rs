@@ -12,7 +12,7 @@ mod policies;
 mod record;
 mod retention;
 
-pub use answer::{Answer, Views};
+pub use answer::{Answer, NAMESPACE_BYPASSED, Views};
 pub use family::{AdmissionRule, Explanation, Family, PolicySummary, Reviewed, Section, Target, View};
 pub use lookups::{Lookups, NoLookups, ObjectStore};
 pub use outbox::Outbox;

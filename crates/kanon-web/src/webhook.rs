@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use kanon_core::{Input, Now, Outcome, Review};
-use kanon_plane::{Answer, ObjectStore, Views};
+use kanon_plane::{Answer, NAMESPACE_BYPASSED, ObjectStore, Views};
 
 use crate::{
     metrics::Metrics,
@@ -103,7 +103,7 @@ fn decision(answer: &Answer) -> &'static str {
 }
 
 fn is_bypass(answer: &Answer) -> bool {
-    answer.reviewed.iter().flat_map(|(_, it)| &it.verdicts).any(|it| it.reason == "Bypass")
+    answer.reviewed.iter().flat_map(|(_, it)| &it.verdicts).any(|it| it.reason == NAMESPACE_BYPASSED)
 }
 
 fn plain(code: StatusCode, message: &str) -> Response<Full<Bytes>> {

@@ -48,31 +48,38 @@ impl<'a> Node<'a> {
     }
 
     /// Offsets and positions fit: texts are below 2 GiB, and there is at most one entry a byte.
+    #[inline]
     fn new(object: &'a Object, entry: usize, start: usize) -> Node<'a> {
         Node { object, entry: entry as u32, start: start as u32 }
     }
 
+    #[inline]
     fn text(self) -> &'a [u8] {
         &self.object.text
     }
 
+    #[inline]
     fn index(self) -> &'a Index {
         &self.object.index
     }
 
+    #[inline]
     fn first(self) -> u8 {
         self.text()[self.start()]
     }
 
+    #[inline]
     fn start(self) -> usize {
         self.start as usize
     }
 
+    #[inline]
     fn entry(self) -> usize {
         self.entry as usize
     }
 
     /// What kind of value this is.
+    #[inline]
     pub fn kind(self) -> NodeKind {
         match self.first() {
             b'{' => NodeKind::Object,
@@ -125,6 +132,7 @@ impl<'a> Node<'a> {
     }
 
     /// A string's value where it is written without escapes, as names and most text are.
+    #[inline]
     pub fn as_plain_str(self) -> Option<&'a str> {
         let quoted = &self.text()[self.start()..];
         let (b'"', rest) = quoted.split_first()? else { return None };
@@ -133,6 +141,7 @@ impl<'a> Node<'a> {
     }
 
     /// The member called `name`, of an object.
+    #[inline]
     pub fn get(self, name: &str) -> Option<Node<'a>> {
         if self.kind() != NodeKind::Object {
             return None;
@@ -162,6 +171,7 @@ impl<'a> Node<'a> {
     }
 
     /// The elements of a list; nothing for other values.
+    #[inline]
     pub fn elements(self) -> Elements<'a> {
         let end = if self.kind() == NodeKind::List { self.end_entry() } else { 0 };
         Elements { parent: self, entry: self.entry() + 2, end }
@@ -218,6 +228,7 @@ impl<'a> Node<'a> {
     }
 
     /// The index position after this value's last descendant.
+    #[inline]
     fn end_entry(self) -> usize {
         self.index().end(self.entry())
     }
@@ -246,6 +257,7 @@ impl<'a> Node<'a> {
     }
 
     /// The value whose entry is `entry`, as the child of an object or of a list.
+    #[inline]
     fn child(self, entry: usize, member: bool) -> (&'a str, Node<'a>) {
         let offset = self.index().entry(entry).0;
         if !member {
@@ -299,6 +311,7 @@ pub struct Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Node<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Node<'a>> {
         if self.entry >= self.end {
             return None;

@@ -42,6 +42,7 @@ impl Index {
     }
 
     /// Offset in the text, and whether the value is a container.
+    #[inline]
     pub(super) fn entry(&self, at: usize) -> (usize, bool) {
         match self {
             Index::Short(words) => (usize::from(words[at] & !SHORT_CONTAINER), words[at] & SHORT_CONTAINER != 0),
@@ -50,6 +51,7 @@ impl Index {
     }
 
     /// The position after the last descendant of the value at `at`.
+    #[inline]
     pub(super) fn end(&self, at: usize) -> usize {
         match self {
             Index::Short(words) if words[at] & SHORT_CONTAINER != 0 => usize::from(words[at + 1]),

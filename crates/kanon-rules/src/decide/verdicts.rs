@@ -2,7 +2,7 @@
 
 use kanon_core::{Evidence, Object, ObjectRef, Outcome, ReadEvidence, Verdict};
 use kanon_lang::{Arena, EvalError, Program};
-use kanon_plane::Lookups;
+use kanon_plane::{Lookups, NAMESPACE_BYPASSED};
 
 use super::{Question, carries_bypass, outcome_of};
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
 /// Reasons of this family's verdicts.
 const VIOLATION: &str = "RuleViolated";
 const ERROR: &str = "EvaluationError";
-const BYPASSED: &str = "NamespaceBypassed";
 const TOLERATED: &str = "BookkeepingUpdate";
 
 /// What an evaluation gave, where it was not `false`.
@@ -63,7 +62,7 @@ impl<'q> Writer<'q> {
     /// The request passed without a look because its namespace is exempt.
     pub(super) fn bypass(&self, entry: &Entry, rule: &Rule) -> Verdict {
         let message = format!("not evaluated: namespace `{}` carries the bypass annotation", self.namespace);
-        self.write(entry, rule, Outcome::Allow, BYPASSED, message, self.evidence(rule, ""))
+        self.write(entry, rule, Outcome::Allow, NAMESPACE_BYPASSED, message, self.evidence(rule, ""))
     }
 
     /// The error without what it may say of a Secret's content.

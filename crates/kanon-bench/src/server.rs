@@ -1,0 +1,77 @@
+//! The embedded API server over HTTPS: durable creates and reads, against `kanon up` in a process of its own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use kanon_core::Object;
+use kanon_kube::{Api, Source};
+
+use crate::{process::Up, report};
+
+const ROUND: Duration = Duration::from_secs(4);
+
+/// Prints the figures.
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let up = Up::start()?;
+    let number = Arc::new(AtomicU64::new(0));
+    for clients in [1, 16, 64] {
+        let api = Api::connect(&Source::File(up.kubeconfig.clone())).await?;
+        let number = Arc::clone(&number);
+        let rate = load(clients, move |_| {
+            let (api, number) = (api.clone(), Arc::clone(&number));
+            async move {
+                let name = number.fetch_add(1, Ordering::Relaxed);
+                let text = format!(
+                    r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"m{name}"}},"data":{{"k":"v"}}}}"#
+                );
+                api.create("/api/v1/namespaces/default/configmaps", &Object::parse(text)?).await?;
+                Ok(())
+            }
+        })
+        .await?;
+        let target = if clients == 64 { "≥ 15,000/s" } else { "" };
+        let peer = if clients == 1 { "kube-apiserver 405/s" } else { "kube-apiserver 563/s (16)" };
+        let what = format!("durable creates over HTTPS, {clients} clients, one connection pool");
+        report(&what, &format!("{rate:.0}/s"), target, peer);
+    }
+    for clients in [1, 16] {
+        let api = Api::connect(&Source::File(up.kubeconfig.clone())).await?;
+        let rate = load(clients, move |_| {
+            let api = api.clone();
+            async move { Ok(api.get("/api/v1/namespaces/default/configmaps/m0").await.map(drop)?) }
+        })
+        .await?;
+        let peer = if clients == 1 { "kube-apiserver 884/s" } else { "kube-apiserver 1,513/s" };
+        report(&format!("GET of one object over HTTPS, {clients} clients"), &format!("{rate:.0}/s"), "", peer);
+    }
+    Ok(())
+}
+
+async fn load<F, R>(clients: usize, request: F) -> anyhow::Result<f64>
+where
+    F: Fn(usize) -> R + Clone + Send + 'static,
+    R: Future<Output = anyhow::Result<()>> + Send,
+{
+    let started = Instant::now();
+    let senders = (0..clients).map(|client| {
+        let request = request.clone();
+        tokio::spawn(async move {
+            let mut done = 0u64;
+            while started.elapsed() < ROUND {
+                request(client).await?;
+                done += 1;
+            }
+            anyhow::Ok(done)
+        })
+    });
+    let mut total = 0;
+    for sender in senders.collect::<Vec<_>>() {
+        total += sender.await??;
+    }
+    Ok(total as f64 / started.elapsed().as_secs_f64())
+}

@@ -1,0 +1,226 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::output::Format;
+
+/// One policy plane for a workload's whole life on Kubernetes.
+///
+/// Exit codes: 0 fine, 1 failure, 2 usage, 3 policy findings.
+#[derive(Debug, Parser)]
+#[command(name = "kanon", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Log filter for standard error, such as `info` or `kanon_kube=debug`.
+    #[arg(long, global = true, env = "KANON_LOG", default_value = "warn", value_name = "FILTER")]
+    pub(crate) log_level: String,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a Kubernetes-compatible control plane with all policies in this process
+    Up(UpArgs),
+    /// Run the controllers and the admission webhook against a cluster
+    Serve(ServeArgs),
+    /// Check manifests against rules, offline
+    Check(CheckArgs),
+    /// Evaluate one expression against a context
+    Eval(EvalArgs),
+    /// Say why a policy or a decision is as it is
+    Explain(ExplainArgs),
+    /// Read and prove the decision log
+    Log(LogArgs),
+    /// Print the version
+    Version(VersionArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// `kanon up`
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Where everything is kept [default: kanon, below the user's state folder]
+    #[arg(long, value_name = "DIR", env = "KANON_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Keep nothing: all is gone when the process ends
+    #[arg(long, conflicts_with = "data_dir")]
+    pub(crate) ephemeral: bool,
+    /// Address of the API server; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6443")]
+    pub(crate) listen: String,
+    /// Address of metrics and probes; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) metrics_addr: String,
+    /// Write this file when all is ready
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Folder with rule files, besides the rules in the API server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules_folder: Option<PathBuf>,
+    /// Apply a small cluster with all policies at work, and show what they decide
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// With --demo: end when every outcome was seen (0), or was not (1)
+    #[arg(long, requires = "demo")]
+    pub(crate) once: bool,
+}
+
+/// `kanon serve`
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Kubeconfig of the cluster [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Where the decision log is kept [default: kanon, below the user's state folder]
+    #[arg(long, value_name = "DIR", env = "KANON_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address of the admission webhook
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub(crate) listen: String,
+    /// URL under which the API server reaches the webhook [default: the listen address]
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook_url: Option<String>,
+    /// Further names of the webhook's certificate
+    #[arg(long, value_name = "NAME")]
+    pub(crate) webhook_dns: Vec<String>,
+    /// Address of metrics and probes
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
+    pub(crate) metrics_addr: String,
+    /// Folder with rule files, besides the rules in the API server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules_folder: Option<PathBuf>,
+    /// Namespace Kanon runs in: holds the lease, and is never asked about
+    #[arg(long, short = 'n', value_name = "NAMESPACE", default_value = "kanon-system")]
+    pub(crate) namespace: String,
+    /// Refuse requests when the webhook cannot be asked
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) fail_closed: bool,
+    /// Contend for the lease, so that of several replicas one writes
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) leader_election: bool,
+    /// Write this file when all is ready
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// `kanon check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Manifests: files, folders, or `-` for standard input
+    #[arg(required = true, value_name = "MANIFEST")]
+    pub(crate) manifests: Vec<PathBuf>,
+    /// Rules: files or folders; repeatable
+    #[arg(long, short, required = true, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Namespace of manifests that name none
+    #[arg(long, short = 'n', default_value = "default")]
+    pub(crate) namespace: String,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// A policy language by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// expr-lang, as rules use it
+    Expr,
+    /// Common Expression Language
+    Cel,
+    /// Rego
+    Rego,
+}
+
+/// `kanon eval`
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// The expression
+    #[arg(required_unless_present = "batch", value_name = "EXPR")]
+    pub(crate) expression: Option<String>,
+    /// Language of the expression
+    #[arg(long, value_enum, default_value = "expr")]
+    pub(crate) lang: Lang,
+    /// JSON or YAML file whose members are the variables; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) context: Option<PathBuf>,
+    /// Read `{"id","expr","context","check"}` a line from standard input, write `{"id","value"}` or `{"id","error"}`
+    #[arg(long, conflicts_with_all = ["expression", "explain"])]
+    pub(crate) batch: bool,
+    /// Show the value of every sub-expression
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Output format; the value itself is always JSON in a table
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// `kanon explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// What to explain: `rule/NAME`, `pcp/NAME`, `decision/ID`, …
+    #[arg(value_name = "KIND/NAME")]
+    pub(crate) target: String,
+    /// Namespace of the target
+    #[arg(long, short = 'n', default_value = "")]
+    pub(crate) namespace: String,
+    /// Kubeconfig of the cluster [default: the one of `kanon up` if it is there, else as kubectl]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Where the decision log is, for `decision/ID`
+    #[arg(long, value_name = "DIR", env = "KANON_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// `kanon log`
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub(crate) command: LogCommand,
+    /// Where everything is kept [default: kanon, below the user's state folder]
+    #[arg(long, global = true, value_name = "DIR", env = "KANON_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Output format
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// The verbs of `kanon log`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Prove that no record was changed, dropped or moved
+    Verify,
+    /// Show the newest decisions
+    Show {
+        /// How many; 0 for all
+        #[arg(long, default_value_t = 20)]
+        last: usize,
+        /// Show every kind of record, not only decisions
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// `kanon version`
+#[derive(Debug, Args)]
+pub(crate) struct VersionArgs {
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// `kanon completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,11 @@
+//! One module a command.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod eval;
+pub(crate) mod explain;
+pub(crate) mod log;
+pub(crate) mod serve;
+pub(crate) mod up;
+pub(crate) mod version;

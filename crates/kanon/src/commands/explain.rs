@@ -1,0 +1,116 @@
+//! `kanon explain`: what a policy does, and why; or what one decision rested on.
+//!
+//! Policies are read from the API server and put through the same families that decide there.
+
+use std::sync::Arc;
+
+use kanon_core::{Change, Input, PolicyRef};
+use kanon_kube::{Api, Source};
+use kanon_plane::{Explanation, Plane, Settings, Target};
+use kanon_runtime::{Clock, log};
+
+use crate::{
+    cli::ExplainArgs,
+    exit::{Exit, Failure},
+    families, languages,
+    output::{Format, print, print_data, table},
+    paths::DataDir,
+    runtime,
+};
+
+/// Explains the target.
+pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Failure> {
+    let target: PolicyRef = args.target.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+    let data_dir = DataDir::resolve(args.data_dir)?;
+    if target.kind == "decision" {
+        return decision(&data_dir, &target.name, args.output);
+    }
+    let own = data_dir.kubeconfig();
+    let source = match args.kubeconfig {
+        Some(path) => Source::File(path),
+        None if std::env::var_os("KUBECONFIG").is_none() && own.is_file() => Source::File(own),
+        None => Source::Infer,
+    };
+    let namespace = args.namespace;
+    let target = Target { kind: target.kind, name: target.name, namespace };
+    let found = runtime()?.block_on(explain(&source, &target))?;
+    let Some(Explanation { headline, sections, data }) = found else {
+        let place =
+            if target.namespace.is_empty() { String::new() } else { format!(" in namespace `{}`", target.namespace) };
+        return Err(Failure::new(format!("there is no `{}/{}`{place} to explain", target.kind, target.name)));
+    };
+    if args.output != Format::Table {
+        print_data(args.output, &data)?;
+        return Ok(Exit::Fine);
+    }
+    let mut text = format!("{headline}\n");
+    for section in sections {
+        let columns: Vec<_> = section.columns.iter().map(String::as_str).collect();
+        let title = if section.title.is_empty() { String::new() } else { format!("{}\n", section.title) };
+        text += &format!("\n{title}{}", table(&columns, &section.rows));
+    }
+    print(&text)?;
+    Ok(Exit::Fine)
+}
+
+/// Feeds all policies of the cluster to a plane of our own and asks its views.
+async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>, Failure> {
+    let api = Api::connect(source).await?;
+    let clock = Clock::start();
+    let mut plane = Plane::new(families::all(&languages::all(), ""), Settings::default());
+    for kind in plane.kinds() {
+        let objects = kanon_kube::list(&api, &kind).await?;
+        let kind = Arc::new(kind);
+        for object in objects {
+            let input = Input::Object { kind: Arc::clone(&kind), change: Change::Applied, object };
+            plane.handle(&input, clock.now());
+        }
+        plane.handle(&Input::Synced { kind }, clock.now());
+    }
+    Ok(plane.views().explain(target, clock.now()))
+}
+
+fn decision(data_dir: &DataDir, id: &str, output: Format) -> Result<Exit, Failure> {
+    let found = log::entries(&data_dir.log(), |it| it.id.starts_with(id) || it.seq.to_string() == id)?;
+    let [entry] = found.as_slice() else {
+        let problem = if found.is_empty() { "there is no record" } else { "there is more than one record" };
+        return Err(Failure::new(format!("{problem} `{id}` in the decision log: `kanon log show` lists them")));
+    };
+    if output != Format::Table {
+        print_data(output, &entry.record)?;
+        return Ok(Exit::Fine);
+    }
+    let record = &entry.record;
+    let text = |pointer: &str| record.pointer(pointer).and_then(|it| it.as_str()).unwrap_or_default().to_owned();
+    let mut rows = Vec::new();
+    for (name, pointer) in [
+        ("Kind", "/kind"),
+        ("Time", "/now/wall"),
+        ("Family", "/family"),
+        ("Policy", "/policy/name"),
+        ("Revision", "/policy/revision"),
+        ("Outcome", "/outcome"),
+        ("Reason", "/reason"),
+        ("Message", "/message"),
+        ("Subject", "/subject/kind"),
+        ("Namespace", "/subject/namespace"),
+        ("Name", "/subject/name"),
+        ("Part", "/evidence/part"),
+        ("User", "/evidence/user"),
+        ("Operation", "/evidence/operation"),
+        ("Expression", "/evidence/expression"),
+    ] {
+        let value = text(pointer);
+        if !value.is_empty() {
+            rows.push(vec![name.to_owned(), value]);
+        }
+    }
+    print(&format!("decision {} (record {})\n\n{}", entry.id, entry.seq, table(&[], &rows)))?;
+    let values = record.pointer("/evidence/values").and_then(|it| it.as_array()).cloned().unwrap_or_default();
+    if !values.is_empty() {
+        let row =
+            |it: &serde_json::Value| vec![it["text"].as_str().unwrap_or_default().to_owned(), it["value"].to_string()];
+        print(&format!("\n{}", table(&["EXPRESSION", "VALUE"], &values.iter().map(row).collect::<Vec<_>>())))?;
+    }
+    Ok(Exit::Fine)
+}

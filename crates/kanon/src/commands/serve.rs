@@ -1,0 +1,80 @@
+//! `kanon serve`: the controllers and the admission webhook against a cluster.
+
+use std::net::SocketAddr;
+
+use kanon_kube::Source;
+use kanon_net::CancellationToken;
+use kanon_runtime::Clock;
+
+use crate::{
+    cli::ServeArgs,
+    control,
+    exit::{Exit, Failure},
+    output::print,
+    paths::DataDir,
+    runtime,
+};
+
+/// Serves until interrupted.
+pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
+    runtime()?.block_on(serve(args))
+}
+
+async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
+    let data_dir = DataDir::resolve(args.data_dir)?;
+    let options = control::Options {
+        source: args.kubeconfig.map_or(Source::Infer, Source::File),
+        log: data_dir.log(),
+        authority: data_dir.webhook_authority(),
+        rules_folder: args.rules_folder,
+        webhook_listen: address("--listen", &args.listen)?,
+        webhook_url: args.webhook_url,
+        webhook_dns: args.webhook_dns,
+        metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
+        namespace: args.namespace,
+        fail_closed: args.fail_closed,
+        identity: args.leader_election.then(identity),
+    };
+    let stop = CancellationToken::new();
+    let control = control::start(options, Clock::start(), &stop).await?;
+    print(&format!("kanon serves; metrics and probes at http://{}\n", control.metrics_addr))?;
+    if let Some(file) = &args.ready_file {
+        write_ready_file(file)?;
+    }
+    interrupted().await?;
+    stop.cancel();
+    control.stopped().await;
+    Ok(Exit::Fine)
+}
+
+/// Unique among the replicas: the pod's name, and the process for several on one machine.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "kanon".into());
+    format!("{host}_{}", std::process::id())
+}
+
+/// An address as flags give it; `localhost` and names are resolved by the system.
+pub(crate) fn address(flag: &str, text: &str) -> Result<SocketAddr, Failure> {
+    use std::net::ToSocketAddrs;
+    let found = text.to_socket_addrs().ok().and_then(|mut it| it.next());
+    found.ok_or_else(|| {
+        Failure::usage(format!("{flag}: `{text}` is no address: write HOST:PORT, such as 127.0.0.1:6443"))
+    })
+}
+
+/// Ctrl-C, or the signal with which a supervisor ends a process.
+pub(crate) async fn interrupted() -> Result<(), Failure> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        ctrl_c = tokio::signal::ctrl_c() => ctrl_c?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// The file appears whole: whoever waits for it may read it at once.
+pub(crate) fn write_ready_file(file: &std::path::Path) -> Result<(), Failure> {
+    let draft = file.with_extension("new");
+    let written = std::fs::write(&draft, "ready\n").and_then(|()| std::fs::rename(&draft, file));
+    written.map_err(|error| Failure::new(format!("failed to write `{}`: {error}", file.display())))
+}

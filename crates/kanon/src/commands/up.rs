@@ -1,0 +1,109 @@
+//! `kanon up`: the embedded control plane, and everything `serve` runs, in one process.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use kanon_apiserver::{ApiServer, Config, Place};
+use kanon_kube::{Api, Source};
+use kanon_net::{Authority, CancellationToken, Validity};
+use kanon_runtime::Clock;
+
+use super::serve::{address, interrupted, write_ready_file};
+use crate::{
+    cli::UpArgs,
+    commands::demo,
+    control,
+    exit::{Exit, Failure},
+    output::print,
+    paths::DataDir,
+    runtime,
+};
+
+/// The API server's own authority lives in the data folder; a kubeconfig that a user copied should go on working.
+const AUTHORITY_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+
+/// Runs until interrupted; with `--once` until the demo is done.
+pub(crate) fn run(args: UpArgs) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let exit = runtime.block_on(up(args));
+    // Nothing that is still running may hold the end up: all that matters was awaited.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    exit
+}
+
+async fn up(args: UpArgs) -> Result<Exit, Failure> {
+    let temporary = if args.ephemeral { Some(tempfile::tempdir()?) } else { None };
+    let asked = temporary.as_ref().map(|it| it.path().to_owned()).or(args.data_dir.clone());
+    let data_dir = DataDir::resolve(asked)?;
+    let stop = CancellationToken::new();
+    let clock = Clock::start();
+    let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
+    let kubeconfig = data_dir.kubeconfig();
+    let source = Source::Text(server.admin_kubeconfig());
+    write_private(&kubeconfig, &server.admin_kubeconfig())?;
+    let options = control::Options {
+        source: source.clone(),
+        log: data_dir.log(),
+        authority: data_dir.webhook_authority(),
+        rules_folder: args.rules_folder.clone(),
+        webhook_listen: address("--listen", "127.0.0.1:0")?,
+        webhook_url: None,
+        webhook_dns: Vec::new(),
+        metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
+        namespace: "kanon-system".into(),
+        fail_closed: true,
+        identity: None,
+    };
+    let control = control::start(options, clock, &stop).await?;
+    print(&next_steps(&kubeconfig, &server.url(), control.metrics_addr))?;
+    let mut exit = Exit::Fine;
+    if args.demo {
+        let api = Api::connect(&source).await?;
+        let report = demo::run(&api, &data_dir.log()).await?;
+        print(&format!("\n{}", report.text))?;
+        if !report.as_expected {
+            exit = Exit::Failure;
+        }
+    }
+    if let Some(file) = &args.ready_file {
+        write_ready_file(file)?;
+    }
+    if !args.once {
+        interrupted().await?;
+    }
+    stop.cancel();
+    control.stopped().await;
+    server.stop().await;
+    Ok(if args.once { exit } else { Exit::Fine })
+}
+
+fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Config, Failure> {
+    let cel = crate::languages::all()[&kanon_lang::LanguageId::CEL].clone();
+    let validity = Validity::starting(clock.now().wall, AUTHORITY_LIFETIME);
+    let authority = Authority::load_or_create(&data_dir.authority(), "kanon", validity, clock.now().wall)?;
+    let place = if args.ephemeral { Place::Memory } else { Place::Folder(data_dir.root().to_owned()) };
+    let mut config = Config::new(place, Arc::new(authority), cel, Arc::new(move || clock.now()));
+    config.listen = address("--listen", &args.listen)?;
+    Ok(config)
+}
+
+/// What to do next, in three lines.
+fn next_steps(kubeconfig: &Path, url: &str, metrics: std::net::SocketAddr) -> String {
+    format!(
+        "kanon is up at {url}; metrics and probes at http://{metrics}\n\
+         next:  export KUBECONFIG={}\n       \
+         kubectl get namespaces\n",
+        kubeconfig.display()
+    )
+}
+
+/// A kubeconfig holds an administrator's key.
+fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let written = std::fs::create_dir_all(folder).and_then(|()| {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())
+    });
+    written.map_err(|error| Failure::new(format!("failed to write `{}`: {error}", path.display())))
+}

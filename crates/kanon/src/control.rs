@@ -1,0 +1,218 @@
+//! The wiring that `up` and `serve` share: the plane's loop, watches, effects, the admission webhook, metrics and probes,
+//! all against one API server over HTTPS. The embedded server gets no short cut.
+
+mod certificates;
+mod webhook;
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::service::service_fn;
+use kanon_core::{Input, Now};
+use kanon_kube::{Api, Candidate, Source};
+use kanon_net::{CancellationToken, Limits};
+use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
+use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{exit::Failure, families, languages};
+
+/// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
+const EFFECTS_MAX: usize = 1024;
+
+/// What to run.
+pub(crate) struct Options {
+    /// The API server.
+    pub(crate) source: Source,
+    /// Folder of the decision log.
+    pub(crate) log: PathBuf,
+    /// Folder of the webhook's authority.
+    pub(crate) authority: PathBuf,
+    /// Folder with rule files.
+    pub(crate) rules_folder: Option<PathBuf>,
+    /// Where the webhook listens.
+    pub(crate) webhook_listen: SocketAddr,
+    /// Under which URL the API server reaches it; from the address when none.
+    pub(crate) webhook_url: Option<String>,
+    /// Further names in its certificate.
+    pub(crate) webhook_dns: Vec<String>,
+    /// Where metrics and probes are.
+    pub(crate) metrics_addr: SocketAddr,
+    /// Our namespace.
+    pub(crate) namespace: String,
+    /// Refuse what the webhook cannot be asked about.
+    pub(crate) fail_closed: bool,
+    /// Contend for the lease under this identity; lead without asking when none.
+    pub(crate) identity: Option<String>,
+}
+
+/// What runs.
+pub(crate) struct Control {
+    /// Metrics and probes.
+    pub(crate) metrics_addr: SocketAddr,
+    tasks: JoinSet<()>,
+    plane: std::thread::JoinHandle<()>,
+}
+
+/// What the webhook reads, over the loop's published state.
+struct Published {
+    shared: Arc<Shared>,
+    intake: Intake,
+    clock: Clock,
+}
+
+impl Snapshot for Published {
+    fn views(&self) -> Arc<Views> {
+        self.shared.views.load_full()
+    }
+
+    fn objects(&self) -> Arc<ObjectStore> {
+        self.shared.objects.load_full()
+    }
+
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn post(&self, input: Input) {
+        self.intake.reviewed(input);
+    }
+}
+
+/// Starts everything; when it returns, all policies are loaded and the webhook is registered.
+pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
+    let leader = options.identity.is_none();
+    let api = Api::connect(&options.source).await?;
+    let plane =
+        Plane::new(families::all(&languages::all(), &options.namespace), Settings { leader, ..Settings::default() });
+    let kinds = plane.kinds();
+    // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
+    let crds = plane.crds();
+    let (installed, webhook) =
+        tokio::join!(kanon_kube::install_crds(&api, &crds), webhook::listen(&options, clock.now().wall));
+    installed?;
+    let webhook = webhook?;
+    let log = DecisionLog::open(&options.log, kanon_runtime::log::Options::default(), clock.now())?;
+    let (effects, effect_queue) = mpsc::channel(EFFECTS_MAX);
+    let Handle { intake, shared, done } = kanon_runtime::start(plane, Some(log), clock, effects, stop.clone())?;
+
+    let mut tasks = JoinSet::new();
+    if let Some(folder) = &options.rules_folder {
+        watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
+    }
+    for kind in kinds.iter().cloned().map(Arc::new) {
+        let now = move || clock.now();
+        tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
+    }
+    tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
+    if let Some(identity) = &options.identity {
+        let candidate =
+            Candidate { namespace: options.namespace.clone(), name: "kanon".into(), identity: identity.clone() };
+        let now = move || clock.now();
+        tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
+    }
+
+    let metrics = Arc::new(Metrics::new(gauges(&shared)));
+    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
+    let registered = Arc::new(AtomicBool::new(false));
+    let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));
+    webhook::run(&mut tasks, webhook, service, &api, &options, &shared, &registered, stop);
+
+    let waiting = {
+        let (shared, registered, kinds) = (Arc::clone(&shared), Arc::clone(&registered), kinds);
+        move || {
+            let objects = shared.objects.load();
+            let unsynced = kinds.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
+            let webhook = (!registered.load(Ordering::Acquire)).then(|| "webhook registration".to_owned());
+            unsynced.chain(webhook).collect::<Vec<_>>()
+        }
+    };
+    let probes = Arc::new(Probes::new(metrics, waiting.clone()));
+    let listener = kanon_net::bind(options.metrics_addr).await?;
+    let metrics_addr = listener.local_addr()?;
+    let service = service_fn(move |request| {
+        let response = probes.handle(&request);
+        async move { Ok::<_, std::convert::Infallible>(response) }
+    });
+    tasks.spawn(kanon_net::serve(listener, None, service, Limits::default(), stop.clone()));
+
+    wait_ready(&shared, waiting).await?;
+    Ok(Control { metrics_addr, tasks, plane: done })
+}
+
+impl Control {
+    /// Ends everything in order: listeners drain, then the loop records what was answered and closes the log.
+    pub(crate) async fn stopped(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+        // A panic of the loop was logged by its thread.
+        let _ = tokio::task::spawn_blocking(move || self.plane.join()).await;
+    }
+}
+
+/// The folder is read once before anything is answered, then watched.
+async fn watch_rules(
+    tasks: &mut JoinSet<()>,
+    folder: PathBuf,
+    intake: &Intake,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let files = kanon_runtime::read_folder(&folder)?;
+    intake.send(Input::Folder { files: files.clone() }).await;
+    let (send, mut changes) = mpsc::channel(1);
+    let (intake, stop) = (intake.clone(), stop.clone());
+    tasks.spawn(async move {
+        while let Some(files) = changes.recv().await {
+            intake.send(Input::Folder { files }).await;
+        }
+    });
+    tasks.spawn(async move {
+        if let Err(error) = kanon_runtime::watch_folder(folder, &files, send, stop).await {
+            tracing::error!(%error, "changes of the policy folder will not be noticed");
+        }
+    });
+    Ok(())
+}
+
+fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {
+    let gauge = |name, help, read: fn(&Shared) -> u64| {
+        let shared = Arc::clone(shared);
+        Gauge { name, help, read: Box::new(move || read(&shared).try_into().unwrap_or(i64::MAX)) }
+    };
+    vec![
+        gauge("kanon_log_records", "Records in the decision log", |it| it.records.load(Ordering::Relaxed)),
+        gauge("kanon_log_errors", "Failed appends to the decision log", |it| it.log_errors.load(Ordering::Relaxed)),
+        gauge("kanon_reviews_dropped_clean", "Clean reviews whose counts were dropped", |it| {
+            it.dropped[0].load(Ordering::Relaxed)
+        }),
+        gauge("kanon_reviews_dropped_verdicts", "Reviews whose verdicts were dropped", |it| {
+            it.dropped[1].load(Ordering::Relaxed)
+        }),
+    ]
+}
+
+/// How long policies may take to load at the start.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+async fn wait_ready(shared: &Shared, waiting: impl Fn() -> Vec<String>) -> Result<(), Failure> {
+    let mut published = shared.published.subscribe();
+    let ready = async {
+        while !waiting().is_empty() {
+            // Registration tells by the same channel.
+            let _ = published.changed().await;
+        }
+    };
+    let late = tokio::time::timeout(READY_MAX, ready).await.is_err();
+    if late {
+        Err(Failure::new(format!("not ready after a minute: waiting for {}", waiting().join(", "))))
+    } else {
+        Ok(())
+    }
+}

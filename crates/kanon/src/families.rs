@@ -1,0 +1,14 @@
+//! The policy families of this binary: one line each.
+
+use kanon_lang::{LanguageId, Languages};
+use kanon_plane::Family;
+
+/// All families, in the order in which they decide. `namespace` is the one Kanon runs in; empty when it runs in none.
+pub(crate) fn all(languages: &Languages, namespace: &str) -> Vec<Box<dyn Family>> {
+    let excluded_namespaces = if namespace.is_empty() { Vec::new() } else { vec![namespace.to_owned()] };
+    let rules = kanon_rules::Settings { excluded_namespaces, ..kanon_rules::Settings::default() };
+    vec![
+        Box::new(kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)),
+        Box::new(kanon_integrity::IntegrityFamily::default()),
+    ]
+}

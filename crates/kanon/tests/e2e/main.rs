@@ -1,0 +1,12 @@
+//! The whole product from outside: the real binary as a process, driven by unmodified kubectl, the `kube` crate and plain
+//! files. Every server binds port 0 on loopback and is ended by its process id.
+
+mod commands;
+mod demo;
+mod durability;
+mod failures;
+mod harness;
+mod integrity;
+mod kube_client;
+mod kubectl;
+mod rules;
