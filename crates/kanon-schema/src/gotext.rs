@@ -81,6 +81,37 @@ pub(crate) fn syntax(value: &Value) -> String {
     }
 }
 
+/// `%v` of a value decoded from JSON.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => number(value),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" ")),
+        Value::Object(members) => {
+            let mut members: Vec<(&String, &Value)> = members.iter().collect();
+            members.sort_by_key(|(key, _)| *key);
+            let members: Vec<String> =
+                members.into_iter().map(|(key, value)| format!("{key}:{}", plain(value))).collect();
+            format!("map[{}]", members.join(" "))
+        }
+    }
+}
+
+/// `%T` of a value decoded from JSON.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -99,5 +130,6 @@ mod tests {
             syntax(&json!({"b": [1, null, "x"], "a": {}})),
             r#"map[string]interface {}{"a":map[string]interface {}{}, "b":[]interface {}{1, interface {}(nil), "x"}}"#
         );
+        assert_eq!(plain(&json!({"b": [1, null, "x"], "a": {}})), "map[a:map[] b:[1 <nil> x]]");
     }
 }

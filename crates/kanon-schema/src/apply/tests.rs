@@ -225,7 +225,11 @@ fn configurations_must_fit_the_schema() {
     );
     refuse(
         json!({"count": "a", "expr": 1}),
-        "errors:\n  .spec.count: expected numeric (int or float), got &value.valueUnstructured{Value:\"a\"}\n  .spec.expr: expected string, got &value.valueUnstructured{Value:1}",
+        "errors:\n  .spec.count: expected numeric (int or float), got string\n  .spec.expr: expected string, got &value.valueUnstructured{Value:1}",
+    );
+    refuse(
+        json!({"env": ["a"], "args": {"b": 1}}),
+        "errors:\n  .spec.args: expected list, got &{map[b:1]}\n  .spec.env: expected map, got &{[a]}",
     );
     let mut config = object(json!({}));
     config["metadata"]["managedFields"] = json!([]);

@@ -144,8 +144,8 @@ impl<'s> Place<'s> {
     }
 
     fn check_at(self, value: &Value, path: &str, errors: &mut Vec<String>) {
-        if let Some(expected) = self.expected(value) {
-            errors.push(format!("{path}: expected {expected}, got {}", got(value)));
+        if let Some(problem) = self.mismatch(value) {
+            errors.push(format!("{path}: {problem}"));
             return;
         }
         match value {
@@ -187,23 +187,31 @@ impl<'s> Place<'s> {
         }
     }
 
-    /// What should stand here instead of `value`.
-    fn expected(self, value: &Value) -> Option<&'static str> {
+    /// What is wrong with the type of a value, shown as upstream shows it: some with a Go struct around it.
+    fn mismatch(self, value: &Value) -> Option<String> {
         let schema = self.schema.filter(|_| !value.is_null())?;
-        let (fits, words) = match schema.kind {
-            Type::Any => (true, ""),
-            Type::Object => (value.is_object(), "map"),
-            Type::Array => (value.is_array(), "list"),
-            Type::String => (value.is_string(), "string"),
-            Type::Integer | Type::Number => (value.is_number(), "numeric (int or float)"),
-            Type::Boolean => (value.is_boolean(), "boolean"),
-            Type::IntOrString => (!value.is_object() && !value.is_array(), "scalar"),
-        };
-        (!fits).then_some(words)
+        let shown = || format!("&{{{}}}", gotext::plain(value));
+        match schema.kind {
+            Type::Object if !value.is_object() => Some(format!("expected map, got {}", shown())),
+            Type::Array if !value.is_array() => Some(format!("expected list, got {}", shown())),
+            Type::String if !value.is_string() => {
+                Some(format!("expected string, got &value.valueUnstructured{{Value:{}}}", gotext::syntax(value)))
+            }
+            Type::Integer | Type::Number if !value.is_number() => {
+                Some(format!("expected numeric (int or float), got {}", gotext::type_name(value)))
+            }
+            Type::Boolean if !value.is_boolean() => Some(format!("expected boolean, got {}", shown())),
+            Type::IntOrString if value.is_object() || value.is_array() => {
+                Some(format!("expected any scalar, got {}", shown()))
+            }
+            Type::Any
+            | Type::Object
+            | Type::Array
+            | Type::String
+            | Type::Integer
+            | Type::Number
+            | Type::Boolean
+            | Type::IntOrString => None,
+        }
     }
-}
-
-/// The value as upstream shows it: a Go struct around it.
-fn got(value: &Value) -> String {
-    format!("&value.valueUnstructured{{Value:{}}}", gotext::syntax(value))
 }
