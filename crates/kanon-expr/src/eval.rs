@@ -87,6 +87,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Takes `units` (elements or bytes) from the memory budget.
+    #[inline]
     pub(crate) fn grow(&mut self, units: usize) -> Outcome<()> {
         match self.memory.checked_sub(units as u64) {
             Some(rest) => {
@@ -103,6 +104,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Takes steps from the step budget.
+    #[inline]
     pub(crate) fn spend(&mut self, steps: u64) -> Outcome<()> {
         match self.steps.checked_sub(steps) {
             Some(rest) => {
@@ -123,6 +125,21 @@ impl<'a> Machine<'a> {
     pub(crate) fn list(&mut self, items: &[Value<'a>]) -> Outcome<Value<'a>> {
         self.grow(items.len())?;
         Ok(Value::List(self.arena.alloc_slice_copy(items)))
+    }
+
+    /// The value of an operand: what needs no evaluation is read in place, without a step.
+    #[inline]
+    fn operand(&mut self, id: OpId) -> Outcome<Value<'a>> {
+        let code = self.code;
+        match &code.ops[id.at()] {
+            Op::Nil => Ok(Value::Null),
+            Op::Bool(bool) => Ok(Value::Bool(*bool)),
+            Op::Int(int) => Ok(Value::Int(*int)),
+            Op::Str(text) => Ok(Value::Str(text)),
+            Op::Variable(slot) if self.trace.is_none() => Ok(self.values.get(*slot).copied().unwrap_or(Value::Null)),
+            Op::Element if self.trace.is_none() => self.element(id),
+            _ => self.eval(id),
+        }
     }
 
     pub(crate) fn eval(&mut self, id: OpId) -> Outcome<Value<'a>> {
@@ -187,6 +204,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The values of several operations, in the arena.
+    #[inline(never)]
     fn all(&mut self, items: &[OpId]) -> Outcome<&'a [Value<'a>]> {
         self.grow(items.len())?;
         let values = self.arena.alloc_slice_fill_copy(items.len(), Value::Null);
@@ -196,6 +214,7 @@ impl<'a> Machine<'a> {
         Ok(values)
     }
 
+    #[inline(never)]
     fn bind(&mut self, slot: u16, value: OpId, body: OpId) -> Outcome<Value<'a>> {
         let value = self.eval(value)?;
         if let Some(local) = self.locals.get_mut(usize::from(slot)) {
@@ -204,10 +223,12 @@ impl<'a> Machine<'a> {
         self.eval(body)
     }
 
+    #[inline(never)]
     fn sequence(&mut self, items: &[OpId]) -> Outcome<Value<'a>> {
         items.iter().try_fold(Value::Null, |_, item| self.eval(*item))
     }
 
+    #[inline(never)]
     fn map(&mut self, id: OpId, items: &[OpId]) -> Outcome<Value<'a>> {
         let mut members: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(items.len() / 2);
         self.grow(items.len() / 2)?;
@@ -226,6 +247,7 @@ impl<'a> Machine<'a> {
     }
 
     /// `$env`: all variables.
+    #[inline(never)]
     fn environment(&mut self) -> Outcome<Value<'a>> {
         let code = self.code;
         self.grow(code.variables.len())?;
@@ -241,6 +263,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline(never)]
     fn builtin(&mut self, id: OpId, builtin: Builtin, args: &[OpId]) -> Outcome<Value<'a>> {
         if builtin.parameters().is_some() {
             return self.predicate(id, builtin, args);

@@ -57,6 +57,7 @@ pub trait Record: Sync {
 
 impl<'a> Value<'a> {
     /// The value at a place in an object. Escaped text is decoded into the arena.
+    #[inline]
     pub fn from_node(node: Node<'a>, arena: &'a Arena) -> Value<'a> {
         match node.kind() {
             NodeKind::Null => Value::Null,
@@ -76,11 +77,13 @@ impl<'a> Value<'a> {
     }
 
     /// The value at a place in an object, null where there is none.
+    #[inline]
     pub fn from_option(node: Option<Node<'a>>, arena: &'a Arena) -> Value<'a> {
         node.map_or(Value::Null, |node| Value::from_node(node, arena))
     }
 
     /// Whether this is any of the three nil values.
+    #[inline]
     pub fn is_nil(self) -> bool {
         matches!(self, Value::Null | Value::NilList | Value::NilMap)
     }

@@ -11,7 +11,7 @@ use crate::{
 
 impl<'a> Machine<'a> {
     pub(super) fn access(&mut self, base: OpId, steps: &'a [AccessStep]) -> Outcome<Value<'a>> {
-        let mut value = self.eval(base)?;
+        let mut value = self.operand(base)?;
         let mut rest = steps.iter();
         while let Some(step) = rest.next() {
             let (optional, span) = match step {
@@ -53,6 +53,7 @@ impl<'a> Machine<'a> {
     }
 
     /// `value[key]`
+    #[inline(never)]
     pub(crate) fn fetch(&self, value: Value<'a>, key: Value<'a>, at: Span) -> Outcome<Value<'a>> {
         if let Value::Str(name) = key {
             return value::member(value, name, self.arena).or_else(|()| no_member(value, name, at));
@@ -105,6 +106,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn slice(&mut self, id: OpId, base: OpId, from: Option<OpId>, to: Option<OpId>) -> Outcome<Value<'a>> {
         let value = self.eval(base)?;
         let len = match value {
@@ -144,6 +146,7 @@ impl<'a> Machine<'a> {
     }
 
     /// `value.name(args)`
+    #[inline(never)]
     fn method(&mut self, value: Value<'a>, name: &str, args: &[OpId], at: Span) -> Outcome<Value<'a>> {
         let args = self.all(args)?;
         if let Value::Time(_) | Value::Duration(_) = value {
@@ -166,12 +169,14 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn call_value(&mut self, id: OpId, callee: OpId, args: &[OpId]) -> Outcome<Value<'a>> {
         let args = self.all(args)?;
         let callee = self.eval(callee)?;
         self.call_with(callee, args, self.code.spans[id.at()].1)
     }
 
+    #[inline(never)]
     pub(super) fn call_function(&mut self, id: OpId, function: Option<usize>, args: &[OpId]) -> Outcome<Value<'a>> {
         let args = self.all(args)?;
         let callee = function.and_then(|at| self.functions.get(at)).map_or(Value::Null, |it| Value::Record(&*it.1));

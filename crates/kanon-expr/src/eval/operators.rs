@@ -17,7 +17,7 @@ use crate::{
 
 impl<'a> Machine<'a> {
     pub(super) fn spine(&mut self, first: OpId, steps: &'a [SpineStep]) -> Outcome<Value<'a>> {
-        let mut value = self.eval(first)?;
+        let mut value = self.operand(first)?;
         for step in steps {
             value = match &step.kind {
                 SpineKind::Operator(BinaryOp::And) => match value {
@@ -38,7 +38,7 @@ impl<'a> Machine<'a> {
                     }
                 }
                 SpineKind::Operator(op) => {
-                    let right = self.eval(step.right)?;
+                    let right = self.operand(step.right)?;
                     self.binary(*op, value, right, step.at)?
                 }
                 SpineKind::Pattern(pattern) => match value {
@@ -60,7 +60,7 @@ impl<'a> Machine<'a> {
                 SpineKind::Literals(items) => {
                     let mut found = false;
                     for item in items {
-                        found = found || equal(self.eval(*item)?, value);
+                        found = found || equal(self.operand(*item)?, value);
                     }
                     Value::Bool(found)
                 }
@@ -95,6 +95,7 @@ impl<'a> Machine<'a> {
         value::try_equal(a, b).or_else(|value::TooLarge| self.exceeded("step"))
     }
 
+    #[inline(never)]
     fn concat(&mut self, a: &str, b: &str) -> Outcome<Value<'a>> {
         self.grow(a.len() + b.len())?;
         let out = self.arena.alloc_slice_fill_copy(a.len() + b.len(), 0u8);
@@ -105,6 +106,7 @@ impl<'a> Machine<'a> {
     }
 
     /// `needle in haystack`
+    #[inline(never)]
     fn contains(&mut self, needle: Value<'a>, haystack: Value<'a>, at: Span) -> Outcome<bool> {
         if haystack.is_nil() {
             return Ok(false);
@@ -148,6 +150,7 @@ impl<'a> Machine<'a> {
         Ok(false)
     }
 
+    #[inline(never)]
     fn matches(&mut self, a: Value<'a>, b: Value<'a>, at: Span) -> Outcome<Value<'a>> {
         if a.is_nil() || b.is_nil() {
             return Ok(Value::Bool(false));
@@ -166,6 +169,7 @@ impl<'a> Machine<'a> {
     }
 
     /// `regexMatch(text, pattern)`: unlike `matches`, it takes no nil.
+    #[inline(never)]
     pub(super) fn regex_match(
         &mut self,
         id: OpId,
@@ -189,6 +193,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline(never)]
     fn range(&mut self, a: Value<'a>, b: Value<'a>, at: Span) -> Outcome<Value<'a>> {
         let bound = |value| integer(value).map_or_else(|| fail(not_integer(value), at), Ok);
         let (from, to) = (bound(a)?, bound(b)?);

@@ -53,6 +53,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn predicate(&mut self, id: OpId, builtin: Builtin, args: &[OpId]) -> Outcome<Value<'a>> {
         let Some(first) = args.first().copied() else { return self.fail(id, "a list is missing") };
         let body = args.get(1).copied();
@@ -87,6 +88,7 @@ impl<'a> Machine<'a> {
         Ok(Value::Bool(decided == (builtin == Builtin::Any)))
     }
 
+    #[inline(never)]
     fn count(&mut self, id: OpId, builtin: Builtin, collection: Value<'a>, body: Option<OpId>) -> Outcome<Value<'a>> {
         let mut count = 0;
         self.each(collection, id, |machine| {
@@ -96,6 +98,7 @@ impl<'a> Machine<'a> {
         Ok(if builtin == Builtin::One { Value::Bool(count == 1) } else { Value::Int(count) })
     }
 
+    #[inline(never)]
     fn find(&mut self, id: OpId, builtin: Builtin, collection: Value<'a>, body: Option<OpId>) -> Outcome<Value<'a>> {
         let mut found = Value::Null;
         self.each(collection, id, |machine| {
@@ -111,6 +114,7 @@ impl<'a> Machine<'a> {
         Ok(found)
     }
 
+    #[inline(never)]
     fn find_last(
         &mut self,
         id: OpId,
@@ -141,6 +145,7 @@ impl<'a> Machine<'a> {
         Ok(found)
     }
 
+    #[inline(never)]
     fn transform(
         &mut self,
         id: OpId,
@@ -162,6 +167,7 @@ impl<'a> Machine<'a> {
         Ok(Value::List(self.arena.alloc_slice_copy(&items)))
     }
 
+    #[inline(never)]
     fn group_by(&mut self, id: OpId, collection: Value<'a>, body: Option<OpId>) -> Outcome<Value<'a>> {
         let mut groups: Vec<(Value<'a>, Vec<Value<'a>>)> = Vec::new();
         self.each(collection, id, |machine| {
@@ -191,6 +197,7 @@ impl<'a> Machine<'a> {
         Ok(Value::Map(members))
     }
 
+    #[inline(never)]
     fn sort_by(
         &mut self,
         id: OpId,
@@ -250,6 +257,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn sum(&mut self, id: OpId, collection: Value<'a>, body: Option<OpId>) -> Outcome<Value<'a>> {
         let mut sum = Value::Int(0);
         let at = self.code.spans[id.at()].1;
@@ -264,6 +272,7 @@ impl<'a> Machine<'a> {
         Ok(sum)
     }
 
+    #[inline(never)]
     fn reduce(
         &mut self,
         id: OpId,
