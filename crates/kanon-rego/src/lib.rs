@@ -9,7 +9,7 @@
 //!   (spec/languages §5): `not startswith(input.x, "a")` without `input.x` is undefined there and true here. The rewriting
 //!   that removes the difference is not part of this crate yet, so nothing here may decide about security.
 //! - There is no clock (`time.*`), no network and no `uuid.*`. The interpreter's standard-library feature brings
-//!   `rand.intn`; texts that mention it are refused, since the same input must give the same answer.
+//!   `rand.intn`; texts that name `rand` are refused, since the same input must give the same answer.
 //! - The interpreter has no step limit, only one by the clock, which pure code does not have: steps are **not** bounded.
 //!   Length and nesting of the text and the size of the result are.
 //! - Errors at run time have their place in their text only.
@@ -41,10 +41,6 @@ impl Language for Rego {
 
     fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics> {
         scan::bounded(source)?;
-        if let Some(at) = source.find("rand.intn") {
-            let message = "rand.intn is not available: a policy's answer must not depend on chance";
-            return Err(Diagnostics::one(source, message, Span::new(at, at + "rand.intn".len())));
-        }
         let mut engine = regorus::Engine::new();
         // What `print` says belongs to nobody here; by default it goes to the process's standard error.
         engine.set_gather_prints(true);
