@@ -60,10 +60,5 @@ fn versions(crd: &Value) -> impl Iterator<Item = &Value> {
     crd["spec"]["versions"].as_array().into_iter().flatten()
 }
 
-/// What is wrong with one version's schema.
-fn schema_causes(_schema: &Value, _field: &str) -> Vec<crate::status::Cause> {
-    Vec::new()
-}
-
 #[cfg(test)]
 mod tests;

@@ -145,7 +145,12 @@ pub fn check_types(value: &Value, expected: &GroupVersionKind) -> Result<()> {
 /// # Errors
 /// As of [`check_types`].
 pub fn check_types_of(resource: &Resource, value: &Value) -> Result<()> {
-    if resource.builtin_kind().is_some() { check_types(value, &resource.gvk) } else { Ok(()) }
+    let (problem, gvk) = match resource.builtin_kind() {
+        Some(_) => return check_types(value, &resource.gvk),
+        // The rest is for the schema to judge.
+        None => (types::metadata_mismatch(value), &resource.gvk),
+    };
+    problem.map_or(Ok(()), |problem| Err(ApiError::cannot_be_handled(&gvk.kind, &gvk.version, &problem)))
 }
 
 /// Reads the body of a create or update of `resource` itself: syntax, kind, types.
@@ -153,7 +158,9 @@ pub fn check_types_of(resource: &Resource, value: &Value) -> Result<()> {
 /// # Errors
 /// As of [`read`], [`check_kind`] and [`check_types`].
 pub fn object(resource: &Resource, content_type: &str, body: &[u8]) -> Result<Body> {
-    sent(&resource.gvk, resource.builtin_kind().is_some(), content_type, body)
+    let body = sent(&resource.gvk, resource.builtin_kind().is_some(), content_type, body)?;
+    check_types_of(resource, &body.value)?;
+    Ok(body)
 }
 
 /// Reads the body of a subresource whose kind is built in: `Scale`, `Eviction`, `Binding`, `TokenRequest`.
@@ -161,7 +168,9 @@ pub fn object(resource: &Resource, content_type: &str, body: &[u8]) -> Result<Bo
 /// # Errors
 /// As of [`object`].
 pub fn part(gvk: &GroupVersionKind, content_type: &str, body: &[u8]) -> Result<Body> {
-    sent(gvk, true, content_type, body)
+    let body = sent(gvk, true, content_type, body)?;
+    check_types(&body.value, gvk)?;
+    Ok(body)
 }
 
 fn sent(gvk: &GroupVersionKind, builtin: bool, content_type: &str, body: &[u8]) -> Result<Body> {
@@ -170,9 +179,6 @@ fn sent(gvk: &GroupVersionKind, builtin: bool, content_type: &str, body: &[u8]) 
     }
     let mut body = read(content_type, body, &gvk.kind)?;
     check_kind(&mut body.value, gvk, builtin)?;
-    if builtin {
-        check_types(&body.value, gvk)?;
-    }
     Ok(body)
 }
 

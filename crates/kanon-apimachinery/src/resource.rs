@@ -4,12 +4,13 @@ mod custom;
 mod registry;
 mod select;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use kanon_core::{GroupVersionKind, Object, Scope};
 pub use kanon_kinds::{BuiltinKind, NameRule, Subresource};
+use kanon_lang::Language;
 use kanon_schema::Schema;
-use kanon_store::Key;
+use kanon_store::{Key, Revision};
 use serde_json::Value;
 
 pub use custom::{Custom, CustomColumn, ScalePaths};
@@ -54,6 +55,18 @@ pub struct Resource {
     pub name_rule: NameRule,
     /// Where the kind comes from.
     pub origin: Origin,
+    /// What rules in definitions are written in; the resource of definitions has it.
+    pub rule_language: Option<RuleLanguage>,
+}
+
+/// The language of `x-kubernetes-validations`.
+#[derive(Clone)]
+pub struct RuleLanguage(pub Arc<dyn Language>);
+
+impl fmt::Debug for RuleLanguage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.id().fmt(out)
+    }
 }
 
 /// Where a kind comes from.
@@ -93,6 +106,7 @@ impl Resource {
             selectable_fields: owned(&kind.selectable_fields),
             name_rule: kind.name_rule,
             origin: Origin::Builtin(kind),
+            rule_language: None,
         }
     }
 
@@ -175,12 +189,23 @@ impl Resource {
     /// An object as this version shows it.
     #[must_use]
     pub fn served(&self, object: &Object) -> Object {
-        if self.serves_stored_form() {
+        let lacks_defaults = self.may_lack_defaults(object);
+        if self.serves_stored_form() && !lacks_defaults {
             return object.clone();
         }
         let mut value = object.to_value();
         self.to_served(&mut value);
+        if lacks_defaults {
+            kanon_schema::default(&self.schema, &mut value);
+        }
         Object::from_value(&value)
+    }
+
+    /// Whether a stored object is older than defaults that its definition has by now.
+    fn may_lack_defaults(&self, object: &Object) -> bool {
+        let Some(since) = self.custom().and_then(|it| it.defaults_since) else { return false };
+        let version = object.str_at(&["metadata", "resourceVersion"]).parse::<Revision>();
+        version.is_ok_and(|it| it < since)
     }
 
     /// Turns the stored form into this version's.

@@ -25,10 +25,7 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
 pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let errors = match &resource.origin {
         Origin::Builtin(kind) => kanon_kinds::validate_kind(kind, object, old),
-        Origin::Custom(custom) => match old {
-            Some(old) => custom.validator.validate_update(object, old),
-            None => custom.validator.validate(object),
-        },
+        Origin::Custom(custom) => custom.checker.check(object, old),
     };
     errors.into_iter().map(Cause::from).collect()
 }

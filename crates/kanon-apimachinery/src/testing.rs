@@ -43,7 +43,7 @@ pub(crate) fn established() -> Value {
 
 /// Its resource.
 pub(crate) fn gates() -> Arc<Resource> {
-    crd::resources(&established()).remove(0)
+    crd::resources(&established(), None).remove(0)
 }
 
 /// A server without HTTP, authorization and admission: what the stages do together.
@@ -64,7 +64,7 @@ impl Cluster {
         let options = kanon_store::Options::default();
         let database = kanon_store::database(kanon_store::Disk::new(), &options).expect("a fresh disk");
         let (writer, memory) = Writer::open(database, options).expect("a fresh store");
-        let registry = Registry::builtin().with_crds(crd::resources(&established()));
+        let registry = Registry::builtin().with_crds(crd::resources(&established(), None));
         let now = "2026-11-21T09:00:00Z".parse().expect("a time");
         let mut cluster = Cluster { writer, memory, registry, now, made: 0 };
         cluster.post("/api/v1/namespaces", &json!({"metadata": {"name": "shop"}}));

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use kanon_core::{GroupVersionKind, Scope};
 use kanon_kinds::{NameRule, Subresource};
-use kanon_schema::{JsonPath, Schema, Validator};
+use kanon_lang::Language;
+use kanon_schema::{Checker, FieldPath, JsonPath, Rules, Schema, Validator};
+use kanon_store::Revision;
 use serde_json::Value;
 
 use super::{is_established, storage_version, versions};
@@ -13,16 +15,17 @@ use crate::resource::{Custom, CustomColumn, Origin, Resource, ScalePaths};
 /// Verbs in the order in which a real server lists them for custom resources (spec 4.9).
 const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 
-/// The resources of every served version; none while the definition is not established.
-pub fn resources(crd: &Value) -> Vec<Arc<Resource>> {
+/// The resources of every served version; none while the definition is not established. Without a language rules are
+/// not judged.
+pub fn resources(crd: &Value, language: Option<&dyn Language>) -> Vec<Arc<Resource>> {
     if !is_established(crd) {
         return Vec::new();
     }
     let Some(storage) = storage_version(crd) else { return Vec::new() };
-    versions(crd).filter(|it| it["served"] == true).map(|it| Arc::new(resource(crd, it, storage))).collect()
+    versions(crd).filter(|it| it["served"] == true).map(|it| Arc::new(resource(crd, it, storage, language))).collect()
 }
 
-fn resource(crd: &Value, version: &Value, storage: &str) -> Resource {
+fn resource(crd: &Value, version: &Value, storage: &str, language: Option<&dyn Language>) -> Resource {
     let (spec, names) = (&crd["spec"], &crd["status"]["acceptedNames"]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let group = text(&spec["group"]);
@@ -37,7 +40,8 @@ fn resource(crd: &Value, version: &Value, storage: &str) -> Resource {
         crd_name: text(&crd["metadata"]["name"]),
         storage_version: storage.to_owned(),
         columns: list(&version["additionalPrinterColumns"]).map(column).collect(),
-        validator: Arc::new(Validator::new(Arc::clone(&schema))),
+        checker: Arc::new(checker(&schema, language)),
+        defaults_since: has_defaults(&declared).then(|| revision(crd)),
         declared,
         deprecation: deprecation(version, &gvk),
         scale: scale.clone(),
@@ -60,10 +64,27 @@ fn resource(crd: &Value, version: &Value, storage: &str) -> Resource {
             .collect(),
         name_rule: NameRule::Subdomain,
         origin: Origin::Custom(Arc::new(custom)),
+        rule_language: None,
         schema,
         plural,
         gvk,
     }
+}
+
+/// Schema and rules. Rules were compiled when the definition was stored; should they fail now, the schema still holds.
+fn checker(schema: &Arc<Schema>, language: Option<&dyn Language>) -> Checker {
+    let rules = language.and_then(|it| Rules::compile(schema, it, &FieldPath::root()).ok()).unwrap_or_default();
+    Checker { validator: Validator::new(Arc::clone(schema)), rules }
+}
+
+/// The version of the definition, whose last change may have brought defaults.
+fn revision(crd: &Value) -> Revision {
+    crd["metadata"]["resourceVersion"].as_str().and_then(|it| it.parse().ok()).unwrap_or_default()
+}
+
+fn has_defaults(schema: &Schema) -> bool {
+    let inner = schema.properties.values().chain(&schema.additional).chain(&schema.items);
+    schema.default.is_some() || inner.into_iter().any(|it| has_defaults(it))
 }
 
 /// The declared schema with what every object has: without them apply and OpenAPI would know no metadata.

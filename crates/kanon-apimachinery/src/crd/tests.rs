@@ -1,10 +1,12 @@
+use kanon_cel::Cel;
+
 use super::*;
 use crate::{resource::Registry, testing::gates_crd as gates};
 
 fn problems(change: impl Fn(&mut Value)) -> Vec<String> {
     let mut crd = gates();
     change(&mut crd);
-    validate(&crd, None).iter().map(ToString::to_string).collect()
+    validate(&crd, None, None).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -24,6 +26,51 @@ fn definitions_are_judged() {
         problems(|it| it["spec"]["versions"][0]["schema"] = json!({})),
         ["spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"]
     );
+}
+
+#[test]
+fn schemas_must_be_structural_and_rules_compile() {
+    let judge = |change: &dyn Fn(&mut Value)| {
+        let mut crd = gates();
+        change(&mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]);
+        validate(&crd, None, Some(&Cel::default())).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        judge(&|it| it["properties"]["spec"]["properties"]["expr"] = json!({"minLength": 1})),
+        [
+            "spec.validation.openAPIV3Schema.properties[spec].properties[expr].type: Required value: must not be empty for specified object fields"
+        ]
+    );
+    let broken = judge(&|it| it["properties"]["spec"]["x-kubernetes-validations"] = json!([{"rule": "self.expr ="}]));
+    assert!(
+        broken[0].starts_with(r#"spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Invalid value: "self.expr =": compilation failed: "#),
+        "{broken:?}"
+    );
+}
+
+#[test]
+fn rules_judge_objects() {
+    let mut crd = crate::testing::established();
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] =
+        json!([{"rule": "self.weight < 10", "message": "too heavy"}]);
+    let gates = resources(&crd, Some(&Cel::default())).remove(0);
+    let mut gate = crate::testing::gate("a");
+    gate["spec"]["weight"] = json!(11);
+    let causes = crate::shape::validate(&gates, &gate, None);
+    assert_eq!(causes[0].to_string(), r#"spec: Invalid value: "object": too heavy"#);
+    gate["spec"]["weight"] = json!(9);
+    assert!(crate::shape::validate(&gates, &gate, None).is_empty());
+}
+
+#[test]
+fn objects_older_than_a_default_show_it() {
+    let mut crd = crate::testing::established();
+    crd["metadata"]["resourceVersion"] = json!("7");
+    let gates = resources(&crd, None).remove(0);
+    let stored =
+        |version: &str| kanon_core::Object::from_value(&json!({"metadata": {"resourceVersion": version}, "spec": {}}));
+    assert_eq!(gates.served(&stored("6")).to_value()["spec"], json!({"weight": 5}));
+    assert_eq!(gates.served(&stored("8")).to_value()["spec"], json!({}));
 }
 
 #[test]
@@ -49,14 +96,14 @@ fn names_are_accepted_once() {
     );
     assert_eq!(conditions[1]["reason"], "NotAccepted");
     other["status"] = status;
-    assert!(resources(&other).is_empty());
+    assert!(resources(&other, None).is_empty());
 }
 
 #[test]
 fn established_definitions_are_served() {
     let mut crd = gates();
     crd["status"] = establish(&crd, &TakenNames::default(), "t1").unwrap();
-    let registry = Registry::builtin().with_crds(resources(&crd));
+    let registry = Registry::builtin().with_crds(resources(&crd, None));
     let gates = registry.resource("policy.example.io", "v1", "gates").unwrap();
     assert_eq!((gates.prefix.as_str(), gates.list_kind.as_str()), ("policy.example.io/gates", "GateList"));
     assert!(gates.has_status && gates.has_generation && gates.is_namespaced());

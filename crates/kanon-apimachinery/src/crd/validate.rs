@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use kanon_kinds::{label_1035_problems, subdomain_problems};
+use kanon_lang::Language;
+use kanon_schema::{FieldError, FieldPath, Rules};
 use serde_json::Value;
 
 use super::{establish::is_established, versions};
@@ -12,12 +14,16 @@ use crate::status::Cause;
 const COLUMN_TYPES: [&str; 5] = ["integer", "number", "string", "boolean", "date"];
 
 /// Everything wrong with a definition; with `old`, also what must not change.
-pub(crate) fn validate(crd: &Value, old: Option<&Value>) -> Vec<Cause> {
+pub(crate) fn validate(crd: &Value, old: Option<&Value>, language: Option<&dyn Language>) -> Vec<Cause> {
     let mut causes = Vec::new();
     names(crd, &mut causes);
     versions_fit(crd, &mut causes);
     for (at, version) in versions(crd).enumerate() {
-        one_version(crd, at, version, &mut causes);
+        // A schema that did not change was judged when it came.
+        let judged = old.is_some_and(|old| {
+            versions(old).any(|it| it["name"] == version["name"] && it["schema"] == version["schema"])
+        });
+        one_version(crd, at, version, (!judged).then_some(language), &mut causes);
     }
     stored(crd, &mut causes);
     if let Some(old) = old.filter(|it| is_established(it)) {
@@ -95,7 +101,7 @@ fn versions_fit(crd: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-fn one_version(crd: &Value, at: usize, version: &Value, causes: &mut Vec<Cause>) {
+fn one_version(crd: &Value, at: usize, version: &Value, judge: Option<Option<&dyn Language>>, causes: &mut Vec<Cause>) {
     let place = format!("spec.versions[{at}]");
     label(&format!("{place}.name"), text(version, "name"), true, causes);
     let schema = &version["schema"]["openAPIV3Schema"];
@@ -105,8 +111,8 @@ fn one_version(crd: &Value, at: usize, version: &Value, causes: &mut Vec<Cause>)
         if single { "spec.validation.openAPIV3Schema".to_owned() } else { format!("{place}.schema.openAPIV3Schema") };
     if !schema.is_object() {
         causes.push(Cause::required(&format!("{place}.schema.openAPIV3Schema"), "schemas are required"));
-    } else {
-        causes.extend(super::schema_causes(schema, &field));
+    } else if let Some(language) = judge {
+        causes.extend(schema_errors(schema, &FieldPath::of(&field), language).into_iter().map(Cause::from));
     }
     for (at, column) in version["additionalPrinterColumns"].as_array().into_iter().flatten().enumerate() {
         column_fits(&format!("{place}.additionalPrinterColumns[{at}]"), column, causes);
@@ -114,6 +120,15 @@ fn one_version(crd: &Value, at: usize, version: &Value, causes: &mut Vec<Cause>)
     let scale = &version["subresources"]["scale"];
     if scale.is_object() {
         scale_fits(&format!("{place}.subresources.scale"), scale, causes);
+    }
+}
+
+/// Whether a schema is structural and its rules compile.
+fn schema_errors(schema: &Value, path: &FieldPath<'_>, language: Option<&dyn Language>) -> Vec<FieldError> {
+    match (kanon_schema::structural_schema(schema, path), language) {
+        (Err(errors), _) => errors,
+        (Ok(schema), Some(language)) => Rules::compile(&schema, language, path).err().unwrap_or_default(),
+        (Ok(_), None) => Vec::new(),
     }
 }
 

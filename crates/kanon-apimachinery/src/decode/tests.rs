@@ -109,6 +109,19 @@ fn wrong_types_are_refused_in_gos_words() {
 }
 
 #[test]
+fn metadata_of_custom_kinds_has_types_too() {
+    let body = r#"{"apiVersion":"policy.example.io/v1","kind":"Gate","metadata":{"name":"a","labels":{"b":1}}}"#;
+    let error = object(&crate::testing::gates(), "", body.as_bytes()).unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (
+            400,
+            r#"Gate in version "v1" cannot be handled as a Gate: json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels.b of type string"#
+        )
+    );
+}
+
+#[test]
 fn syntax_errors_name_the_kind() {
     let pods = Registry::builtin().resource("", "v1", "pods").unwrap().clone();
     let error = object(&pods, "application/json", b"{").unwrap_err();

@@ -9,6 +9,13 @@ pub(super) fn mismatch(schema: &Schema, value: &Value) -> Option<String> {
     Walk { owner: local_name(schema), path: String::new() }.check(schema, value)
 }
 
+/// The first value of a wrong type in the metadata of any object, if any.
+pub(super) fn metadata_mismatch(object: &Value) -> Option<String> {
+    let metadata = object.get("metadata")?;
+    let mut walk = Walk { owner: "ObjectMeta".to_owned(), path: "metadata".to_owned() };
+    walk.check(kanon_schema::object_meta(), metadata)
+}
+
 struct Walk {
     /// The innermost Go type.
     owner: String,

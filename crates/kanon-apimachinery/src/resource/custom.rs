@@ -1,11 +1,12 @@
 //! What only custom resources have.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use kanon_schema::{JsonPath, Schema, Validator};
+use kanon_schema::{Checker, JsonPath, Schema};
+use kanon_store::Revision;
 
 /// What is known of a custom kind's version besides what every resource has.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Custom {
     /// `<plural>.<group>`: the definition's name.
     pub crd_name: String,
@@ -15,12 +16,20 @@ pub struct Custom {
     pub columns: Vec<CustomColumn>,
     /// Paths of the scale subresource, if there is one.
     pub scale: Option<ScalePaths>,
-    /// Judges objects of this version.
-    pub validator: Arc<Validator>,
+    /// Judges objects of this version: schema and rules.
+    pub checker: Arc<Checker>,
+    /// Objects stored before this version of the definition may lack its defaults; `None` when it has none.
+    pub defaults_since: Option<Revision>,
     /// The version's schema as written, for OpenAPI; what validation uses is `Resource::schema`.
     pub declared: Arc<Schema>,
     /// Marked as deprecated, with what to tell clients that use it.
     pub deprecation: Option<String>,
+}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Custom").field("crd_name", &self.crd_name).finish_non_exhaustive()
+    }
 }
 
 /// One printed column.

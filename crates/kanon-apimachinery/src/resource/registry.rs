@@ -3,8 +3,9 @@
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use kanon_core::GroupVersionKind;
+use kanon_lang::Language;
 
-use super::Resource;
+use super::{Resource, RuleLanguage};
 
 /// All resources that are served. Cheap to clone behind an [`Arc`]; never changes.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,17 @@ impl Registry {
         let mut registry = Registry::default();
         for kind in kanon_kinds::kinds() {
             registry.add(Arc::new(Resource::builtin(kind)));
+        }
+        registry
+    }
+
+    /// The same resources, with the language in which rules of definitions are written: they are compiled when one is stored.
+    #[must_use]
+    pub fn with_language(&self, language: Arc<dyn Language>) -> Registry {
+        let mut registry = self.clone();
+        let versions = registry.groups.values_mut().flat_map(|it| &mut it.versions);
+        for resource in versions.flat_map(|it| it.resources.values_mut()).filter(|it| crate::crd::is_crd(it)) {
+            Arc::make_mut(resource).rule_language = Some(RuleLanguage(Arc::clone(&language)));
         }
         registry
     }

@@ -17,7 +17,7 @@ fn columned() -> Arc<Resource> {
         {"name": "Weight", "type": "integer", "jsonPath": ".spec.weight"},
         {"name": "Since", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     ]);
-    crd::resources(&crd).remove(0)
+    crd::resources(&crd, None).remove(0)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     update,
 };
 use crate::{
-    meta, shape,
+    decode, meta, shape,
     status::{ApiError, Cause, Result},
 };
 
@@ -17,20 +17,28 @@ use crate::{
 const PREFIX_MAX: usize = 58;
 
 pub(super) fn finish(ctx: &Context<'_>, prepared: Prepared, mutated: Value, stamp: &Stamp) -> Result<Finished> {
-    let Prepared { part, old, operation, .. } = prepared;
+    let Prepared { part, old, operation, object, .. } = prepared;
+    // What admission left as it was is pruned and has its defaults.
+    let touched = object != mutated;
+    drop(object);
+    if touched && part != Part::Scale {
+        decode::check_types_of(ctx.resource, &mutated)?;
+    }
     match (operation, old) {
-        (Operation::Create, _) | (_, None) => created(ctx, mutated, stamp),
-        (_, Some(old)) => updated(ctx, part, old, mutated),
+        (Operation::Create, _) | (_, None) => created(ctx, mutated, touched, stamp),
+        (_, Some(old)) => updated(ctx, part, old, mutated, touched),
     }
 }
 
-fn created(ctx: &Context<'_>, mut object: Value, stamp: &Stamp) -> Result<Finished> {
+fn created(ctx: &Context<'_>, mut object: Value, touched: bool, stamp: &Stamp) -> Result<Finished> {
     if super::version_of(&object)?.is_some() {
         return Err(ApiError::version_on_create());
     }
-    shape::prune(ctx.resource, &mut object);
-    shape::default(ctx.resource, &mut object);
-    create::drop_status(ctx, &mut object);
+    if touched {
+        shape::prune(ctx.resource, &mut object);
+        shape::default(ctx.resource, &mut object);
+        create::drop_status(ctx, &mut object);
+    }
     stamp_new(ctx, &mut object, stamp);
     if let Some(kind) = ctx.resource.builtin_kind() {
         kanon_kinds::prepare_create(kind, &mut object);
@@ -60,12 +68,14 @@ fn stamp_new(ctx: &Context<'_>, object: &mut Value, stamp: &Stamp) {
     meta::set(object, "generation", ctx.resource.has_generation.then(|| 1.into()));
 }
 
-fn updated(ctx: &Context<'_>, part: Part, old: Old, mutated: Value) -> Result<Finished> {
+fn updated(ctx: &Context<'_>, part: Part, old: Old, mutated: Value, touched: bool) -> Result<Finished> {
     let mut object = if part == Part::Scale { scale::replicas_into(ctx, &old, &mutated)? } else { mutated };
-    shape::prune(ctx.resource, &mut object);
-    update::keep_system(&mut object, &old.value);
-    let mut object = update::isolate(ctx, part, object, &old.value);
-    shape::default(ctx.resource, &mut object);
+    if touched || part == Part::Scale {
+        shape::prune(ctx.resource, &mut object);
+        update::keep_system(&mut object, &old.value);
+        object = update::isolate(ctx, part, object, &old.value);
+        shape::default(ctx.resource, &mut object);
+    }
     if part == Part::Object {
         crate::crd::note_stored_version(ctx.resource, &mut object);
     }
@@ -131,7 +141,8 @@ fn is_spec_changed(object: &Value, old: &Value, has_status: bool) -> bool {
 fn kind_causes(ctx: &Context<'_>, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = shape::validate(ctx.resource, object, old);
     if crate::crd::is_crd(ctx.resource) {
-        causes.extend(crate::crd::validate(object, old));
+        let language = ctx.resource.rule_language.as_ref().map(|it| &*it.0);
+        causes.extend(crate::crd::validate(object, old, language));
     }
     causes
 }

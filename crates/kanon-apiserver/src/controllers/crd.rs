@@ -109,7 +109,7 @@ fn publish(core: &Core, entries: &[Arc<Entry>], values: &[Value]) {
         let same = served
             .remove(&name)
             .filter(|(before, _)| before["spec"] == value["spec"] && before["status"] == value["status"]);
-        let resources = same.map_or_else(|| crd::resources(value), |(_, resources)| resources);
+        let resources = same.map_or_else(|| crd::resources(value, Some(&*core.cel)), |(_, resources)| resources);
         next.insert(name, (value.clone(), resources));
     }
     *served = next;
