@@ -1,0 +1,58 @@
+//! What an empty store begins with: namespaces, the API's own service, roles and their bindings.
+
+use jiff::Timestamp;
+use kanon_core::GroupVersionKind;
+use serde_json::{Value, json};
+
+use super::roles;
+
+/// Where the API server can be reached from inside, for the service `default/kubernetes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Cluster IP: an IPv4 or IPv6 address as text (upstream: the first of the service range, `10.96.0.1`).
+    pub cluster_ip: String,
+    /// Port on which the server listens.
+    pub port: u16,
+}
+
+/// The objects, complete as they are stored, each with a fresh uid from `uid`: create those that are absent. In an order in which
+/// what another needs comes first.
+pub fn bootstrap(now: Timestamp, service: &Service, uid: &mut dyn FnMut() -> String) -> Vec<Value> {
+    let mut objects: Vec<Value> =
+        ["default", "kube-system", "kube-public", "kube-node-lease"].into_iter().map(namespace).collect();
+    objects.push(api_service(service));
+    objects.extend(roles::builtin());
+    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    for object in &mut objects {
+        complete(object);
+        object["metadata"]["uid"] = uid().into();
+        object["metadata"]["creationTimestamp"] = now.as_str().into();
+    }
+    objects
+}
+
+/// Fills in what a creation would.
+fn complete(object: &mut Value) {
+    let text = |name: &str| object[name].as_str().unwrap_or_default();
+    let gvk = GroupVersionKind::from_api_version(text("apiVersion"), text("kind"));
+    if let Some(kind) = kanon_kinds::by_kind(&gvk) {
+        kanon_kinds::default(kind, object);
+    }
+}
+
+fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
+}
+
+fn api_service(service: &Service) -> Value {
+    let family = if service.cluster_ip.contains(':') { "IPv6" } else { "IPv4" };
+    json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {"type": "ClusterIP", "clusterIP": service.cluster_ip, "clusterIPs": [service.cluster_ip],
+            "ipFamilies": [family], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": service.port}]},
+        "status": {"loadBalancer": {}}})
+}
