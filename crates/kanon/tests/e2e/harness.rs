@@ -11,10 +11,10 @@ use std::{
 use tempfile::TempDir;
 
 /// How long anything may take on a busy machine before the test says that it never came.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary under test.
-pub fn kanon() -> Command {
+pub(crate) fn kanon() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kanon"));
     command.env_remove("KUBECONFIG").env_remove("KANON_DATA_DIR");
     command
@@ -22,49 +22,49 @@ pub fn kanon() -> Command {
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
-pub struct Ran {
-    pub out: String,
-    pub err: String,
-    pub code: Option<i32>,
+pub(crate) struct Ran {
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) code: Option<i32>,
 }
 
 impl Ran {
-    pub fn of(output: Output) -> Ran {
+    pub(crate) fn of(output: Output) -> Ran {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Ran { out: text(&output.stdout), err: text(&output.stderr), code: output.status.code() }
     }
 
     /// Standard output of a command that must succeed.
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self.out
     }
 
     /// Standard error of a command that must fail with this code.
     #[track_caller]
-    pub fn fails(self, code: i32) -> String {
+    pub(crate) fn fails(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self.err
     }
 }
 
 /// A control plane in a process of its own.
-pub struct Up {
+pub(crate) struct Up {
     child: Child,
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Home and caches of kubectl; of the whole test.
-    pub scratch: TempDir,
+    pub(crate) scratch: TempDir,
 }
 
 impl Up {
     /// Starts one that keeps its data in the test's scratch folder.
-    pub fn start() -> Up {
+    pub(crate) fn start() -> Up {
         Up::start_with::<&str>(tempfile::tempdir().expect("a scratch folder"), &[])
     }
 
     /// Starts one with further flags; on the data of an earlier one when `scratch` is that one's.
-    pub fn start_with<S: AsRef<OsStr>>(scratch: TempDir, args: &[S]) -> Up {
+    pub(crate) fn start_with<S: AsRef<OsStr>>(scratch: TempDir, args: &[S]) -> Up {
         let dir = scratch.path().join("data");
         let ready = scratch.path().join("ready");
         let _ = std::fs::remove_file(&ready);
@@ -91,24 +91,24 @@ impl Up {
         Up { child, dir, scratch }
     }
 
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.dir.join("kubeconfig")
     }
 
     /// A kubectl command line; words are split at blanks.
-    pub fn kubectl(&self, line: &str) -> Ran {
+    pub(crate) fn kubectl(&self, line: &str) -> Ran {
         let words: Vec<_> = line.split_whitespace().collect();
         Ran::of(self.kubectl_command(&words).output().expect("kubectl runs"))
     }
 
     /// The same with a manifest on standard input.
-    pub fn kubectl_with(&self, line: &str, input: &str) -> Ran {
+    pub(crate) fn kubectl_with(&self, line: &str, input: &str) -> Ran {
         let words: Vec<_> = line.split_whitespace().collect();
         let mut command = self.kubectl_command(&words);
         feed(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()), input)
     }
 
-    pub fn kubectl_command(&self, words: &[&str]) -> Command {
+    pub(crate) fn kubectl_command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.scratch.path()).args(words).stdin(Stdio::null());
         command
@@ -116,7 +116,7 @@ impl Up {
 
     /// Runs a kubectl command again until its output is what is wanted.
     #[track_caller]
-    pub fn settles(&self, line: &str, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn settles(&self, line: &str, wanted: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
         loop {
             let ran = self.kubectl(line);
@@ -129,25 +129,25 @@ impl Up {
     }
 
     /// A command of our own binary against this control plane.
-    pub fn kanon(&self, words: &[&str]) -> Ran {
+    pub(crate) fn kanon(&self, words: &[&str]) -> Ran {
         Ran::of(kanon().env("KANON_DATA_DIR", &self.dir).args(words).stdin(Stdio::null()).output().expect("kanon runs"))
     }
 
     /// Kills the process (SIGKILL) while others still use it.
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         let kill = Command::new("kill").args(["-9", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(kill.success());
     }
 
     /// Makes sure that the process is dead, without a chance to tidy up, and gives back its folder.
-    pub fn kill(mut self) -> TempDir {
+    pub(crate) fn kill(mut self) -> TempDir {
         let _ = self.child.kill();
         self.child.wait().expect("the child ends");
         std::mem::replace(&mut self.scratch, tempfile::tempdir().expect("a scratch folder"))
     }
 
     /// Asks the process to end and waits; its exit code.
-    pub fn stop(mut self) -> (Option<i32>, TempDir) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, TempDir) {
         let kill = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(kill.success());
         let status = self.child.wait().expect("the child ends");
@@ -163,7 +163,7 @@ impl Drop for Up {
 }
 
 /// Runs a command with text on its standard input.
-pub fn feed(command: &mut Command, input: &str) -> Ran {
+pub(crate) fn feed(command: &mut Command, input: &str) -> Ran {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads its input");
@@ -171,7 +171,7 @@ pub fn feed(command: &mut Command, input: &str) -> Ran {
 }
 
 /// Writes a file into a folder and gives its path as text.
-pub fn file(folder: &Path, name: &str, text: &str) -> String {
+pub(crate) fn file(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     std::fs::write(&path, text).expect("a file");
     path.display().to_string()

@@ -29,7 +29,7 @@ fn as_resource(rule: &str, name: &str) -> String {
 
 fn pod(name: &str, namespace: &str, privileged: bool) -> String {
     format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: {namespace}}}, spec: {{containers: [
+        "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: {namespace}}}, spec: {{containers: [
            {{name: c, image: 'registry.example.com/c:1', securityContext: {{privileged: {privileged}}}}}]}}}}"
     )
 }
