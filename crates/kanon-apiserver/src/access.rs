@@ -12,7 +12,7 @@ const ANONYMOUS: &str = "system:anonymous";
 /// The group of whoever shows nothing.
 const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// The group of everybody else.
-pub(crate) const AUTHENTICATED: &str = "system:authenticated";
+const AUTHENTICATED: &str = "system:authenticated";
 /// The group that may do everything.
 pub(crate) const MASTERS: &str = "system:masters";
 
@@ -41,7 +41,7 @@ fn anonymous() -> UserInfo {
 pub(crate) struct StaticTokens(pub(crate) BTreeMap<String, UserInfo>);
 
 impl StaticTokens {
-    fn find(&self, token: &str) -> Option<&UserInfo> {
+    pub(crate) fn find(&self, token: &str) -> Option<&UserInfo> {
         // All are compared whole, so that the time taken tells nothing about how much of a guess was right.
         let same = |known: &str| {
             known.len() == token.len()
@@ -144,12 +144,8 @@ pub(crate) fn impersonation(headers: &HeaderMap) -> Result<Option<Impersonation>
     if !groups_given.iter().any(|it| it == known) {
         groups_given.push(known.to_owned());
     }
-    let user = UserInfo {
-        username: name,
-        uid: uids.into_iter().next().unwrap_or_default(),
-        groups: groups_given,
-        extra,
-    };
+    let user =
+        UserInfo { username: name, uid: uids.into_iter().next().unwrap_or_default(), groups: groups_given, extra };
     Ok(Some(Impersonation { user, needs }))
 }
 
@@ -196,10 +192,8 @@ mod tests {
 
     #[test]
     fn impersonation_names_what_must_be_allowed() {
-        let sent = headers(&[
-            ("impersonate-user", "system:serviceaccount:shop:cart"),
-            ("impersonate-extra-scopes", "view"),
-        ]);
+        let sent =
+            headers(&[("impersonate-user", "system:serviceaccount:shop:cart"), ("impersonate-extra-scopes", "view")]);
         let impersonation = impersonation(&sent).expect("fine").expect("there");
         assert_eq!(
             impersonation.user.groups,

@@ -1,49 +1,180 @@
-//! Admission.
+//! Admission webhooks: the HTTP calls. Which webhooks a request has to pass, what they are sent and what their answers mean is
+//! `kanon_apimachinery::admission`'s.
 
-use kanon_apimachinery::{request::Address, resource::Resource, status::Result};
-use kanon_core::{GroupVersionKind, Operation, UserInfo};
-use kanon_net::Resolve;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Request, StatusCode, header};
+use http_body_util::Full;
+use kanon_apimachinery::{
+    admission::{Attributes, Call, Hooks, Surroundings, USER_AGENT},
+    request::Address,
+    status::Result,
+};
+use kanon_net::{CallError, HttpsClient, Resolve, Trust, tls_client_config};
+use kanon_store::Key;
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::core::Core;
+use crate::{cached::Cached, core::Core};
 
-/// What admission is asked about, besides the objects.
-pub(crate) struct Attributes<'a> {
-    pub(crate) operation: Operation,
-    pub(crate) resource: &'a Resource,
-    pub(crate) address: &'a Address,
-    pub(crate) kind: &'a GroupVersionKind,
-    pub(crate) options: &'a Value,
-    pub(crate) dry_run: bool,
-    pub(crate) user: &'a UserInfo,
+/// What the webhooks are compiled from.
+const SOURCES: &[&str] = &[
+    "admissionregistration.k8s.io/mutatingwebhookconfigurations/",
+    "admissionregistration.k8s.io/validatingwebhookconfigurations/",
+];
+/// Longest answer of a webhook in bytes: an object and its patch fit.
+const ANSWER_MAX: usize = 16 << 20;
+/// Clients kept, one for each CA bundle.
+const CLIENTS_MAX: usize = 64;
+
+/// What the client is told besides the answer; also when the request fails.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    pub(crate) fn add(&self, warnings: impl IntoIterator<Item = String>) {
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings {
+            if !list.contains(&warning) {
+                list.push(warning);
+            }
+        }
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-pub(crate) struct Webhooks;
+/// The webhooks of this moment, and connections to them.
+pub(crate) struct Webhooks {
+    hooks: Cached<Hooks>,
+    resolve: Option<Resolve>,
+    clients: Mutex<BTreeMap<Option<Bytes>, HttpsClient>>,
+}
 
 impl Webhooks {
-    pub(crate) fn new(_resolve: Option<Resolve>) -> Webhooks {
-        Webhooks
+    pub(crate) fn new(resolve: Option<Resolve>) -> Webhooks {
+        Webhooks { hooks: Cached::new(SOURCES), resolve, clients: Mutex::default() }
+    }
+
+    /// The client that believes what a webhook's configuration says.
+    fn client(&self, bundle: Option<&Bytes>) -> std::result::Result<HttpsClient, String> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&bundle.cloned()) {
+            return Ok(client.clone());
+        }
+        let trust = match bundle {
+            Some(pem) => Trust::Bundle(String::from_utf8_lossy(pem).into_owned()),
+            None => Trust::System,
+        };
+        let tls = tls_client_config(&trust, None).map_err(|error| error.to_string())?;
+        let client = HttpsClient::new(tls, self.resolve.clone());
+        if clients.len() >= CLIENTS_MAX {
+            clients.clear();
+        }
+        clients.insert(bundle.cloned(), client.clone());
+        Ok(client)
+    }
+
+    /// Makes a call: the answer's body, or why there is none, in upstream's words where it has some.
+    async fn call(&self, call: &Call) -> std::result::Result<Bytes, String> {
+        let url = call.url();
+        let failed = |why: String| format!("Post {url:?}: {why}");
+        let client = self.client(call.ca_bundle()).map_err(&failed)?;
+        let request = Request::post(url.as_str())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .header(header::USER_AGENT, USER_AGENT)
+            .body(Full::new(call.body.clone()))
+            .map_err(|error| failed(error.to_string()))?;
+        let answer = client.call(request, call.timeout(), ANSWER_MAX).await.map_err(|error| {
+            failed(match error {
+                CallError::Timeout(_) => "context deadline exceeded".to_owned(),
+                error @ (CallError::Transport(_) | CallError::TooLong(_)) => error.to_string(),
+            })
+        })?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer.into_body()),
+            status => Err(failed(format!("the webhook answered {status}"))),
+        }
     }
 }
 
 impl Core {
-    pub(crate) async fn mutate(
-        &self,
-        _attributes: &Attributes<'_>,
-        object: Value,
-        _old: Option<&Value>,
-        _warnings: &mut Vec<String>,
-    ) -> Result<Value> {
-        Ok(object)
+    fn hooks(&self) -> Arc<Hooks> {
+        self.webhooks.hooks.get(&self.storage, |memory| Hooks::from_memory(memory, &*self.cel))
     }
 
-    pub(crate) async fn validate(
+    /// Takes a request through the mutating webhooks: what they made of the object.
+    ///
+    /// # Errors
+    /// The first refusal or failure.
+    pub(crate) async fn mutate(
         &self,
-        _attributes: &Attributes<'_>,
-        _object: Option<&Value>,
-        _old: Option<&Value>,
-        _warnings: &mut Vec<String>,
-    ) -> Result<()> {
+        attributes: &Attributes<'_>,
+        object: Value,
+        old: Option<&Value>,
+        warnings: &Warnings,
+    ) -> Result<Value> {
+        let hooks = self.hooks();
+        if hooks.len().0 == 0 {
+            return Ok(object);
+        }
+        let registry = self.registry.load_full();
+        let namespace = self.namespace_of(attributes.address);
+        let around = Surroundings { registry: &registry, namespace: namespace.as_ref() };
+        let mut mutation = hooks.mutation(*attributes, around, object, old);
+        let passed = self.pass(&mut mutation).await;
+        warnings.add(mutation.notes().warnings.clone());
+        passed.map(|()| mutation.finish().object)
+    }
+
+    async fn pass(&self, mutation: &mut kanon_apimachinery::admission::Mutation<'_>) -> Result<()> {
+        while let Some(call) = mutation.next(uid)? {
+            let result = self.webhooks.call(&call).await;
+            mutation.answer(&call, result)?;
+        }
         Ok(())
     }
+
+    /// Asks the validating webhooks, all at once.
+    ///
+    /// # Errors
+    /// The first refusal or failure, in the order of webhooks.
+    pub(crate) async fn validate(
+        &self,
+        attributes: &Attributes<'_>,
+        object: Option<&Value>,
+        old: Option<&Value>,
+        warnings: &Warnings,
+    ) -> Result<()> {
+        let hooks = self.hooks();
+        if hooks.len().1 == 0 {
+            return Ok(());
+        }
+        let registry = self.registry.load_full();
+        let namespace = self.namespace_of(attributes.address);
+        let around = Surroundings { registry: &registry, namespace: namespace.as_ref() };
+        let validation = hooks.validation(attributes, &around, object, old, uid)?;
+        let results = join_all(validation.calls.iter().map(|call| self.webhooks.call(call))).await;
+        let validated = validation.finish(results);
+        warnings.add(validated.notes.warnings);
+        validated.result
+    }
+
+    fn namespace_of(&self, address: &Address) -> Option<kanon_core::Object> {
+        let key = Key::new("core/namespaces", "", &address.namespace);
+        let entry = (!address.namespace.is_empty()).then(|| self.storage.get(&key)).flatten();
+        entry.map(|it| it.object.clone())
+    }
+}
+
+fn uid() -> String {
+    Uuid::new_v4().to_string()
 }

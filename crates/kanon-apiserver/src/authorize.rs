@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use kanon_apimachinery::{
-    rbac::{Attributes, MASTERS, ResourceAttributes, Rules},
+    rbac::{self, Attributes, MASTERS, ResourceAttributes, Rules},
     request::RequestInfo,
+    resource::Resource,
     status::{ApiError, Result},
 };
 use kanon_core::UserInfo;
+use kanon_store::{Key, ListOptions};
+use serde_json::Value;
 
 use crate::{access::Need, core::Core};
 
@@ -18,6 +21,8 @@ pub(crate) const SOURCES: &[&str] = &[
     "rbac.authorization.k8s.io/rolebindings/",
     "rbac.authorization.k8s.io/roles/",
 ];
+
+const CLUSTER_ROLES: &str = "rbac.authorization.k8s.io/clusterroles/";
 
 impl Core {
     /// All that roles and bindings grant now.
@@ -41,15 +46,42 @@ impl Core {
         if is_master(user) {
             return Ok(());
         }
-        self.ask(user, &Attributes::Resource(ResourceAttributes {
-            verb: "impersonate".to_owned(),
-            namespace: need.namespace.clone(),
-            group: need.group.to_owned(),
-            resource: need.resource.to_owned(),
-            subresource: need.subresource.clone(),
-            name: need.name.clone(),
-            ..ResourceAttributes::default()
-        }))
+        self.ask(
+            user,
+            &Attributes::Resource(ResourceAttributes {
+                verb: "impersonate".to_owned(),
+                namespace: need.namespace.clone(),
+                group: need.group.to_owned(),
+                resource: need.resource.to_owned(),
+                subresource: need.subresource.clone(),
+                name: need.name.clone(),
+                ..ResourceAttributes::default()
+            }),
+        )
+    }
+
+    /// Nobody grants what they do not have: asked for every role and binding that is written.
+    ///
+    /// # Errors
+    /// 403 with what is missing.
+    pub(crate) fn check_escalation(&self, user: &UserInfo, resource: &Resource, object: &Value) -> Result<()> {
+        if resource.gvk.group != rbac::GROUP || is_master(user) {
+            return Ok(());
+        }
+        let reference = &object["roleRef"];
+        let name = reference["name"].as_str().unwrap_or_default();
+        let key = match reference["kind"].as_str() {
+            Some("Role") => {
+                let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+                Key::new("rbac.authorization.k8s.io/roles", namespace, name)
+            }
+            _ => Key::new("rbac.authorization.k8s.io/clusterroles", "", name),
+        };
+        let role = self.storage.get(&key).map(|it| it.object.to_value());
+        let all = self.storage.read(|memory| memory.list(CLUSTER_ROLES, ListOptions::default()));
+        let all: Vec<Value> =
+            all.map(|it| it.entries).unwrap_or_default().iter().map(|it| it.object.to_value()).collect();
+        self.rules().check_escalation(user, resource, object, role.as_ref(), &all)
     }
 
     fn ask(&self, user: &UserInfo, attributes: &Attributes) -> Result<()> {

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     access,
+    admission::Warnings,
     core::Core,
     handlers::{delete, write::Refused},
 };
@@ -115,20 +116,23 @@ async fn one(core: &Core, intent: &Intent) -> Result<()> {
     let user = access::controller();
     let options = WriteOptions { field_manager: MANAGER.to_owned(), ..WriteOptions::default() };
     let ctx = Context { resource, address, options: &options, now: core.now().wall };
+    // Nobody reads what controllers are warned of.
+    let warnings = Warnings::default();
     let body = |value: &serde_json::Value| Body { value: value.clone(), duplicates: Vec::new() };
     let done = match intent {
-        Intent::Create(_, object) => core.carry_out(&user, &ctx, create::prepare(&ctx, body(object))?).await.map(drop),
+        Intent::Create(_, object) => {
+            core.carry_out(&user, &ctx, create::prepare(&ctx, body(object))?, &warnings).await.map(drop)
+        }
         Intent::Update(_, object) => {
             let key = resource.key(address.object_namespace(), &address.name);
             let current = core.storage.get(&key);
             match update::prepare(&ctx, body(object), current.as_ref()) {
-                Ok(prepared) => core.carry_out(&user, &ctx, prepared).await.map(drop),
+                Ok(prepared) => core.carry_out(&user, &ctx, prepared, &warnings).await.map(drop),
                 Err(error) => Err(error.into()),
             }
         }
         Intent::Delete(_, options) => {
-            let mut warnings = Vec::new();
-            let deleted = delete::delete(core, &user, resource, address, options, &mut warnings).await;
+            let deleted = delete::delete(core, &user, resource, address, options, &warnings).await;
             deleted.map(drop).map_err(Refused::from)
         }
     };

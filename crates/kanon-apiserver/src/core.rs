@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use kanon_apimachinery::{
-    rbac::Rules,
     lifecycle::{self, Service},
+    rbac::Rules,
     resource::Registry,
     status::{ApiError, Result},
     write::Stamp,

@@ -16,6 +16,7 @@ use http::StatusCode;
 use kanon_apimachinery::{
     negotiate,
     request::{Resolved, Target, Verb},
+    reviews,
     status::Result,
 };
 use serde_json::Value;
@@ -30,15 +31,15 @@ pub(crate) async fn handle(core: &Arc<Core>, asked: Asked) -> Result<Reply> {
         Target::Path(endpoint) => endpoint.clone(),
         Target::Resource(..) => {
             let target = asked.info.resolve(&core.registry.load())?;
-            let deprecation = target.resource.custom().and_then(|it| it.deprecation.clone());
-            return Ok(resource(core, asked, target).await?.warn(deprecation));
+            asked.warnings.add(target.resource.custom().and_then(|it| it.deprecation.clone()));
+            return resource(core, asked, target).await;
         }
     };
     endpoints::answer(core, &asked, &endpoint)
 }
 
 async fn resource(core: &Arc<Core>, asked: Asked, target: Resolved) -> Result<Reply> {
-    let is_review = target.resource.verbs == ["create"];
+    let is_review = reviews::is_review(&target.resource);
     match (target.verb, target.address.subresource.is_empty()) {
         (Verb::Create, true) if is_review => review::create(core, &asked, &target),
         (Verb::Create, true) => write::create(core, &asked, &target).await,

@@ -6,7 +6,10 @@
 //! - [`TestServer`] is one line for tests.
 //!
 //! A write is answered after it is durable; resourceVersions never go back; a watch never skips, repeats or reorders.
-#![allow(clippy::disallowed_methods, reason = "a shell: it reads clocks, starts threads and draws uids for the pure middle")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a shell: it reads clocks, starts threads and draws uids for the pure middle"
+)]
 
 mod access;
 mod admission;

@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::body::Body;
 
-const JSON: &str = "application/json";
 /// Bytes of all warnings of an answer together, at most: clients bound their headers.
 const WARNINGS_MAX: usize = 4096;
 
@@ -58,13 +57,6 @@ impl Reply {
             reply.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         reply
-    }
-
-    /// The same answer with a header.
-    #[must_use]
-    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Reply {
-        self.headers.push((name, value));
-        self
     }
 
     /// The same answer with warnings for the user.
@@ -131,11 +123,6 @@ fn yaml(text: &Bytes) -> Bytes {
     value.and_then(|it| serde_saphyr::to_string(&it).ok()).map_or_else(|| text.clone(), Bytes::from)
 }
 
-/// The media type of JSON answers.
-pub(crate) fn json_type() -> &'static str {
-    JSON
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,8 +130,9 @@ mod tests {
     #[test]
     fn failures_are_status_objects_and_unknown_paths_text() {
         let reply = Reply::failure(&ApiError::too_many_requests("slow down", Some(3)), None).into_response("id");
-        assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (429, "3"));
-        assert_eq!(reply.headers()["content-type"], JSON);
+        assert_eq!(reply.status().as_u16(), 429);
+        assert_eq!(reply.headers()["retry-after"], "3");
+        assert_eq!(reply.headers()["content-type"], "application/json");
         assert_eq!(reply.headers()["audit-id"], "id");
         let reply = Reply::failure(&ApiError::no_such_path(), None);
         assert_eq!((reply.status.as_u16(), reply.content_type), (404, "text/plain; charset=utf-8"));

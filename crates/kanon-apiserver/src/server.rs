@@ -10,9 +10,7 @@ use arc_swap::ArcSwap;
 use jiff::SignedDuration;
 use kanon_apimachinery::{resource::Registry, status::ApiError};
 use kanon_core::Now;
-use kanon_net::{
-    Authority, CancellationToken, Leaf, ServerCertificate, Validity, bind, serve, tls_server_config,
-};
+use kanon_net::{Authority, CancellationToken, Leaf, ServerCertificate, Validity, bind, serve, tls_server_config};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -77,10 +75,8 @@ impl ApiServer {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let now = (config.clock)();
         let listener = bind(config.listen).await?;
-        let address = listener.local_addr().map_err(|source| kanon_net::Error::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let address =
+            listener.local_addr().map_err(|source| kanon_net::Error::Listen { address: config.listen, source })?;
         // Keys are made while the store opens.
         let keys = {
             let (authority, names) = (Arc::clone(&config.authority), config.names.clone());
@@ -138,7 +134,13 @@ fn server_leaf(
     address: SocketAddr,
     now: Now,
 ) -> Result<Leaf, kanon_net::Error> {
-    let known = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+    let known = [
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ];
     let names: Vec<&str> = known.into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     if !address.ip().is_unspecified() && !addresses.contains(&address.ip()) {
@@ -169,8 +171,8 @@ async fn rotate(core: Arc<Core>, certificate: Arc<ServerCertificate>, config: Co
         if !certificate.should_rotate(now.wall) {
             continue;
         }
-        let replaced = server_leaf(&config.authority, &config.names, address, now)
-            .and_then(|leaf| certificate.replace(&leaf));
+        let replaced =
+            server_leaf(&config.authority, &config.names, address, now).and_then(|leaf| certificate.replace(&leaf));
         match replaced {
             Ok(()) => tracing::info!("the API server has a new certificate"),
             Err(error) => tracing::error!(%error, "the API server's certificate cannot be renewed"),

@@ -25,7 +25,7 @@ use kanon_net::Peer;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{access, body::Body, core::Core, handlers, reply::Reply};
+use crate::{access, admission::Warnings, body::Body, core::Core, handlers, reply::Reply};
 
 /// How long a request other than a watch may take (kube-apiserver's `--request-timeout` default).
 const REQUEST_TIME: Duration = Duration::from_secs(60);
@@ -48,8 +48,7 @@ pub(crate) struct Asked {
     pub(crate) user: UserInfo,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
-    /// `Audit-Id`, and the uid of admission reviews.
-    pub(crate) id: String,
+    pub(crate) warnings: Arc<Warnings>,
 }
 
 impl ApiService {
@@ -78,7 +77,7 @@ impl ApiService {
             Err(error) => ("none".to_owned(), Reply::failure(&error, None)),
             Ok(info) => {
                 let verb = info.verb();
-                (verb, self.ask(info, parts, body, id.clone()).await)
+                (verb, self.ask(info, parts, body).await)
             }
         };
         self.core.metrics.count(&verb, reply.status.as_u16());
@@ -89,26 +88,29 @@ impl ApiService {
         response
     }
 
-    async fn ask<B>(&self, info: RequestInfo, parts: Parts, body: B, id: String) -> Reply
+    async fn ask<B>(&self, info: RequestInfo, parts: Parts, body: B) -> Reply
     where
         B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<AnyError>,
     {
         let is_watch = matches!(info.target, Target::Resource(Verb::Watch, _));
         let shown = info.clone();
+        let said = Arc::new(Warnings::default());
+        let warnings = Arc::clone(&said);
         let work = async {
             // A body is read only for whom it may concern.
             let user = self.user(&info, &parts)?;
             let body = read(&parts, body).await?;
-            let asked = Asked { info, user, headers: parts.headers, body, id };
+            let asked = Asked { info, user, headers: parts.headers, body, warnings };
             handlers::handle(&self.core, asked).await
         };
         let done = if is_watch { Ok(work.await) } else { timeout(REQUEST_TIME, work).await };
-        match done {
+        let reply = match done {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) => Reply::failure(&error, Some(&shown)),
             Err(_) => Reply::failure(&overdue(), Some(&shown)),
-        }
+        };
+        reply.warn(said.take())
     }
 
     /// Who asks, and may they?

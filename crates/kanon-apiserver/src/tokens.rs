@@ -1,13 +1,13 @@
 //! Tokens of service accounts: JSON Web Tokens signed with HMAC-SHA256 and a key of the server's own. Nobody else verifies
 //! them, so there is no public key to publish.
 
-use std::{
-    fs, io,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use kanon_apimachinery::status::{ApiError, Result};
+use kanon_apimachinery::{
+    reviews::Token,
+    status::{ApiError, GroupResource, Result},
+};
 use kanon_core::UserInfo;
 use kanon_store::Key;
 use ring::{
@@ -95,7 +95,7 @@ impl Core {
     /// 404 without that account.
     pub(crate) fn issue_token(&self, namespace: &str, name: &str, mut request: Value) -> Result<Value> {
         let account = self.storage.get(&Key::new("core/serviceaccounts", namespace, name));
-        let what = kanon_apimachinery::status::GroupResource::new("", "serviceaccounts");
+        let what = GroupResource::new("", "serviceaccounts");
         let account = account.ok_or_else(|| ApiError::not_found(&what, name))?;
         let wanted = request["spec"]["expirationSeconds"].as_i64().unwrap_or(TIME_DEFAULT);
         let seconds = wanted.clamp(*TIME.start(), *TIME.end());
@@ -122,22 +122,40 @@ impl Core {
         Ok(request)
     }
 
-    /// Whose a token is: only while it counts, is meant for us, and its account is the one that it was made for.
+    /// Whose a token is that came with a request.
     pub(crate) fn verify_token(&self, token: &str) -> Option<UserInfo> {
+        self.account_of(token, &[]).map(|it| it.user)
+    }
+
+    /// Whose a token is that somebody asks about, tokens of the configuration included.
+    pub(crate) fn review_token(&self, token: &str, audiences: &[String]) -> Option<Token> {
+        let known = self.tokens.find(token).map(|user| Token { user: user.clone(), audiences: audiences.to_vec() });
+        known.or_else(|| self.account_of(token, audiences))
+    }
+
+    /// The account of a token: only while it counts, is meant for one of the audiences (none: for us), and its account is the
+    /// one that it was made for.
+    fn account_of(&self, token: &str, audiences: &[String]) -> Option<Token> {
         let claims = self.signer.claims(token)?;
         let now = self.now().wall.as_second();
         let counts = claims["nbf"].as_i64()? <= now && now < claims["exp"].as_i64()?;
-        let for_us = claims["aud"].as_array()?.iter().any(|it| it == ISSUER);
+        let meant_for = claims["aud"].as_array()?;
+        let shared: Vec<String> =
+            audiences.iter().filter(|it| meant_for.iter().any(|aud| aud == it.as_str())).cloned().collect();
+        let fits = if audiences.is_empty() { meant_for.iter().any(|it| it == ISSUER) } else { !shared.is_empty() };
         let about = &claims["kubernetes.io"];
         let (namespace, account) = (about["namespace"].as_str()?, &about["serviceaccount"]);
         let (name, uid) = (account["name"].as_str()?, account["uid"].as_str()?);
         let stored = self.storage.get(&Key::new("core/serviceaccounts", namespace, name))?;
         let same = stored.object.str_at(&["metadata", "uid"]) == uid;
-        (counts && for_us && same).then(|| UserInfo {
-            username: format!("system:serviceaccount:{namespace}:{name}"),
-            uid: uid.to_owned(),
-            groups: access::service_account_groups(namespace),
-            ..UserInfo::default()
+        (counts && fits && same).then(|| Token {
+            user: UserInfo {
+                username: format!("system:serviceaccount:{namespace}:{name}"),
+                uid: uid.to_owned(),
+                groups: access::service_account_groups(namespace),
+                ..UserInfo::default()
+            },
+            audiences: shared,
         })
     }
 }

@@ -14,10 +14,7 @@ use kanon_apimachinery::{
 use kanon_store::{Change, Draft, Entry, Expect, ListOptions, Memory, Write};
 use serde_json::{Value, json};
 
-use super::{
-    Next, carry_out,
-    namespace::is_deleting,
-};
+use super::{Next, carry_out, namespace::is_deleting};
 use crate::{
     core::{Core, rfc3339},
     storage::WriteError,
@@ -117,4 +114,3 @@ fn publish(core: &Core, entries: &[Arc<Entry>], values: &[Value]) {
     let registry: Registry = core.builtin.with_crds(all);
     core.registry.store(Arc::new(registry));
 }
-

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use kanon_apimachinery::{
+    admission::Attributes,
     decode, negotiate,
     request::{Address, DeleteOptions, Resolved},
     resource::Resource,
@@ -17,7 +18,7 @@ use kanon_store::{Key, ListOptions as StoreListOptions};
 use serde_json::{Value, json};
 
 use super::{read, write::Refused};
-use crate::{admission::Attributes, core::Core, reply::Reply, service::Asked};
+use crate::{admission::Warnings, core::Core, reply::Reply, service::Asked};
 
 /// As of the other writes.
 const TRIES: usize = 64;
@@ -37,13 +38,13 @@ pub(crate) async fn one(core: &Core, asked: &Asked, target: &Resolved) -> Result
     let Resolved { resource, address, .. } = target;
     let answer = negotiate::answer(&asked.info.accept)?;
     let options = options(asked)?;
-    let mut warnings = Vec::new();
-    let reply = match delete(core, &asked.user, resource, address, &options, &mut warnings).await? {
-        Deleted::Status(text) => Reply::json(StatusCode::OK, answer.encoding, asked.info.is_pretty(), text),
-        Deleted::Stored(object) => read::one(core, asked, resource, StatusCode::OK, &object)?,
-        Deleted::Served(value) => read::one(core, asked, resource, StatusCode::OK, &super::write::stored(resource, value))?,
-    };
-    Ok(reply.warn(warnings))
+    match delete(core, &asked.user, resource, address, &options, &asked.warnings).await? {
+        Deleted::Status(text) => Ok(Reply::json(StatusCode::OK, answer.encoding, asked.info.is_pretty(), text)),
+        Deleted::Stored(object) => read::one(core, asked, resource, StatusCode::OK, &object),
+        Deleted::Served(value) => {
+            read::one(core, asked, resource, StatusCode::OK, &super::write::stored(resource, value))
+        }
+    }
 }
 
 /// DELETE of a collection: of each object that is selected, in order. Answers with the objects.
@@ -58,12 +59,11 @@ pub(crate) async fn collection(core: &Core, asked: &Asked, target: &Resolved) ->
         Ok::<_, ApiError>((page.entries, page.revision))
     })?;
     let mut items = Vec::new();
-    let mut warnings = Vec::new();
     for entry in entries.iter().filter(|it| selection.matches(resource, &it.object)) {
         let mut address = address.clone();
         entry.object.str_at(&["metadata", "name"]).clone_into(&mut address.name);
         entry.object.str_at(&["metadata", "namespace"]).clone_into(&mut address.namespace);
-        match delete(core, &asked.user, resource, &address, &options, &mut warnings).await {
+        match delete(core, &asked.user, resource, &address, &options, &asked.warnings).await {
             Ok(Deleted::Status(_)) => items.push(served_value(resource, &entry.object)),
             Ok(Deleted::Stored(object)) => items.push(served_value(resource, &object)),
             Ok(Deleted::Served(value)) => items.push(value),
@@ -79,7 +79,7 @@ pub(crate) async fn collection(core: &Core, asked: &Asked, target: &Resolved) ->
         "items": items,
     });
     let text = super::write::text(&list);
-    Ok(Reply::json(StatusCode::OK, answer.encoding, asked.info.is_pretty(), text).warn(warnings))
+    Ok(Reply::json(StatusCode::OK, answer.encoding, asked.info.is_pretty(), text))
 }
 
 fn options(asked: &Asked) -> Result<DeleteOptions> {
@@ -94,7 +94,7 @@ pub(crate) async fn delete(
     resource: &Resource,
     address: &Address,
     options: &DeleteOptions,
-    warnings: &mut Vec<String>,
+    warnings: &Warnings,
 ) -> Result<Deleted> {
     let key: Key = resource.key(address.object_namespace(), &address.name);
     let mut current = core.storage.get(&key);

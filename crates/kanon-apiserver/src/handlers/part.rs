@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use kanon_apimachinery::{
+    admission::Attributes,
     decode,
     request::{DeleteOptions, Resolved, WriteOptions},
     status::{self, ApiError, Result},
@@ -14,7 +15,7 @@ use kanon_store::{Entry, ListOptions};
 use serde_json::{Value, json};
 
 use super::{delete, read, write::Refused};
-use crate::{admission::Attributes, core::Core, reply::Reply, service::Asked};
+use crate::{core::Core, reply::Reply, service::Asked};
 
 /// As of the other writes.
 const TRIES: usize = 64;
@@ -60,13 +61,7 @@ async fn token(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Re
 }
 
 /// Asks admission about the body of a subresource.
-async fn admit(
-    core: &Core,
-    asked: &Asked,
-    target: &Resolved,
-    options: &WriteOptions,
-    body: &Value,
-) -> Result<Vec<String>> {
+async fn admit(core: &Core, asked: &Asked, target: &Resolved, options: &WriteOptions, body: &Value) -> Result<()> {
     let part = target.resource.subresource(&target.address.subresource).ok_or_else(ApiError::no_such_path)?;
     let review_options = options.to_value("CreateOptions");
     let attributes = Attributes {
@@ -78,10 +73,8 @@ async fn admit(
         dry_run: options.dry_run,
         user: &asked.user,
     };
-    let mut warnings = Vec::new();
-    core.mutate(&attributes, body.clone(), None, &mut warnings).await?;
-    core.validate(&attributes, Some(body), None, &mut warnings).await?;
-    Ok(warnings)
+    core.mutate(&attributes, body.clone(), None, &asked.warnings).await?;
+    core.validate(&attributes, Some(body), None, &asked.warnings).await
 }
 
 /// Evicts a pod: deletes it unless a disruption budget needs it (spec/kubernetes-api.md 4.1).
@@ -97,14 +90,12 @@ async fn evict(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Re
     };
     options.dry_run |= deletion.dry_run;
     deletion.dry_run = options.dry_run;
-    let warnings = admit(core, asked, target, &options, &body).await?;
+    admit(core, asked, target, &options, &body).await?;
     if let Some(budget) = budget_of(core, &pod.object, &address.namespace)? {
         take_disruption(core, &budget, options.dry_run).await?;
     }
-    let mut more = Vec::new();
-    delete::delete(core, &asked.user, resource, address, &deletion, &mut more).await?;
-    let reply = Reply::new(StatusCode::CREATED, "application/json", status::success(None, 201));
-    Ok(reply.warn(warnings).warn(more))
+    delete::delete(core, &asked.user, resource, address, &deletion, &asked.warnings).await?;
+    Ok(Reply::new(StatusCode::CREATED, "application/json", status::success(None, 201)))
 }
 
 /// The budget that counts a pod, if one does. Pods that have ended or go already are not counted.
@@ -167,7 +158,7 @@ async fn take_disruption(core: &Core, budget: &Arc<Entry>, dry_run: bool) -> Res
 async fn bind(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Result<Reply> {
     let Resolved { resource, address, .. } = target;
     let options = asked.info.write_options("CreateOptions")?;
-    let warnings = admit(core, asked, target, &options, &body).await?;
+    admit(core, asked, target, &options, &body).await?;
     let node = body["target"]["name"].as_str().unwrap_or_default();
     if node.is_empty() {
         return Err(ApiError::bad_request("target.name: Required value"));
@@ -192,10 +183,9 @@ async fn bind(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Res
             list.retain(|it| it["type"] != "PodScheduled");
             list.push(scheduled.clone());
         }
-        match core.carry_out(&asked.user, &ctx, prepared).await {
+        match core.carry_out(&asked.user, &ctx, prepared, &asked.warnings).await {
             Ok(_) => {
-                let reply = Reply::new(StatusCode::CREATED, "application/json", status::success(None, 201));
-                return Ok(reply.warn(warnings));
+                return Ok(Reply::new(StatusCode::CREATED, "application/json", status::success(None, 201)));
             }
             Err(Refused::Moved(moved)) => current = moved,
             Err(Refused::Error(error)) => return Err(error),

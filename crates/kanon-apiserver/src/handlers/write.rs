@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use kanon_apimachinery::{
+    admission::Attributes,
     decode,
     negotiate::{self, PatchType},
     request::{Resolved, WriteOptions},
@@ -18,7 +19,7 @@ use serde_json::Value;
 
 use super::read;
 use crate::{
-    admission::Attributes,
+    admission::Warnings,
     core::{Core, stamp},
     reply::Reply,
     service::Asked,
@@ -58,7 +59,6 @@ pub(crate) struct Carried {
     pub(crate) done: Done,
     pub(crate) part: Part,
     pub(crate) created: bool,
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Core {
@@ -68,6 +68,7 @@ impl Core {
         user: &UserInfo,
         ctx: &Context<'_>,
         prepared: Prepared,
+        warnings: &Warnings,
     ) -> Result<Carried, Refused> {
         let created = prepared.operation == Operation::Create;
         let options = ctx.options.to_value(if created { "CreateOptions" } else { "UpdateOptions" });
@@ -81,12 +82,12 @@ impl Core {
             dry_run: ctx.options.dry_run,
             user,
         };
-        let mut warnings = prepared.warnings.clone();
-        let mutated = self
-            .mutate(&attributes, prepared.object.clone(), prepared.old_object.as_ref(), &mut warnings)
-            .await?;
+        warnings.add(prepared.warnings.iter().cloned());
+        self.check_escalation(user, ctx.resource, &prepared.object)?;
+        let old_object = prepared.old_object.as_ref();
+        let mutated = self.mutate(&attributes, prepared.object.clone(), old_object, warnings).await?;
         let Finished { object, old_object, outcome, part } = prepared.finish(ctx, mutated, &stamp())?;
-        self.validate(&attributes, Some(&object), old_object.as_ref(), &mut warnings).await?;
+        self.validate(&attributes, Some(&object), old_object.as_ref(), warnings).await?;
         let done = match outcome {
             Outcome::Store(write) => Done::Entry(self.store(write).await?),
             Outcome::Unchanged(entry) => Done::Entry(entry),
@@ -96,7 +97,7 @@ impl Core {
                 Done::Value(value)
             }
         };
-        Ok(Carried { done, part, created, warnings })
+        Ok(Carried { done, part, created })
     }
 
     pub(crate) async fn store(&self, write: kanon_store::Write) -> Result<Arc<Entry>, Refused> {
@@ -120,13 +121,13 @@ pub(crate) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Res
     core.storage.read(|memory| namespace::check(memory, resource, address.object_namespace(), &name))?;
     let tries = if name.is_empty() { NAMES } else { 1 };
     for _ in 1..tries {
-        match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body.clone())?).await {
+        match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body.clone())?, &asked.warnings).await {
             Ok(carried) => return answer(core, asked, target, carried),
             Err(Refused::Moved(_)) => {}
             Err(Refused::Error(error)) => return Err(error),
         }
     }
-    match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body)?).await {
+    match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body)?, &asked.warnings).await {
         Ok(carried) => answer(core, asked, target, carried),
         Err(Refused::Moved(current)) => {
             let name = current.map(|it| it.object.str_at(&["metadata", "name"]).to_owned()).unwrap_or(name);
@@ -186,7 +187,7 @@ async fn retried(
     for _ in 0..TRIES {
         let prepared = prepare(&ctx, current.as_ref())?;
         let conditional = prepared.is_conditional;
-        match core.carry_out(&asked.user, &ctx, prepared).await {
+        match core.carry_out(&asked.user, &ctx, prepared, &asked.warnings).await {
             Ok(carried) => return answer(core, asked, target, carried),
             Err(Refused::Moved(_)) if conditional => return Err(conflict()),
             Err(Refused::Moved(moved)) => current = moved,
@@ -198,19 +199,19 @@ async fn retried(
 
 /// The written object as the client wants to see it.
 fn answer(core: &Core, asked: &Asked, target: &Resolved, carried: Carried) -> Result<Reply> {
-    let Carried { done, part, created, warnings } = carried;
+    let Carried { done, part, created } = carried;
     let resource = &target.resource;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let object = match (done, part) {
         (Done::Entry(entry), Part::Scale) => {
             let parent = write::served_value(resource, &entry.object);
-            return Ok(super::json(asked, status, &write::scale::of(resource, &parent)?)?.warn(warnings));
+            return super::json(asked, status, &write::scale::of(resource, &parent)?);
         }
-        (Done::Value(value), Part::Scale) => return Ok(super::json(asked, status, &value)?.warn(warnings)),
+        (Done::Value(value), Part::Scale) => return super::json(asked, status, &value),
         (Done::Entry(entry), _) => entry.object.clone(),
         (Done::Value(value), _) => stored(resource, value),
     };
-    Ok(read::one(core, asked, resource, status, &object)?.warn(warnings))
+    read::one(core, asked, resource, status, &object)
 }
 
 /// An object of the request's version in its stored form.

@@ -66,7 +66,9 @@ impl WriterLoop {
     }
 
     fn stage(&mut self, write: Write, answer: Answer) {
-        if self.broken && let Err(problem) = self.reopen() {
+        if self.broken
+            && let Err(problem) = self.reopen()
+        {
             respond(answer, Err(WriteError::Failed(problem)));
             return;
         }

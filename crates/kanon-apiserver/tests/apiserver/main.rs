@@ -1,0 +1,10 @@
+//! The server against its clients: unmodified kubectl, raw HTTP, watchers under load, a power cut by `kill -9`.
+#![allow(clippy::disallowed_methods, reason = "tests of a shell")]
+#![allow(clippy::disallowed_macros, reason = "a test that cannot run here says so")]
+
+mod durability;
+mod history;
+mod http;
+mod kubectl;
+mod webhooks;
+mod world;
