@@ -42,12 +42,12 @@ pub(crate) struct StaticTokens(pub(crate) BTreeMap<String, UserInfo>);
 
 impl StaticTokens {
     pub(crate) fn find(&self, token: &str) -> Option<&UserInfo> {
-        // All are compared whole, so that the time taken tells nothing about how much of a guess was right.
+        // Each is compared whole, so that the time taken tells nothing about how much of a guess was right.
         let same = |known: &str| {
             known.len() == token.len()
                 && known.bytes().zip(token.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
         };
-        self.0.iter().filter(|(known, _)| same(known)).map(|(_, user)| user).last()
+        self.0.iter().find(|(known, _)| same(known)).map(|(_, user)| user)
     }
 }
 

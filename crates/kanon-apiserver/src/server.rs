@@ -104,7 +104,8 @@ async fn settle(core: &Core, port: u16) -> Result<(), ApiError> {
 
 async fn open(config: &Config) -> Result<Arc<Core>, StartError> {
     let (place, options) = (config.place.clone(), config.store);
-    let builtin = tokio::task::spawn_blocking(Registry::builtin);
+    let cel = Arc::clone(&config.cel);
+    let builtin = tokio::task::spawn_blocking(move || Registry::builtin().with_language(cel));
     let storage = tokio::task::spawn_blocking(move || Storage::open(&place, options));
     let failed = |error: tokio::task::JoinError| StartError::Bootstrap(error.to_string());
     let storage = storage.await.map_err(failed)??;

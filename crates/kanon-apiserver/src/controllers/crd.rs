@@ -24,7 +24,10 @@ pub(super) const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinit
 
 /// The resources of each definition as it was last seen: building them compiles schemas, so it is done once a change.
 #[derive(Default)]
-pub(crate) struct Served(Mutex<BTreeMap<String, (Value, Vec<Arc<Resource>>)>>);
+pub(crate) struct Served(Mutex<BTreeMap<String, Known>>);
+
+/// A definition and what it gives.
+type Known = (Value, Vec<Arc<Resource>>);
 
 /// Brings status and registry to what the definitions say.
 ///

@@ -108,7 +108,10 @@ fn tagged(mut reply: Reply, tag: &str) -> Reply {
 
 /// OpenAPI documents by path, each with the resources that it describes.
 #[derive(Default)]
-pub(crate) struct Documents(Mutex<BTreeMap<String, (Vec<Arc<Resource>>, Arc<Document>)>>);
+pub(crate) struct Documents(Mutex<BTreeMap<String, Kept>>);
+
+/// A document and what it describes.
+type Kept = (Vec<Arc<Resource>>, Arc<Document>);
 
 impl Documents {
     fn get(&self, registry: &Registry, path: &str) -> Option<Arc<Document>> {

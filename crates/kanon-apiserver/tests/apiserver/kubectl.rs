@@ -29,6 +29,8 @@ spec:
             description: What the gate holds back.
             type: object
             required: [expr]
+            x-kubernetes-validations:
+            - {rule: "self.mode != 'Warn' || has(self.weight)", message: a warning needs a weight}
             properties:
               expr: {type: string, minLength: 1, description: When it opens.}
               mode: {type: string, enum: [Audit, Warn, Block], default: Block}
@@ -224,7 +226,7 @@ async fn custom_resources_are_served_as_soon_as_they_are_established() {
             ),
             ("get gate b -o jsonpath={.spec}", r#"{"expr":"x","mode":"Block"}"#),
             ("delete crd gates.policy.example.io", "deleted"),
-            ("!get gates", "the server doesn't have a resource type \"gates\""),
+            ("!get gates", "(NotFound)"),
         ],
     );
 }
