@@ -66,6 +66,19 @@ impl Patch {
         }
     }
 
+    /// Whether the client says which version it changes.
+    fn names_version(&self) -> bool {
+        match self {
+            Patch::Json(operations) => operations.iter().any(|it| {
+                let path = it.path().to_string();
+                ["", "/metadata", "/metadata/resourceVersion"].contains(&path.as_str())
+            }),
+            Patch::Merge(patch) | Patch::Strategic(patch) | Patch::Apply(patch, _) => {
+                patch["metadata"]["resourceVersion"].is_string()
+            }
+        }
+    }
+
     /// The value after the patch.
     fn apply(&self, resource: &Resource, mut value: Value) -> Result<Value> {
         match self {
@@ -103,25 +116,17 @@ pub fn prepare(ctx: &Context<'_>, patch: &Patch, current: Option<&Arc<Entry>>) -
     let entry = update::existing(ctx, current)?;
     let served = served_value(ctx.resource, &entry.object);
     if part == Part::Scale {
-        let mut scale = scale::of(ctx.resource, &served)?;
-        // Without the version: what is there after the patch came from the client.
-        meta::set(&mut scale, "resourceVersion", None);
-        return scale::prepare(ctx, entry, patch.apply(ctx.resource, scale)?);
+        let scale = scale::of(ctx.resource, &served)?;
+        let prepared = scale::prepare(ctx, entry, patch.apply(ctx.resource, scale)?)?;
+        return Ok(Prepared { is_conditional: patch.names_version(), ..prepared });
     }
     let old = update::old(ctx, entry);
-    // The version is taken out first: what is there after the patch came from the client.
-    let mut before = served;
-    let version = before["metadata"].as_object_mut().and_then(|meta| meta.remove("resourceVersion"));
-    let mut object = patch.apply(ctx.resource, before)?;
-    let is_conditional = super::version_of(&object)?.is_some();
-    if let (false, Some(version)) = (is_conditional, version) {
-        meta::set(&mut object, "resourceVersion", Some(version));
-    }
+    let mut object = patch.apply(ctx.resource, served)?;
     decode::check_kind(&mut object, &ctx.resource.gvk, ctx.resource.builtin_kind().is_some())?;
     decode::check_types_of(ctx.resource, &object)?;
     let warnings = checked_prune(ctx, patch, &mut object)?;
     update::check_address(ctx, &mut object)?;
-    update::merged(ctx, part, old, object, warnings, is_conditional)
+    update::merged(ctx, part, old, object, warnings, patch.names_version())
 }
 
 /// Server-side apply: makes the object where it is absent.

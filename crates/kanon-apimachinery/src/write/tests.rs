@@ -192,6 +192,12 @@ fn patches_of_every_type_apply() {
         message(cluster.ask(method, &at("a"), kind, &body)),
         (422, "the server rejected our request due to an error in our request".to_owned())
     );
+    // As kubectl migrates managed fields: the version is there to be replaced, and counts.
+    let version = cluster.get(&at("a")).1["metadata"]["resourceVersion"].clone();
+    for (version, code) in [(version, 200), (json!("1"), 409)] {
+        let body = json!([{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]);
+        assert_eq!(cluster.ask("PATCH", &at("a"), "application/json-patch+json", &body.to_string()).0, code);
+    }
     let strategic = "application/strategic-merge-patch+json";
     assert_eq!(cluster.ask("PATCH", &at("a"), strategic, "{}").0, 415);
 
