@@ -11,6 +11,7 @@ use kanon_core::UserInfo;
 use serde_json::Value;
 
 pub use compile::gathered;
+pub use escalation::changes_grant;
 pub use rule::PolicyRule;
 
 use crate::{

@@ -385,3 +385,36 @@ fn webhooks_are_called_by_name_of_their_configuration() {
         Asked::default().calls(&hooks).expect("fine").iter().map(|it| it.webhook().to_owned()).collect();
     assert_eq!(names, ["y.y.y", "b.b.b", "a.a.a"]);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_answer_is_judged(
+        member in proptest::sample::select(vec!["uid", "allowed", "status", "patch", "patchType", "warnings", "auditAnnotations"]),
+        value in proptest::sample::select(vec!["null", "1", "[]", "{}", "\"\"", "\"W10=\"", "\"eA==\"", "[1]", "{\"code\": -1}", "{\"code\": 70000}"]),
+        mutating: bool,
+        text in ".{0,12}",
+    ) {
+        let mut response = json!({"uid": UID, "allowed": true});
+        response[member] = serde_json::from_str(value).expect("JSON");
+        let list = [webhook("a.b.c", json!({}))];
+        for answer in [review(response.clone()).to_string(), text] {
+            if mutating {
+                let hooks = hooks(&list, &[]);
+                let asked = Asked::default();
+                let same = asked.with(|attributes, around| {
+                    let mut mutation = hooks.mutation(attributes, around, asked.object.clone(), None);
+                    let call = mutation.next(|| UID.to_owned()).expect("fine").expect("a call");
+                    let result = mutation.answer(&call, Ok(answer.clone().into()));
+                    // No such answer changes anything: what is not a yes is a refusal with a code of failure.
+                    (result.map_err(|error| error.code), mutation.finish().object == asked.object)
+                });
+                proptest::prop_assert!(same.1);
+                proptest::prop_assert!(same.0.map_or_else(|code| (400..600).contains(&code), |()| true));
+            } else {
+                let calls = Asked::default().calls(&hooks(&[], &list)).expect("fine");
+                let result = Validation { calls }.finish(vec![Ok(answer.into())]).result;
+                proptest::prop_assert!(result.map_or_else(|error| (400..600).contains(&error.code), |()| true));
+            }
+        }
+    }
+}

@@ -4,6 +4,8 @@ use serde_json::json;
 use super::*;
 use crate::testing;
 
+mod settle;
+
 const NOW: &str = "2026-01-02T00:00:00Z";
 
 /// A store with objects in it, whose intents can be carried out as far as their decision needs.
@@ -277,7 +279,7 @@ fn garbage_is_collected() {
 fn foreground_deletion_waits_for_those_that_block() {
     let owner = deleting(map("a"), &["foregroundDeletion"]);
     let released = "update configmaps/shop/a null";
-    check_collected(&[owner.clone()], &[], &[released]);
+    check_collected(std::slice::from_ref(&owner), &[], &[released]);
     check_collected(&[owner.clone(), owned(map("c"), &["a"], true)], &[], &["delete configmaps/shop/c Background"]);
     check_collected(
         &[owner.clone(), owned(map("c"), &["a"], false)],

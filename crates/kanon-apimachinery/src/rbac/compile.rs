@@ -52,7 +52,7 @@ impl Rules {
 }
 
 /// The rules of an aggregated cluster role: those of all whose labels its selectors match, in order of name, each once. Roles
-/// that are gathered themselves contribute what they gather; one in a circle contributes what it has written.
+/// that are gathered themselves contribute what they gather; a circle ends where it comes back to a role on the way.
 pub fn gathered(role: &Value, all: &[Value]) -> Vec<Value> {
     let mut rules = Vec::new();
     gather(role, all, &mut vec![text(role, "name")], &mut rules);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Rules {
-    /// Refuses a role with rules, or a binding to a role with rules, that the writer does not hold, unless the writer may
+    /// Refuses a role with rules (of one that gathers: all rules there are, since anything may come to it later), or a binding to a role with rules, that the writer does not hold, unless the writer may
     /// `escalate` the role or `bind` it. Ask before admission of every create and update in the group; others pass.
     /// `role` is what a binding refers to, as stored; `cluster_roles` are all of them, for aggregated ones.
     ///
@@ -32,7 +32,7 @@ impl Rules {
         let text = |value: &Value, name: &str| value["metadata"][name].as_str().unwrap_or_default().to_owned();
         let namespace = text(object, "namespace");
         let (granted, verb, of) = match resource.gvk.kind.as_str() {
-            "Role" | "ClusterRole" => (wanted(object, cluster_roles), "escalate", None),
+            "Role" | "ClusterRole" => (written(object), "escalate", None),
             "RoleBinding" | "ClusterRoleBinding" => {
                 let reference = &object["roleRef"];
                 let Some(role) = role else { return self.check_absent(user, object) };
@@ -86,9 +86,40 @@ fn role_of(reference: &Value) -> (String, String) {
     (format!("{}s", member("kind").to_lowercase()), member("name").to_owned())
 }
 
+/// Whether a write grants something new, so that [`Rules::check_escalation`] has to be asked: a creation, or an update of what is
+/// granted or to whom. Changing a label is open to everyone who may update the object.
+pub fn changes_grant(resource: &Resource, object: &Value, old: Option<&Value>) -> bool {
+    let Some(old) = old else { return true };
+    let members = match resource.gvk.kind.as_str() {
+        "Role" | "ClusterRole" => ["rules", "aggregationRule"],
+        _ => ["roleRef", "subjects"],
+    };
+    // An absent member and an empty list are the same.
+    let part = |value: &'_ Value, name: &str| {
+        let part = &value[name];
+        (!part.is_null() && part.as_array().is_none_or(|it| !it.is_empty())).then(|| part.clone())
+    };
+    resource.gvk.group == GROUP && members.iter().any(|name| part(object, name) != part(old, name))
+}
+
+/// What writing a role grants.
+fn written(role: &Value) -> Vec<PolicyRule> {
+    let mut rules = own(role);
+    if role["aggregationRule"].is_object() {
+        let all = || vec!["*".to_owned()];
+        rules.push(PolicyRule { verbs: all(), api_groups: all(), resources: all(), ..PolicyRule::default() });
+        rules.push(PolicyRule { verbs: all(), paths: all(), ..PolicyRule::default() });
+    }
+    rules
+}
+
+fn own(role: &Value) -> Vec<PolicyRule> {
+    role["rules"].as_array().into_iter().flatten().map(PolicyRule::from_value).collect()
+}
+
+/// What binding a role grants.
 fn wanted(role: &Value, cluster_roles: &[Value]) -> Vec<PolicyRule> {
-    let mut rules: Vec<PolicyRule> =
-        role["rules"].as_array().into_iter().flatten().map(PolicyRule::from_value).collect();
+    let mut rules = own(role);
     rules.extend(gathered(role, cluster_roles).iter().map(PolicyRule::from_value));
     rules
 }

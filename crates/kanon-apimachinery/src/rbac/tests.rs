@@ -175,6 +175,13 @@ fn nobody_grants_what_they_do_not_have() {
         ),
         (&user("root", &[MASTERS]), "roles", role("shop", "r", rule("*", &["*"])), ""),
         (&user("bob", &["owners"]), "roles", role("shop", "r", rule("*", &["*"])), ""),
+        (
+            &alice,
+            "clusterroles",
+            cluster_roles().remove(4),
+            r#"{APIGroups:["*"], Resources:["*"], Verbs:["*"]}
+{NonResourceURLs:["*"], Verbs:["*"]}"#,
+        ),
         (&alice, "rolebindings", bound("view"), ""),
         (&alice, "rolebindings", bound("all"), ""),
         (
@@ -203,4 +210,25 @@ fn roles_in_a_circle_end() {
     let mut roles = cluster_roles();
     roles[4]["metadata"]["labels"] = json!({"to-all": "true"});
     assert_eq!(gathered(&roles[4], &roles).len(), 1);
+}
+
+#[test]
+fn only_new_grants_are_questioned() {
+    let registry = crate::resource::Registry::builtin();
+    let roles = cluster_roles();
+    let mut labelled = roles[0].clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    let bound = |subjects: Value| binding("shop", "b", "ClusterRole", "view", subjects);
+    let somebody = json!([{"kind": "User", "name": "x"}]);
+    for (plural, object, old, want) in [
+        ("clusterroles", &roles[0], None, true),
+        ("clusterroles", &labelled, Some(&roles[0]), false),
+        ("clusterroles", &roles[1], Some(&roles[0]), true),
+        ("clusterroles", &roles[4], Some(&roles[0]), true),
+        ("rolebindings", &bound(somebody.clone()), Some(&bound(json!([]))), true),
+        ("rolebindings", &bound(Value::Null), Some(&bound(json!([]))), false),
+    ] {
+        let resource = registry.resource(GROUP, "v1", plural).expect("built in");
+        assert_eq!(changes_grant(resource, object, old), want, "{plural} {object}");
+    }
 }
