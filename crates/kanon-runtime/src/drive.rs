@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use kanon_core::{Effect, Input, Mono};
 use kanon_plane::{ObjectStore, Payload, Plane, Step, Views};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, log::DecisionLog};
@@ -31,6 +31,8 @@ pub struct Shared {
     pub views: ArcSwap<Views>,
     /// The looked-up objects.
     pub objects: ArcSwap<ObjectStore>,
+    /// Changes whenever new views or objects were published.
+    pub published: watch::Sender<u64>,
     /// Reviews whose counts were lost to a full queue: clean ones, and ones with verdicts.
     pub dropped: [AtomicU64; 2],
     /// Records in the decision log.
@@ -94,6 +96,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         views: ArcSwap::from_pointee(plane.views().clone()),
         objects: ArcSwap::from_pointee(plane.objects().clone()),
+        published: watch::Sender::new(0),
         dropped: [AtomicU64::new(0), AtomicU64::new(0)],
         records: AtomicU64::new(log.as_ref().map_or(0, |it| it.chain().seq())),
         log_errors: AtomicU64::new(0),
@@ -161,11 +164,15 @@ impl Driver {
 
     fn take(&mut self, input: &Input) {
         let Step { records, effects, views, objects } = self.plane.handle(input, self.clock.now());
+        let news = views.is_some() || objects.is_some();
         if let Some(views) = views {
             self.shared.views.store(Arc::new(views));
         }
         if let Some(objects) = objects {
             self.shared.objects.store(Arc::new(objects));
+        }
+        if news {
+            self.shared.published.send_modify(|version| *version += 1);
         }
         self.unwritten.extend(records);
         self.held.extend(effects);

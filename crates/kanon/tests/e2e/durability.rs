@@ -36,14 +36,17 @@ fn everything_acknowledged_survives_kill_and_restart() {
                     }
                 });
             }
-            std::thread::sleep(Duration::from_millis(1500));
+            // In the middle of writing.
+            while made.lock().expect("unpoisoned").len() < 4 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
             up.crash();
             stop.store(true, Ordering::Release);
         });
         acknowledged.extend(made.into_inner().expect("unpoisoned"));
         scratch = Some(up.kill());
     }
-    assert!(acknowledged.len() > 3, "too little was written to prove anything: {acknowledged:?}");
+    assert!(acknowledged.len() >= 12, "too little was written to prove anything: {acknowledged:?}");
     let up = Up::start_with::<&str>(scratch.take().expect("a folder"), &[]);
     let names = up.kubectl("get configmaps -o name").ok();
     for name in &acknowledged {

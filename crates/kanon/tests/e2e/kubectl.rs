@@ -113,8 +113,9 @@ fn custom_resources_are_defined_and_validated() {
     let made = up.kubectl(&format!("create -f {crd}")).ok();
     assert_eq!(made, "customresourcedefinition.apiextensions.k8s.io/gates.policy.example.com created\n");
     up.kubectl("wait --for condition=established --timeout=10s crd/gates.policy.example.com").ok();
-    let gate =
-        |spec: &str| format!("---\n{{apiVersion: policy.example.com/v1, kind: Gate, metadata: {{name: a}}, spec: {spec}}}");
+    let gate = |spec: &str| {
+        format!("---\n{{apiVersion: policy.example.com/v1, kind: Gate, metadata: {{name: a}}, spec: {spec}}}")
+    };
     assert_eq!(up.kubectl_with("apply -f -", &gate("{mode: Audit}")).ok(), "gate.policy.example.com/a created\n");
     assert_eq!(up.kubectl("get gt a -o jsonpath={.spec.weight}").ok(), "5");
     assert!(up.kubectl("get gt").ok().starts_with("NAME   MODE\na      Audit"));

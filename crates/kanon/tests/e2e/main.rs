@@ -1,5 +1,6 @@
 //! The whole product from outside: the real binary as a process, driven by unmodified kubectl, the `kube` crate and plain
 //! files. Every server binds port 0 on loopback and is ended by its process id.
+#![allow(clippy::disallowed_methods, reason = "it watches real processes, by polling against the real clock")]
 
 mod commands;
 mod demo;

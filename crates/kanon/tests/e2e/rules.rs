@@ -88,7 +88,13 @@ fn the_seeds_rule_works_from_a_folder_and_follows_its_file() {
     assert!(denied.contains("privileged-container"), "{denied}");
     // An edit that breaks the rule leaves the last good one in force.
     file(&folder, "seed.yaml", &SEED.replace("== true", "=="));
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // A rule that comes after it shows when the edit has been read.
+    file(
+        &folder,
+        "later.yaml",
+        &SEED.replace("kind: Pod", "kind: ConfigMap").replace("name: privileged-container", "name: later"),
+    );
+    up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks}", |it| it.contains("configmaps"));
     up.kubectl_with("apply -f -", &pod("bad", "production", true)).fails(1);
     std::fs::remove_file(folder.join("seed.yaml")).expect("the file goes");
     up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks}", |it| !it.contains("pods"));
