@@ -29,4 +29,6 @@ pub mod watch;
 pub mod write;
 
 #[cfg(test)]
+mod robust;
+#[cfg(test)]
 mod testing;

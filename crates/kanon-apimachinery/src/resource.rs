@@ -189,15 +189,11 @@ impl Resource {
     /// An object as this version shows it.
     #[must_use]
     pub fn served(&self, object: &Object) -> Object {
-        let lacks_defaults = self.may_lack_defaults(object);
-        if self.serves_stored_form() && !lacks_defaults {
+        if self.serves_stored_form() && !self.may_lack_defaults(object) {
             return object.clone();
         }
         let mut value = object.to_value();
         self.to_served(&mut value);
-        if lacks_defaults {
-            kanon_schema::default(&self.schema, &mut value);
-        }
         Object::from_value(&value)
     }
 
@@ -208,13 +204,16 @@ impl Resource {
         version.is_ok_and(|it| it < since)
     }
 
-    /// Turns the stored form into this version's.
+    /// Turns the stored form into this version's, with the defaults that a custom kind has by now.
     pub fn to_served(&self, value: &mut Value) {
         if !self.serves_stored_form() {
             if self.is("events.k8s.io", "Event") {
                 crate::events::to_events_api(value);
             }
-            value["apiVersion"] = self.api_version().into();
+            set_api_version(value, &self.api_version());
+        }
+        if self.custom().is_some_and(|it| it.defaults_since.is_some()) {
+            kanon_schema::default(&self.schema, value);
         }
     }
 
@@ -224,13 +223,19 @@ impl Resource {
             if self.is("events.k8s.io", "Event") {
                 crate::events::to_core(value);
             }
-            value["apiVersion"] = self.stored_api_version.as_str().into();
+            set_api_version(value, &self.stored_api_version);
         }
     }
 
     /// What a field selector compares, as text. `object` is in its stored form.
     pub fn selectable_value(&self, object: &Object, field: &str) -> String {
         select::value(self, object, field)
+    }
+}
+
+fn set_api_version(value: &mut Value, api_version: &str) {
+    if let Value::Object(members) = value {
+        members.insert("apiVersion".to_owned(), api_version.into());
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn validate(crd: &Value, old: Option<&Value>, language: Option<&dyn L
         one_version(crd, at, version, (!judged).then_some(language), &mut causes);
     }
     stored(crd, &mut causes);
+    convertible(crd, &mut causes);
     if let Some(old) = old.filter(|it| is_established(it)) {
         immutable(crd, old, &mut causes);
     }
@@ -170,6 +171,14 @@ fn stored(crd: &Value, causes: &mut Vec<Cause>) {
             let field = format!("status.storedVersions[{at}]");
             causes.push(Cause::invalid(&field, version, "must appear in spec.versions"));
         }
+    }
+}
+
+/// Objects of several versions can only differ by their apiVersion: conversion webhooks are not called.
+fn convertible(crd: &Value, causes: &mut Vec<Cause>) {
+    let strategy = text(&crd["spec"]["conversion"], "strategy");
+    if !matches!(strategy, "" | "None") && versions(crd).count() > 1 {
+        causes.push(Cause::not_supported("spec.conversion.strategy", strategy, &["None"]));
     }
 }
 
