@@ -29,7 +29,8 @@ use crate::{core::Core, reply::Reply, service::Asked};
 pub(crate) async fn handle(core: &Arc<Core>, asked: Asked) -> Result<Reply> {
     let endpoint = match &asked.info.target {
         Target::Path(endpoint) => endpoint.clone(),
-        Target::Resource(..) => {
+        Target::Resource(_, address) => {
+            part::refuse_streams(address)?;
             let target = asked.info.resolve(&core.registry.load())?;
             asked.warnings.add(target.resource.custom().and_then(|it| it.deprecation.clone()));
             return resource(core, asked, target).await;

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_store::{Entry, Key, Memory, Options, Revision, Staged, Write};
+use kanon_store::{Disk, Entry, Key, Memory, Options, Revision, Staged, Write};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use writer::Job;
@@ -23,12 +23,14 @@ use writer::Job;
 const QUEUE: usize = 4096;
 
 /// Where the durable copy is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Place {
     /// In a folder, which is made if absent.
     Folder(PathBuf),
     /// Nowhere: all is gone when the server stops.
     Memory,
+    /// On a disk of a simulator or a test, which can fail.
+    Disk(Disk),
 }
 
 /// Why the store could not be opened.

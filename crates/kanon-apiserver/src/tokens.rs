@@ -41,7 +41,7 @@ impl Signer {
     /// A file that cannot be read or written, no randomness.
     pub(crate) fn open(place: &Place) -> io::Result<Signer> {
         let bytes = match place {
-            Place::Memory => random()?,
+            Place::Memory | Place::Disk(_) => random()?,
             Place::Folder(folder) => load(&folder.join(FILE))?,
         };
         Ok(Signer { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })

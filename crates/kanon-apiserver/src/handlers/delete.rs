@@ -1,6 +1,9 @@
 //! DELETE of an object, and of all objects of a collection.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::StatusCode;
 use kanon_apimachinery::{
     admission::Attributes,
@@ -14,7 +17,7 @@ use kanon_apimachinery::{
     },
 };
 use kanon_core::{Object, Operation, UserInfo};
-use kanon_store::{Key, ListOptions as StoreListOptions};
+use kanon_store::{Entry, Key, ListOptions as StoreListOptions};
 use serde_json::{Value, json};
 
 use super::{read, write::Refused};
@@ -22,6 +25,8 @@ use crate::{admission::Warnings, core::Core, reply::Reply, service::Asked};
 
 /// As of the other writes.
 const TRIES: usize = 64;
+/// Deletions of a collection at work at a time.
+const AT_ONCE: usize = 64;
 
 /// What a deletion answers with.
 pub(crate) enum Deleted {
@@ -58,18 +63,16 @@ pub(crate) async fn collection(core: &Core, asked: &Asked, target: &Resolved) ->
         let page = memory.list(&prefix, StoreListOptions::default()).map_err(ApiError::internal)?;
         Ok::<_, ApiError>((page.entries, page.revision))
     })?;
+    let selected: Vec<&Arc<Entry>> = entries.iter().filter(|it| selection.matches(resource, &it.object)).collect();
     let mut items = Vec::new();
-    for entry in entries.iter().filter(|it| selection.matches(resource, &it.object)) {
-        let mut address = address.clone();
-        entry.object.str_at(&["metadata", "name"]).clone_into(&mut address.name);
-        entry.object.str_at(&["metadata", "namespace"]).clone_into(&mut address.namespace);
-        match delete(core, &asked.user, resource, &address, &options, &asked.warnings).await {
-            Ok(Deleted::Status(_)) => items.push(served_value(resource, &entry.object)),
-            Ok(Deleted::Stored(object)) => items.push(served_value(resource, &object)),
-            Ok(Deleted::Served(value)) => items.push(value),
-            // Somebody else deleted it first.
-            Err(error) if error.code == 404 => {}
-            Err(error) => return Err(error),
+    // Many at a time share commits; the answer keeps their order.
+    for some in selected.chunks(AT_ONCE) {
+        let mut deletions = Vec::with_capacity(some.len());
+        for entry in some {
+            deletions.push(item(core, asked, target, &options, entry));
+        }
+        for deleted in join_all(deletions).await {
+            items.extend(deleted?);
         }
     }
     let list = json!({
@@ -80,6 +83,27 @@ pub(crate) async fn collection(core: &Core, asked: &Asked, target: &Resolved) ->
     });
     let text = super::write::text(&list);
     Ok(Reply::json(StatusCode::OK, answer.encoding, asked.info.is_pretty(), text))
+}
+
+/// Deletes one object of a collection: its last state, or none when somebody else was faster.
+async fn item(
+    core: &Core,
+    asked: &Asked,
+    target: &Resolved,
+    options: &DeleteOptions,
+    entry: &Arc<Entry>,
+) -> Result<Option<Value>> {
+    let resource = &target.resource;
+    let mut address = target.address.clone();
+    entry.object.str_at(&["metadata", "name"]).clone_into(&mut address.name);
+    entry.object.str_at(&["metadata", "namespace"]).clone_into(&mut address.namespace);
+    match delete(core, &asked.user, resource, &address, options, &asked.warnings).await {
+        Ok(Deleted::Status(_)) => Ok(Some(served_value(resource, &entry.object))),
+        Ok(Deleted::Stored(object)) => Ok(Some(served_value(resource, &object))),
+        Ok(Deleted::Served(value)) => Ok(Some(value)),
+        Err(error) if error.code == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn options(asked: &Asked) -> Result<DeleteOptions> {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use kanon_apimachinery::{
     admission::Attributes,
     decode,
-    request::{DeleteOptions, Resolved, WriteOptions},
+    request::{Address, DeleteOptions, Resolved, WriteOptions},
     status::{self, ApiError, Result},
     write::{self, Context, patch, scale},
 };
@@ -45,6 +45,18 @@ pub(super) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Res
         "eviction" => evict(core, asked, target, body()?).await,
         "binding" => bind(core, asked, target, body()?).await,
         other => Err(no_node(other)),
+    }
+}
+
+/// Refuses what needs a node to talk to, in words: without this a client would only learn that there is no such path.
+///
+/// # Errors
+/// 501.
+pub(super) fn refuse_streams(address: &Address) -> Result<()> {
+    let streams = ["attach", "exec", "portforward", "proxy"];
+    match address.subresource.as_str() {
+        part if address.group.is_empty() && streams.contains(&part) => Err(no_node(part)),
+        _ => Ok(()),
     }
 }
 

@@ -67,7 +67,7 @@ impl Core {
         &self,
         user: &UserInfo,
         ctx: &Context<'_>,
-        prepared: Prepared,
+        mut prepared: Prepared,
         warnings: &Warnings,
     ) -> Result<Carried, Refused> {
         let created = prepared.operation == Operation::Create;
@@ -84,8 +84,10 @@ impl Core {
         };
         warnings.add(prepared.warnings.iter().cloned());
         self.check_escalation(user, ctx.resource, &prepared.object)?;
+        // What comes back takes its place in `finish`.
+        let object = std::mem::take(&mut prepared.object);
         let old_object = prepared.old_object.as_ref();
-        let mutated = self.mutate(&attributes, prepared.object.clone(), old_object, warnings).await?;
+        let mutated = self.mutate(&attributes, object, old_object, warnings).await?;
         let Finished { object, old_object, outcome, part } = prepared.finish(ctx, mutated, &stamp())?;
         self.validate(&attributes, Some(&object), old_object.as_ref(), warnings).await?;
         let done = match outcome {

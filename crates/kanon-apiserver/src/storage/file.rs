@@ -6,7 +6,7 @@ use std::{
 };
 
 use kanon_store::{
-    Batch, Memory, Options, Writer, database,
+    Batch, Disk, Memory, Options, Writer, database,
     redb::{
         Database,
         backends::{FileBackend, InMemoryBackend},
@@ -21,21 +21,28 @@ const FILE: &str = "objects.redb";
 /// Where databases come from.
 #[derive(Debug)]
 pub(super) struct Source {
-    /// None in memory.
-    path: Option<PathBuf>,
+    medium: Medium,
     options: Options,
+}
+
+#[derive(Debug)]
+enum Medium {
+    File(PathBuf),
+    Memory,
+    Disk(Disk),
 }
 
 impl Source {
     pub(super) fn new(place: &Place, options: Options) -> Result<Source, OpenError> {
-        let path = match place {
-            Place::Memory => None,
+        let medium = match place {
+            Place::Memory => Medium::Memory,
+            Place::Disk(disk) => Medium::Disk(disk.clone()),
             Place::Folder(folder) => {
                 fs::create_dir_all(folder).map_err(|source| OpenError::File { path: folder.clone(), source })?;
-                Some(folder.join(FILE))
+                Medium::File(folder.join(FILE))
             }
         };
-        Ok(Source { path, options })
+        Ok(Source { medium, options })
     }
 
     pub(super) fn open(&self) -> Result<(Writer, Memory), OpenError> {
@@ -50,9 +57,10 @@ impl Source {
     }
 
     fn database(&self) -> Result<Database, OpenError> {
-        let opened = match &self.path {
-            None => database(InMemoryBackend::new(), &self.options),
-            Some(path) => {
+        let opened = match &self.medium {
+            Medium::Memory => database(InMemoryBackend::new(), &self.options),
+            Medium::Disk(disk) => database(disk.clone(), &self.options),
+            Medium::File(path) => {
                 let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
                 let file = file.map_err(|source| OpenError::File { path: path.clone(), source })?;
                 match FileBackend::new(file) {
@@ -65,7 +73,10 @@ impl Source {
     }
 
     fn refused(&self, source: kanon_store::Error) -> OpenError {
-        let path = self.path.clone().unwrap_or_else(|| PathBuf::from("(memory)"));
+        let path = match &self.medium {
+            Medium::File(path) => path.clone(),
+            Medium::Memory | Medium::Disk(_) => PathBuf::from("(memory)"),
+        };
         OpenError::Store { path, source }
     }
 }

@@ -54,3 +54,20 @@ async fn unusable_places_are_named() {
     let error = Storage::open(&Place::Folder(file), Options::default()).err().expect("a file is no folder");
     assert!(matches!(error, OpenError::File { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn while_the_disk_fails_writes_are_refused_and_reads_go_on() {
+    let disk = kanon_store::Disk::new();
+    let store = Storage::open(&Place::Disk(disk.clone()), Options::default()).expect("opened");
+    let kept = store.write(put("kept", Expect::Absent)).await.expect("written");
+    disk.fail_from(Some(disk.operations()));
+    for name in ["lost", "lost-too"] {
+        let refused = store.write(put(name, Expect::Absent)).await;
+        assert!(matches!(&refused, Err(WriteError::Failed(problem)) if !problem.is_empty()), "{refused:?}");
+        assert_eq!(store.get(&Key::new("core/configmaps", "shop", name)).map(|it| it.revision), None);
+    }
+    assert!(store.get(&Key::new("core/configmaps", "shop", "kept")).is_some(), "reads go on");
+    disk.fail_from(None);
+    let again = store.write(put("again", Expect::Absent)).await.expect("the disk is back");
+    assert!(again.revision > kept.revision);
+}

@@ -149,6 +149,26 @@ async fn failures_have_upstreams_words() {
 }
 
 #[tokio::test]
+async fn a_collection_is_deleted_by_selector() {
+    let world = World::start().await;
+    for name in ["a", "b", "c"] {
+        let mut map = map(name);
+        map["metadata"]["labels"] = json!({"keep": (name == "b").to_string()});
+        assert_eq!(world.post(MAPS, &map).await.0, 201);
+    }
+    let (status, list) = world.ask(Method::DELETE, &format!("{MAPS}?labelSelector=keep%3Dfalse"), "", "").await;
+    let names = |list: &Value| -> Vec<String> {
+        let items = list["items"].as_array().into_iter().flatten();
+        items.filter_map(|it| it["metadata"]["name"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!((status, names(&list)), (200, vec!["a".to_owned(), "c".to_owned()]));
+    let (_, rest) = world.get(&format!("{MAPS}?labelSelector=keep")).await;
+    assert_eq!(names(&rest), ["b"]);
+    let (status, refused) = world.post("/api/v1/namespaces/default/pods/x/exec", &json!({})).await;
+    assert_eq!((status, refused["reason"].as_str()), (501, Some("NotImplemented")));
+}
+
+#[tokio::test]
 async fn a_version_ahead_is_a_timeout_after_waiting() {
     let world = World::start().await;
     let (status, value) = world.get(&format!("{MAPS}?resourceVersion=99999")).await;
