@@ -10,4 +10,5 @@ mod harness;
 mod integrity;
 mod kube_client;
 mod kubectl;
+mod readme;
 mod rules;
