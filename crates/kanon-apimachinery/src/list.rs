@@ -32,7 +32,8 @@ pub struct Listing {
     pub remaining: Option<usize>,
 }
 
-/// Reads a list. Cheap: it only clones pointers, so that the memory's lock is held for moments.
+/// Reads a list. It clones pointers and, where there are selectors, looks at labels and fields through the objects' index:
+/// the memory's lock is held for moments.
 ///
 /// # Errors
 /// 400 for a bad token, 410 when the version is gone, 504 when it lies ahead (a shell may wait up to 3 s and try again).

@@ -54,7 +54,9 @@ fn pointers(value: &Value, at: String, out: &mut Vec<String>) {
                 pointers(member, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), out);
             }
         }
-        Value::Array(list) => list.iter().enumerate().for_each(|(index, it)| pointers(it, format!("{at}/{index}"), out)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(index, it)| pointers(it, format!("{at}/{index}"), out))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -36,8 +36,8 @@ fn created(ctx: &Context<'_>, mut object: Value, touched: bool, stamp: &Stamp) -
     }
     if touched {
         shape::prune(ctx.resource, &mut object);
-        shape::default(ctx.resource, &mut object);
         create::drop_status(ctx, &mut object);
+        shape::default(ctx.resource, &mut object);
     }
     stamp_new(ctx, &mut object, stamp);
     if let Some(kind) = ctx.resource.builtin_kind() {

@@ -44,6 +44,19 @@ fn create_stamps_and_defaults() {
 }
 
 #[test]
+fn builtin_kinds_begin_with_their_empty_status() {
+    let mut cluster = Cluster::new();
+    let mut set = deployment("db");
+    set["kind"] = json!("StatefulSet");
+    set["spec"]["serviceName"] = json!("db");
+    set["status"] = json!({"replicas": 7});
+    let (_, created) = cluster.post("/apis/apps/v1/namespaces/shop/statefulsets", &set);
+    assert_eq!(created["status"]["replicas"], 0, "{created}");
+    let uri = "/apis/apps/v1/namespaces/shop/statefulsets/db";
+    assert_eq!(cluster.merge(uri, &json!({"metadata": {"labels": {"a": "b"}}})).1["status"], created["status"]);
+}
+
+#[test]
 fn creates_are_refused_in_upstreams_words() {
     let mut cluster = Cluster::new();
     cluster.post(GATES, &gate("a"));
