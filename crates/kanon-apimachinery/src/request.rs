@@ -181,6 +181,13 @@ fn check_scope(resource: &Resource, verb: Verb, address: &Address) -> Result<()>
             Err(ApiError::no_such_path())
         }
         (true, true) if matches!(verb, Verb::Create | Verb::DeleteCollection) => Err(ApiError::method_not_allowed()),
+        // Collections are not replaced or patched; a new object has no name in its path.
+        _ if matches!(verb, Verb::Update | Verb::Patch) && address.name.is_empty() => {
+            Err(ApiError::method_not_allowed())
+        }
+        _ if verb == Verb::Create && !address.name.is_empty() && address.subresource.is_empty() => {
+            Err(ApiError::method_not_allowed())
+        }
         _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     request::FieldValidation,
     resource::{Origin, Resource},
     status::{ApiError, Cause, Result},
+    write::namespace,
 };
 
 /// Drops what the kind does not know; gives the paths.
@@ -16,7 +17,12 @@ pub(crate) fn prune(resource: &Resource, object: &mut Value) -> Vec<String> {
 /// Fills in what the client may leave out.
 pub(crate) fn default(resource: &Resource, object: &mut Value) {
     match &resource.origin {
-        Origin::Builtin(kind) => kanon_kinds::default(kind, object),
+        Origin::Builtin(kind) => {
+            kanon_kinds::default(kind, object);
+            if resource.is_core("Namespace") {
+                namespace::label(object);
+            }
+        }
         Origin::Custom(_) => kanon_schema::default(&resource.schema, object),
     }
 }

@@ -12,16 +12,24 @@ use crate::{
 /// Namespaces that stay (spec 4.1).
 pub const UNDELETABLE: [&str; 3] = ["default", "kube-system", "kube-public"];
 
-/// Phase, finalizer and label of a new namespace.
+/// The label by which selectors find a namespace: its name. A default, so that it comes back when somebody takes it away.
+pub(crate) fn label(object: &mut Value) {
+    let name = meta::text(object, "name").to_owned();
+    if name.is_empty() {
+        return;
+    }
+    let labels = meta::meta_mut(object).entry("labels").or_insert_with(|| json!({}));
+    if let Value::Object(labels) = labels {
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+    }
+}
+
+/// Phase and finalizer of a new namespace.
 pub(super) fn initialize(resource: &Resource, object: &mut Value) {
     if !resource.is_core("Namespace") {
         return;
     }
-    let name = meta::text(object, "name").to_owned();
-    let labels = meta::meta_mut(object).entry("labels").or_insert_with(|| json!({}));
-    if labels.is_object() {
-        labels["kubernetes.io/metadata.name"] = name.into();
-    }
+    label(object);
     object["status"] = json!({"phase": "Active"});
     if !object["spec"].is_object() {
         object["spec"] = json!({});

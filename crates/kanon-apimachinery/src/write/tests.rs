@@ -357,6 +357,8 @@ fn namespaces_empty_before_they_go() {
         (&json!("Active"), &json!(["kubernetes"]))
     );
     assert_eq!(namespace["metadata"]["labels"]["kubernetes.io/metadata.name"], "shop");
+    let (_, same) = cluster.merge("/api/v1/namespaces/shop", &json!({"metadata": {"labels": null}}));
+    assert_eq!(same["metadata"]["labels"], namespace["metadata"]["labels"]);
     let (code, marked) = cluster.delete("/api/v1/namespaces/shop", "");
     assert_eq!((code, &marked["status"]["phase"]), (200, &json!("Terminating")));
     let (code, refused) = cluster.post(GATES, &gate("a"));
