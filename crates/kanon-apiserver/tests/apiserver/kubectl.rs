@@ -298,3 +298,16 @@ async fn tokens_of_service_accounts_count() {
     assert!(world.kubectl("delete sa robot").ok);
     assert!(!world.kubectl_args(&["get", "cm", &kubeconfig], "").ok, "an account that is gone counts no more");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_watches() {
+    if !has_kubectl() {
+        return;
+    }
+    let world = World::start().await;
+    let watch = world.start_kubectl("get cm -w -o name");
+    watch.prints("configmap/kube-root-ca.crt");
+    let begin = std::time::Instant::now();
+    world.server.stop().await;
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
