@@ -78,6 +78,10 @@ impl Queue {
         self.leader = leader;
     }
 
+    pub(crate) fn leads(&self) -> bool {
+        self.leader
+    }
+
     pub(crate) fn push(&mut self, effect: Effect, urgent: bool) {
         match &effect.action {
             Action::Status { .. } => {

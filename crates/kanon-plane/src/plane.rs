@@ -89,6 +89,11 @@ impl Plane {
         &self.objects
     }
 
+    /// Whether effects leave: at the start as the settings say, then as [`Input::Leadership`] tells.
+    pub fn leads(&self) -> bool {
+        self.queue.leads()
+    }
+
     /// Takes one input.
     pub fn handle(&mut self, input: &Input, now: Now) -> Step {
         let mut step = Step::default();

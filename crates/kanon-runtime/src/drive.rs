@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -31,7 +31,9 @@ pub struct Shared {
     pub views: ArcSwap<Views>,
     /// The looked-up objects.
     pub objects: ArcSwap<ObjectStore>,
-    /// Changes whenever new views or objects were published.
+    /// Whether this process leads: others decide, and hold their effects.
+    pub leader: AtomicBool,
+    /// Changes whenever new views or objects were published, or the lead was won or lost.
     pub published: watch::Sender<u64>,
     /// Reviews whose counts were lost to a full queue: clean ones, and ones with verdicts.
     pub dropped: [AtomicU64; 2],
@@ -96,6 +98,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         views: ArcSwap::from_pointee(plane.views().clone()),
         objects: ArcSwap::from_pointee(plane.objects().clone()),
+        leader: AtomicBool::new(plane.leads()),
         published: watch::Sender::new(0),
         dropped: [AtomicU64::new(0), AtomicU64::new(0)],
         records: AtomicU64::new(log.as_ref().map_or(0, |it| it.chain().seq())),
@@ -164,7 +167,11 @@ impl Driver {
 
     fn take(&mut self, input: &Input) {
         let Step { records, effects, views, objects } = self.plane.handle(input, self.clock.now());
-        let news = views.is_some() || objects.is_some();
+        let mut news = views.is_some() || objects.is_some();
+        if let Input::Leadership(leader) = input {
+            self.shared.leader.store(*leader, Ordering::Release);
+            news = true;
+        }
         if let Some(views) = views {
             self.shared.views.store(Arc::new(views));
         }

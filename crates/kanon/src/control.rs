@@ -131,7 +131,9 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         move || {
             let objects = shared.objects.load();
             let unsynced = kinds.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
-            let webhook = (!registered.load(Ordering::Acquire)).then(|| "webhook registration".to_owned());
+            // A follower's webhook answers too, but the leader's is registered.
+            let missing = shared.leader.load(Ordering::Acquire) && !registered.load(Ordering::Acquire);
+            let webhook = missing.then(|| "webhook registration".to_owned());
             unsynced.chain(webhook).collect::<Vec<_>>()
         }
     };

@@ -1,5 +1,6 @@
 //! Keeps the webhook answering and registered: a TLS listener, a configuration in the API server that follows the policies,
-//! and certificates that are renewed without a restart.
+//! and certificates that are renewed without a restart. Of several replicas the leader registers: its address, unless
+//! `--webhook-url` names a service; then the replicas must share the folder of the authority.
 
 use std::{
     convert::Infallible,
@@ -110,7 +111,11 @@ impl Registration {
         let mut known: Option<Vec<AdmissionRule>> = None;
         loop {
             let rules = self.shared.views.load().admission_rules();
-            let pause = if known.as_ref() == Some(&rules) {
+            let pause = if !self.shared.leader.load(Ordering::Acquire) {
+                // The leader's registration stands; ours is written when we lead.
+                known = None;
+                CERTIFICATE_LOOK
+            } else if known.as_ref() == Some(&rules) {
                 CERTIFICATE_LOOK
             } else {
                 match kanon_kube::install_webhook(&self.api, &rules, &self.webhook).await {

@@ -12,3 +12,4 @@ mod kube_client;
 mod kubectl;
 mod readme;
 mod rules;
+mod serve;
