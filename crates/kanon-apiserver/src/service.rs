@@ -31,6 +31,9 @@ use crate::{access, admission::Warnings, body::Body, core::Core, handlers, reply
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// How long a client may take to send its body.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// How much of a body that is too large is still taken in before the refusal is sent, and for how long.
+const DISCARD_MAX: usize = 64 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 type AnyError = Box<dyn StdError + Send + Sync>;
 
@@ -150,15 +153,39 @@ where
         return Ok(Bytes::new());
     }
     let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+    let mut body = Box::pin(body);
     if length.is_some_and(|it| it > BODY_MAX) {
+        discard(&mut body).await;
         return Err(ApiError::too_large(BODY_MAX));
     }
-    match timeout(BODY_TIME, Limited::new(body, BODY_MAX).collect()).await {
+    match timeout(BODY_TIME, Limited::new(&mut body, BODY_MAX).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_MAX)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(ApiError::too_large(BODY_MAX))
+        }
         Ok(Err(error)) => Err(ApiError::bad_request(format!("the body of the request broke off: {error}"))),
         Err(_) => Err(ApiError::new(408, "RequestTimeout", "the body of the request did not arrive in time")),
     }
+}
+
+/// Takes in the rest of a body that is too large, as far as that is bearable: an HTTP/2 client that is answered while it
+/// still sends sees a broken stream instead of the answer.
+async fn discard<B>(body: &mut B)
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
+    let mut left = DISCARD_MAX;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Late or not, the answer is the same.
+    let _ = timeout(DISCARD_TIME, rest).await;
 }
 
 impl<B> hyper::service::Service<Request<B>> for ApiService
