@@ -42,7 +42,7 @@ impl Up {
     }
 
     /// Resident memory in MB.
-    fn resident(&self) -> anyhow::Result<f64> {
+    pub(crate) fn resident(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
         let kib: f64 = line.and_then(|it| it.split_whitespace().next()).unwrap_or_default().parse()?;

@@ -19,10 +19,6 @@ use crate::{
     exit::Failure,
 };
 
-/// Leaves the system's allocator: long-lived servers keep far less memory (crates.md's measurement of a policy server).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Prints help, version and usage errors itself, and ends with 2 on the latter.
     let cli = Cli::parse();
