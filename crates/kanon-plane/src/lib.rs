@@ -3,6 +3,7 @@
 //!
 //! Flow: `Input` → [`Plane::handle`] → families → [`Step`]: records to write, effects to carry out, views to publish.
 
+mod action;
 mod answer;
 mod family;
 mod lookups;
@@ -12,6 +13,7 @@ mod policies;
 mod record;
 mod retention;
 
+pub use action::{Action, Actions, ParamError, Params, Prepared, text_param};
 pub use answer::{Answer, NAMESPACE_BYPASSED, Views};
 pub use family::{AdmissionRule, Explanation, Family, PolicySummary, Reviewed, Section, Target, View};
 pub use lookups::{Lookups, NoLookups, ObjectStore};

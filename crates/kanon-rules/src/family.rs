@@ -7,7 +7,7 @@ use std::{
 
 use kanon_core::{Change, FamilyId, Input, Kind, Mono, Now, Object, PolicyFile, Review, Scope};
 use kanon_lang::Language;
-use kanon_plane::{Applied, Family, Outbox, PolicyKey, PolicyStore, View};
+use kanon_plane::{Actions, Applied, Family, Outbox, PolicyKey, PolicyStore, View};
 
 use crate::{
     FAMILY, api,
@@ -15,6 +15,7 @@ use crate::{
     documents::{Document, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     plan::{Resource, Version},
+    respond::Responder,
     rule::Rule,
     validate::{Compiler, validate},
     view::RulesView,
@@ -43,6 +44,7 @@ pub struct RulesFamily {
     rules: Arc<Rules>,
     positions: BTreeMap<PolicyKey, usize>,
     view: Arc<RulesView>,
+    respond: Responder,
 }
 
 impl RulesFamily {
@@ -61,6 +63,7 @@ impl RulesFamily {
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
             view: Arc::new(RulesView::new(rules.clone())),
+            respond: Responder::default(),
             rules,
         }
     }
@@ -68,6 +71,13 @@ impl RulesFamily {
     /// The snapshot in force.
     pub(crate) fn rules(&self) -> &Arc<Rules> {
         &self.rules
+    }
+
+    /// The same family, whose rules may have these actions done.
+    #[must_use]
+    pub fn with_actions(mut self, actions: Actions) -> RulesFamily {
+        self.compiler.actions = actions;
+        self
     }
 
     fn handle_object(&mut self, kind: &Kind, change: Change, object: &Object, now: Now, out: &mut Outbox) {
@@ -249,8 +259,9 @@ impl Family for RulesFamily {
                 self.handle_object(kind, *change, object, now, out);
             }
             Input::Folder { files } => self.handle_folder(files, now, out),
-            Input::Reviewed { family, review, counts, .. } if *family == FAMILY => {
+            Input::Reviewed { family, review, verdicts, counts } if *family == FAMILY => {
                 if let Some(tally) = counts.downcast_ref::<Tally>() {
+                    self.respond.admission(review, verdicts, tally, now, out);
                     self.handle_reviewed(review, tally, now, out);
                 }
             }

@@ -19,6 +19,7 @@ mod index;
 mod message;
 mod offline;
 mod plan;
+mod respond;
 mod rule;
 mod status;
 mod validate;
@@ -29,7 +30,7 @@ pub use facts::image::{Image, parse_image};
 pub use family::RulesFamily;
 pub use index::{Rules, Settings};
 pub use offline::Problem;
-pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Rule, Severity};
+pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity};
 pub use status::{Condition, EvalFailure, RuleStatus};
 pub use view::RulesView;
 

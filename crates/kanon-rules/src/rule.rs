@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use kanon_core::{GroupVersionKind, Rate};
 use kanon_lang::Program;
+use kanon_plane::Prepared;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -126,7 +127,7 @@ impl Matcher {
     }
 }
 
-/// A response action with its effective parameters (spec/rules 1.4). This crate carries it and does not run it.
+/// A response action with its effective parameters (spec/rules 1.4), as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionSpec {
     /// The action's type, such as `alertmanager`.
@@ -137,6 +138,17 @@ pub struct ActionSpec {
     pub rate: Option<Rate>,
     /// Inline keys overlaid by the keys of `params`.
     pub params: Map<String, Value>,
+}
+
+/// A response action that this process runs.
+#[derive(Clone)]
+pub struct Response {
+    /// Loops whose violations run it; empty means all.
+    pub on: Vec<Mode>,
+    /// Executions per time, if limited by the user.
+    pub rate: Option<Rate>,
+    /// What it does.
+    pub prepared: Prepared,
 }
 
 /// A checked rule. INVARIANT: an enabled rule has a program and no problem.
@@ -168,6 +180,8 @@ pub struct Rule {
     pub message: Message,
     /// Response actions in order, the `alert` shorthand first.
     pub actions: Vec<ActionSpec>,
+    /// Those of them that this process runs.
+    pub responses: Vec<Response>,
     /// What a careful author should know, though the rule works.
     pub warnings: Vec<String>,
     /// Whether it reads `container`, and so runs once a container.

@@ -11,6 +11,7 @@ use std::{str::FromStr, sync::Arc};
 
 use kanon_core::GroupVersionKind;
 use kanon_lang::{Environment, Language, Options, Program};
+use kanon_plane::Actions;
 use serde_json::Value;
 
 use crate::{
@@ -28,11 +29,13 @@ use crate::{
 pub(crate) struct Compiler {
     language: Arc<dyn Language>,
     env: Environment,
+    /// What this process can do; empty where rules are only looked at.
+    pub(crate) actions: Actions,
 }
 
 impl Compiler {
     pub(crate) fn new(language: Arc<dyn Language>) -> Compiler {
-        Compiler { language, env: Environment::new(VARIABLES) }
+        Compiler { language, env: Environment::new(VARIABLES), actions: Actions::new() }
     }
 }
 
@@ -127,6 +130,7 @@ fn check(
     }
     let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
     warnings.extend(facade::warnings(paths, &matcher.kinds));
+    let actions = actions::check(wire, home.is_some(), mistakes, &mut warnings);
     Rule {
         name: wire.name.clone(),
         home: home.map(str::to_owned),
@@ -140,7 +144,8 @@ fn check(
         problem: None,
         on_error: mistakes.word("onError", &wire.on_error).unwrap_or(OnError::Skip),
         message,
-        actions: actions::check(wire, home.is_some(), mistakes, &mut warnings),
+        responses: actions::prepare(&actions, &compiler.actions, &mut warnings),
+        actions,
         warnings,
         per_container: reads.container,
         reads_operation: reads.operation,

@@ -16,7 +16,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Log filter for standard error, such as `info` or `kanon_kube=debug`.
-    #[arg(long, global = true, env = "KANON_LOG", default_value = "warn", value_name = "FILTER")]
+    #[arg(long, global = true, env = "KANON_LOG", default_value = "warn,kube_client=off", value_name = "FILTER")]
     pub(crate) log_level: String,
 }
 

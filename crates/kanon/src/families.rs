@@ -8,7 +8,10 @@ pub(crate) fn all(languages: &Languages, namespace: &str) -> Vec<Box<dyn Family>
     let excluded_namespaces = if namespace.is_empty() { Vec::new() } else { vec![namespace.to_owned()] };
     let rules = kanon_rules::Settings { excluded_namespaces, ..kanon_rules::Settings::default() };
     vec![
-        Box::new(kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)),
+        Box::new(
+            kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
+                .with_actions(kanon_actions::all()),
+        ),
         Box::new(kanon_integrity::IntegrityFamily::default()),
     ]
 }

@@ -1,12 +1,13 @@
 //! Response actions: effective parameters, rates, the `alert` shorthand (spec/rules 1.4, 1.6, 8.3).
 
 use kanon_core::Rate;
+use kanon_plane::Actions;
 use serde_json::{Map, Value};
 
 use super::Mistakes;
 use crate::{
     api::{self, crds::ACTIONS_MAX},
-    rule::ActionSpec,
+    rule::{ActionSpec, Response},
 };
 
 /// The action that `alert` stands for.
@@ -54,6 +55,22 @@ pub(super) fn check(
         }
     }
     actions
+}
+
+/// What this process will do of it. What it cannot do is a warning: the author should not wait for it.
+pub(super) fn prepare(specs: &[ActionSpec], known: &Actions, warnings: &mut Vec<String>) -> Vec<Response> {
+    let mut responses = Vec::new();
+    if known.is_empty() {
+        return responses;
+    }
+    for ActionSpec { action, on, rate, params } in specs {
+        match known.get(action.as_str()).map(|it| it.prepare(params)) {
+            None => warnings.push(format!("action `{action}` is not run by this version")),
+            Some(Err(error)) => warnings.push(format!("action `{action}` never runs: {error}")),
+            Some(Ok(prepared)) => responses.push(Response { on: on.clone(), rate: *rate, prepared }),
+        }
+    }
+    responses
 }
 
 /// `<N>/<unit>` in any case, short or long units; anything else is no explicit limit, with a warning (spec/rules 8.3).

@@ -110,7 +110,8 @@ fn warn_warns_dryrun_records_and_a_broken_rule_says_so() {
         let rule = rule.replace("enforcementAction: deny", &format!("enforcementAction: {action}"));
         as_resource(&rule.replace("container.securityContext.privileged == true", expression), name)
     };
-    up.kubectl_with("apply -f -", &rule("tells", "warn", "container.name == 'c'")).ok();
+    let tells = rule("tells", "warn", "container.name == 'c'") + "    - {type: event, reason: Told}\n";
+    up.kubectl_with("apply -f -", &tells).ok();
     up.kubectl_with("apply -f -", &rule("notes", "dryrun", "container.name == 'c'")).ok();
     up.kubectl_with("apply -f -", &rule("broken", "deny", "container.name ==")).ok();
     let error = up.settles("get pcr broken -o jsonpath={.status.parseError}", |it| !it.is_empty());
@@ -122,6 +123,11 @@ fn warn_warns_dryrun_records_and_a_broken_rule_says_so() {
     let made = up.kubectl_with("apply -f -", &pod("web", "production", true));
     assert_eq!(made.err, "Warning: tells: rule violated: tells\n");
     assert_eq!(made.ok(), "pod/web created\n");
+    // Its action speaks of the object; those that this version does not run say so.
+    let events = up.settles("get events -n production", |it| it.contains("Told"));
+    assert!(events.contains("pod/web") && events.contains("tells: rule violated: tells"), "{events}");
+    let compiled = up.kubectl("get pcr tells -o jsonpath={.status.conditions[?(@.type=='Compiled')].message}").ok();
+    assert!(compiled.contains("action `evict` is not run by this version"), "{compiled}");
     let noted = || up.kanon(&["log", "show"]).ok();
     let begun = std::time::Instant::now();
     while !noted().contains("dryrun") {
