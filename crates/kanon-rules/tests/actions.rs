@@ -1,0 +1,102 @@
+//! What violated rules have done: when, how often, and what of it this process cannot do.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Plane, language, now};
+use kanon_core::{Action as Wanted, EventType, FamilyId, GroupVersionKind, Input, Object, Operation, Review};
+use kanon_plane::{Action, Family, NoLookups, ParamError, Params, Prepared};
+use kanon_rules::{RulesFamily, Settings};
+use serde_json::{Value, json};
+
+/// A fake: it notes that it ran.
+struct Fake;
+
+impl Action for Fake {
+    fn id(&self) -> &'static str {
+        "fake"
+    }
+
+    fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {
+        if params.contains_key("wrong") {
+            return Err(ParamError { name: "wrong".into(), problem: "is wrong" });
+        }
+        Ok(Prepared::new(|verdict, out| {
+            out.event(verdict.subject.clone(), EventType::Warning, "Ran", &verdict.message, &verdict.policy.revision);
+        }))
+    }
+}
+
+fn plane(enforcement: &str, actions: Value) -> Plane {
+    let actions_known = [("fake", Arc::new(Fake) as Arc<dyn Action>)].into_iter().collect();
+    let family = RulesFamily::new(language(), Settings::default()).with_actions(actions_known);
+    let mut plane = Plane { family, effects: Vec::new(), secs: 0 };
+    plane.apply(&json!({
+        "apiVersion": "portal.io/v1alpha1", "kind": "PortalClusterRule",
+        "metadata": {"name": "r", "uid": "u", "generation": 1},
+        "spec": {"name": "r", "enabled": true, "mode": ["admission"], "enforcementAction": enforcement,
+            "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]},
+            "rule": "container.name startsWith 'c'", "actions": actions},
+    }));
+    plane
+}
+
+/// Runs of the action after reviews at these seconds.
+fn runs(plane: &mut Plane, dry_run: bool, at: &[u64]) -> usize {
+    for secs in at {
+        plane.secs = *secs;
+        let object =
+            json!({"metadata": {"name": "p", "uid": "p1"}, "spec": {"containers": [{"name": "c1"}, {"name": "c2"}]}});
+        let review = Review {
+            uid: "1".into(),
+            operation: Operation::Create,
+            kind: GroupVersionKind::new("", "v1", "Pod"),
+            resource: Default::default(),
+            sub_resource: String::new(),
+            namespace: "shop".into(),
+            name: "p".into(),
+            user: Default::default(),
+            object: Some(Object::from_value(&object)),
+            old_object: None,
+            options: None,
+            dry_run,
+        };
+        let reviewed = plane.family.view().review(&review, &NoLookups, now(*secs));
+        plane.input(&Input::Reviewed {
+            family: FamilyId("rules"),
+            review: Arc::new(review),
+            verdicts: reviewed.verdicts,
+            counts: reviewed.counts,
+        });
+    }
+    let effects = std::mem::take(&mut plane.effects);
+    effects.iter().filter(|it| matches!(&it.action, Wanted::Event { reason, .. } if reason == "Ran")).count()
+}
+
+#[test]
+fn an_action_runs_once_a_violating_object_unless_nothing_is_stored() {
+    let fake = || json!([{"type": "fake"}]);
+    assert_eq!(runs(&mut plane("warn", fake()), false, &[1]), 1);
+    assert_eq!(runs(&mut plane("dryrun", fake()), false, &[1]), 1);
+    assert_eq!(runs(&mut plane("deny", fake()), false, &[1]), 0);
+    assert_eq!(runs(&mut plane("warn", fake()), true, &[1]), 0);
+    assert_eq!(runs(&mut plane("warn", json!([{"type": "fake", "on": ["audit"]}])), false, &[1]), 0);
+}
+
+#[test]
+fn a_rate_limit_holds_over_time() {
+    let limited = json!([{"type": "fake", "rateLimit": "2/min"}]);
+    assert_eq!(runs(&mut plane("warn", limited), false, &[1, 2, 3, 31, 32]), 3);
+}
+
+#[test]
+fn what_cannot_run_is_said_in_the_status() {
+    let mut plane = plane("warn", json!([{"type": "evict"}, {"type": "fake", "wrong": 1}]));
+    let effects = std::mem::take(&mut plane.effects);
+    let text = serde_json::to_string(&effects).unwrap();
+    assert!(text.contains("action `evict` is not run by this version"), "{text}");
+    assert!(text.contains("action `fake` never runs: parameter `wrong` is wrong"), "{text}");
+    assert_eq!(runs(&mut plane, false, &[1]), 0);
+}
