@@ -117,7 +117,7 @@ async fn create(api: &Api, object: &Object, log_dir: &Path) -> Result<Outcome, F
     }
     let made = api.create(&kind.path(object.str_at(&["metadata", "namespace"])), object).await;
     let (seen, why) = match made {
-        Ok((made, warnings)) if warnings.is_empty() => recorded(&made, log_dir)?,
+        Ok((made, warnings)) if warnings.is_empty() => recorded(&made, log_dir).await?,
         Ok((_, warnings)) => (format!("warn {}", rule_of(&warnings[0])), warnings.join("; ")),
         Err(Error::Status { code: 403, message, .. }) => {
             let reasons = message.split_once("denied the request: ").map_or(message.as_str(), |(_, it)| it);
@@ -140,7 +140,7 @@ fn rule_of(reason: &str) -> &str {
 }
 
 /// What only the decision log tells: a dryrun rule leaves no other trace.
-fn recorded(made: &Object, log_dir: &Path) -> Result<(String, String), Failure> {
+async fn recorded(made: &Object, log_dir: &Path) -> Result<(String, String), Failure> {
     let uid = made.str_at(&["metadata", "uid"]);
     let of_this = |it: &log::Entry| it.record["subject"]["uid"] == uid && it.record["kind"] == "decision";
     // The webhook answers without waiting for the disk; the record follows within a moment.
@@ -157,7 +157,7 @@ fn recorded(made: &Object, log_dir: &Path) -> Result<(String, String), Failure> 
         if made.str_at(&EXPECT).starts_with("allow") {
             break;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(LOOK_PAUSE).await;
     }
     Ok(("allow".to_owned(), String::new()))
 }
