@@ -5,8 +5,8 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Plane, language, now};
-use kanon_core::{Action as Wanted, EventType, FamilyId, GroupVersionKind, Input, Object, Operation, Review};
+use common::{Plane, creation, language, now};
+use kanon_core::{Action as Wanted, EventType, FamilyId, Input, Review};
 use kanon_plane::{Action, Family, NoLookups, ParamError, Params, Prepared};
 use kanon_rules::{RulesFamily, Settings};
 use serde_json::{Value, json};
@@ -49,20 +49,7 @@ fn runs(plane: &mut Plane, dry_run: bool, at: &[u64]) -> usize {
         plane.secs = *secs;
         let object =
             json!({"metadata": {"name": "p", "uid": "p1"}, "spec": {"containers": [{"name": "c1"}, {"name": "c2"}]}});
-        let review = Review {
-            uid: "1".into(),
-            operation: Operation::Create,
-            kind: GroupVersionKind::new("", "v1", "Pod"),
-            resource: Default::default(),
-            sub_resource: String::new(),
-            namespace: "shop".into(),
-            name: "p".into(),
-            user: Default::default(),
-            object: Some(Object::from_value(&object)),
-            old_object: None,
-            options: None,
-            dry_run,
-        };
+        let review = Review { dry_run, ..creation(&object) };
         let reviewed = plane.family.view().review(&review, &NoLookups, now(*secs));
         plane.input(&Input::Reviewed {
             family: FamilyId("rules"),

@@ -6,10 +6,8 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Plane, now};
-use kanon_core::{
-    Action, Change, Delivery, Effect, FamilyId, GroupVersionKind, Input, Mono, Object, Operation, PolicyFile, Review,
-};
+use common::{Plane, creation, now};
+use kanon_core::{Action, Change, Delivery, Effect, FamilyId, Input, Mono, PolicyFile, Review};
 use kanon_plane::{Family, NoLookups, PolicySummary, Target};
 use kanon_rules::RuleStatus;
 use serde_json::{Value, json};
@@ -36,20 +34,7 @@ fn pod(privileged: bool) -> Review {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"},
         "spec": {"containers": [{"name": "c", "securityContext": {"privileged": privileged}}]},
     });
-    Review {
-        uid: "1".into(),
-        operation: Operation::Create,
-        kind: GroupVersionKind::new("", "v1", "Pod"),
-        resource: Default::default(),
-        sub_resource: String::new(),
-        namespace: "shop".into(),
-        name: "p".into(),
-        user: Default::default(),
-        object: Some(Object::from_value(&object)),
-        old_object: None,
-        options: None,
-        dry_run: false,
-    }
+    creation(&object)
 }
 
 impl Plane {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value as Json, json};
 
 use super::Value;
@@ -31,7 +32,7 @@ fn render_at<'a>(value: Value<'a>, arena: &'a Arena, depth: usize, left: &Cell<u
         Value::Float(float) if float.is_infinite() => json!(if float > 0.0 { "+Inf" } else { "-Inf" }),
         Value::Float(float) => json!(float),
         Value::Str(text) => json!(text),
-        Value::Bytes(bytes) => json!(base64(bytes)),
+        Value::Bytes(bytes) => json!(STANDARD.encode(bytes)),
         Value::Time(time) => json!(time.to_string()),
         Value::Duration(duration) => json!(go_duration(duration.as_nanos())),
         Value::Node(node) => node.to_value(),
@@ -67,20 +68,6 @@ fn key_text(key: Value<'_>) -> String {
         | Value::Map(_)
         | Value::Record(_) => render(key, &Arena::new()).to_string(),
     }
-}
-
-/// Standard base64 with padding (RFC 4648 section 4); short enough not to need a crate in the pure ranks.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = (0..3).fold(0u32, |word, at| word << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        for at in 0..4 {
-            let sextet = word >> (18 - 6 * at) & 63;
-            out.push(if at <= chunk.len() { char::from(ALPHABET[sextet as usize]) } else { '=' });
-        }
-    }
-    out
 }
 
 /// Go's `time.Duration.String`: `1h2m3.5s`, `1.5ms`, `0s`.

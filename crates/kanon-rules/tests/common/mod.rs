@@ -9,7 +9,8 @@ use std::{
 };
 
 use kanon_core::{
-    Change, Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Object, PolicyFile, Resource, Review, UserInfo,
+    Change, Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Object, Operation, PolicyFile, Resource,
+    Review, UserInfo,
 };
 use kanon_lang::Language;
 use kanon_plane::{Family, Lookups, Outbox, View};
@@ -59,6 +60,24 @@ impl Plane {
 
     pub(crate) fn view(&self) -> Arc<dyn View> {
         self.family.view()
+    }
+}
+
+/// The creation of a pod `p` in `shop`.
+pub(crate) fn creation(object: &Value) -> Review {
+    Review {
+        uid: "1".into(),
+        operation: Operation::Create,
+        kind: GroupVersionKind::new("", "v1", "Pod"),
+        resource: Resource::default(),
+        sub_resource: String::new(),
+        namespace: "shop".into(),
+        name: "p".into(),
+        user: UserInfo::default(),
+        object: Some(Object::from_value(object)),
+        old_object: None,
+        options: None,
+        dry_run: false,
     }
 }
 
