@@ -39,6 +39,9 @@ pub(crate) fn to_cel<'a>(value: Value<'a>, arena: &'a Arena, size: &mut Size) ->
         Value::Node(node) => to_container(node, arena, size),
         Value::List(items) => to_list(items.iter().copied(), arena, size),
         Value::Map(members) => to_map(members.iter().map(|(key, item)| (key_of(*key), *item)), arena, size),
+        Value::Optional(value) => value.map_or(Cel::Null, |value| to_cel(*value, arena, size)),
+        Value::Type(text) => Cel::String(Arc::new(text.to_owned())),
+        Value::Opaque(opaque) => Cel::String(Arc::new(opaque.text().into_owned())),
         Value::Record(record) => {
             let member = |name: &&str| (string_key(name), record.get(name, arena).unwrap_or(Value::Null));
             to_map(record.names().iter().map(member), arena, size)
@@ -81,10 +84,7 @@ fn key_of(key: Value<'_>) -> Key {
         Value::UInt(uint) => Key::Uint(uint),
         Value::Bool(bool) => Key::Bool(bool),
         // CEL has no other keys; none of our maps that reach it has either.
-        Value::Null | Value::NilList | Value::NilMap | Value::Float(_) | Value::Bytes(_) => string_key(""),
-        Value::Time(_) | Value::Duration(_) | Value::Node(_) | Value::List(_) | Value::Map(_) | Value::Record(_) => {
-            string_key("")
-        }
+        _ => string_key(""),
     }
 }
 

@@ -43,7 +43,7 @@ impl Compiled {
     fn context<'a>(
         &self,
         values: &[Value<'a>],
-        limits: &Limits,
+        limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Context<'static, 'static>, EvalError> {
         let mut context = Context::with_env(self.env.clone());
@@ -68,7 +68,7 @@ impl Compiled {
         &self,
         expr: &IdedExpr,
         context: &Context<'_, '_>,
-        limits: &Limits,
+        limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError> {
         // A panic in the crate ends this evaluation, nothing else: all it touched is local to it.
@@ -117,7 +117,7 @@ impl Program for Compiled {
     fn evaluate<'a>(
         &'a self,
         values: &'a [Value<'a>],
-        limits: &Limits,
+        limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError> {
         let context = self.context(values, limits, arena)?;
@@ -126,7 +126,7 @@ impl Program for Compiled {
     }
 
     /// The crate keeps no values, so sub-expressions outside macros are evaluated once more, each for itself.
-    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Explained<'a> {
+    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
         let context = match self.context(values, limits, arena) {
             Ok(context) => context,
             Err(error) => return Explained { result: Err(error), values: Vec::new() },

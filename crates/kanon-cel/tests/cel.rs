@@ -85,7 +85,8 @@ fn explanations_show_the_parts() {
     let program = Cel::default()
         .compile("self.spec.replicas > 5 || self.spec.name == 'web'", &Environment::new(["self"]), &Options::default())
         .unwrap();
-    let explained = program.explain(&values, &Limits::default(), &arena);
+    let limits = Limits::default();
+    let explained = program.explain(&values, &limits, &arena);
     let parts: Vec<(&str, &Json)> = explained.values.iter().map(|it| (it.text.as_str(), &it.value)).collect();
     assert!(parts.contains(&("self.spec.replicas", &json!(3))), "{parts:?}");
     assert!(parts.iter().any(|(text, value)| text.starts_with("self.spec.name ==") && **value == json!(true)));

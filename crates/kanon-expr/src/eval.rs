@@ -50,7 +50,7 @@ impl<'a> Machine<'a> {
         code: &'a Code,
         functions: &'a [(&'static str, Function)],
         values: &'a [Value<'a>],
-        limits: &Limits,
+        limits: &'a Limits,
         arena: &'a Arena,
     ) -> Machine<'a> {
         let locals: &'a mut [Value<'a>] =

@@ -26,10 +26,6 @@ pub struct Expr {
 }
 
 impl Expr {
-    /// The variable that `now()` reads: an environment that has it, with a time as its value, has a clock. In others
-    /// `now()` is a run-time error. It is not part of `$env`.
-    pub const NOW: &'static str = "$now";
-
     /// The language with functions besides the built-ins. Names of built-ins stay with the built-ins' meaning.
     pub fn with_functions(functions: impl IntoIterator<Item = (&'static str, Function)>) -> Expr {
         Expr { functions: functions.into_iter().collect() }
@@ -49,7 +45,7 @@ impl Language for Expr {
             crate::check::check(&tree, source, options.boolean)?;
         }
         let code = crate::lower::lower(&tree, source, env, &names)?;
-        let clock = env.slot(Expr::NOW);
+        let clock = env.slot(Environment::NOW);
         let reads = reads::reads(&code, clock);
         let source = source.to_owned();
         let functions = self.functions.clone();
@@ -61,14 +57,14 @@ struct Compiled {
     source: String,
     code: Code,
     reads: Reads,
-    /// The slot of [`Expr::NOW`].
+    /// The slot of [`Environment::NOW`].
     clock: Option<usize>,
     boolean: bool,
     functions: Arc<[(&'static str, Function)]>,
 }
 
 impl Compiled {
-    fn machine<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Machine<'a> {
+    fn machine<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Machine<'a> {
         let mut machine = Machine::new(&self.code, &self.functions, values, limits, arena);
         machine.now = self.clock.and_then(|slot| values.get(slot).copied());
         machine
@@ -100,13 +96,13 @@ impl Program for Compiled {
     fn evaluate<'a>(
         &'a self,
         values: &'a [Value<'a>],
-        limits: &Limits,
+        limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError> {
         self.finish(self.machine(values, limits, arena).run())
     }
 
-    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Explained<'a> {
+    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
         let mut machine = self.machine(values, limits, arena);
         machine.trace = Some(BTreeMap::new());
         let result = machine.run();
@@ -150,6 +146,9 @@ fn is_bulky(value: Value<'_>) -> bool {
         | Value::UInt(_)
         | Value::Float(_)
         | Value::Time(_)
-        | Value::Duration(_) => false,
+        | Value::Duration(_)
+        | Value::Optional(_)
+        | Value::Type(_)
+        | Value::Opaque(_) => false,
     }
 }

@@ -46,6 +46,9 @@ pub(crate) fn type_name(value: Value<'_>) -> &'static str {
         Value::NilList | Value::List(_) => "[]interface {}",
         Value::Node(node) if node.kind() == NodeKind::List => "[]interface {}",
         Value::NilMap | Value::Map(_) | Value::Record(_) | Value::Node(_) => "map[string]interface {}",
+        Value::Opaque(opaque) => opaque.type_name(),
+        // No value of expr is one of these.
+        Value::Optional(_) | Value::Type(_) => "interface {}",
     }
 }
 
@@ -63,6 +66,8 @@ pub(crate) fn kind_name(value: Value<'_>) -> &'static str {
         Value::Bytes(_) | Value::NilList | Value::List(_) => "array",
         Value::Node(node) if node.kind() == NodeKind::List => "array",
         Value::NilMap | Value::Map(_) | Value::Record(_) | Value::Node(_) => "map",
+        Value::Opaque(opaque) => opaque.type_name(),
+        Value::Optional(_) | Value::Type(_) => "any",
     }
 }
 
@@ -91,7 +96,7 @@ pub(crate) fn members<'a>(value: Value<'a>, arena: &'a Arena) -> Option<&'a [(Va
         Value::Map(members) => Some(members),
         Value::NilMap => Some(&[]),
         Value::Record(record) => {
-            let member = |name: &&'static str| (Value::Str(name), record.get(name, arena).unwrap_or(Value::Null));
+            let member = |name: &&'a str| (Value::Str(name), record.get(name, arena).unwrap_or(Value::Null));
             Some(arena.alloc_slice_fill_iter(record.names().iter().map(member)))
         }
         Value::Node(node) if node.kind() == NodeKind::Object => {
@@ -312,7 +317,10 @@ pub(crate) fn len(value: Value<'_>) -> Option<usize> {
         | Value::UInt(_)
         | Value::Float(_)
         | Value::Time(_)
-        | Value::Duration(_) => None,
+        | Value::Duration(_)
+        | Value::Optional(_)
+        | Value::Type(_)
+        | Value::Opaque(_) => None,
     }
 }
 
@@ -341,7 +349,10 @@ impl<'a> Source<'a> {
             | Value::UInt(_)
             | Value::Float(_)
             | Value::Time(_)
-            | Value::Duration(_) => return None,
+            | Value::Duration(_)
+            | Value::Optional(_)
+            | Value::Type(_)
+            | Value::Opaque(_) => return None,
         })
     }
 

@@ -29,7 +29,8 @@ fn run(source: &str, boolean: bool) -> Result<Json, String> {
     let arena = Arena::new();
     let now: kanon_lang::Value<'_> = Value::Time("2026-11-21T09:00:00Z".parse().unwrap());
     let values = [Value::from_node(object.root(), &arena), Value::Null, Value::NilList, Value::NilMap, now];
-    let result = program.evaluate(&values, &Limits::default(), &arena);
+    let limits = Limits::default();
+    let result = program.evaluate(&values, &limits, &arena);
     result.map(|value| value.to_json(&arena)).map_err(|error| format!("run: {error}"))
 }
 
@@ -102,7 +103,8 @@ fn explanations_show_every_evaluated_part() {
     let object = Object::parse(OBJECT).unwrap();
     let arena = Arena::new();
     let values = [Value::from_node(object.root(), &arena)];
-    let explained = program.explain(&values, &Limits::default(), &arena);
+    let limits = Limits::default();
+    let explained = program.explain(&values, &limits, &arena);
     let parts: Vec<(&str, Json)> = explained.values.iter().map(|it| (it.text.as_str(), it.value.clone())).collect();
     assert!(parts.contains(&("object.spec.hostNetwork", json!(true))));
     assert!(parts.contains(&("object.spec.hostNetwork == true", json!(true))));
@@ -111,7 +113,8 @@ fn explanations_show_every_evaluated_part() {
     assert!(!parts.iter().any(|(text, _)| text.contains("never") && !text.contains("spec")), "{parts:?}");
     assert_eq!(parts[0].0, program.source());
     let program = compile("object.missing.field", false).unwrap();
-    let explained = program.explain(&values, &Limits::default(), &arena);
+    let limits = Limits::default();
+    let explained = program.explain(&values, &limits, &arena);
     assert!(explained.result.is_err());
     assert!(explained.values.iter().any(|it| it.value["error"].is_string()));
 }

@@ -1,11 +1,17 @@
 //! The traits that every language implements and every family uses.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use kanon_core::EvidenceValue;
 
 use crate::{
     diagnostic::{Diagnostics, Span},
+    function::Function,
+    types::Type,
     value::Value,
 };
 
@@ -32,21 +38,50 @@ impl fmt::Display for LanguageId {
 }
 
 /// The names a program may use. Position in the list is the slot in the values given to an evaluation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// Variable names, each once.
     pub variables: Vec<String>,
+    /// Types of the variables, by slot; those without one are dynamic.
+    pub types: Vec<Type>,
+    /// Functions besides those of the language.
+    pub functions: Vec<Function>,
 }
 
 impl Environment {
-    /// An environment of these variables.
+    /// The variable that `now()` reads: an environment that has it, with a time as its value, has a clock. In others
+    /// `now()` is a run-time error. Programs cannot name it.
+    pub const NOW: &'static str = "$now";
+
+    /// An environment of these variables, all dynamic.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Environment {
-        Environment { variables: names.into_iter().map(str::to_owned).collect() }
+        Environment { variables: names.into_iter().map(str::to_owned).collect(), ..Environment::default() }
+    }
+
+    /// The environment with one more variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, of: Type) -> Environment {
+        self.types.resize(self.variables.len(), Type::Dyn);
+        self.variables.push(name.to_owned());
+        self.types.push(of);
+        self
+    }
+
+    /// The environment with more functions.
+    #[must_use]
+    pub fn with_functions(mut self, functions: impl IntoIterator<Item = Function>) -> Environment {
+        self.functions.extend(functions);
+        self
     }
 
     /// The slot of a variable.
     pub fn slot(&self, name: &str) -> Option<usize> {
         self.variables.iter().position(|it| it == name)
+    }
+
+    /// The type of the variable in a slot.
+    pub fn type_of(&self, slot: usize) -> &Type {
+        self.types.get(slot).unwrap_or(&Type::Dyn)
     }
 }
 
@@ -89,12 +124,12 @@ pub trait Program: Send + Sync {
     fn evaluate<'a>(
         &'a self,
         values: &'a [Value<'a>],
-        limits: &Limits,
+        limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError>;
 
     /// Evaluates and notes the value of every sub-expression that was evaluated.
-    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Explained<'a>;
+    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a>;
 }
 
 /// A result with the values on the way to it.
@@ -118,18 +153,20 @@ pub struct Reads {
 }
 
 /// How much an evaluation may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Steps: nodes evaluated, iterations included.
     pub steps: u64,
     /// Elements and bytes made in the arena.
     pub memory: u64,
+    /// Ends the evaluation soon after it becomes true: how a deadline reaches code that has no clock.
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 /// spec/rules 2.11: one million steps, one million allocation units.
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { steps: 1_000_000, memory: 1_000_000 }
+        Limits { steps: 1_000_000, memory: 1_000_000, stop: None }
     }
 }
 

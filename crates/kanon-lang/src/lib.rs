@@ -3,13 +3,19 @@
 //!
 //! No language is known here by name, and no expression does I/O.
 
+mod context;
 mod diagnostic;
+mod function;
 mod language;
+mod types;
 mod value;
 
+pub use context::{Context, Stop};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
+pub use function::{Function, Native};
 pub use language::{
     Arena, Environment, ErrorKind, EvalError, Explained, Language, LanguageId, Languages, Limits, Options, Program,
     Reads,
 };
-pub use value::{Record, Value};
+pub use types::{ObjectType, Type};
+pub use value::{Opaque, Record, Value};

@@ -38,6 +38,32 @@ pub enum Value<'a> {
     Map(&'a [(Value<'a>, Value<'a>)]),
     /// A map whose members are computed when they are read.
     Record(&'a dyn Record),
+    /// A value that may be there or not (CEL).
+    Optional(Option<&'a Value<'a>>),
+    /// The name of a type, as a value (CEL).
+    Type(&'a str),
+    /// A value of a type that a library or a family brings: a quantity, an address, a label's value.
+    Opaque(&'a dyn Opaque),
+}
+
+/// A value of a type that no language has by itself. Languages ask it how it compares; functions that know the type take
+/// it apart. Implementations live in the evaluation's arena, which runs no destructors: they own nothing.
+pub trait Opaque: Sync {
+    /// The type's name, as `type(x)` and messages show it: `kubernetes.Quantity`, `net.IP`.
+    fn type_name(&self) -> &'static str;
+    /// Whether it equals `other`; `None` where the two are of types that never equal each other.
+    fn equals(&self, other: Value<'_>) -> Option<bool>;
+    /// Its order relative to `other`; `None` where the two have no order.
+    fn compare(&self, other: Value<'_>) -> Option<std::cmp::Ordering> {
+        let _ = other;
+        None
+    }
+    /// Its canonical text; what JSON shows of it.
+    fn text(&self) -> std::borrow::Cow<'_, str>;
+    /// Itself, for functions that know its type; `None` for types that borrow, which are read by their text.
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        None
+    }
 }
 
 /// A map whose members are computed when they are read: how a family offers derived facts (`container.image.tag`)
@@ -46,7 +72,11 @@ pub trait Record: Sync {
     /// The member called `name`; `None` when there is no such member (a member may be there and null).
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>>;
     /// All member names, sorted.
-    fn names(&self) -> &'static [&'static str];
+    fn names(&self) -> &[&str];
+    /// Why its members cannot be read, where they cannot: every access is an error with this text then.
+    fn problem(&self) -> Option<&str> {
+        None
+    }
     /// Calls it with `args`, where it is a function (`cluster.pods.list("ns", {})`); `None` for plain maps. Which
     /// number and types of arguments it takes is its own affair: what does not fit is an error of the call.
     fn call<'a>(&'a self, args: &[Value<'a>], arena: &'a Arena) -> Option<Result<Value<'a>, EvalError>> {

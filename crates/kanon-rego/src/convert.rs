@@ -20,7 +20,10 @@ pub(crate) fn to_rego<'a>(value: Value<'a>, arena: &'a Arena) -> Result<Rego, St
         | Value::Duration(_)
         | Value::List(_)
         | Value::Map(_)
-        | Value::Record(_) => Rego::from_json_str(&value.to_json(arena).to_string()),
+        | Value::Record(_)
+        | Value::Optional(_)
+        | Value::Type(_)
+        | Value::Opaque(_) => Rego::from_json_str(&value.to_json(arena).to_string()),
     };
     parsed.map_err(|error| error.to_string())
 }

@@ -87,7 +87,7 @@ impl Program for Compiled {
     fn evaluate<'a>(
         &'a self,
         values: &'a [Value<'a>],
-        limits: &Limits,
+        limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError> {
         let result = guarded(|| self.run(values, arena));
@@ -108,7 +108,7 @@ impl Program for Compiled {
     }
 
     /// The interpreter keeps no values on the way: the whole is all there is.
-    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Explained<'a> {
+    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
         let result = self.evaluate(values, limits, arena);
         let value = match &result {
             Ok(value) => value.to_json(arena),

@@ -98,6 +98,8 @@ fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize,
             container(out, value, arena, depth, max);
         }
         Value::Node(_) => container(out, value, arena, depth, max),
+        Value::Opaque(opaque) => out.push_str(&opaque.text()),
+        Value::Optional(_) | Value::Type(_) => {}
     }
 }
 

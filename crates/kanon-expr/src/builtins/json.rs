@@ -65,11 +65,14 @@ fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize,
         }
         Value::Float(float) => out.push_str(&number(float)),
         Value::Str(text) => quote(out, text),
+        Value::Opaque(opaque) => quote(out, &opaque.text()),
         Value::Duration(duration) => out.push_str(&duration.as_nanos().to_string()),
         Value::List(_) | Value::Node(_) | Value::Map(_) | Value::Record(_) => {
             return container(out, value, arena, depth, max);
         }
         Value::Null
+        | Value::Optional(_)
+        | Value::Type(_)
         | Value::NilList
         | Value::NilMap
         | Value::Bool(_)

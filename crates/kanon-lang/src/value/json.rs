@@ -47,6 +47,9 @@ fn render_at<'a>(value: Value<'a>, arena: &'a Arena, depth: usize, left: &Cell<u
             };
             Json::Object(record.names().iter().map(member).collect::<Map<_, _>>())
         }
+        Value::Optional(value) => value.map_or(Json::Null, |value| render_at(*value, arena, depth + 1, left)),
+        Value::Type(name) => json!(name),
+        Value::Opaque(opaque) => json!(opaque.text()),
     }
 }
 
@@ -66,7 +69,10 @@ fn key_text(key: Value<'_>) -> String {
         | Value::Node(_)
         | Value::List(_)
         | Value::Map(_)
-        | Value::Record(_) => render(key, &Arena::new()).to_string(),
+        | Value::Record(_)
+        | Value::Optional(_)
+        | Value::Type(_)
+        | Value::Opaque(_) => render(key, &Arena::new()).to_string(),
     }
 }
 

@@ -98,7 +98,7 @@ impl Program for FakeProgram {
         Ok(Value::Null)
     }
 
-    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &Limits, arena: &'a Arena) -> Explained<'a> {
+    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
         Explained { result: self.evaluate(values, limits, arena), values: Vec::new() }
     }
 }

@@ -76,8 +76,8 @@ impl Context {
         let options = Options { unchecked, ..Options::default() };
         let program = language.compile(source, &self.env, &options).map_err(|it| it.to_string())?;
         let arena = Arena::new();
-        let values = self.values(&arena);
-        let value = program.evaluate(&values, &Limits::default(), &arena).map_err(|it| it.to_string())?;
+        let (values, limits) = (self.values(&arena), Limits::default());
+        let value = program.evaluate(&values, &limits, &arena).map_err(|it| it.to_string())?;
         Ok(value.to_json(&arena))
     }
 }
@@ -86,8 +86,8 @@ fn explain(language: &dyn Language, source: &str, context: &Context, output: For
     let program = language.compile(source, &context.env, &Options::default());
     let program = program.map_err(|it| Failure::new(it.to_string()))?;
     let arena = Arena::new();
-    let values = context.values(&arena);
-    let explained = program.explain(&values, &Limits::default(), &arena);
+    let (values, limits) = (context.values(&arena), Limits::default());
+    let explained = program.explain(&values, &limits, &arena);
     let result = match &explained.result {
         Ok(value) => json!({"value": value.to_json(&arena)}),
         Err(error) => json!({"error": error.to_string()}),

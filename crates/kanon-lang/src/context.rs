@@ -1,0 +1,196 @@
+//! What an evaluation has in hand: memory, budget, the clock's reading, and the error that ended it.
+
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    diagnostic::Span,
+    language::{Arena, ErrorKind, EvalError, Limits},
+    value::Value,
+};
+
+/// Evaluation cannot go on; the reason lies in the [`Context`]. Small on purpose: it travels in every result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop;
+
+/// Why an evaluation stopped. Text is made only when somebody asks: errors that a logical operator absorbs cost nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault<'a> {
+    pub(crate) kind: ErrorKind,
+    message: Message<'a>,
+    pub(crate) span: Option<Span>,
+}
+
+#[derive(Clone, Debug)]
+enum Message<'a> {
+    Text(Cow<'static, str>),
+    /// A fixed text and a name from the program or the data.
+    Named(&'static str, &'a str),
+}
+
+/// How many steps pass between two looks at the stop signal.
+const STOP_INTERVAL: u64 = 1024;
+
+/// The state that every function of an evaluation may use.
+pub struct Context<'a> {
+    /// Where values are made.
+    pub arena: &'a Arena,
+    /// What `now()` reads; `None` where there is no clock.
+    pub now: Option<Timestamp>,
+    steps: u64,
+    memory: u64,
+    /// `steps` at which the stop signal is looked at next.
+    check_at: u64,
+    stop: Option<&'a AtomicBool>,
+    fault: Option<Fault<'a>>,
+}
+
+impl<'a> Context<'a> {
+    /// A fresh budget of `limits`.
+    pub fn new(limits: &Limits, arena: &'a Arena) -> Context<'a> {
+        Context { arena, now: None, steps: limits.steps, memory: limits.memory, check_at: 0, stop: None, fault: None }
+    }
+
+    /// Ends the evaluation with a message: a lower-case fragment.
+    ///
+    /// # Errors
+    /// Always.
+    #[cold]
+    pub fn fail<T>(&mut self, message: impl Into<Cow<'static, str>>) -> Result<T, Stop> {
+        self.stop_with(ErrorKind::Value, Message::Text(message.into()))
+    }
+
+    /// Ends the evaluation with a message and the name it is about: `no such key: ` and the key.
+    ///
+    /// # Errors
+    /// Always.
+    #[cold]
+    pub fn fail_named<T>(&mut self, message: &'static str, name: &'a str) -> Result<T, Stop> {
+        self.stop_with(ErrorKind::Value, Message::Named(message, name))
+    }
+
+    fn stop_with<T>(&mut self, kind: ErrorKind, message: Message<'a>) -> Result<T, Stop> {
+        self.fault = Some(Fault { kind, message, span: None });
+        Err(Stop)
+    }
+
+    #[cold]
+    fn exceeded<T>(&mut self, what: &'static str) -> Result<T, Stop> {
+        self.stop_with(ErrorKind::Budget, Message::Text(Cow::Borrowed(what)))
+    }
+
+    /// Takes `steps` from the step budget.
+    ///
+    /// # Errors
+    /// When the budget is used up, or the stop signal was given.
+    #[inline]
+    pub fn spend(&mut self, steps: u64) -> Result<(), Stop> {
+        match self.steps.checked_sub(steps) {
+            Some(left) => {
+                self.steps = left;
+                if left < self.check_at { self.look() } else { Ok(()) }
+            }
+            None => self.exceeded("step budget exceeded"),
+        }
+    }
+
+    #[cold]
+    fn look(&mut self) -> Result<(), Stop> {
+        self.check_at = self.steps.saturating_sub(STOP_INTERVAL);
+        match self.stop {
+            Some(signal) if signal.load(Ordering::Relaxed) => self.exceeded("deadline exceeded"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes `units` (elements or bytes) from the memory budget: before making what takes them.
+    ///
+    /// # Errors
+    /// When the budget is used up.
+    #[inline]
+    pub fn grow(&mut self, units: usize) -> Result<(), Stop> {
+        match self.memory.checked_sub(units as u64) {
+            Some(left) => {
+                self.memory = left;
+                Ok(())
+            }
+            None => self.exceeded("memory budget exceeded"),
+        }
+    }
+
+    /// What is left of the step budget.
+    pub fn steps_left(&self) -> u64 {
+        self.steps
+    }
+
+    /// What is left of the memory budget.
+    pub fn memory_left(&self) -> usize {
+        usize::try_from(self.memory).unwrap_or(usize::MAX)
+    }
+
+    /// Text that a function made.
+    ///
+    /// # Errors
+    /// When the memory budget is used up.
+    pub fn text(&mut self, text: &str) -> Result<Value<'a>, Stop> {
+        self.grow(text.len())?;
+        Ok(Value::Str(self.arena.alloc_str(text)))
+    }
+
+    /// A list that a function made.
+    ///
+    /// # Errors
+    /// When the memory budget is used up.
+    pub fn list(&mut self, items: &[Value<'a>]) -> Result<Value<'a>, Stop> {
+        self.grow(items.len())?;
+        Ok(Value::List(self.arena.alloc_slice_copy(items)))
+    }
+
+    /// A map that a function made; keys are distinct.
+    ///
+    /// # Errors
+    /// When the memory budget is used up.
+    pub fn map(&mut self, members: &[(Value<'a>, Value<'a>)]) -> Result<Value<'a>, Stop> {
+        self.grow(members.len() * 2)?;
+        Ok(Value::Map(self.arena.alloc_slice_copy(members)))
+    }
+
+    /// The error that stopped the evaluation.
+    pub fn error(&mut self) -> EvalError {
+        let Some(Fault { kind, message, span }) = self.fault.take() else {
+            // Whoever returns `Stop` has said why; a function that did not still must not pass for a result.
+            return EvalError { kind: ErrorKind::Value, message: "evaluation stopped".to_owned(), span: None };
+        };
+        let message = match message {
+            Message::Text(text) => text.into_owned(),
+            Message::Named(text, name) => format!("{text}{name}"),
+        };
+        EvalError { kind, message, span }
+    }
+
+    /// Says where the error is, unless a deeper place is known.
+    #[cold]
+    pub(crate) fn locate(&mut self, span: Span) {
+        if let Some(fault) = &mut self.fault {
+            fault.span.get_or_insert(span);
+        }
+    }
+
+    /// Takes an error back, where a language lets another operand decide; `None` for a budget, which nothing absorbs.
+    pub(crate) fn absorb(&mut self) -> Option<Fault<'a>> {
+        self.fault.take_if(|it| it.kind == ErrorKind::Value)
+    }
+
+    /// Puts an absorbed error back.
+    #[cold]
+    pub(crate) fn resume<T>(&mut self, fault: Option<Fault<'a>>) -> Result<T, Stop> {
+        if fault.is_some() {
+            self.fault = fault;
+        }
+        Err(Stop)
+    }
+}
