@@ -13,8 +13,10 @@
 //! `lists.range` makes lists of any length.
 
 mod convert;
+pub mod library;
 mod program;
 mod scan;
+pub mod values;
 mod walk;
 
 use std::{fmt::Write as _, sync::Arc};
