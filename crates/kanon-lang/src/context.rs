@@ -187,10 +187,8 @@ impl<'a> Context<'a> {
 
     /// Puts an absorbed error back.
     #[cold]
-    pub(crate) fn resume<T>(&mut self, fault: Option<Fault<'a>>) -> Result<T, Stop> {
-        if fault.is_some() {
-            self.fault = fault;
-        }
+    pub(crate) fn resume<T>(&mut self, fault: Fault<'a>) -> Result<T, Stop> {
+        self.fault = Some(fault);
         Err(Stop)
     }
 }

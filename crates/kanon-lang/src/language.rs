@@ -11,6 +11,8 @@ use kanon_core::EvidenceValue;
 use crate::{
     diagnostic::{Diagnostics, Span},
     function::Function,
+    ir::Estimate,
+    rules::Shareable,
     types::Type,
     value::Value,
 };
@@ -130,6 +132,18 @@ pub trait Program: Send + Sync {
 
     /// Evaluates and notes the value of every sub-expression that was evaluated.
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a>;
+
+    /// What an evaluation costs when every list and map that it runs over has `len` elements; `None` where the language cannot
+    /// say.
+    fn estimate(&self, len: u64) -> Option<Estimate> {
+        let _ = len;
+        None
+    }
+
+    /// Itself, for a [`crate::RuleSet`] that shares reads among programs; `None` where the language cannot.
+    fn shareable(&self) -> Option<&dyn Shareable> {
+        None
+    }
 }
 
 /// A result with the values on the way to it.
@@ -138,6 +152,17 @@ pub struct Explained<'a> {
     pub result: Result<Value<'a>, EvalError>,
     /// Sub-expressions in source order, outer before inner; those inside predicates show their last value.
     pub values: Vec<EvidenceValue>,
+    /// What the evaluation cost, where the language counts.
+    pub spent: Option<Spent>,
+}
+
+/// What an evaluation cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Steps, as in [`Limits::steps`].
+    pub steps: u64,
+    /// Elements and bytes made, as in [`Limits::memory`].
+    pub memory: u64,
 }
 
 /// What a program reads, found in its text.
