@@ -9,7 +9,7 @@ use std::{
 use kanon_core::EvidenceValue;
 
 use crate::{
-    diagnostic::{Diagnostics, Span},
+    diagnostic::{Diagnostic, Diagnostics, Span},
     function::Function,
     ir::Estimate,
     rules::Shareable,
@@ -106,6 +106,33 @@ pub trait Language: Send + Sync {
     /// # Errors
     /// Every mistake found, with spans. Text of any size and depth gives an error, never a panic.
     fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics>;
+
+    /// The text in the language's canonical layout; reading it back gives the same program.
+    ///
+    /// # Errors
+    /// Text that does not parse.
+    fn format(&self, source: &str) -> Result<String, Diagnostics> {
+        Err(Diagnostics::one(source, format!("{} texts cannot be formatted yet", self.id()), Span::default()))
+    }
+
+    /// The syntax tree as indented lines, for people: one node a line, with what it is and its text.
+    ///
+    /// # Errors
+    /// Text that does not parse.
+    fn tree(&self, source: &str) -> Result<String, Diagnostics> {
+        Err(Diagnostics::one(
+            source,
+            format!("the syntax tree of {} texts cannot be shown yet", self.id()),
+            Span::default(),
+        ))
+    }
+
+    /// What compiles but is likely a mistake: conditions that are always true or false, comparisons that can never hold,
+    /// names that nothing uses. Empty for text that does not compile: `compile` says what is wrong with it.
+    fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
+        let _ = (source, env, options);
+        Vec::new()
+    }
 }
 
 /// All languages of a binary, by id.
