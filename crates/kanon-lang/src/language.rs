@@ -11,6 +11,7 @@ use kanon_core::EvidenceValue;
 use crate::{
     diagnostic::{Diagnostics, Span},
     function::Function,
+    module::{ModuleOptions, Outline},
     types::Type,
     value::Value,
 };
@@ -92,6 +93,8 @@ pub struct Options {
     pub boolean: bool,
     /// Skip the static type check, where the language has one.
     pub unchecked: bool,
+    /// What texts that are modules need besides; languages without modules do not look at it.
+    pub module: ModuleOptions,
 }
 
 /// A policy language.
@@ -104,6 +107,16 @@ pub trait Language: Send + Sync {
     /// # Errors
     /// Every mistake found, with spans. Text of any size and depth gives an error, never a panic.
     fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics>;
+
+    /// The package and the rules of a module, in order of place, without compiling it further. Languages without modules
+    /// have nothing to list.
+    ///
+    /// # Errors
+    /// Where the text does not parse: every mistake found, with spans.
+    fn outline(&self, source: &str, options: &Options) -> Result<Outline, Diagnostics> {
+        let _ = (source, options);
+        Ok(Outline::default())
+    }
 }
 
 /// All languages of a binary, by id.

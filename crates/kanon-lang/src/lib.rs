@@ -7,6 +7,7 @@ mod context;
 mod diagnostic;
 mod function;
 mod language;
+mod module;
 mod types;
 mod value;
 
@@ -17,5 +18,6 @@ pub use language::{
     Arena, Environment, ErrorKind, EvalError, Explained, Language, LanguageId, Languages, Limits, Options, Program,
     Reads,
 };
+pub use module::{ModuleOptions, Outline, OutlineRule, RuleKind};
 pub use types::{ObjectType, Type};
 pub use value::{Opaque, Record, Value};
