@@ -16,7 +16,8 @@ pub(super) fn check(cases: &str) {
     for case in cases.lines().map(str::trim).filter(|it| !it.is_empty()) {
         let (expression, want) = case.rsplit_once(" => ").unwrap_or_else(|| panic!("`{case}` has no ` => `"));
         let arena = Arena::new();
-        let mut cx = Context::new(&Limits::default(), &arena);
+        let limits = Limits::default();
+        let mut cx = Context::new(&limits, &arena);
         let result =
             evaluate(&mut cx, expression).unwrap_or_else(|at| panic!("`{expression}` is not understood at {at}"));
         let got = match result {

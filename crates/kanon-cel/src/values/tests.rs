@@ -27,7 +27,8 @@ impl Record for Facts {
 fn with<T>(json: &str, test: impl for<'a> FnOnce(&mut Context<'a>, Value<'a>) -> T) -> T {
     let object = Object::parse(json.to_owned()).unwrap();
     let arena = Arena::new();
-    let mut cx = Context::new(&Limits::default(), &arena);
+    let limits = Limits::default();
+    let mut cx = Context::new(&limits, &arena);
     let value = Value::from_node(object.root(), &arena);
     // The context's values live as long as the arena, which the object outlives.
     test(&mut cx, value)
@@ -61,7 +62,8 @@ fn objects_are_lists_and_maps_like_any_other() {
 fn records_are_maps_until_they_have_a_problem() {
     let (good, bad) = (Facts(None), Facts(Some("no data yet")));
     let arena = Arena::new();
-    let mut cx = Context::new(&Limits::default(), &arena);
+    let limits = Limits::default();
+    let mut cx = Context::new(&limits, &arena);
     let cx = &mut cx;
     let map = Value::Map(&[(Value::Str("a"), Value::Float(1.0))]);
     assert!(equal(cx, Value::Record(&good), map).unwrap());
@@ -81,7 +83,8 @@ fn records_are_maps_until_they_have_a_problem() {
 #[test]
 fn what_is_nil_elsewhere_is_null_and_empty() {
     let arena = Arena::new();
-    let mut cx = Context::new(&Limits::default(), &arena);
+    let limits = Limits::default();
+    let mut cx = Context::new(&limits, &arena);
     let cx = &mut cx;
     assert!(equal(cx, Value::NilList, Value::Null).unwrap());
     assert!(equal(cx, Value::NilList, Value::List(&[])).unwrap());
@@ -116,7 +119,8 @@ fn parameters_take_what_fits() {
 #[test]
 fn values_that_nest_without_end_are_refused() {
     let arena = Arena::new();
-    let mut cx = Context::new(&Limits::default(), &arena);
+    let limits = Limits::default();
+    let mut cx = Context::new(&limits, &arena);
     let mut value = Value::Null;
     for _ in 0..10_000 {
         value = Value::List(arena.alloc_slice_copy(&[value]));
@@ -127,7 +131,8 @@ fn values_that_nest_without_end_are_refused() {
 #[test]
 fn numbers_are_ordered_across_types() {
     let arena = Arena::new();
-    let mut cx = Context::new(&Limits::default(), &arena);
+    let limits = Limits::default();
+    let mut cx = Context::new(&limits, &arena);
     let cases = [
         (Value::Int(-1), Value::UInt(0), Ordering::Less),
         (Value::UInt(u64::MAX), Value::Float(1e30), Ordering::Less),

@@ -1,9 +1,7 @@
 //! Which type a value has, by name, and whether it fits a parameter's type.
 
-use kanon_core::NodeKind;
+use kanon_core::{Node, NodeKind, Number};
 use kanon_lang::{Context, Type, Value};
-
-use super::{elements, entries};
 
 /// The name of the type of points in time.
 pub const TIMESTAMP_TYPE: &str = "google.protobuf.Timestamp";
@@ -55,7 +53,12 @@ pub fn type_name(of: &Type) -> &str {
 
 /// Whether `value` may be passed for a parameter of type `of`, when overloads are told apart at run time. Of lists and maps
 /// the first element decides, as in cel-go: bodies check what they read.
-pub fn fits<'a>(cx: &Context<'a>, of: &Type, value: Value<'a>) -> bool {
+pub fn fits<'a>(_: &Context<'a>, of: &Type, value: Value<'a>) -> bool {
+    takes(of, value)
+}
+
+/// As [`fits`], without a context.
+pub fn takes(of: &Type, value: Value<'_>) -> bool {
     match (of, value) {
         (Type::Dyn | Type::Param(_), _) => true,
         (Type::Null, value) => value.is_nil(),
@@ -70,31 +73,47 @@ pub fn fits<'a>(cx: &Context<'a>, of: &Type, value: Value<'a>) -> bool {
         | (Type::Type(_), Value::Type(_)) => true,
         (Type::Timestamp, Value::Opaque(opaque)) => opaque.type_name() == TIMESTAMP_TYPE,
         (Type::Opaque(name), Value::Opaque(opaque)) => opaque.type_name() == *name,
-        (Type::Optional(inner), Value::Optional(value)) => value.is_none_or(|it| fits(cx, inner, *it)),
-        (Type::List(element), value) => match elements(value, cx.arena) {
-            Some(mut items) => open(element) || items.next().is_none_or(|it| fits(cx, element, it)),
-            None => false,
-        },
-        (Type::Map(key, element), value) => match entries(value, cx.arena) {
-            Some(_) if open(key) && open(element) => true,
-            Some(mut items) => items.next().is_none_or(|(name, it)| fits(cx, key, name) && fits(cx, element, it)),
-            None => false,
-        },
+        (Type::Optional(inner), Value::Optional(value)) => value.is_none_or(|it| takes(inner, *it)),
+        (_, Value::Node(node)) => takes_node(of, node),
+        (Type::List(element), Value::List(items)) => {
+            open(element) || items.first().is_none_or(|it| takes(element, *it))
+        }
+        (Type::List(_), Value::NilList) | (Type::Map(..) | Type::Object(_), Value::NilMap) => true,
+        (Type::Map(key, element), Value::Map(members)) => {
+            members.first().is_none_or(|(name, it)| takes(key, *name) && takes(element, *it))
+        }
+        // Its members are not computed to find out.
+        (Type::Map(key, _), Value::Record(_)) => matches!(**key, Type::Dyn | Type::Param(_) | Type::String),
         (Type::Object(_), value) => super::is_map(value),
-        (
-            Type::Bool
-            | Type::Int
-            | Type::UInt
-            | Type::Double
-            | Type::String
-            | Type::Bytes
-            | Type::Timestamp
-            | Type::Duration
-            | Type::Optional(_)
-            | Type::Type(_)
-            | Type::Opaque(_),
-            _,
-        ) => false,
+        _ => false,
+    }
+}
+
+/// The same of a place in an object.
+fn takes_node(of: &Type, node: Node<'_>) -> bool {
+    match (of, node.kind()) {
+        (Type::Dyn | Type::Param(_), _) => true,
+        (Type::Null, NodeKind::Null)
+        | (Type::Bool, NodeKind::Bool)
+        | (Type::String, NodeKind::String)
+        | (Type::Object(_), NodeKind::Object) => true,
+        (of, NodeKind::Number) => match node.as_number() {
+            Some(Number::Int(_)) => *of == Type::Int,
+            Some(Number::UInt(_)) => *of == Type::UInt,
+            Some(Number::Float(_)) => *of == Type::Double,
+            None => false,
+        },
+        (Type::List(element), NodeKind::List) => {
+            open(element) || node.elements().next().is_none_or(|it| takes_node(element, it))
+        }
+        (Type::Map(key, element), NodeKind::Object) => {
+            let is_named = matches!(**key, Type::Dyn | Type::Param(_) | Type::String);
+            match node.members().next() {
+                None => true,
+                Some((_, it)) => is_named && takes_node(element, it),
+            }
+        }
+        _ => false,
     }
 }
 

@@ -43,7 +43,8 @@ fn the_suite_agrees_wherever_the_calculator_reads_it() {
             _ => continue,
         };
         let arena = Arena::new();
-        let mut cx = Context::new(&Limits::default(), &arena);
+        let limits = Limits::default();
+        let mut cx = Context::new(&limits, &arena);
         let Ok(result) = evaluate(&mut cx, text("expr")) else { continue };
         let got = match result {
             Ok(value) => render(value, &arena),
