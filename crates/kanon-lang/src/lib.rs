@@ -12,6 +12,7 @@ pub mod ir;
 mod language;
 mod machine;
 mod rules;
+mod suggest;
 mod types;
 mod value;
 
@@ -25,5 +26,6 @@ pub use language::{
     Reads, Spent,
 };
 pub use rules::{Memo, RuleSet, Shareable};
+pub use suggest::{did_you_mean, suggest};
 pub use types::{ObjectType, Type};
 pub use value::{Opaque, Record, Value};
