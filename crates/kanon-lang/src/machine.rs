@@ -210,7 +210,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
                 self.contains(id, needle, haystack)?
             }
-            Op::InWords { needle, words } => self.in_words(*needle, words)?,
+            Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
             Op::Text { op, left, right } => {
                 let (left, right) = (self.eval(*left)?, self.eval(*right)?);
                 self.text_test(id, *op, left, right)?
@@ -322,7 +322,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     fn environment(&mut self) -> Result<Value<'a>, Stop> {
         let code = self.code;
         self.cx.grow(code.variables.len())?;
-        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.clock);
+        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.hidden);
         let members: Vec<_> = visible
             .map(|(slot, name)| (Value::Str(name), self.values.get(slot).copied().unwrap_or(Value::Null)))
             .collect();

@@ -55,6 +55,7 @@ impl<D: Dialect> Builder<D> {
                 locals: 0,
                 variables: env.variables.iter().map(|name| name.as_str().into()).collect(),
                 clock: None,
+                hidden: env.slot(Environment::NOW),
                 paths: Vec::new(),
                 base_cost: 0,
             },
@@ -336,7 +337,6 @@ fn is_total(op: &Op) -> bool {
         | Op::Json(_)
         | Op::Variable(_)
         | Op::EqualConst { .. }
-        | Op::InWords { .. }
         | Op::Coalesce { .. } => true,
         Op::Local(_)
         | Op::Environment
@@ -351,6 +351,7 @@ fn is_total(op: &Op) -> bool {
         | Op::Compare { .. }
         | Op::Arithmetic { .. }
         | Op::In { .. }
+        | Op::InWords { .. }
         | Op::Text { .. }
         | Op::Matches { .. }
         | Op::Call { .. }

@@ -88,13 +88,15 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         self.placed(id, result)
     }
 
-    /// `needle in ["a", "b"]`: what is no text is in no list of texts, in every language.
-    pub(super) fn in_words(&mut self, needle: OpId, words: &'a [Name]) -> Result<bool, Stop> {
-        Ok(match self.found(needle)? {
-            Found::Node(node) => words.iter().any(|word| node.is_str(word)),
-            Found::Value(Value::Str(text)) => words.iter().any(|word| word.as_str() == text),
-            Found::Value(_) => false,
-        })
+    /// `needle in ["a", "b"]`
+    pub(super) fn in_words(&mut self, id: OpId, needle: OpId, words: &'a [Name]) -> Result<bool, Stop> {
+        let needle = match self.found(needle)? {
+            Found::Node(node) if node.kind() == NodeKind::String => return Ok(words.iter().any(|it| node.is_str(it))),
+            Found::Value(Value::Str(text)) => return Ok(words.iter().any(|word| word.as_str() == text)),
+            other => self.read(other),
+        };
+        let result = D::among(&mut self.cx, needle, words);
+        self.placed(id, result)
     }
 
     #[inline]

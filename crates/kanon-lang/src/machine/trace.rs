@@ -13,7 +13,10 @@ pub(crate) struct Trace<'a> {
 
 impl<'a> Trace<'a> {
     pub(crate) fn note(&mut self, span: Span, value: Value<'a>) {
-        self.values.insert((span.start, Reverse(span.end)), value);
+        // What rewriting has added stands nowhere in the text.
+        if span.start < span.end {
+            self.values.insert((span.start, Reverse(span.end)), value);
+        }
     }
 }
 
