@@ -9,9 +9,10 @@ use std::{
 use kanon_core::EvidenceValue;
 
 use crate::{
-    diagnostic::{Diagnostics, Span},
+    diagnostic::{Diagnostic, Diagnostics, Span},
     function::Function,
     ir::Estimate,
+    module::{ModuleOptions, Outline},
     rules::Shareable,
     types::Type,
     value::Value,
@@ -94,6 +95,8 @@ pub struct Options {
     pub boolean: bool,
     /// Skip the static type check, where the language has one.
     pub unchecked: bool,
+    /// What texts that are modules need besides; languages without modules do not look at it.
+    pub module: ModuleOptions,
 }
 
 /// A policy language.
@@ -106,6 +109,43 @@ pub trait Language: Send + Sync {
     /// # Errors
     /// Every mistake found, with spans. Text of any size and depth gives an error, never a panic.
     fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics>;
+
+    /// The text in the language's canonical layout; reading it back gives the same program.
+    ///
+    /// # Errors
+    /// Text that does not parse.
+    fn format(&self, source: &str) -> Result<String, Diagnostics> {
+        Err(Diagnostics::one(source, format!("{} texts cannot be formatted yet", self.id()), Span::default()))
+    }
+
+    /// The syntax tree as indented lines, for people: one node a line, with what it is and its text.
+    ///
+    /// # Errors
+    /// Text that does not parse.
+    fn tree(&self, source: &str) -> Result<String, Diagnostics> {
+        Err(Diagnostics::one(
+            source,
+            format!("the syntax tree of {} texts cannot be shown yet", self.id()),
+            Span::default(),
+        ))
+    }
+
+    /// What compiles but is likely a mistake: conditions that are always true or false, comparisons that can never hold,
+    /// names that nothing uses. Empty for text that does not compile: `compile` says what is wrong with it.
+    fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
+        let _ = (source, env, options);
+        Vec::new()
+    }
+
+    /// The package and the rules of a module, in order of place, without compiling it further. Languages without modules
+    /// have nothing to list.
+    ///
+    /// # Errors
+    /// Where the text does not parse: every mistake found, with spans.
+    fn outline(&self, source: &str, options: &Options) -> Result<Outline, Diagnostics> {
+        let _ = (source, options);
+        Ok(Outline::default())
+    }
 }
 
 /// All languages of a binary, by id.

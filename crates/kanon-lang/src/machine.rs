@@ -125,10 +125,13 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             Op::Json(object) => return Ok(Value::Node(object.root())),
             Op::Variable(slot) => self.variable(*slot),
             Op::Local(slot) => self.local(id, *slot)?,
-            Op::Path { .. } => {
-                let found = self.found(id)?;
-                self.read(found)
-            }
+            Op::Path { .. } => match self.node(id) {
+                Some(node) if self.memo.is_none() => Value::from_node(node, self.cx.arena),
+                _ => {
+                    let found = self.found(id)?;
+                    self.read(found)
+                }
+            },
             Op::Environment => self.environment()?,
             Op::Has { .. }
             | Op::Not(_)
@@ -201,20 +204,14 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 let (left, right) = (self.eval(*left)?, self.eval(*right)?);
                 self.equal(id, left, right)? != *negated
             }
-            Op::Compare { op, left, right } => {
-                let (left, right) = (self.eval(*left)?, self.eval(*right)?);
-                self.compare(id, *op, left, right)?
-            }
+            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
             Op::Has { base, name } => self.has(id, *base, name)?,
             Op::In { needle, haystack } => {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
                 self.contains(id, needle, haystack)?
             }
             Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
-            Op::Text { op, left, right } => {
-                let (left, right) = (self.eval(*left)?, self.eval(*right)?);
-                self.text_test(id, *op, left, right)?
-            }
+            Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
             Op::Matches { text, regex } => match self.eval(*text)? {
                 Value::Str(text) => {
                     self.cx.spend(text.len() as u64 / 16)?;
@@ -226,7 +223,12 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 }
             },
             Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
-            _ => {
+            op => {
+                if let Op::Path { .. } = op
+                    && let Some(bool) = self.node(id).and_then(Node::as_bool)
+                {
+                    return Ok(bool);
+                }
                 return match self.eval(id)? {
                     Value::Bool(bool) => Ok(bool),
                     other => {
@@ -327,6 +329,19 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             .map(|(slot, name)| (Value::Str(name), self.values.get(slot).copied().unwrap_or(Value::Null)))
             .collect();
         Ok(Value::Map(self.cx.arena.alloc_slice_copy(&members)))
+    }
+
+    /// Written apart from other values: a value that was built elsewhere and is copied here costs a wait for the store.
+    #[inline]
+    fn set_node(&mut self, slot: u16, node: Node<'a>) {
+        if let Some(local) = self.locals.get_mut(usize::from(slot)) {
+            *local = Value::Node(node);
+        }
+    }
+
+    #[inline(never)]
+    fn set_scalar(&mut self, slot: u16, node: Node<'a>) {
+        self.set(slot, Value::from_node(node, self.cx.arena));
     }
 
     #[inline]

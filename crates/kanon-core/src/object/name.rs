@@ -9,6 +9,8 @@ pub struct Name {
     /// The first eight bytes of `quoted`, and which bits of them count.
     head: u64,
     mask: u64,
+    /// The last eight bytes of `quoted`, where it has more than eight.
+    tail: u64,
     plain: bool,
 }
 
@@ -20,8 +22,9 @@ impl Name {
         let len = quoted.len().min(8);
         head[..len].copy_from_slice(&quoted.as_bytes()[..len]);
         let mask = if len == 8 { u64::MAX } else { (1 << (8 * len)) - 1 };
+        let tail = quoted.as_bytes().last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
         let plain = Name::is_plain_text(text);
-        Name { quoted, head: u64::from_le_bytes(head), mask, plain }
+        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain }
     }
 
     /// The text.
@@ -45,14 +48,22 @@ impl Name {
     /// Whether the text and a closing quote stand at `start`.
     #[inline]
     pub(super) fn is_at(&self, text: &[u8], start: usize) -> bool {
-        let quoted = self.quoted.as_bytes();
-        match text.get(start..).and_then(<[u8]>::first_chunk::<8>) {
+        match text.get(start..start + 8).and_then(<[u8]>::first_chunk::<8>) {
             Some(head) => {
                 (u64::from_le_bytes(*head) ^ self.head) & self.mask == 0
-                    && (quoted.len() <= 8 || text[start..].get(8..quoted.len()) == quoted.get(8..))
+                    && (self.quoted.len() <= 8 || self.ends_at(text, start))
             }
-            None => text.get(start..start + quoted.len()) == Some(quoted),
+            None => text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes()),
         }
+    }
+
+    /// Whether the rest stands there, too, where the first eight bytes do.
+    #[inline]
+    fn ends_at(&self, text: &[u8], start: usize) -> bool {
+        let quoted = self.quoted.as_bytes();
+        let end = start + quoted.len();
+        let Some(tail) = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>) else { return false };
+        u64::from_le_bytes(*tail) == self.tail && (quoted.len() <= 16 || text.get(start..end) == Some(quoted))
     }
 }
 

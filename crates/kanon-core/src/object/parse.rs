@@ -119,8 +119,7 @@ fn find_member<W: Copy>(
     position: impl Fn(W) -> usize,
     is_at: impl Fn(usize) -> bool,
 ) -> Option<(usize, usize)> {
-    let end = position(*words.get(object + 1)?);
-    let words = words.get(..end)?;
+    let words = words.get(..position(*words.get(object + 1)?))?;
     let mut entry = object + 2;
     while let Some(word) = words.get(entry) {
         let (offset, container) = split(*word);

@@ -1,12 +1,12 @@
 //! Operators with two operands: the common cases here, all others by the language.
 
-use kanon_core::{Name, NodeKind};
+use kanon_core::{Name, Node, NodeKind};
 
-use super::{Found, Machine};
+use super::Machine;
 use crate::{
     context::Stop,
     dialect::Dialect,
-    ir::{Arithmetic, ArithmeticStep, Comparison, OpId, Scalar, TextTest},
+    ir::{Arithmetic, ArithmeticStep, Comparison, Op, OpId, Scalar, TextTest},
     value::Value,
 };
 
@@ -26,8 +26,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
 
     /// Compares with a constant, in the object's text where it can.
     pub(super) fn equal_const(&mut self, id: OpId, left: OpId, constant: &'a Scalar) -> Result<bool, Stop> {
-        let found = self.found(left)?;
-        if let Found::Node(node) = found {
+        if let Some(node) = self.node(left) {
             match (constant, node.kind()) {
                 (Scalar::Str(text), NodeKind::String) => return Ok(node.is_str(text)),
                 (Scalar::Bool(bool), NodeKind::Bool) => return Ok(node.as_bool() == Some(*bool)),
@@ -35,18 +34,17 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                 _ => {}
             }
         }
-        let left = self.read(found);
+        let left = self.eval(left)?;
         self.equal(id, left, constant.value())
     }
 
-    #[inline]
-    pub(super) fn compare(
-        &mut self,
-        id: OpId,
-        op: Comparison,
-        left: Value<'a>,
-        right: Value<'a>,
-    ) -> Result<bool, Stop> {
+    pub(super) fn compare(&mut self, id: OpId, op: Comparison, left: OpId, right: OpId) -> Result<bool, Stop> {
+        if let Op::Int(constant) = &self.code.ops[right.at()]
+            && let Some(int) = self.node(left).and_then(Node::as_short_int)
+        {
+            return Ok(op.holds(Some(int.cmp(constant))));
+        }
+        let (left, right) = (self.eval(left)?, self.eval(right)?);
         match (left, right) {
             (Value::Int(a), Value::Int(b)) => Ok(op.holds(Some(a.cmp(&b)))),
             (Value::Float(a), Value::Float(b)) => Ok(op.holds(a.partial_cmp(&b))),
@@ -90,27 +88,37 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
 
     /// `needle in ["a", "b"]`
     pub(super) fn in_words(&mut self, id: OpId, needle: OpId, words: &'a [Name]) -> Result<bool, Stop> {
-        let needle = match self.found(needle)? {
-            Found::Node(node) if node.kind() == NodeKind::String => return Ok(words.iter().any(|it| node.is_str(it))),
-            Found::Value(Value::Str(text)) => return Ok(words.iter().any(|word| word.as_str() == text)),
-            other => self.read(other),
-        };
-        let result = D::among(&mut self.cx, needle, words);
-        self.placed(id, result)
+        if let Some(node) = self.node(needle)
+            && node.kind() == NodeKind::String
+        {
+            return Ok(words.iter().any(|word| node.is_str(word)));
+        }
+        match self.eval(needle)? {
+            Value::Str(text) => Ok(words.iter().any(|word| word.as_str() == text)),
+            other => {
+                let result = D::among(&mut self.cx, other, words);
+                self.placed(id, result)
+            }
+        }
     }
 
-    #[inline]
-    pub(super) fn text_test(
-        &mut self,
-        id: OpId,
-        op: TextTest,
-        left: Value<'a>,
-        right: Value<'a>,
-    ) -> Result<bool, Stop> {
+    pub(super) fn text_test(&mut self, id: OpId, op: TextTest, left: OpId, right: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        if let Op::Str(part) = &code.ops[right.at()]
+            && let Some(text) = self.node(left).and_then(Node::as_plain_str)
+        {
+            return self.text_in_text(op, text, part);
+        }
+        let (left, right) = (self.eval(left)?, self.eval(right)?);
         let (Value::Str(text), Value::Str(part)) = (left, right) else {
             let result = D::text_test(&mut self.cx, op, left, right);
             return self.placed(id, result);
         };
+        self.text_in_text(op, text, part)
+    }
+
+    #[inline]
+    fn text_in_text(&mut self, op: TextTest, text: &str, part: &str) -> Result<bool, Stop> {
         Ok(match op {
             TextTest::StartsWith => text.starts_with(part),
             TextTest::EndsWith => text.ends_with(part),

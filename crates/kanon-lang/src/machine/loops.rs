@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use kanon_core::NodeKind;
+
 use super::Machine;
 use crate::{
     context::Stop,
@@ -34,12 +36,12 @@ type Items<'a> = bumpalo::collections::Vec<'a, Value<'a>>;
 
 impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     fn source(&mut self, id: OpId, it: &'a Loop) -> Result<Source<'a>, Stop> {
-        let value = self.eval(it.source)?;
-        if let Value::Node(node) = value
+        if let Some(node) = self.node(it.source)
             && node.kind() == kanon_core::NodeKind::List
         {
             return Ok(Source::Nodes(node.elements()));
         }
+        let value = self.eval(it.source)?;
         let result = D::source(&mut self.cx, value);
         self.placed(id, result)
     }
@@ -47,6 +49,26 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     /// Puts the next element into the loop's locals; whether there was one. Takes the turn's steps.
     #[inline]
     fn advance(&mut self, it: &Loop, source: &mut Source<'a>, turn: &mut i64) -> Result<bool, Stop> {
+        // The common case apart: a list in an object, its elements in no other local than one.
+        if let Source::Nodes(elements) = source {
+            let Some(node) = elements.next() else { return Ok(false) };
+            self.cx.spend(u64::from(it.turn_cost))?;
+            if let Some(index) = it.index {
+                self.set(index, Value::Int(*turn));
+            }
+            *turn += 1;
+            match node.kind() {
+                NodeKind::Object | NodeKind::List => self.set_node(it.element, node),
+                NodeKind::Null | NodeKind::Bool | NodeKind::Number | NodeKind::String => {
+                    self.set_scalar(it.element, node)
+                }
+            }
+            return Ok(true);
+        }
+        self.advance_other(it, source, turn)
+    }
+
+    fn advance_other(&mut self, it: &Loop, source: &mut Source<'a>, turn: &mut i64) -> Result<bool, Stop> {
         let arena = self.cx.arena;
         let position = Value::Int(*turn);
         let (key, value) = match source {

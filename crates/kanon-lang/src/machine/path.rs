@@ -1,12 +1,13 @@
 //! Following paths into objects.
 
-use kanon_core::{Name, NodeKind};
+use kanon_core::{Name, Node, NodeKind};
 
 use super::{Found, Machine};
 use crate::{
     context::Stop,
     dialect::{Callee, Dialect},
     ir::{Op, OpId, Place, Step},
+    rules::Memo,
     value::Value,
 };
 
@@ -20,17 +21,61 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         }
     }
 
+    /// The place in an object that an operation leads to, where the way is plain: from a variable or local through members
+    /// that are there. Most ways are, and two words in registers are all that moves; `None` means to go the long way.
+    #[inline]
+    pub(super) fn node(&self, id: OpId) -> Option<Node<'a>> {
+        if TRACE {
+            return None;
+        }
+        let code = self.code;
+        let (base, steps) = match &code.ops[id.at()] {
+            Op::Path { base, steps, shared } => {
+                if let (Some(memo), Some(shared)) = (&self.memo, shared)
+                    && let Some(Found::Node(node)) = self.memoized(memo, *shared)
+                {
+                    return Some(node);
+                }
+                (&code.ops[base.at()], &**steps)
+            }
+            op => (op, &[][..]),
+        };
+        let start = match base {
+            Op::Variable(slot) => self.values.get(usize::from(*slot)),
+            Op::Local(slot) => self.locals.get(usize::from(*slot)),
+            _ => None,
+        };
+        let Some(Value::Node(start)) = start else { return None };
+        let mut node = *start;
+        for step in steps {
+            match step {
+                Step::Member { name, .. } => node = node.member(name)?,
+                Step::EndChain if !node.is_null() => {}
+                Step::EndChain | Step::OrNilList | Step::Key { .. } | Step::Method { .. } => return None,
+            }
+        }
+        Some(node)
+    }
+
+    #[inline]
+    fn memoized(&self, memo: &Memo<'a>, shared: u16) -> Option<Found<'a>> {
+        memo.get(*self.shared.get(usize::from(shared))?)
+    }
+
     /// What an operation leads to, without reading it where it is a place in an object.
     #[inline]
     pub(super) fn found(&mut self, id: OpId) -> Result<Found<'a>, Stop> {
         let code = self.code;
         let Op::Path { base, steps, shared } = &code.ops[id.at()] else { return self.eval(id).map(Found::Value) };
         if let (Some(memo), Some(shared)) = (&self.memo, shared)
-            && let Some(found) = self.shared.get(usize::from(*shared)).and_then(|at| memo.get(*at))
+            && let Some(found) = self.memoized(memo, *shared)
         {
             return Ok(found);
         }
-        let found = self.walk(*base, steps)?;
+        let found = match self.node(id) {
+            Some(node) => Found::Node(node),
+            None => self.walk(*base, steps)?,
+        };
         if let (Some(memo), Some(shared)) = (&mut self.memo, shared)
             && let Some(at) = self.shared.get(usize::from(*shared))
         {
@@ -131,12 +176,12 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 
     pub(super) fn has(&mut self, id: OpId, base: OpId, name: &'a Name) -> Result<bool, Stop> {
-        let found = self.found(base)?;
-        if let Found::Node(node) = found
+        if let Some(node) = self.node(base)
             && node.kind() == NodeKind::Object
         {
             return Ok(node.member(name).is_some());
         }
+        let found = self.found(base)?;
         let base = self.read(found);
         let result = D::has(&mut self.cx, base, name.as_str());
         self.placed(id, result)

@@ -13,7 +13,7 @@ pub(crate) struct Trace<'a> {
 
 impl<'a> Trace<'a> {
     pub(crate) fn note(&mut self, span: Span, value: Value<'a>) {
-        // What rewriting has added stands nowhere in the text.
+        // What a front end made of nothing in the text has no place to be shown at.
         if span.start < span.end {
             self.values.insert((span.start, Reverse(span.end)), value);
         }
