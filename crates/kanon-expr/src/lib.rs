@@ -15,6 +15,8 @@ mod ast;
 mod builtins;
 mod check;
 mod dialect;
+#[cfg(test)]
+mod differential;
 mod functions;
 mod lexer;
 mod lower;

@@ -104,6 +104,20 @@ pub(crate) fn sort_by_order<'a>(cx: &mut Context<'a>, args: &[Value<'a>]) -> Res
     sort(cx, args, descending)
 }
 
+/// A list that `sortBy` can sort.
+pub(crate) fn iterable<'a>(cx: &mut Context<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let list = arg(args, 0);
+    if value::source(list).is_some() {
+        return Ok(list);
+    }
+    cx.fail(format!("cannot iterate over {}", type_name(list)))
+}
+
+/// An order that `sortBy` knows.
+pub(crate) fn sort_order<'a>(cx: &mut Context<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    lists::descending(cx, arg(args, 0)).map(|_| arg(args, 0))
+}
+
 fn sort<'a>(cx: &mut Context<'a>, args: &[Value<'a>], descending: bool) -> Result<Value<'a>> {
     let mut keyed: Vec<_> = pairs(args).map(|(element, key)| (key, element)).collect();
     lists::sort_keyed(cx, &mut keyed, descending)?;

@@ -36,6 +36,7 @@ pub(crate) fn evaluate<'a>(
     tree: &Tree,
     env: &Environment,
     values: &[Value<'a>],
+    boolean: bool,
     limits: &'a Limits,
     arena: &'a Arena,
 ) -> Result<Value<'a>, EvalError> {
@@ -52,7 +53,16 @@ pub(crate) fn evaluate<'a>(
     let locals = vec![Value::Null; tree.locals.len()];
     let mut walk = Walk { cx, tree, env, functions, values, locals, scope };
     let root = Id(tree.nodes.len() as u32 - 1);
-    walk.eval(root).map_err(|halt| match halt {
+    let result = match walk.eval(root) {
+        // A rule whose value is nil does not hold.
+        Ok(value) if boolean && value.is_nil() => Ok(Value::Bool(false)),
+        Ok(value) if boolean => {
+            let truth = operators::truth(&mut walk.cx, value);
+            walk.at(root, truth).map(Value::Bool)
+        }
+        other => other,
+    };
+    result.map_err(|halt| match halt {
         Halt::Error(error) => *error,
         // Every `?.` stands in a chain.
         Halt::Nil => EvalError { kind: ErrorKind::Value, message: "no chain".to_owned(), span: None },
@@ -103,6 +113,13 @@ impl<'t, 'a> Walk<'t, 'a> {
         }
         let truth = operators::truth(&mut self.cx, value);
         self.at(leaf, truth)
+    }
+
+    /// The same, at the operand itself.
+    fn plain_truth(&mut self, id: Id) -> Outcome<bool> {
+        let value = self.eval(id)?;
+        let truth = operators::truth(&mut self.cx, value);
+        self.at(id, truth)
     }
 
     fn eval(&mut self, id: Id) -> Outcome<Value<'a>> {
@@ -182,7 +199,9 @@ impl<'t, 'a> Walk<'t, 'a> {
             }
             Kind::Predicate(body) => self.eval(*body),
             Kind::Conditional { condition, yes, no } => {
-                if self.truth(*condition)? {
+                // `a ?: b` gives what it tests.
+                let test = if condition == yes { self.plain_truth(*condition)? } else { self.truth(*condition)? };
+                if test {
                     self.eval(*yes)
                 } else {
                     self.eval(*no)
@@ -415,15 +434,16 @@ impl<'t, 'a> Walk<'t, 'a> {
             }
             Builtin::GroupBy => self.group_by(id, collection, body),
             Builtin::SortBy => {
+                let elements = self.elements(id, collection)?;
+                let order = rest.map(|rest| self.eval(rest)).transpose()?;
+                let descending = order.map_or(Ok(false), |order| lists::descending(&mut self.cx, order));
+                let descending = self.at(id, descending)?;
                 let mut keyed = Vec::new();
-                for (index, element) in self.elements(id, collection)?.into_iter().enumerate() {
+                for (index, element) in elements.into_iter().enumerate() {
                     let key = self.within(index, element, |walk| walk.body(id, body))?;
                     let element = self.within(index, element, |walk| walk.element(id))?;
                     keyed.push((key, element));
                 }
-                let order = rest.map(|rest| self.eval(rest)).transpose()?;
-                let descending = order.map_or(Ok(false), |order| lists::descending(&mut self.cx, order));
-                let descending = self.at(id, descending)?;
                 let sorted = lists::sort_keyed(&mut self.cx, &mut keyed, descending);
                 self.at(id, sorted)?;
                 let items: Vec<_> = keyed.into_iter().map(|it| it.1).collect();
@@ -467,8 +487,9 @@ impl<'t, 'a> Walk<'t, 'a> {
     }
 
     fn reduce(&mut self, id: Id, collection: Id, body: Option<Id>, initial: Option<Id>) -> Outcome<Value<'a>> {
+        let elements = self.elements(id, collection)?;
         let mut accumulator = initial.map(|initial| self.eval(initial)).transpose()?;
-        for (index, element) in self.elements(id, collection)?.into_iter().enumerate() {
+        for (index, element) in elements.into_iter().enumerate() {
             accumulator = Some(self.within(index, element, |walk| match accumulator {
                 None => walk.element(id),
                 Some(value) => {

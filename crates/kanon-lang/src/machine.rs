@@ -354,7 +354,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
 impl Op {
     /// Whether [`Machine::test`] evaluates it by itself.
-    fn is_boolean(&self) -> bool {
+    pub(crate) fn is_boolean(&self) -> bool {
         match self {
             Op::Bool(_)
             | Op::Not(_)

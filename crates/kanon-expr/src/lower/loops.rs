@@ -73,14 +73,29 @@ impl Lowering<'_> {
                 let key = body.map(|body| self.call(natives::group_key, &[body], here));
                 return self.each(at, LoopKind::Collect(Collect(natives::group_by)), [source, key, None], here);
             }
-            Builtin::SortBy => {
-                let finish = if extra.is_some() { natives::sort_by_order } else { natives::sort_by };
-                return self.each(at, LoopKind::Collect(Collect(finish)), [source, body, extra], here);
-            }
+            Builtin::SortBy => return self.sort_by(at, [source, body, extra], here),
             Builtin::Sum => return self.sum(at, source, body, here),
             _ => LoopKind::Reduce { accumulator: slots.accumulator.unwrap_or_default() },
         };
         self.each(at, kind, [source, body, extra], here)
+    }
+
+    /// The order is looked at before any element, but after the list.
+    fn sort_by(&mut self, at: usize, [source, body, order]: [Option<OpId>; 3], here: Place) -> OpId {
+        let finish = |native| LoopKind::Collect(Collect(native));
+        let (Some(list), Some(order)) = (source, order) else {
+            return self.each(at, finish(natives::sort_by), [source, body, None], here);
+        };
+        if matches!(self.builder.op(order), Op::Str(order) if matches!(&**order, "asc" | "desc")) {
+            return self.each(at, finish(natives::sort_by_order), [source, body, Some(order)], here);
+        }
+        let list = self.call(natives::iterable, &[list], here);
+        let order = self.call(natives::sort_order, &[order], here);
+        let slots = [self.builder.local(), self.builder.local()];
+        let [list_read, order_read] = slots.map(|slot| self.builder.push(Op::Local(slot), here));
+        let sorted = self.each(at, finish(natives::sort_by_order), [Some(list_read), body, Some(order_read)], here);
+        let ordered = self.builder.push(Op::Let { slot: slots[1], value: order, body: sorted }, here);
+        self.builder.push(Op::Let { slot: slots[0], value: list, body: ordered }, here)
     }
 
     /// `item + sum`, from 0.

@@ -190,6 +190,8 @@ impl<D: Dialect> Builder<D> {
     /// The order of evaluation of every chain: cheap operands first, where nobody can tell the difference.
     fn order(&mut self) {
         let (weights, total) = (&self.weights, &self.total);
+        // What is no boolean fails where it is tested.
+        let boolean: Vec<bool> = self.code.ops.iter().map(Op::is_boolean).collect();
         for op in &mut self.code.ops {
             let (Op::And(logic) | Op::Or(logic)) = op else { continue };
             let operands = &logic.operands;
@@ -200,7 +202,10 @@ impl<D: Dialect> Builder<D> {
                 order.sort_by_key(weight);
             } else {
                 // Only among neighbours that cannot fail nobody can tell.
-                let total = |at: &u16| total[operands[usize::from(*at)].at()];
+                let total = |at: &u16| {
+                    let operand = operands[usize::from(*at)].at();
+                    total[operand] && boolean[operand]
+                };
                 order.chunk_by_mut(|a, b| total(a) && total(b)).for_each(|run| run.sort_by_key(weight));
             }
             logic.order = if order.is_sorted() { Box::default() } else { order.into() };
