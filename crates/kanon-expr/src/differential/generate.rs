@@ -185,7 +185,8 @@ impl Generator<'_> {
             }
             Want::Number => {
                 let text =
-                    self.random.pick(&["0", "1", "2", "3", "-1", "0.5", "7", "9223372036854775807", "1e300", "0x10"]);
+                    self.random.pick(&["0", "1", "2", "3", "4", "-1", "7", "0x10"]);
+                let text = if self.random.one_in(8) { self.random.pick(&["0.5", "9223372036854775807", "1e300"]) } else { text };
                 self.put(text);
             }
             Want::Text => {
@@ -193,7 +194,9 @@ impl Generator<'_> {
                 self.put(&format!("{text:?}"));
             }
             Want::List => {
-                let text = self.random.pick(&["[]", "[1, 2, 3]", "[\"a\", \"b\"]", "1..4", "xs", "o.xs", "[nil, 1.5, true]"]);
+                let text = self.random.pick(&["xs", "o.xs", "(o.xs ?? [])", "(xs ?? [])", "(o?.m?.xs ?? [])", "[o, o.m]"]);
+                let literals = &["[]", "[1, 2, 3]", "[\"a\", \"b\"]", "1..4", "[nil, 1.5, true]"];
+                let text = if self.random.one_in(6) { self.random.pick(literals) } else { text };
                 self.put(text);
             }
             Want::Map => {
@@ -215,7 +218,7 @@ impl Generator<'_> {
             3 => self.put("#"),
             _ => {
                 let name = self.name(want);
-                let form = self.random.pick(&["#.", "#?.", "."]);
+                let form = self.random.pick(&["#?.", "#?.", "#.", "."]);
                 self.put(&format!("{form}{name}"));
             }
         }
@@ -235,14 +238,14 @@ impl Generator<'_> {
     }
 
     fn path(&mut self, want: Want) {
-        let base = self.random.pick(&["o", "xs", "b", "r", "a", "$env", "o", "o", "o.m", "o?.m", "o.xs[0]"]);
+        let base = self.random.pick(&["o", "o", "o", "o", "r", "$env", "o.m", "o?.m", "(first(xs) ?? {})", "b", "a", "xs"]);
         self.put(base);
-        if self.random.below(3) == 0 {
+        if self.random.one_in(6) {
             self.step();
             self.steps();
         }
         let name = self.name(want);
-        let form = self.random.pick(&["?.", "."]);
+        let form = self.random.pick(&["?.", "?.", "."]);
         self.put(&format!("{form}{name}"));
     }
 
