@@ -240,7 +240,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
                 self.contains(id, needle, haystack)?
             }
-            Op::InWords { needle, words } => self.in_words(*needle, words)?,
+            Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
             Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
             Op::Matches { text, regex } => match self.eval(*text)? {
                 Value::Str(text) => {
@@ -361,7 +361,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     fn environment(&mut self) -> Result<Value<'a>, Stop> {
         let code = self.code;
         self.cx.grow(code.variables.len())?;
-        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.clock);
+        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.hidden);
         let members: Vec<_> = visible
             .map(|(slot, name)| (Value::Str(name), self.values.get(slot).copied().unwrap_or(Value::Null)))
             .collect();
@@ -391,7 +391,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
 impl Op {
     /// Whether [`Machine::test`] evaluates it by itself.
-    fn is_boolean(&self) -> bool {
+    pub(crate) fn is_boolean(&self) -> bool {
         match self {
             Op::Bool(_)
             | Op::Not(_)
