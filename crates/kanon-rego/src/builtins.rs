@@ -118,7 +118,7 @@ const TABLE: &[(&str, u8, Kind)] = &[
     ("is_set", 1, Native),
     ("is_string", 1, Native),
     ("json.filter", 2, Native),
-    ("json.is_valid", 1, Native),
+    ("json.is_valid", 1, Ours),
     ("json.marshal", 1, Native),
     ("json.marshal_with_options", 2, Native),
     ("json.match_schema", 2, ABSENT),

@@ -72,6 +72,7 @@ const FUNCTIONS: &[(&str, u8, Body)] = &[
     ("io.jwt.verify_rs256", 2, |_, args| jwt::verify("RS256", args)),
     ("io.jwt.verify_rs384", 2, |_, args| jwt::verify("RS384", args)),
     ("io.jwt.verify_rs512", 2, |_, args| jwt::verify("RS512", args)),
+    ("json.is_valid", 1, text::json_is_valid),
     ("net.cidr_contains_matches", 2, net::contains_matches),
     ("net.cidr_expand", 1, net::expand),
     ("net.cidr_intersects", 2, net::intersects),

@@ -35,7 +35,7 @@ pub(crate) fn module(module: &Module) -> Vec<Printed> {
         let mut package = module.package.clone();
         let mut skip = 0;
         while let Some(name) = rule.head.path.get(skip).and_then(|it| it.as_str().or_else(|| it.as_var())) {
-            if !KEYWORDS.contains(&name) || skip + 1 == rule.head.path.len() || (skip == 0 && name == "contains" && rule.head.path.len() == 1) {
+            if !KEYWORDS.contains(&name) || skip + 1 == rule.head.path.len() {
                 break;
             }
             package.push(name.into());
@@ -131,7 +131,8 @@ impl Printer {
     }
 
     fn component(&mut self, name: &str) {
-        if is_name(name) && !KEYWORDS.contains(&name) {
+        // Keywords may follow a dot.
+        if is_name(name) {
             self.put(".");
             self.put(name);
         } else {

@@ -21,10 +21,12 @@ pub(crate) fn children<'t>(term: &'t Term, visit: &mut dyn FnMut(Child<'t>)) {
                 }
             }
         }
-        TermKind::Ref(head, rest) | TermKind::Call(head, rest) => {
+        TermKind::Ref(head, rest) => {
             visit(Child::Term(head));
             rest.iter().for_each(|it| visit(Child::Term(it)));
         }
+        // The name of a function is no term of its own.
+        TermKind::Call(_, args) => args.iter().for_each(|it| visit(Child::Term(it))),
         TermKind::Infix(_, pair) => {
             visit(Child::Term(&pair.0));
             visit(Child::Term(&pair.1));
@@ -239,13 +241,21 @@ pub(crate) fn root_path(term: &Term) -> Option<Vec<&str>> {
     Some(std::iter::once(root).chain(rest.iter().map_while(Term::as_str)).collect())
 }
 
-/// The references to `data` and `input` in a rule.
+/// The references to `data` and `input` in a rule, the functions it calls among them.
 pub(crate) fn references<'t>(rule: &'t Rule, visit: &mut dyn FnMut(&'t Term, Vec<&'t str>)) {
     // The head of a reference is a part of it, not a reading of the whole root.
     let mut heads = std::collections::BTreeSet::new();
     all_in_rule(rule, &mut |_| {}, &mut |term| {
-        if let TermKind::Ref(head, _) = &term.kind {
-            heads.insert(std::ptr::from_ref(head.as_ref()));
+        match &term.kind {
+            TermKind::Ref(head, _) => {
+                heads.insert(std::ptr::from_ref(head.as_ref()));
+            }
+            TermKind::Call(callee, _) => {
+                if let Some(path) = root_path(callee) {
+                    visit(callee, path);
+                }
+            }
+            _ => {}
         }
         if let Some(path) = root_path(term).filter(|_| !heads.contains(&std::ptr::from_ref(term))) {
             visit(term, path);

@@ -6,7 +6,7 @@ use kanon_lang::{Diagnostic, RuleKind};
 
 use super::{Index, kind_of, mistake, path_of};
 use crate::{
-    ast::{Module, Text, body_depth},
+    ast::{Module, TermKind, Text, body_depth},
     walk,
 };
 
@@ -95,7 +95,14 @@ pub(super) fn recursion(module: &Module, index: &Index, out: &mut Vec<Diagnostic
         depth = walk::head_terms(&rule.head).map(|it| usize::from(it.depth)).fold(depth, usize::max);
         let node = graph.entry(path).or_default();
         node.1 = node.1.max(depth + 1);
-        walk::references(rule, &mut |_, path| {
+        walk::references(rule, &mut |term, mut path| {
+            // A constant that is no text names no rule, but it does end what is read.
+            if let TermKind::Ref(_, rest) = &term.kind {
+                let next = rest.get(path.len() - 1);
+                if next.is_some_and(|it| matches!(it.kind, TermKind::Number(_) | TermKind::Bool(_) | TermKind::Null)) {
+                    path.push("\0");
+                }
+            }
             if let ["data", prefix @ ..] = path.as_slice() {
                 node.0.extend(index.reached(prefix));
             }

@@ -11,6 +11,7 @@ use kanon_lang::{Diagnostic, Span};
 use super::mistake;
 use crate::{
     ast::{Body, Infix, Literal, LiteralKind, Part, Rule, Term, TermKind},
+    builtins,
     resolve::declared,
     walk,
 };
@@ -42,6 +43,21 @@ pub(super) fn query(body: &Body, out: &mut Vec<Diagnostic>) {
     Safety { out }.closure(&[], body, &Names::new());
 }
 
+/// The variables of a body outside its closures: a closure that has one of them means the same variable, unless it declares
+/// it, or the body declares it only further down.
+struct Level<'t> {
+    names: Names<'t>,
+    declared: BTreeMap<&'t str, usize>,
+    /// The place of the expression that is looked at.
+    at: usize,
+}
+
+impl Level<'_> {
+    fn contains(&self, name: &str) -> bool {
+        self.names.contains(name) && self.declared.get(name).is_none_or(|at| *at <= self.at)
+    }
+}
+
 /// What an expression needs before it can be evaluated, and what it gives then.
 #[derive(Default)]
 struct Flow<'t> {
@@ -66,15 +82,20 @@ impl Safety<'_> {
     fn closure<'t>(&mut self, heads: &[&'t Term], body: &'t [Literal], safe: &Names<'t>) {
         duplicates(body, self.out);
         let mut safe = safe.clone();
-        // Names at this level: a closure that has one of them means the same variable, unless it declares it.
-        let mut level = safe.clone();
-        for literal in body {
-            level_names(literal, &mut level);
+        let mut level = Level { names: safe.clone(), declared: BTreeMap::new(), at: 0 };
+        for (at, literal) in body.iter().enumerate() {
+            level_names(literal, &mut level.names);
+            let mut here = Names::new();
+            declared_names(std::slice::from_ref(literal), &mut here);
+            here.into_iter().for_each(|name| {
+                level.declared.entry(name).or_insert(at);
+            });
         }
-        let mut left: Vec<&Literal> = body.iter().collect();
+        let mut left: Vec<(usize, &Literal)> = body.iter().enumerate().collect();
         loop {
             let before = left.len();
-            left.retain(|literal| {
+            left.retain(|(at, literal)| {
+                level.at = *at;
                 let flow = literal_flow(literal, &safe, &level);
                 let ready = flow.needs.keys().all(|name| safe.contains(name));
                 if ready {
@@ -88,7 +109,8 @@ impl Safety<'_> {
             }
         }
         let mut reported = BTreeSet::new();
-        for literal in left {
+        for (at, literal) in left {
+            level.at = at;
             let flow = literal_flow(literal, &safe, &level);
             for (name, span) in flow.needs.into_iter().filter(|it| !safe.contains(it.0)) {
                 if reported.insert(name) {
@@ -96,6 +118,7 @@ impl Safety<'_> {
                 }
             }
         }
+        level.at = body.len();
         for head in heads {
             let mut flow = Flow::default();
             // References in a head may bring variables of their own.
@@ -207,7 +230,7 @@ enum Role {
     Negated,
 }
 
-fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Names<'t>) -> Flow<'t> {
+fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Level<'t>) -> Flow<'t> {
     let mut flow = Flow::default();
     let role = if literal.negated { Role::Negated } else { Role::Value };
     match &literal.kind {
@@ -216,7 +239,13 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Names<'t>) -
                 unify_values(&pair.0, &pair.1, safe, level, &mut flow);
             }
             // Its operands stand under the negation; what is called inside them stands before it.
-            TermKind::Call(_, args) => args.iter().for_each(|arg| term_flow(arg, role, safe, level, &mut flow)),
+            TermKind::Call(callee, args) => {
+                let walks = callee.as_var() == Some("walk") && !literal.negated;
+                for (at, arg) in args.iter().enumerate() {
+                    let role = if walks && at == 1 { Role::Pattern } else { role };
+                    term_flow(arg, role, safe, level, &mut flow);
+                }
+            }
             TermKind::Infix(_, pair) => {
                 term_flow(&pair.0, role, safe, level, &mut flow);
                 term_flow(&pair.1, role, safe, level, &mut flow);
@@ -250,6 +279,11 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Names<'t>) -
         }
     }
     for with in &literal.with {
+        // A function may stand for a function.
+        let function = with.value.path().is_some_and(|path| builtins::find(&path.join(".")).is_some());
+        if function && with.value.as_var().is_none_or(|name| !safe.contains(name)) {
+            continue;
+        }
         term_flow(&with.value, Role::Value, safe, level, &mut flow);
     }
     // What an expression brings itself, it does not need from others.
@@ -264,7 +298,7 @@ fn closure_flow<'t>(
     heads: &[&'t Term],
     body: &'t [Literal],
     own: Names<'t>,
-    level: &Names<'t>,
+    level: &Level<'t>,
     flow: &mut Flow<'t>,
 ) {
     let mut hidden = own.clone();
@@ -284,14 +318,15 @@ fn closure_flow<'t>(
 }
 
 /// Both sides of `=`.
-fn unify<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Names<'t>, flow: &mut Flow<'t>) {
+fn unify<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
     match (&a.kind, &b.kind) {
         (TermKind::Array(left), TermKind::Array(right)) if left.len() == right.len() => {
             left.iter().zip(right).for_each(|(a, b)| unify(a, b, safe, level, flow));
         }
         (TermKind::Object(left), TermKind::Object(right)) if left.len() == right.len() => {
             for (key, value) in left {
-                let same = right.iter().find(|it| it.0.as_str().is_some() && it.0.as_str() == key.as_str());
+                let same = right.iter().find(|it| same_key(&it.0, key));
+                term_flow(key, Role::Value, safe, level, flow);
                 match same {
                     Some((_, other)) => unify(value, other, safe, level, flow),
                     None => term_flow(value, Role::Value, safe, level, flow),
@@ -302,7 +337,15 @@ fn unify<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Names<'t>, flow
     }
 }
 
-fn unify_values<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Names<'t>, flow: &mut Flow<'t>) {
+fn same_key(a: &Term, b: &Term) -> bool {
+    match (&a.kind, &b.kind) {
+        (TermKind::Str(a) | TermKind::Number(a), TermKind::Str(b) | TermKind::Number(b)) => a == b,
+        (TermKind::Var(a), TermKind::Var(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn unify_values<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
     let of = |term: &'t Term, role: Role| {
         let mut flow = Flow::default();
         term_flow(term, role, safe, level, &mut flow);
@@ -322,7 +365,7 @@ fn unify_values<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Names<'t
     }
 }
 
-fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Names<'t>, flow: &mut Flow<'t>) {
+fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
     match &term.kind {
         TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::Str(_) => {}
         TermKind::Var(name) => match (name.as_ref(), role) {

@@ -119,7 +119,7 @@ impl Constraints {
             let Value::String(name) = key else { return Err("names of constraints must be strings".to_owned()) };
             if name.as_ref() == "time" {
                 out.time = match value {
-                    Value::Number(number) => number.as_f64(),
+                    Value::Number(number) => number.as_i64().map(|it| it as f64).or_else(|| number.as_f64()),
                     _ => return Err("token time constraint: must be a number".to_owned()),
                 };
                 continue;

@@ -1,7 +1,13 @@
 //! Public keys as policies give them: PEM certificates and keys, JWKs and sets of them. Just enough DER to find a key; what
 //! is found is judged by `ring`.
 
-use base64::{Engine, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine, alphabet,
+    engine::{
+        DecodePaddingMode,
+        general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+    },
+};
 use ring::{hmac, signature};
 use serde_json::Value as Json;
 
@@ -21,8 +27,16 @@ pub(super) struct Named {
     pub(super) key: Key,
 }
 
+/// As Go reads it: bits that are left over at the end do not matter.
+const URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 pub(super) fn url_decoded(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
+    URL.decode(text).ok()
 }
 
 /// All keys in a text.

@@ -30,7 +30,7 @@ pub(super) fn template_string(_: &State, args: &[Value]) -> Result<Value, String
 
 /// A value as `print` and templates show it: text at the top without quotes.
 pub(super) fn show(value: &Value, out: &mut String, top: bool) {
-    let mut separated = |out: &mut String, open: &str, items: &mut dyn Iterator<Item = &Value>, close: &str| {
+    let separated = |out: &mut String, open: &str, items: &mut dyn Iterator<Item = &Value>, close: &str| {
         out.push_str(open);
         for (at, item) in items.enumerate() {
             if at > 0 {
@@ -62,6 +62,12 @@ pub(super) fn show(value: &Value, out: &mut String, top: bool) {
             let _ = write!(out, "{other}");
         }
     }
+}
+
+/// False for what is not text, which the interpreter's own takes for an error.
+pub(super) fn json_is_valid(_: &State, args: &[Value]) -> Result<Value, String> {
+    let valid = |text: &str| serde_json::from_str::<Json>(text).is_ok();
+    Ok(Value::from(matches!(operand(args, 0), Value::String(text) if valid(text))))
 }
 
 /// The interpreter's own panics on an empty needle.

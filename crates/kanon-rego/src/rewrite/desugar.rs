@@ -4,7 +4,7 @@
 use kanon_lang::Span;
 
 use crate::{
-    ast::{Body, Infix, Literal, LiteralKind, Module, Part, Term, TermKind},
+    ast::{Body, Infix, Literal, LiteralKind, Module, Part, Rule, Term, TermKind},
     builtins,
     check::Index,
     walk::{Change, change_body, change_literal, change_term},
@@ -21,6 +21,22 @@ pub(super) fn module(module: &mut Module, index: &Index) {
             otherwise.value.iter_mut().for_each(|term| pass.term(term));
             pass.body(&mut otherwise.body);
         }
+        parameters(rule);
+    }
+}
+
+/// A parameter that is computed is compared with the argument in every body.
+fn parameters(rule: &mut Rule) {
+    for (at, arg) in rule.head.args.iter_mut().flatten().enumerate() {
+        if !matches!(arg.kind, TermKind::Call(..) | TermKind::Infix(..)) {
+            continue;
+        }
+        let span = arg.span;
+        let name = Term::var(&format!("parameter__{at}"), span);
+        let value = std::mem::replace(arg, name.clone());
+        let literal = Literal::new(LiteralKind::Unify(name, value), span);
+        rule.body.push(literal.clone());
+        rule.otherwise.iter_mut().for_each(|it| it.body.push(literal.clone()));
     }
 }
 
@@ -67,8 +83,12 @@ impl Change for Desugar<'_> {
 }
 
 impl Desugar<'_> {
-    /// A last argument that takes the result.
+    /// A last argument that takes the result. Under `not` the call stays as it is: its result is not computed before the
+    /// negation. `walk` gives many results, which the interpreter knows in this form only.
     fn output(&self, literal: &mut Literal) {
+        if literal.negated {
+            return;
+        }
         let LiteralKind::Term(term) = &mut literal.kind else { return };
         let TermKind::Call(callee, args) = &mut term.kind else { return };
         let Some(path) = callee.path() else { return };
@@ -83,7 +103,7 @@ impl Desugar<'_> {
             }
             return;
         }
-        if arity.is_some_and(|arity| args.len() == arity + 1) {
+        if name != "walk" && arity.is_some_and(|arity| args.len() == arity + 1) {
             if let Some(output) = args.pop() {
                 let call = Term::new(TermKind::Call(callee.clone(), std::mem::take(args)), term.span);
                 literal.kind = LiteralKind::Unify(call, output);
