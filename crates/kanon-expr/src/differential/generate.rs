@@ -184,9 +184,12 @@ impl Generator<'_> {
                 self.put(text);
             }
             Want::Number => {
-                let text =
-                    self.random.pick(&["0", "1", "2", "3", "4", "-1", "7", "0x10"]);
-                let text = if self.random.one_in(8) { self.random.pick(&["0.5", "9223372036854775807", "1e300"]) } else { text };
+                let text = self.random.pick(&["0", "1", "2", "3", "4", "-1", "7", "0x10"]);
+                let text = if self.random.one_in(8) {
+                    self.random.pick(&["0.5", "9223372036854775807", "1e300"])
+                } else {
+                    text
+                };
                 self.put(text);
             }
             Want::Text => {
@@ -194,7 +197,8 @@ impl Generator<'_> {
                 self.put(&format!("{text:?}"));
             }
             Want::List => {
-                let text = self.random.pick(&["xs", "o.xs", "(o.xs ?? [])", "(xs ?? [])", "(o?.m?.xs ?? [])", "[o, o.m]"]);
+                let text =
+                    self.random.pick(&["xs", "o.xs", "(o.xs ?? [])", "(xs ?? [])", "(o?.m?.xs ?? [])", "[o, o.m]"]);
                 let literals = &["[]", "[1, 2, 3]", "[\"a\", \"b\"]", "1..4", "[nil, 1.5, true]"];
                 let text = if self.random.one_in(6) { self.random.pick(literals) } else { text };
                 self.put(text);
@@ -204,7 +208,8 @@ impl Generator<'_> {
                 self.put(text);
             }
             Want::Any => {
-                let text = self.random.pick(&["nil", "a", "b", "o", "xs", "r", "unknown", "1", "\"a\"", "$env", "b'ab'"]);
+                let text =
+                    self.random.pick(&["nil", "a", "b", "o", "xs", "r", "unknown", "1", "\"a\"", "$env", "b'ab'"]);
                 self.put(text);
             }
         }
@@ -238,7 +243,8 @@ impl Generator<'_> {
     }
 
     fn path(&mut self, want: Want) {
-        let base = self.random.pick(&["o", "o", "o", "o", "r", "$env", "o.m", "o?.m", "(first(xs) ?? {})", "b", "a", "xs"]);
+        let base =
+            self.random.pick(&["o", "o", "o", "o", "r", "$env", "o.m", "o?.m", "(first(xs) ?? {})", "b", "a", "xs"]);
         self.put(base);
         if self.random.one_in(6) {
             self.step();
@@ -475,7 +481,8 @@ impl Generator<'_> {
         match self.random.below(8) {
             0 | 1 => self.binary(Want::Text, &["+"], Want::Text),
             2 => {
-                let name = self.random.pick(&["upper", "lower", "trim", "string", "type", "toJSON", "twice", "k8s.twice"]);
+                let name =
+                    self.random.pick(&["upper", "lower", "trim", "string", "type", "toJSON", "twice", "k8s.twice"]);
                 self.call(name, &[Want::Text]);
             }
             3 => self.call("join", &[Want::List, Want::Text]),
@@ -590,7 +597,12 @@ impl Generator<'_> {
             9 => self.call("get", &[Want::Map, Want::Text]),
             10 => {
                 self.bracketed(Want::List);
-                let pipe = self.random.pick(&[" | filter(.a == 1) | filter(.b != nil)", " | map(.a) | sum()", " | len()", " | first()"]);
+                let pipe = self.random.pick(&[
+                    " | filter(.a == 1) | filter(.b != nil)",
+                    " | map(.a) | sum()",
+                    " | len()",
+                    " | first()",
+                ]);
                 self.put(pipe);
             }
             11 => self.reduce(Want::Any),
