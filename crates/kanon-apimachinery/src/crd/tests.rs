@@ -79,7 +79,7 @@ fn rules_that_may_cost_too_much_are_refused() {
         ]
     );
     let some = judge(Some(1_500), unique());
-    assert_eq!(some, [format!("{rule}: Forbidden: estimated rule cost exceeds budget by factor of 2.0x {advice}")]);
+    assert_eq!(some, [format!("{rule}: Forbidden: estimated rule cost exceeds budget by factor of 2.7x {advice}")]);
     assert_eq!(judge(Some(100), unique()), [""; 0]);
 }
 
