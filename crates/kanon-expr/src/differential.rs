@@ -4,7 +4,7 @@
 //! `KANON_CASES=10000000 cargo test --release -p kanon-expr differential` runs as many cases as asked; `KANON_SEED=n` runs one
 //! seed and shows its program.
 
-mod generate;
+pub(crate) mod generate;
 
 use std::fmt::Write as _;
 
@@ -149,8 +149,7 @@ fn check(seed: u64, env: &Environment, tally: &mut Tally) -> Result<(), String> 
     let mut random = Random::new(seed);
     let source = Generator::program(&mut random);
     let options = Options { boolean: random.one_in(4), unchecked: random.one_in(8), ..Options::default() };
-    let (Ok(program), Ok(tree)) =
-        (Expr::default().compile(&source, env, &options), analyse(&source, env, &options))
+    let (Ok(program), Ok(tree)) = (Expr::default().compile(&source, env, &options), analyse(&source, env, &options))
     else {
         tally.rejected += 1;
         return Ok(());

@@ -201,11 +201,7 @@ impl<'t, 'a> Walk<'t, 'a> {
             Kind::Conditional { condition, yes, no } => {
                 // `a ?: b` gives what it tests.
                 let test = if condition == yes { self.plain_truth(*condition)? } else { self.truth(*condition)? };
-                if test {
-                    self.eval(*yes)
-                } else {
-                    self.eval(*no)
-                }
+                if test { self.eval(*yes) } else { self.eval(*no) }
             }
             Kind::Let { slot, value, body, .. } => {
                 self.locals[usize::from(*slot)] = self.eval(*value)?;

@@ -4,11 +4,11 @@
 use serde_json::{Value as Json, json};
 
 /// SplitMix64: small, fast, the same everywhere.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The stream of a seed; mixed twice, so that those of neighbours are far apart.
-    pub(super) fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         let first = Random(seed).next();
         Random(Random(!first).next())
     }
@@ -110,7 +110,7 @@ enum Want {
 }
 
 /// Writes one program.
-pub(super) struct Generator<'r> {
+pub(crate) struct Generator<'r> {
     random: &'r mut Random,
     out: String,
     /// Open predicates, and whether each has `#index` and `#acc`.
@@ -122,7 +122,7 @@ pub(super) struct Generator<'r> {
 }
 
 impl Generator<'_> {
-    pub(super) fn program(random: &mut Random) -> String {
+    pub(crate) fn program(random: &mut Random) -> String {
         let fuel = 4 + random.below(40) as i64;
         let mut generator = Generator { random, out: String::new(), scopes: Vec::new(), locals: 0, fuel };
         let want = match generator.random.below(3) {
@@ -184,9 +184,12 @@ impl Generator<'_> {
                 self.put(text);
             }
             Want::Number => {
-                let text =
-                    self.random.pick(&["0", "1", "2", "3", "4", "-1", "7", "0x10"]);
-                let text = if self.random.one_in(8) { self.random.pick(&["0.5", "9223372036854775807", "1e300"]) } else { text };
+                let text = self.random.pick(&["0", "1", "2", "3", "4", "-1", "7", "0x10"]);
+                let text = if self.random.one_in(8) {
+                    self.random.pick(&["0.5", "9223372036854775807", "1e300"])
+                } else {
+                    text
+                };
                 self.put(text);
             }
             Want::Text => {
@@ -194,7 +197,8 @@ impl Generator<'_> {
                 self.put(&format!("{text:?}"));
             }
             Want::List => {
-                let text = self.random.pick(&["xs", "o.xs", "(o.xs ?? [])", "(xs ?? [])", "(o?.m?.xs ?? [])", "[o, o.m]"]);
+                let text =
+                    self.random.pick(&["xs", "o.xs", "(o.xs ?? [])", "(xs ?? [])", "(o?.m?.xs ?? [])", "[o, o.m]"]);
                 let literals = &["[]", "[1, 2, 3]", "[\"a\", \"b\"]", "1..4", "[nil, 1.5, true]"];
                 let text = if self.random.one_in(6) { self.random.pick(literals) } else { text };
                 self.put(text);
@@ -204,7 +208,8 @@ impl Generator<'_> {
                 self.put(text);
             }
             Want::Any => {
-                let text = self.random.pick(&["nil", "a", "b", "o", "xs", "r", "unknown", "1", "\"a\"", "$env", "b'ab'"]);
+                let text =
+                    self.random.pick(&["nil", "a", "b", "o", "xs", "r", "unknown", "1", "\"a\"", "$env", "b'ab'"]);
                 self.put(text);
             }
         }
@@ -238,7 +243,8 @@ impl Generator<'_> {
     }
 
     fn path(&mut self, want: Want) {
-        let base = self.random.pick(&["o", "o", "o", "o", "r", "$env", "o.m", "o?.m", "(first(xs) ?? {})", "b", "a", "xs"]);
+        let base =
+            self.random.pick(&["o", "o", "o", "o", "r", "$env", "o.m", "o?.m", "(first(xs) ?? {})", "b", "a", "xs"]);
         self.put(base);
         if self.random.one_in(6) {
             self.step();
@@ -475,7 +481,8 @@ impl Generator<'_> {
         match self.random.below(8) {
             0 | 1 => self.binary(Want::Text, &["+"], Want::Text),
             2 => {
-                let name = self.random.pick(&["upper", "lower", "trim", "string", "type", "toJSON", "twice", "k8s.twice"]);
+                let name =
+                    self.random.pick(&["upper", "lower", "trim", "string", "type", "toJSON", "twice", "k8s.twice"]);
                 self.call(name, &[Want::Text]);
             }
             3 => self.call("join", &[Want::List, Want::Text]),
@@ -590,7 +597,12 @@ impl Generator<'_> {
             9 => self.call("get", &[Want::Map, Want::Text]),
             10 => {
                 self.bracketed(Want::List);
-                let pipe = self.random.pick(&[" | filter(.a == 1) | filter(.b != nil)", " | map(.a) | sum()", " | len()", " | first()"]);
+                let pipe = self.random.pick(&[
+                    " | filter(.a == 1) | filter(.b != nil)",
+                    " | map(.a) | sum()",
+                    " | len()",
+                    " | first()",
+                ]);
                 self.put(pipe);
             }
             11 => self.reduce(Want::Any),
