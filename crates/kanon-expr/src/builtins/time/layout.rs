@@ -194,9 +194,7 @@ fn written(element: Element, at: civil::DateTime, offset: i32, abbreviation: &st
         },
         Element::Offset { z: true, .. } if offset == 0 => "Z".to_owned(),
         Element::Offset { pairs, colons, .. } => offset_text(offset, pairs, colons),
-        Element::Abbreviation if abbreviation.is_empty() => {
-            offset_text(offset, if offset % 3600 == 0 { 1 } else { 2 }, false)
-        }
+        Element::Abbreviation if abbreviation.is_empty() => offset_text(offset, 2, false),
         Element::Abbreviation => abbreviation.to_owned(),
         Element::Fraction { digits, exact, sign } => {
             let all = format!("{:09}", at.subsec_nanosecond());
@@ -431,10 +429,14 @@ impl Read {
             return Some((at, if same { *zone } else { Zone::fixed(offset, &abbreviation) }));
         }
         if !abbreviation.is_empty() {
-            // An abbreviation that the zone has at about that time is its own; others say nothing of an offset.
-            let (own, name) = zone.offset(utc?);
-            if name == abbreviation {
-                return Some((earlier(own)?, *zone));
+            // One that the zone has, at that time or else in winter or summer, is its own; others say nothing of an offset.
+            let half = |month: i8| Zone::UTC.instant(civil::Date::new(year, month, 1).ok()?.to_datetime(time));
+            let own = [utc, half(1), half(7)].into_iter().flatten().find_map(|probe| {
+                let (offset, name) = zone.offset(probe);
+                (name == abbreviation).then_some(offset)
+            });
+            if let Some(offset) = own {
+                return Some((earlier(offset)?, *zone));
             }
             let hours: i32 = abbreviation.strip_prefix("GMT").and_then(|it| it.parse().ok()).unwrap_or(0);
             return Some((earlier(hours * 3600)?, Zone::fixed(hours * 3600, &abbreviation)));
