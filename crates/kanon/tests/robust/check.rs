@@ -32,13 +32,7 @@ pub(crate) struct Checker<'l> {
 }
 
 /// A broken language need not be shown broken in more ways than this at once.
-const FAILURES_MAX: usize = 10;
-
-impl Drop for Checker<'_> {
-    fn drop(&mut self) {
-        assert!(std::thread::panicking() || self.failures.get() == 0, "see the failures above");
-    }
-}
+const FAILURES_MAX: usize = 12;
 
 impl<'l> Checker<'l> {
     pub(crate) fn new(language: &'l dyn Language) -> Checker<'l> {
@@ -53,13 +47,27 @@ impl<'l> Checker<'l> {
 
     /// Checks a text; a failure names the case and the text.
     pub(crate) fn check(&self, text: &str, case: &str) {
+        if self.failures.get() >= FAILURES_MAX {
+            return;
+        }
         let work = AssertUnwindSafe(|| self.check_all(text));
-        if std::panic::catch_unwind(work).is_err() {
-            let shown: String = text.chars().take(600).collect();
-            println!("FAILED: {} on {case}, a text of {} bytes: {shown:?}", self.language.id(), text.len());
+        if let Err(panic) = std::panic::catch_unwind(work) {
+            let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            let short = |text: &str| text.chars().take(400).collect::<String>();
+            let (said, shown) = (short(said.unwrap_or_default()), short(text));
+            println!("FAILED: {} on {case}, {} bytes: {shown:?}\n  {said}", self.language.id(), text.len());
             self.failures.set(self.failures.get() + 1);
         }
-        assert!(self.failures.get() < FAILURES_MAX, "too many failures");
+    }
+
+    /// Which language this is.
+    pub(crate) fn language(&self) -> LanguageId {
+        self.language.id()
+    }
+
+    /// How many texts failed.
+    pub(crate) fn failures(&self) -> usize {
+        self.failures.get()
     }
 
     /// The same, within a bound of CPU time where the system tells it.
@@ -68,7 +76,10 @@ impl<'l> Checker<'l> {
         self.check(text, case);
         if let (Some(before), Some(after)) = (before, cpu()) {
             let taken = after.saturating_sub(before);
-            assert!(taken < CPU_MAX, "{} takes {taken:?} on {case}", self.language.id());
+            if taken > CPU_MAX {
+                println!("FAILED: {} takes {taken:?} on {case}", self.language.id());
+                self.failures.set(self.failures.get() + 1);
+            }
             self.worst.borrow_mut().push((taken, case.to_owned()));
         }
     }
@@ -148,7 +159,8 @@ impl<'l> Checker<'l> {
 }
 
 fn check_mistakes(text: &str, mistakes: &Diagnostics) {
-    assert_eq!(mistakes.source, text);
+    // A text that is too long to be read is too long to be carried along.
+    assert!(mistakes.source == text || (mistakes.source.is_empty() && text.len() > 10_000), "another text's mistakes");
     assert!(!mistakes.list.is_empty(), "no mistake is named");
     mistakes.list.iter().for_each(|it| check_mark(text, it));
     // It can be shown, whatever the text; only long texts are too many lines to do it in every case.

@@ -36,13 +36,22 @@ fn languages() -> [(Arc<dyn Language>, &'static [&'static str]); 3] {
 /// Runs random texts, each from a seed of its own.
 fn search(make: impl Fn(&[&str], &mut Random) -> String) {
     let (first, cases) = (setting("KANON_FUZZ_SEED", 0), setting("KANON_FUZZ_CASES", 400));
-    for (language, seeds) in languages() {
-        let checker = Checker::new(&*language);
+    in_every_language(|checker, seeds| {
         for seed in first..first + cases {
             let text = make(seeds, &mut Random::new(seed));
             checker.check(&text, &format!("seed {seed}"));
         }
-    }
+    });
+}
+
+/// Runs checks in one language after the other; what fails in one keeps none of the others from being looked at.
+fn in_every_language(run: impl Fn(&Checker<'_>, &[&str])) {
+    let run = |(language, seeds): (Arc<dyn Language>, &[&str])| {
+        let checker = Checker::new(&*language);
+        run(&checker, seeds);
+        checker.failures()
+    };
+    assert_eq!(languages().into_iter().map(run).sum::<usize>(), 0, "see the failures above");
 }
 
 #[test]
@@ -57,21 +66,15 @@ fn nearly_good_programs_end_in_an_answer() {
 
 #[test]
 fn good_programs_are_good() {
-    for (language, seeds) in languages() {
-        let checker = Checker::new(&*language);
-        for seed in seeds {
-            checker.check(seed, "a good program");
-        }
-    }
+    in_every_language(|checker, seeds| seeds.iter().for_each(|it| checker.check(it, "a good program")));
 }
 
 #[test]
 fn texts_made_to_be_hard_end_in_an_answer_soon() {
-    for (language, _) in languages() {
-        let checker = Checker::new(&*language);
-        for (name, text) in hostile::texts(language.id()) {
+    in_every_language(|checker, _| {
+        for (name, text) in hostile::texts(checker.language()) {
             checker.check_cost(&text, &name);
         }
         checker.say_worst();
-    }
+    });
 }
