@@ -60,10 +60,14 @@ pub struct Code {
     pub(crate) root: OpId,
     /// How many local variables.
     pub(crate) locals: usize,
+    /// How many names stand in it more than once.
+    pub(crate) repeats: usize,
     /// Names of the environment by slot.
     pub(crate) variables: Box<[Box<str>]>,
     /// The slot of the clock, where the program reads it.
     pub(crate) clock: Option<usize>,
+    /// The slot of the clock in the environment, which programs do not see as a variable.
+    pub(crate) hidden: Option<usize>,
     /// The paths from variables through constant names, each once: what a rule set reads once for all its programs.
     pub(crate) paths: Vec<StaticPath>,
     /// Steps that one evaluation without any turn of a loop takes.
@@ -274,6 +278,17 @@ pub enum Step {
         optional: bool,
         /// The path up to here; errors point at the name.
         place: Place,
+    },
+    /// `.name`, where the program names it more than once: made by the builder.
+    Repeated {
+        /// The member's name.
+        name: Name,
+        /// Written `?.`.
+        optional: bool,
+        /// The path up to here.
+        place: Place,
+        /// Where the machine keeps what the name led to last.
+        slot: u16,
     },
     /// `[key]`
     Key {

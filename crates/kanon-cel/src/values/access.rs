@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use kanon_core::NodeKind;
 use kanon_lang::{Context, Stop, Value};
 
-use super::{Num, elements, equal, no_overload, readable};
+use super::{Num, elements, equal, no_overload, plain, readable};
 
 /// `base.name`. On an optional value the result is optional.
 ///
@@ -67,6 +67,10 @@ pub fn has<'a>(cx: &mut Context<'a>, base: Value<'a>, name: &'a str) -> Result<b
         Value::Optional(None) => Ok(false),
         Value::Optional(Some(base)) => has(cx, *base, name),
         base if super::is_list(base) => cx.fail_named("no such key: ", name),
+        Value::Opaque(opaque) if opaque.plain().is_none() => {
+            readable(cx, base)?;
+            Ok(opaque.member(name, cx.arena).is_some())
+        }
         base => Ok(find(cx, base, Value::Str(name))?.is_some()),
     }
 }
@@ -76,6 +80,7 @@ pub fn has<'a>(cx: &mut Context<'a>, base: Value<'a>, name: &'a str) -> Result<b
 /// # Errors
 /// Where `base` is neither list nor map, a list's key is no index, or a record has a problem.
 pub fn find<'a>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Result<Option<Value<'a>>, Stop> {
+    let key = plain(cx, key)?;
     match base {
         Value::Node(node) if node.kind() == NodeKind::List => {
             let Some(at) = position(cx, key)? else { return Ok(None) };
@@ -96,6 +101,17 @@ pub fn find<'a>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Result
             match key {
                 Value::Str(name) => Ok(record.get(name, cx.arena)),
                 _ => Ok(None),
+            }
+        }
+        Value::Opaque(opaque) => {
+            if let Value::Str(name) = key
+                && let Some(member) = opaque.member(name, cx.arena)
+            {
+                return Ok(Some(member));
+            }
+            match plain(cx, base)? {
+                Value::Opaque(_) => missing(cx, base, key),
+                other => find(cx, other, key),
             }
         }
         _ => missing(cx, base, key),
@@ -157,6 +173,7 @@ fn missing<'a, T>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Resu
 /// # Errors
 /// Where `haystack` is neither.
 pub fn contains<'a>(cx: &mut Context<'a>, needle: Value<'a>, haystack: Value<'a>) -> Result<bool, Stop> {
+    let haystack = plain(cx, haystack)?;
     if let Some(items) = elements(haystack, cx.arena) {
         for item in items {
             cx.spend(1)?;

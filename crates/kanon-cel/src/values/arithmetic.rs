@@ -2,7 +2,7 @@
 
 use kanon_lang::{Context, Stop, Value};
 
-use super::{elements, length, no_overload, time};
+use super::{elements, length, no_overload, plain, time};
 
 /// An arithmetic operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +35,7 @@ pub fn arith<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Valu
             Operator::Divide => Ok(Value::Float(a / b)),
             Operator::Modulo => no_overload(cx),
         },
+        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => foreign(cx, operator, a, b),
         _ => match operator {
             Operator::Add => add(cx, a, b),
             Operator::Subtract => subtract(cx, a, b),
@@ -43,12 +44,25 @@ pub fn arith<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Valu
     }
 }
 
+/// With a value that stands for another, where one does.
+fn foreign<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Value<'a>) -> Result<Value<'a>, Stop> {
+    let (left, right) = (plain(cx, a)?, plain(cx, b)?);
+    match (left, right) {
+        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => match operator {
+            Operator::Add => add(cx, left, right),
+            Operator::Subtract => subtract(cx, left, right),
+            Operator::Multiply | Operator::Divide | Operator::Modulo => no_overload(cx),
+        },
+        _ => arith(cx, operator, left, right),
+    }
+}
+
 /// `-a`
 ///
 /// # Errors
 /// Overflow, and operands that are neither int, double nor duration.
 pub fn negate<'a>(cx: &mut Context<'a>, a: Value<'a>) -> Result<Value<'a>, Stop> {
-    match a {
+    match plain(cx, a)? {
         Value::Int(int) => match int.checked_neg() {
             Some(int) => Ok(Value::Int(int)),
             None => cx.fail("integer overflow"),
