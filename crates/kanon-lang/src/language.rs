@@ -182,6 +182,16 @@ pub trait Program: Send + Sync {
     /// Evaluates and notes the value of every sub-expression that was evaluated.
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a>;
 
+    /// Evaluates, and says what that took, where the language counts.
+    fn measure<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+    ) -> (Result<Value<'a>, EvalError>, Option<Spent>) {
+        (self.evaluate(values, limits, arena), None)
+    }
+
     /// What an evaluation costs when every list and map that it runs over has `len` elements; `None` where the language cannot
     /// say.
     fn estimate(&self, len: u64) -> Option<Estimate> {

@@ -9,7 +9,7 @@ mod cost;
 mod declare;
 mod fields;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use kanon_core::{Node, Object};
 use kanon_lang::{Arena, ErrorKind, EvalError, Language, Limits, Program, Value as LangValue};
@@ -22,6 +22,9 @@ use crate::{
     schema::{MapType, Rule, Schema, Type},
     validate::{OldItems, Validator},
 };
+
+/// What all rules may take of one object, in steps; one evaluation may take what [`Limits`] says.
+const OBJECT_STEPS: u64 = 10_000_000;
 
 /// Longest message that a message expression may give, in bytes (upstream's limit).
 const MESSAGE_MAX: usize = 5 * 1024;
@@ -85,9 +88,10 @@ impl Rules {
             old: old.zip(old_object.as_ref().map(Object::root)),
             unchanged: false,
         };
-        let mut errors = Vec::new();
-        root.check(place, &FieldPath::root(), &mut errors);
-        errors
+        let mut run = Run { errors: Vec::new(), steps: OBJECT_STEPS };
+        // What breaks off has said why.
+        let _ = root.check(place, &FieldPath::root(), &mut run);
+        run.errors
     }
 }
 
@@ -169,22 +173,28 @@ impl<'v> Place<'v> {
     }
 }
 
+/// Rules on their way through an object.
+struct Run {
+    errors: Vec<FieldError>,
+    /// What is left for all of them.
+    steps: u64,
+}
+
+/// Each step breaks off when rules cost too much: no other is tried then.
 impl RuleNode {
-    fn check(&self, place: Place<'_>, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
+    fn check(&self, place: Place<'_>, path: &FieldPath<'_>, run: &mut Run) -> ControlFlow<()> {
         if place.new.0.is_null() {
-            return;
+            return ControlFlow::Continue(());
         }
         let unchanged = place.old.map_or(place.unchanged, |(old, _)| old == place.new.0);
         let place = Place { unchanged, ..place };
         for rule in &self.rules {
-            if self.check_rule(rule, place, path, errors).is_break() {
-                return;
-            }
+            self.check_rule(rule, place, path, run)?;
         }
         match place.new.0 {
-            Value::Object(members) => self.check_members(members, place, path, errors),
-            Value::Array(_) => self.check_items(place, path, errors),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            Value::Object(members) => self.check_members(members, place, path, run),
+            Value::Array(_) => self.check_items(place, path, run),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => ControlFlow::Continue(()),
         }
     }
 
@@ -193,23 +203,26 @@ impl RuleNode {
         members: &serde_json::Map<String, Value>,
         place: Place<'_>,
         path: &FieldPath<'_>,
-        errors: &mut Vec<FieldError>,
-    ) {
+        run: &mut Run,
+    ) -> ControlFlow<()> {
         let comparable = self.schema.map_type == MapType::Granular;
         for key in members.keys() {
             let Some(place) = place.member(key, comparable) else { continue };
             if let Some(node) = self.properties.get(key) {
-                node.check(place, &path.child(key), errors);
+                node.check(place, &path.child(key), run)?;
             } else if let Some(node) = &self.additional
                 && !self.schema.properties.contains_key(key)
             {
-                node.check(place, &path.key(key), errors);
+                node.check(place, &path.key(key), run)?;
             }
         }
+        ControlFlow::Continue(())
     }
 
-    fn check_items(&self, place: Place<'_>, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
-        let (Some(node), Some(items)) = (&self.items, place.new.0.as_array()) else { return };
+    fn check_items(&self, place: Place<'_>, path: &FieldPath<'_>, run: &mut Run) -> ControlFlow<()> {
+        let (Some(node), Some(items)) = (&self.items, place.new.0.as_array()) else {
+            return ControlFlow::Continue(());
+        };
         let old_items = OldItems::new(&self.schema, place.old.map(|(old, _)| old));
         for (index, (value, item)) in items.iter().zip(place.new.1.elements()).enumerate() {
             let old = old_items.find(value).and_then(|old| {
@@ -217,36 +230,47 @@ impl RuleNode {
                 let at = list.as_array()?.iter().position(|it| std::ptr::eq(it, old))?;
                 Some((old, nodes.elements().nth(at)?))
             });
-            node.check(Place { new: (value, item), old, ..place }, &path.index(index), errors);
+            node.check(Place { new: (value, item), old, ..place }, &path.index(index), run)?;
         }
+        ControlFlow::Continue(())
     }
 
-    /// Breaks off when a rule costs too much: no other is tried then.
     fn check_rule(
         &self,
         rule: &CompiledRule,
         place: Place<'_>,
         path: &FieldPath<'_>,
-        errors: &mut Vec<FieldError>,
-    ) -> std::ops::ControlFlow<()> {
+        run: &mut Run,
+    ) -> ControlFlow<()> {
         let applies =
             if rule.transition { place.old.is_some() || rule.rule.optional_old_self } else { !place.unchanged };
         if !applies {
-            return std::ops::ControlFlow::Continue(());
+            return ControlFlow::Continue(());
         }
         let arena = Arena::new();
         let values = self.values(rule, place, &arena);
-        match rule.program.evaluate(&values, &Limits::default(), &arena) {
+        let limits = Limits::default();
+        let (result, spent) = rule.program.measure(&values, &limits, &arena);
+        match run.steps.checked_sub(spent.map_or(0, |it| it.steps)) {
+            Some(left) => run.steps = left,
+            None => {
+                let why =
+                    "validation failed due to running out of cost budget, no further validation rules will be run";
+                run.errors.push(FieldError::invalid(path, self.type_name(), why));
+                return ControlFlow::Break(());
+            }
+        }
+        match result {
             Ok(LangValue::Bool(true)) => {}
-            Ok(_) => errors.push(self.broken(rule, place, path)),
+            Ok(_) => run.errors.push(self.broken(rule, place, path)),
             Err(error) => {
-                errors.push(FieldError::invalid(path, self.type_name(), failure(&error, &rule.rule)));
+                run.errors.push(FieldError::invalid(path, self.type_name(), failure(&error, &rule.rule)));
                 if error.kind == ErrorKind::Budget {
-                    return std::ops::ControlFlow::Break(());
+                    return ControlFlow::Break(());
                 }
             }
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     /// What a rule's variables hold, in their order.
