@@ -34,7 +34,7 @@ impl Code {
                 Op::Environment if reached[at] => {
                     for slot in 0..self.variables.len() {
                         // The clock is no part of the environment that programs see.
-                        if Some(slot) != self.clock {
+                        if Some(slot) != self.hidden {
                             self.add(&mut reads, u16::try_from(slot).unwrap_or(u16::MAX), Vec::new());
                         }
                     }
@@ -77,7 +77,7 @@ impl Code {
 /// The names up to the first step that is none.
 fn names(steps: &[Step]) -> Vec<String> {
     let name = |step: &Step| match step {
-        Step::Member { name, .. } => Some(Some(name.as_str().to_owned())),
+        Step::Member { name, .. } | Step::Repeated { name, .. } => Some(Some(name.as_str().to_owned())),
         Step::EndChain | Step::OrNilList => Some(None),
         Step::Key { .. } | Step::Method { .. } => None,
     };
