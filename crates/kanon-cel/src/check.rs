@@ -21,6 +21,9 @@ use crate::{
     suggest::nearest,
 };
 
+/// How many mistakes are told at most.
+const MAX_MISTAKES: usize = 20;
+
 /// A tree with what is known of its nodes.
 #[derive(Debug)]
 pub(crate) struct Checked {
@@ -308,9 +311,14 @@ impl Checker<'_> {
 
     /// Notes a mistake, where mistakes are looked for.
     fn report(&mut self, mistake: Diagnostic) {
-        if self.rules.strict {
+        if self.listens() {
             self.mistakes.push(mistake);
         }
+    }
+
+    /// Whether a mistake would be noted. What it says need not be found out otherwise: a text may be full of them.
+    fn listens(&self) -> bool {
+        self.rules.strict && self.mistakes.len() < MAX_MISTAKES
     }
 
     fn refer(&mut self, expr: &Expr, reference: Reference) {

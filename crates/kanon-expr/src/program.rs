@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_lang::{Compiled, Diagnostics, Environment, Language, LanguageId, Options, Program};
+use kanon_lang::{Compiled, Diagnostic, Diagnostics, Environment, Language, LanguageId, Options, Program};
 
 use crate::{ast::Tree, dialect::Meaning};
 
@@ -22,6 +22,32 @@ impl Language for Expr {
         let code = crate::lower::lower(&tree, env)
             .map_err(|too_deep| Diagnostics::one(source, too_deep.to_string(), too_deep.place.at))?;
         Ok(Arc::new(Compiled::<Meaning>::new(source, code, options.boolean)))
+    }
+
+    /// Comments belong to no part of the tree: texts that have any are left as they are.
+    fn format(&self, source: &str) -> Result<String, Diagnostics> {
+        let tree = crate::parser::parse(source, &Environment::default())?;
+        if crate::lexer::has_comments(source) {
+            return Ok(source.trim_end().to_owned());
+        }
+        let text = crate::print::print(&tree);
+        // What was a long pipe would be calls too deep in each other to be read: it stays a pipe.
+        match crate::parser::parse(&text, &Environment::default()) {
+            Ok(_) => Ok(text),
+            Err(_) => Ok(source.trim_end().to_owned()),
+        }
+    }
+
+    fn tree(&self, source: &str) -> Result<String, Diagnostics> {
+        let tree = crate::parser::parse(source, &Environment::default())?;
+        Ok(crate::outline::outline(&tree, source))
+    }
+
+    fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
+        let (Ok(tree), Ok(rewritten)) = (crate::parser::parse(source, env), analyse(source, env, options)) else {
+            return Vec::new();
+        };
+        crate::lint::lint(&tree, &rewritten, env, options.boolean)
     }
 }
 

@@ -20,9 +20,11 @@ impl Checker<'_> {
         if let Some(ty) = self.declared(name, expr) {
             return ty;
         }
-        let known = self.env.variables.iter().map(String::as_str).chain(self.scope.iter().map(|it| it.0.as_str()));
-        let near = nearest(&name.text, known).map(str::to_owned);
-        self.undeclared(&name.text, expr.span, near);
+        if self.listens() {
+            let known = self.env.variables.iter().map(String::as_str).chain(self.scope.iter().map(|it| it.0.as_str()));
+            let near = nearest(&name.text, known).map(str::to_owned);
+            self.undeclared(&name.text, expr.span, near);
+        }
         let message = self.no_reference(&name.text);
         self.missing(expr, message);
         Ty::Error
