@@ -252,12 +252,7 @@ impl Infix {
     /// How tightly it binds; `in` is 1.
     pub(crate) fn level(self) -> u8 {
         match self {
-            Infix::Equal
-            | Infix::NotEqual
-            | Infix::Less
-            | Infix::LessEqual
-            | Infix::Greater
-            | Infix::GreaterEqual => 2,
+            Infix::Equal | Infix::NotEqual | Infix::Less | Infix::LessEqual | Infix::Greater | Infix::GreaterEqual => 2,
             Infix::Or => 3,
             Infix::And => 4,
             Infix::Plus | Infix::Minus => 5,
@@ -281,9 +276,7 @@ impl TermKind {
             }
             TermKind::Ref(head, rest) | TermKind::Call(head, rest) => head.depth.max(most(rest)),
             TermKind::Infix(_, pair) => pair.0.depth.max(pair.1.depth),
-            TermKind::Member(key, pair) => {
-                pair.0.depth.max(pair.1.depth).max(key.as_ref().map_or(0, |it| it.depth))
-            }
+            TermKind::Member(key, pair) => pair.0.depth.max(pair.1.depth).max(key.as_ref().map_or(0, |it| it.depth)),
             TermKind::Array(items) | TermKind::Set(items) => most(items),
             TermKind::Object(members) => members.iter().map(|(k, v)| k.depth.max(v.depth)).max().unwrap_or(0),
             TermKind::ArrayOf(head, body) | TermKind::SetOf(head, body) => head.depth.max(body_depth(body)),

@@ -9,10 +9,7 @@ use std::{
 };
 
 use kanon_lang::{ErrorKind, EvalError, Span};
-use regorus::{
-    Engine, PolicyLengthConfig, QueryResults, Value,
-    utils::limits::ExecutionTimerConfig,
-};
+use regorus::{Engine, PolicyLengthConfig, QueryResults, Value, utils::limits::ExecutionTimerConfig};
 
 use crate::{
     library::{self, State},
@@ -162,9 +159,10 @@ impl Engines {
     fn error(&self, rendered: &str, query: Option<&Printed>) -> EvalError {
         let message = rendered.rsplit("error: ").next().unwrap_or(rendered).lines().next().unwrap_or_default().trim();
         let message = if message.is_empty() { "the evaluation failed" } else { message };
-        if rendered.contains("time limit") {
+        if rendered.contains("exceeded time limit") {
             return plain(ErrorKind::Budget, "step budget exceeded".to_owned());
         }
+        let kind = if rendered.contains(library::TOO_LARGE) { ErrorKind::Budget } else { ErrorKind::Value };
         let place = rendered.rsplit("--> ").next().and_then(|place| {
             let (file, rest) = place.split_once(':')?;
             let line: usize = rest.split(':').next()?.parse().ok()?;
@@ -176,7 +174,7 @@ impl Engines {
             };
             printed.lines.get(line.checked_sub(1)?).copied()
         });
-        EvalError { kind: ErrorKind::Value, message: message.to_owned(), span: place.filter(|span| span.end > 0) }
+        EvalError { kind, message: message.to_owned(), span: place.filter(|span| span.end > 0) }
     }
 }
 
@@ -192,8 +190,9 @@ impl Runner {
             engine.set_enable_coverage(true);
         }
         match run.limit {
-            Some(limit) => engine
-                .set_execution_timer_config(ExecutionTimerConfig { limit, check_interval: CHECK_INTERVAL }),
+            Some(limit) => {
+                engine.set_execution_timer_config(ExecutionTimerConfig { limit, check_interval: CHECK_INTERVAL })
+            }
             None => engine.clear_execution_timer_config(),
         }
         engine.set_input(run.input.unwrap_or(Value::Undefined));

@@ -36,8 +36,8 @@ pub(crate) struct Token {
 type Lexed = (Vec<Token>, Vec<Span>);
 
 const SIGNS: [&str; 25] = [
-    ":=", "==", "!=", "<=", ">=", "(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "=", "<", ">", "+", "-", "*", "/", "%",
-    "&", "|",
+    ":=", "==", "!=", "<=", ">=", "(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "=", "<", ">", "+", "-", "*", "/",
+    "%", "&", "|",
 ];
 
 struct Lexer<'s> {
@@ -51,8 +51,7 @@ struct Lexer<'s> {
 
 /// The tokens of a text, the last being [`Tok::End`].
 pub(crate) fn lex(source: &str) -> Result<Lexed, Diagnostic> {
-    let mut lexer =
-        Lexer { source, at: 0, tokens: Vec::new(), comments: Vec::new(), templates: Vec::new() };
+    let mut lexer = Lexer { source, at: 0, tokens: Vec::new(), comments: Vec::new(), templates: Vec::new() };
     lexer.run()?;
     Ok((lexer.tokens, lexer.comments))
 }
@@ -98,7 +97,11 @@ impl Lexer<'_> {
                 }
                 c => {
                     let Some(sign) = SIGNS.iter().find(|sign| self.rest().starts_with(**sign)) else {
-                        return Err(problem(format!("illegal token `{}`", c.escape_debug()), start, start + c.len_utf8()));
+                        return Err(problem(
+                            format!("illegal token `{}`", c.escape_debug()),
+                            start,
+                            start + c.len_utf8(),
+                        ));
                     };
                     self.at += sign.len();
                     if let Some((open, _)) = self.templates.last_mut() {

@@ -232,6 +232,9 @@ impl<'s> Parser<'s> {
                 return Ok(body);
             }
             body.push(self.literal()?);
+            if body.len() > body::MAX_LITERALS {
+                return Err(self.mistake(format!("query has more than {} expressions", body::MAX_LITERALS)));
+            }
             if self.take_sign(";")? || self.at_end() || self.token().newline {
                 continue;
             }
@@ -278,7 +281,8 @@ impl<'s> Parser<'s> {
         self.at = self.at.max(start + 1).min(self.tokens.len() - 1);
         while !self.at_end() {
             let token = self.token();
-            let line_start = token.span.start == 0 || self.source.as_bytes().get(token.span.start as usize - 1) == Some(&b'\n');
+            let line_start =
+                token.span.start == 0 || self.source.as_bytes().get(token.span.start as usize - 1) == Some(&b'\n');
             if token.newline && line_start && matches!(token.tok, Tok::Name) {
                 return;
             }

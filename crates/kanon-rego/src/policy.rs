@@ -18,6 +18,8 @@ use crate::{
 /// Rules that a policy may have.
 const MAX_RULES: usize = 5_000;
 
+const TOO_DEEP: &str = "literals are nested too deeply in each other";
+
 /// What the texts of a policy must be.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
@@ -208,6 +210,11 @@ impl Policy {
         let mut mistakes = check::query_calls(&body, &self.index);
         rewrite::desugar_query(&mut body, &self.index);
         mistakes.extend(check::query(&body));
+        walk::all(&body, &mut |_| {}, &mut |term| {
+            if mistakes.is_empty() && print::too_deep(term) {
+                mistakes.push(Diagnostic { message: TOO_DEEP.to_owned(), span: term.span, help: None });
+            }
+        });
         diagnostics(source, mistakes)?;
         let (mut reads, mut clock) = (BTreeSet::new(), false);
         walk::all(&body, &mut |_| {}, &mut |term| {
@@ -288,17 +295,15 @@ fn reads_clock(term: &Term) -> bool {
     matches!(callee.path().as_deref(), Some(["time", "now_ns"] | ["io", "jwt", "decode_verify"]))
 }
 
-/// Terms that the interpreter's parser cannot read in bounded time.
+/// The first term that the interpreter's parser cannot read in bounded time.
 fn unprintable(module: &Module) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for rule in &module.rules {
         walk::all_in_rule(rule, &mut |_| {}, &mut |term| {
             if out.is_empty() && print::too_deep(term) {
-                let message = "brackets are nested too deeply at the beginning of others".to_owned();
-                out.push(Diagnostic { message, span: term.span, help: None });
+                out.push(Diagnostic { message: TOO_DEEP.to_owned(), span: term.span, help: None });
             }
         });
     }
     out
 }
-

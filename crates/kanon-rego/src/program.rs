@@ -1,17 +1,17 @@
 //! Compiled policies as `kanon-lang` knows them: one query of one text.
 
-use std::{
-    sync::atomic::Ordering,
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use kanon_core::EvidenceValue;
-use kanon_lang::{Arena, Environment, ErrorKind, EvalError, Explained, Limits, Options, Program, Reads, RuleKind, Span, Value};
+use kanon_lang::{
+    Arena, Environment, ErrorKind, EvalError, Explained, Limits, Options, Program, Reads, RuleKind, Span, Value,
+};
 use regorus::Value as Rego;
 
 use crate::{
     convert::{from_rego, to_rego},
     engine::plain,
+    library::{TOO_LARGE, is_bounded},
     policy::{Answers, Given, Policy, Query},
 };
 
@@ -90,7 +90,9 @@ impl Compiled {
 
     fn stopped(limits: &Limits) -> Result<(), EvalError> {
         match &limits.stop {
-            Some(stop) if stop.load(Ordering::Relaxed) => Err(plain(ErrorKind::Budget, "evaluation was stopped".to_owned())),
+            Some(stop) if stop.load(Ordering::Relaxed) => {
+                Err(plain(ErrorKind::Budget, "evaluation was stopped".to_owned()))
+            }
             _ => Ok(()),
         }
     }
@@ -103,19 +105,19 @@ impl Compiled {
     }
 
     fn result<'a>(&self, answers: &Answers, limits: &Limits, arena: &'a Arena) -> Result<Value<'a>, EvalError> {
-        let mut units = 0;
+        let mut left = limits.memory;
         let value = match answers.list.as_slice() {
             [] if self.tells_undefined && !self.boolean => return Ok(Value::Optional(None)),
-            [] => Value::Null,
-            [one] => from_rego(&one.value, arena, &mut units),
+            [] => Some(Value::Null),
+            [one] => from_rego(&one.value, arena, &mut left),
             several => {
-                let values: Vec<Value<'a>> = several.iter().map(|it| from_rego(&it.value, arena, &mut units)).collect();
-                Value::List(arena.alloc_slice_copy(&values))
+                let values = several.iter().map(|it| from_rego(&it.value, arena, &mut left));
+                values.collect::<Option<Vec<Value<'a>>>>().map(|values| Value::List(arena.alloc_slice_copy(&values)))
             }
         };
-        if units > limits.memory {
+        let Some(value) = value else {
             return Err(plain(ErrorKind::Budget, "the result is larger than the memory budget".to_owned()));
-        }
+        };
         if !self.boolean || matches!(value, Value::Bool(_)) {
             Ok(value)
         } else if value.is_nil() {
@@ -135,8 +137,11 @@ impl Compiled {
             if rule.kind == RuleKind::Function || !evaluated(rule.span) && !rule.is_default {
                 continue;
             }
-            let path = rule.name.split('.').map(|part| format!("[{}]", serde_json::Value::from(part))).collect::<String>();
-            let Ok(query) = self.policy.query(&format!("{}{path}", self.policy.package_path()), false) else { continue };
+            let path =
+                rule.name.split('.').map(|part| format!("[{}]", serde_json::Value::from(part))).collect::<String>();
+            let Ok(query) = self.policy.query(&format!("{}{path}", self.policy.package_path()), false) else {
+                continue;
+            };
             let Ok(answers) = self.policy.evaluate(&query, given.clone()) else { continue };
             if let Some(answer) = answers.list.first() {
                 out.push(EvidenceValue {
@@ -164,6 +169,9 @@ impl Compiled {
 }
 
 fn json(value: &Rego) -> serde_json::Value {
+    if !is_bounded(value) {
+        return serde_json::Value::from(TOO_LARGE);
+    }
     let text = value.to_json_str().unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }

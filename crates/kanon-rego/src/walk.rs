@@ -82,11 +82,7 @@ pub(crate) fn all<'t>(body: &'t [Literal], literals: &mut dyn FnMut(&'t Literal)
     }
 }
 
-fn all_in_literal<'t>(
-    literal: &'t Literal,
-    literals: &mut dyn FnMut(&'t Literal),
-    visit: &mut dyn FnMut(&'t Term),
-) {
+fn all_in_literal<'t>(literal: &'t Literal, literals: &mut dyn FnMut(&'t Literal), visit: &mut dyn FnMut(&'t Term)) {
     literals(literal);
     terms(literal, &mut |term| all_in_term(term, literals, visit));
     if let LiteralKind::Every(every) = &literal.kind {
@@ -95,11 +91,7 @@ fn all_in_literal<'t>(
 }
 
 /// A term, and everything below it.
-pub(crate) fn all_in_term<'t>(
-    term: &'t Term,
-    literals: &mut dyn FnMut(&'t Literal),
-    visit: &mut dyn FnMut(&'t Term),
-) {
+pub(crate) fn all_in_term<'t>(term: &'t Term, literals: &mut dyn FnMut(&'t Literal), visit: &mut dyn FnMut(&'t Term)) {
     visit(term);
     children(term, &mut |child| match child {
         Child::Term(term) => all_in_term(term, literals, visit),
@@ -114,11 +106,7 @@ pub(crate) fn head_terms(head: &Head) -> impl Iterator<Item = &Term> {
 }
 
 /// Every term and literal of a rule.
-pub(crate) fn all_in_rule<'t>(
-    rule: &'t Rule,
-    literals: &mut dyn FnMut(&'t Literal),
-    visit: &mut dyn FnMut(&'t Term),
-) {
+pub(crate) fn all_in_rule<'t>(rule: &'t Rule, literals: &mut dyn FnMut(&'t Literal), visit: &mut dyn FnMut(&'t Term)) {
     for term in head_terms(&rule.head) {
         all_in_term(term, literals, visit);
     }

@@ -79,7 +79,8 @@ fn check(case: &Json) -> Result<(), String> {
             Ok(value) => Err(format!("want an error ({}), got {}", case["want_error"], Json::from(value))),
         };
     }
-    let mut want: Vec<Json> = case["want_result"].as_array().map(|it| it.iter().map(plain).collect()).unwrap_or_default();
+    let mut want: Vec<Json> =
+        case["want_result"].as_array().map(|it| it.iter().map(plain).collect()).unwrap_or_default();
     let mut got = got?;
     // Sets of answers have no order of their own.
     want.sort_by_key(Json::to_string);

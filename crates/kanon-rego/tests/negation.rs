@@ -11,7 +11,8 @@ fn check(body: &str, input: serde_json::Value, opa: bool, plain: bool) {
             "package test\n\n{import}\nf(x) := y if {{\n  y := lower(x)\n}}\n\nhelper_rule if {{\n  input.x == \"a\"\n}}\n\n\
              set_rule contains x if {{\n  some x in input.list\n}}\n\nresult if {{\n  {body}\n}}\n"
         );
-        let policy = Policy::load(&[&source], &LoadOptions::default()).unwrap_or_else(|error| panic!("{body}: {error}"));
+        let policy =
+            Policy::load(&[&source], &LoadOptions::default()).unwrap_or_else(|error| panic!("{body}: {error}"));
         let query = policy.query("data.test.result", false).unwrap();
         for strict in [false, true] {
             let given = Given { input: Some(Value::from(input.clone())), strict, ..Given::default() };

@@ -10,8 +10,9 @@ use crate::{
     walk,
 };
 
-/// Rules that call each other, one after the other: the interpreter recurses at each, so the sum of their depths is bounded.
-const MAX_CHAIN: usize = 600;
+/// Rules that read each other, one after the other: the interpreter recurses at each, and so do values made on the way, so
+/// the sum of their depths and lengths is bounded.
+const MAX_CHAIN: usize = 1_500;
 
 pub(super) fn imports(module: &Module, out: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<&str, String> = BTreeMap::new();
@@ -38,11 +39,16 @@ pub(super) fn conflicts(module: &Module, index: &Index, out: &mut Vec<Diagnostic
             if entry.defined && matches!(entry.kind, RuleKind::Set | RuleKind::Object) {
                 let message = format!("rule `{name}` has a default and makes a set or object: one of the two");
                 out.push(mistake(message, rule.head.span));
-            } else if !defaults.insert(path.clone()) || entry.defaults > 1 && module_defaults(module, &path) < entry.defaults {
+            } else if !defaults.insert(path.clone())
+                || entry.defaults > 1 && module_defaults(module, &path) < entry.defaults
+            {
                 out.push(mistake(format!("rule `{name}` has more than one default"), rule.head.span));
             }
             if entry.kind == RuleKind::Function && entry.arity != arity {
-                out.push(mistake(format!("the default of `{name}` takes {arity} arguments, not {}", entry.arity), rule.head.span));
+                out.push(mistake(
+                    format!("the default of `{name}` takes {arity} arguments, not {}", entry.arity),
+                    rule.head.span,
+                ));
             }
             continue;
         }
@@ -50,7 +56,10 @@ pub(super) fn conflicts(module: &Module, index: &Index, out: &mut Vec<Diagnostic
         let first = if first == (kind, arity) { (entry.kind, entry.arity) } else { first };
         match (first.0, kind) {
             (RuleKind::Function, RuleKind::Function) if first.1 != arity => {
-                out.push(mistake(format!("`{name}` takes {} arguments elsewhere, {arity} here", first.1), rule.head.span));
+                out.push(mistake(
+                    format!("`{name}` takes {} arguments elsewhere, {arity} here", first.1),
+                    rule.head.span,
+                ));
             }
             (a, b) if a == b => {}
             // `p.q := 1` and `p[x] := 2` make one object together.
@@ -64,7 +73,8 @@ pub(super) fn conflicts(module: &Module, index: &Index, out: &mut Vec<Diagnostic
             let below = index.rules.range(path.clone()..).map(|it| it.0).take_while(|it| it.starts_with(&path));
             let below = below.take(2).find(|it| it.len() > path.len());
             if let Some(below) = below {
-                let message = format!("rule `{name}` conflicts with rule `{}`, which is inside its value", below.join("."));
+                let message =
+                    format!("rule `{name}` conflicts with rule `{}`, which is inside its value", below.join("."));
                 out.push(mistake(message, rule.head.span));
             }
         }
@@ -94,7 +104,8 @@ pub(super) fn recursion(module: &Module, index: &Index, out: &mut Vec<Diagnostic
         let mut depth = usize::from(body_depth(&rule.body));
         depth = walk::head_terms(&rule.head).map(|it| usize::from(it.depth)).fold(depth, usize::max);
         let node = graph.entry(path).or_default();
-        node.1 = node.1.max(depth + 1);
+        // A body may also wrap a value once in each of its expressions.
+        node.1 = node.1.max(depth + rule.body.len() + 1);
         walk::references(rule, &mut |term, mut path| {
             // A constant that is no text names no rule, but it does end what is read.
             if let TermKind::Ref(_, rest) = &term.kind {
@@ -143,7 +154,9 @@ pub(super) fn recursion(module: &Module, index: &Index, out: &mut Vec<Diagnostic
                         .skip_while(|it| it.0 != target)
                         .map(|it| it.0)
                         .chain([target])
-                        .map(|path| path.iter().skip(module.package.len()).map(AsRef::as_ref).collect::<Vec<_>>().join("."))
+                        .map(|path| {
+                            path.iter().skip(module.package.len()).map(AsRef::as_ref).collect::<Vec<_>>().join(".")
+                        })
                         .collect();
                     let name = cycle.last().cloned().unwrap_or_default();
                     let place = places.get(target).copied().unwrap_or_default();
@@ -157,9 +170,6 @@ pub(super) fn recursion(module: &Module, index: &Index, out: &mut Vec<Diagnostic
     }
 }
 
-fn next<'g>(
-    graph: &'g BTreeMap<Vec<Text>, (BTreeSet<Vec<Text>>, usize)>,
-    node: &Vec<Text>,
-) -> Vec<&'g Vec<Text>> {
+fn next<'g>(graph: &'g BTreeMap<Vec<Text>, (BTreeSet<Vec<Text>>, usize)>, node: &Vec<Text>) -> Vec<&'g Vec<Text>> {
     graph.get(node).map(|it| it.0.iter().collect()).unwrap_or_default()
 }

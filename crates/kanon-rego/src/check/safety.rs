@@ -92,17 +92,24 @@ impl Safety<'_> {
             });
         }
         let mut left: Vec<(usize, &Literal)> = body.iter().enumerate().collect();
+        // What each expression missed when it was looked at last: until one of these is safe, nothing is new.
+        let mut missed: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         loop {
             let before = left.len();
             left.retain(|(at, literal)| {
+                if missed.get(at).is_some_and(|names| !names.iter().any(|name| safe.contains(name))) {
+                    return true;
+                }
                 level.at = *at;
                 let flow = literal_flow(literal, &safe, &level);
-                let ready = flow.needs.keys().all(|name| safe.contains(name));
-                if ready {
+                let missing: Vec<&str> = flow.needs.keys().copied().filter(|name| !safe.contains(name)).collect();
+                if missing.is_empty() {
                     safe.extend(&flow.gives);
                     self.inner(&flow, &safe);
+                    return false;
                 }
-                !ready
+                missed.insert(*at, missing);
+                true
             });
             if left.is_empty() || left.len() == before {
                 break;
@@ -123,7 +130,9 @@ impl Safety<'_> {
             let mut flow = Flow::default();
             // References in a head may bring variables of their own.
             term_flow(head, Role::Value, &safe, &level, &mut flow);
-            for (name, span) in flow.needs.clone().into_iter().filter(|it| !safe.contains(it.0) && !flow.gives.contains(it.0)) {
+            for (name, span) in
+                flow.needs.clone().into_iter().filter(|it| !safe.contains(it.0) && !flow.gives.contains(it.0))
+            {
                 if reported.insert(name) {
                     self.report(name, span);
                 }
@@ -294,27 +303,47 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Level<'t>) -
 }
 
 /// A closure needs the variables that it shares with the body around it.
-fn closure_flow<'t>(
-    heads: &[&'t Term],
-    body: &'t [Literal],
-    own: Names<'t>,
-    level: &Level<'t>,
-    flow: &mut Flow<'t>,
-) {
-    let mut hidden = own.clone();
-    declared_names(body, &mut hidden);
+fn closure_flow<'t>(heads: &[&'t Term], body: &'t [Literal], own: Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
     let mut needs = Vec::new();
-    let mut note = |term: &'t Term| {
-        if let Some(name) = term.as_var() {
-            if name != "_" && level.contains(name) && !hidden.contains(name) && name != "data" && name != "input" {
-                needs.push((name, term.span));
-            }
+    free(heads, body, &own, &mut |name, span| {
+        if level.contains(name) {
+            needs.push((name, span));
         }
-    };
-    heads.iter().for_each(|head| walk::all_in_term(head, &mut |_| {}, &mut note));
-    walk::all(body, &mut |_| {}, &mut note);
+    });
     flow.needs.extend(needs);
     flow.closures.push(Closure { heads: heads.to_vec(), body, own });
+}
+
+/// The names in a closure that neither it nor a closure inside it declares.
+fn free<'t>(heads: &[&'t Term], body: &'t [Literal], own: &Names<'t>, visit: &mut dyn FnMut(&'t str, Span)) {
+    fn in_term<'t>(term: &'t Term, hidden: &Names<'t>, visit: &mut dyn FnMut(&'t str, Span)) {
+        match &term.kind {
+            TermKind::Var(name)
+                if !matches!(name.as_ref(), "_" | "data" | "input") && !hidden.contains(name.as_ref()) =>
+            {
+                visit(name, term.span);
+            }
+            TermKind::ArrayOf(head, body) | TermKind::SetOf(head, body) => free(&[head], body, hidden, visit),
+            TermKind::ObjectOf(head, body) => free(&[&head.0, &head.1], body, hidden, visit),
+            _ => walk::children(term, &mut |child| match child {
+                walk::Child::Term(term) => in_term(term, hidden, visit),
+                walk::Child::Body(_) => {}
+                walk::Child::Literal(literal) => in_literal(literal, hidden, visit),
+            }),
+        }
+    }
+    fn in_literal<'t>(literal: &'t Literal, hidden: &Names<'t>, visit: &mut dyn FnMut(&'t str, Span)) {
+        walk::terms(literal, &mut |term| in_term(term, hidden, visit));
+        if let LiteralKind::Every(every) = &literal.kind {
+            let mut hidden = hidden.clone();
+            hidden.extend(every.key.iter().chain([&every.value]).map(|it| it.0.as_ref()));
+            free(&[], &every.body, &hidden, visit);
+        }
+    }
+    let mut hidden = own.clone();
+    declared_names(body, &mut hidden);
+    heads.iter().for_each(|head| in_term(head, &hidden, visit));
+    body.iter().for_each(|literal| in_literal(literal, &hidden, visit));
 }
 
 /// Both sides of `=`.

@@ -6,7 +6,8 @@ use ring::{hmac, signature};
 use serde_json::{Value as Json, json};
 
 use super::{
-    State, crypto::hex,
+    State,
+    crypto::hex,
     keys::{self, Key, Named},
     operand, text, wrong,
 };
@@ -54,7 +55,9 @@ impl Token<'_> {
     }
 
     fn inner(&self) -> Result<&str, String> {
-        std::str::from_utf8(&self.payload).map(|it| it.trim_matches('"')).map_err(|_| "JWT payload is not text".to_owned())
+        std::str::from_utf8(&self.payload)
+            .map(|it| it.trim_matches('"'))
+            .map_err(|_| "JWT payload is not text".to_owned())
     }
 
     fn claims(&self) -> Result<Json, String> {
@@ -80,7 +83,8 @@ pub(super) fn decode(_: &State, args: &[Value]) -> Result<Value, String> {
             token_text = token.inner()?.to_owned();
             continue;
         }
-        let parts = vec![Value::from(token.header.clone()), Value::from(token.claims()?), Value::from(hex(&token.signature))];
+        let parts =
+            vec![Value::from(token.header.clone()), Value::from(token.claims()?), Value::from(hex(&token.signature))];
         return Ok(Value::from(parts));
     }
     Err("JWTs are nested too deeply".to_owned())
@@ -191,7 +195,8 @@ pub(super) fn decode_verify(state: &State, args: &[Value]) -> Result<Value, Stri
     let mut token_text = text(args, 0)?.to_owned();
     for _ in 0..MAX_NESTED {
         let token = Token::parse(&token_text)?;
-        let Some(algorithm) = token.header.get("alg").and_then(Json::as_str).filter(|it| ALGORITHMS.contains(it)) else {
+        let Some(algorithm) = token.header.get("alg").and_then(Json::as_str).filter(|it| ALGORITHMS.contains(it))
+        else {
             return refused();
         };
         if constraints.alg.as_deref().is_some_and(|wanted| wanted != algorithm) || token.header.get("crit").is_some() {

@@ -14,7 +14,10 @@ use serde_json::Value as Json;
 /// A key, by its family.
 #[derive(Clone, Debug)]
 pub(super) enum Key {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// The uncompressed point; which curve is known by its length.
     Ec(Vec<u8>),
     Ed25519(Vec<u8>),
@@ -55,9 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Named>, String> {
 /// A JWK.
 pub(super) fn jwk(json: &Json) -> Result<Named, String> {
     let field = |name: &str| json.get(name).and_then(Json::as_str);
-    let bytes = |name: &str| {
-        field(name).and_then(url_decoded).ok_or_else(|| format!("JWK has no valid `{name}`"))
-    };
+    let bytes = |name: &str| field(name).and_then(url_decoded).ok_or_else(|| format!("JWK has no valid `{name}`"));
     let key = match field("kty") {
         Some("RSA") => Key::Rsa { n: bytes("n")?, e: bytes("e")? },
         Some("EC") => {
@@ -187,7 +188,9 @@ impl Key {
             Key::Ed25519(key) if algorithm == "EdDSA" => {
                 Some(signature::UnparsedPublicKey::new(&signature::ED25519, key).verify(message, given).is_ok())
             }
-            Key::Secret(secret) => Some(hmac::verify(&hmac::Key::new(hash(algorithm)?, secret), message, given).is_ok()),
+            Key::Secret(secret) => {
+                Some(hmac::verify(&hmac::Key::new(hash(algorithm)?, secret), message, given).is_ok())
+            }
             Key::Ed25519(_) => None,
         }
     }

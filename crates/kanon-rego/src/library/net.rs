@@ -48,7 +48,11 @@ impl Range {
         let invalid = || format!("invalid CIDR address: {text}");
         let Some((ip, length)) = text.split_once('/') else {
             let ip: IpAddr = text.parse().map_err(|_| invalid())?;
-            return if single { Range::network(ip, Range::bits(ip.is_ipv6())).ok_or_else(invalid) } else { Err(invalid()) };
+            return if single {
+                Range::network(ip, Range::bits(ip.is_ipv6())).ok_or_else(invalid)
+            } else {
+                Err(invalid())
+            };
         };
         let digits = !length.is_empty() && length.len() <= 3 && length.bytes().all(|b| b.is_ascii_digit());
         let length = if digits { length.parse().map_err(|_| invalid())? } else { return Err(invalid()) };
@@ -126,9 +130,7 @@ fn named(args: &[Value], at: usize) -> Result<Vec<(Value, Range)>, String> {
             items.iter().enumerate().map(|(at, item)| Ok((Value::from(at as i64), element(item)?))).collect()
         }
         Value::Set(items) => items.iter().map(|item| Ok((item.clone(), element(item)?))).collect(),
-        Value::Object(members) => {
-            members.iter_sorted().map(|(key, item)| Ok((key.clone(), element(item)?))).collect()
-        }
+        Value::Object(members) => members.iter_sorted().map(|(key, item)| Ok((key.clone(), element(item)?))).collect(),
         other => Err(wrong(at, "one of {string, array, set, object}", other)),
     }
 }

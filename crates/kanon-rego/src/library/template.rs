@@ -15,8 +15,18 @@ enum Node {
     Text(String),
     Show(Path),
     /// `if` and `with`: what is asked, what follows, and otherwise.
-    Choice { path: Path, narrows: bool, then: Vec<Node>, otherwise: Vec<Node> },
-    Range { names: Vec<String>, path: Path, each: Vec<Node>, otherwise: Vec<Node> },
+    Choice {
+        path: Path,
+        narrows: bool,
+        then: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
+    Range {
+        names: Vec<String>,
+        path: Path,
+        each: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
 }
 
 /// `.a.b` or `$x.a`.
@@ -135,7 +145,9 @@ fn path(text: &str) -> Result<Path, String> {
     }
     let fields: Vec<String> = rest.split('.').skip(1).filter(|it| !it.is_empty()).map(str::to_owned).collect();
     let name = |it: &String| it.chars().all(|c| c == '_' || c.is_alphanumeric());
-    if !fields.iter().all(name) || !variable.iter().all(|it| it.trim_start_matches('$').chars().all(|c| c == '_' || c.is_alphanumeric())) {
+    if !fields.iter().all(name)
+        || !variable.iter().all(|it| it.trim_start_matches('$').chars().all(|c| c == '_' || c.is_alphanumeric()))
+    {
         return Err(unknown());
     }
     Ok(Path { variable, fields })
@@ -157,7 +169,9 @@ impl Run {
         };
         for field in &path.fields {
             value = match &value {
-                Value::Object(members) => members.get(&Value::from(field.as_str())).cloned().unwrap_or(Value::Undefined),
+                Value::Object(members) => {
+                    members.get(&Value::from(field.as_str())).cloned().unwrap_or(Value::Undefined)
+                }
                 _ => Value::Undefined,
             };
         }
@@ -188,8 +202,12 @@ impl Run {
             }
             Node::Range { names, path, each, otherwise } => {
                 let pairs: Vec<(Value, Value)> = match self.value(path, dot)? {
-                    Value::Array(items) => items.iter().enumerate().map(|(at, it)| (Value::from(at), it.clone())).collect(),
-                    Value::Set(items) => items.iter().enumerate().map(|(at, it)| (Value::from(at), it.clone())).collect(),
+                    Value::Array(items) => {
+                        items.iter().enumerate().map(|(at, it)| (Value::from(at), it.clone())).collect()
+                    }
+                    Value::Set(items) => {
+                        items.iter().enumerate().map(|(at, it)| (Value::from(at), it.clone())).collect()
+                    }
                     Value::Object(members) => members.iter_sorted().map(|(k, v)| (k.clone(), v.clone())).collect(),
                     Value::Undefined | Value::Null => Vec::new(),
                     other => return Err(format!("range cannot go through {other}")),

@@ -87,7 +87,8 @@ pub(super) fn uuid_parse(_: &State, args: &[Value]) -> Result<Value, String> {
     if digits.len() != 32 || !(dashed || inner.len() == 32) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err("invalid UUID".to_owned());
     }
-    let number = |from: usize, to: usize| u64::from_str_radix(digits.get(from..to).unwrap_or_default(), 16).unwrap_or(0);
+    let number =
+        |from: usize, to: usize| u64::from_str_radix(digits.get(from..to).unwrap_or_default(), 16).unwrap_or(0);
     let version = number(12, 13);
     let variant = match number(16, 17) {
         0..8 => "Reserved",
@@ -99,7 +100,8 @@ pub(super) fn uuid_parse(_: &State, args: &[Value]) -> Result<Value, String> {
     out.insert("version".to_owned(), version.into());
     out.insert("variant".to_owned(), variant.into());
     if matches!(version, 1 | 2) {
-        let octets: Vec<String> = (0..6).map(|at| digits.get(20 + at * 2..22 + at * 2).unwrap_or_default().to_lowercase()).collect();
+        let octets: Vec<String> =
+            (0..6).map(|at| digits.get(20 + at * 2..22 + at * 2).unwrap_or_default().to_lowercase()).collect();
         let bits = |value: u64| (1 - (value & 1) as i64, value);
         let first = number(20, 22);
         let local = if first & 2 == 2 { "local" } else { "global" };
@@ -109,7 +111,9 @@ pub(super) fn uuid_parse(_: &State, args: &[Value]) -> Result<Value, String> {
         out.insert("clocksequence".to_owned(), (number(16, 20) & 0x3fff).into());
         if version == 1 {
             // 100 ns since 1582-10-15; the epoch is 122192928000000000 of them later.
-            let ticks = (i128::from(number(12, 16) & 0x0fff) << 48) | i128::from(number(8, 12)) << 32 | i128::from(number(0, 8));
+            let ticks = (i128::from(number(12, 16) & 0x0fff) << 48)
+                | i128::from(number(8, 12)) << 32
+                | i128::from(number(0, 8));
             let nanos = (ticks - 122_192_928_000_000_000) * 100;
             out.insert("time".to_owned(), i64::try_from(nanos).unwrap_or(i64::MAX).into());
         } else {

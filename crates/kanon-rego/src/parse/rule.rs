@@ -84,7 +84,8 @@ impl Parser<'_> {
                 }
             }
             _ => {
-                let message = format!("cannot import `{shown}`: the path begins with `data`, `input`, `future` or `rego`");
+                let message =
+                    format!("cannot import `{shown}`: the path begins with `data`, `input`, `future` or `rego`");
                 return Err(self.mistake_at(message, place));
             }
         }
@@ -311,4 +312,3 @@ fn not_constant(term: &Term) -> Option<Span> {
         | TermKind::Member(..) => Some(term.span),
     }
 }
-

@@ -51,7 +51,10 @@ impl Parser<'_> {
                 }
             }
         }
-        while self.keywords.in_ && self.word() == Some("in") && !(self.ref_follows() && matches!(self.peek(1).tok, Tok::Sign("."))) {
+        while self.keywords.in_
+            && self.word() == Some("in")
+            && !(self.ref_follows() && matches!(self.peek(1).tok, Tok::Sign(".")))
+        {
             self.advance()?;
             let domain = self.expr(2)?;
             let span = term.span;

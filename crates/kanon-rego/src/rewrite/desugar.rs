@@ -99,7 +99,8 @@ impl Desugar<'_> {
         let name = path.join(".");
         if matches!(name.as_str(), "eq" | "assign") && args.len() == 2 {
             if let (Some(right), Some(left)) = (args.pop(), args.pop()) {
-                literal.kind = if name == "eq" { LiteralKind::Unify(left, right) } else { LiteralKind::Assign(left, right) };
+                literal.kind =
+                    if name == "eq" { LiteralKind::Unify(left, right) } else { LiteralKind::Assign(left, right) };
             }
             return;
         }
