@@ -6,7 +6,7 @@ use kanon_lang::{Diagnostic, Diagnostics, EvalError, Outline, OutlineRule, Span}
 use regorus::Value;
 
 use crate::{
-    ast::{Body, Module, Rule, Term, TermKind, Text},
+    ast::{Body, Literal, LiteralKind, Module, Rule, Term, TermKind, Text},
     check::{self, Index},
     engine::{Engines, Run},
     parse::{parse_module, parse_query},
@@ -54,6 +54,8 @@ pub struct Query {
     text: Printed,
     reads: BTreeSet<Vec<String>>,
     clock: bool,
+    /// It names a rule that makes an object: where nothing is found the interpreter says undefined, OPA an empty object.
+    makes_object: bool,
 }
 
 /// What an evaluation is given.
@@ -226,8 +228,14 @@ impl Policy {
         // The head of each reference was seen as well; only longer paths say something then.
         let longer: Vec<Vec<String>> = reads.iter().filter(|it| it.len() > 1).cloned().collect();
         reads.retain(|path| path.len() > 1 || !longer.iter().any(|it| it.first() == path.first()));
+        let makes_object = match body.as_slice() {
+            [Literal { kind: LiteralKind::Term(term), negated: false, with, .. }] if with.is_empty() => {
+                matches!(term.path().as_deref(), Some(["data", path @ ..]) if self.index.makes_object(path))
+            }
+            _ => false,
+        };
         rewrite::expand_query(&mut body, self.plain_not);
-        Ok(Query { text: print::query(&body), reads, clock })
+        Ok(Query { text: print::query(&body), reads, clock, makes_object })
     }
 
     /// Evaluates a query.
@@ -242,7 +250,10 @@ impl Policy {
             let value = result.expressions.into_iter().next_back()?.value;
             (value != Value::Undefined).then_some(Answer { value, bindings: result.bindings })
         };
-        let list = found.results.result.into_iter().filter_map(answer).collect();
+        let mut list: Vec<Answer> = found.results.result.into_iter().filter_map(answer).collect();
+        if list.is_empty() && query.makes_object {
+            list.push(Answer { value: Value::new_object(), bindings: Value::new_object() });
+        }
         let origin = |(text, span): (usize, Span)| self.origins.get(text).map(|at| (*at, span));
         Ok(Answers { list, covered: found.covered.into_iter().filter_map(origin).collect() })
     }

@@ -198,10 +198,10 @@ impl Program for Compiled {
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
         let given = match self.given(values, limits, arena) {
             Ok(given) => given,
-            Err(error) => return Explained { result: Err(error), values: Vec::new() },
+            Err(error) => return Explained { result: Err(error), values: Vec::new(), spent: None },
         };
         match self.run(Given { coverage: true, ..given.clone() }, limits) {
-            Err(error) => Explained { result: Err(error), values: Vec::new() },
+            Err(error) => Explained { result: Err(error), values: Vec::new(), spent: None },
             Ok(answers) => {
                 let result = self.result(&answers, limits, arena);
                 let whole = result.as_ref().map(|value| value.to_json(arena));
@@ -210,7 +210,7 @@ impl Program for Compiled {
                     let span = (0, self.source.len() as u32);
                     values.push(EvidenceValue { span, text: self.source.clone(), value });
                 }
-                Explained { result, values }
+                Explained { result, values, spent: None }
             }
         }
     }
