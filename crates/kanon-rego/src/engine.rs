@@ -110,10 +110,10 @@ impl Engines {
     }
 
     fn give_back(&self, runner: Runner) {
-        if let Ok(mut idle) = self.idle.lock() {
-            if idle.len() < MAX_IDLE {
-                idle.push(runner);
-            }
+        if let Ok(mut idle) = self.idle.lock()
+            && idle.len() < MAX_IDLE
+        {
+            idle.push(runner);
         }
     }
 

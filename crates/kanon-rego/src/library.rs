@@ -124,7 +124,7 @@ fn now_ns(state: &State, _: &[Value]) -> Result<Value, String> {
     state.now().map(Value::from).ok_or_else(|| "there is no clock here".to_owned())
 }
 
-fn operand<'v>(args: &'v [Value], at: usize) -> &'v Value {
+fn operand(args: &[Value], at: usize) -> &Value {
     args.get(at).unwrap_or(&Value::Undefined)
 }
 

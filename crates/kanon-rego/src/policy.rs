@@ -293,10 +293,10 @@ fn globals_of(module: &Module, modules: &[Module]) -> Globals {
 
 fn note_read(path: &[&str], index: &Index, reads: &mut BTreeSet<Vec<String>>) {
     // A reference to a rule is not a reading of data.
-    if let ["data", rest @ ..] = path {
-        if index.has(rest) {
-            return;
-        }
+    if let ["data", rest @ ..] = path
+        && index.has(rest)
+    {
+        return;
     }
     reads.insert(path.iter().map(|it| (*it).to_owned()).collect());
 }

@@ -14,6 +14,9 @@ use crate::{
 /// the sum of their depths and lengths is bounded.
 const MAX_CHAIN: usize = 1_500;
 
+/// A rule that is being looked at: its path, the rules it reads that are still to come, and the longest chain below it.
+type Visit<'g> = (&'g Vec<Text>, Vec<&'g Vec<Text>>, usize);
+
 pub(super) fn imports(module: &Module, out: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<&str, String> = BTreeMap::new();
     for import in &module.imports {
@@ -123,7 +126,7 @@ pub(super) fn recursion(module: &Module, index: &Index, out: &mut Vec<Diagnostic
     let mut reported = BTreeSet::new();
     for start in graph.keys() {
         // Depth first with a stack of its own: chains of rules may be long.
-        let mut stack: Vec<(&Vec<Text>, Vec<&Vec<Text>>, usize)> = Vec::new();
+        let mut stack: Vec<Visit<'_>> = Vec::new();
         let mut open: BTreeSet<&Vec<Text>> = BTreeSet::new();
         if !done.contains_key(start) {
             stack.push((start, next(&graph, start), 0));

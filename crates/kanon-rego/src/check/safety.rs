@@ -129,7 +129,7 @@ impl Safety<'_> {
         for head in heads {
             let mut flow = Flow::default();
             // References in a head may bring variables of their own.
-            term_flow(head, Role::Value, &safe, &level, &mut flow);
+            term_flow(head, Role::Value, &level, &mut flow);
             for (name, span) in
                 flow.needs.clone().into_iter().filter(|it| !safe.contains(it.0) && !flow.gives.contains(it.0))
             {
@@ -252,37 +252,37 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Level<'t>) -
                 let walks = callee.as_var() == Some("walk") && !literal.negated;
                 for (at, arg) in args.iter().enumerate() {
                     let role = if walks && at == 1 { Role::Pattern } else { role };
-                    term_flow(arg, role, safe, level, &mut flow);
+                    term_flow(arg, role, level, &mut flow);
                 }
             }
             TermKind::Infix(_, pair) => {
-                term_flow(&pair.0, role, safe, level, &mut flow);
-                term_flow(&pair.1, role, safe, level, &mut flow);
+                term_flow(&pair.0, role, level, &mut flow);
+                term_flow(&pair.1, role, level, &mut flow);
             }
             TermKind::Member(key, pair) => {
-                key.iter().for_each(|key| term_flow(key, role, safe, level, &mut flow));
-                term_flow(&pair.0, role, safe, level, &mut flow);
-                term_flow(&pair.1, role, safe, level, &mut flow);
+                key.iter().for_each(|key| term_flow(key, role, level, &mut flow));
+                term_flow(&pair.0, role, level, &mut flow);
+                term_flow(&pair.1, role, level, &mut flow);
             }
-            _ => term_flow(term, role, safe, level, &mut flow),
+            _ => term_flow(term, role, level, &mut flow),
         },
         LiteralKind::Assign(left, right) => {
-            term_flow(right, role, safe, level, &mut flow);
-            term_flow(left, Role::Pattern, safe, level, &mut flow);
+            term_flow(right, role, level, &mut flow);
+            term_flow(left, Role::Pattern, level, &mut flow);
         }
         LiteralKind::Unify(a, b) if literal.negated => {
-            term_flow(a, role, safe, level, &mut flow);
-            term_flow(b, role, safe, level, &mut flow);
+            term_flow(a, role, level, &mut flow);
+            term_flow(b, role, level, &mut flow);
         }
         LiteralKind::Unify(a, b) => unify(a, b, safe, level, &mut flow),
         LiteralKind::Some(_) => {}
         LiteralKind::SomeIn(key, value, domain) => {
-            term_flow(domain, role, safe, level, &mut flow);
-            key.iter().for_each(|key| term_flow(key, Role::Pattern, safe, level, &mut flow));
-            term_flow(value, Role::Pattern, safe, level, &mut flow);
+            term_flow(domain, role, level, &mut flow);
+            key.iter().for_each(|key| term_flow(key, Role::Pattern, level, &mut flow));
+            term_flow(value, Role::Pattern, level, &mut flow);
         }
         LiteralKind::Every(every) => {
-            term_flow(&every.domain, role, safe, level, &mut flow);
+            term_flow(&every.domain, role, level, &mut flow);
             let own = every.key.iter().chain([&every.value]).map(|it| it.0.as_ref()).collect();
             closure_flow(&[], &every.body, own, level, &mut flow);
         }
@@ -293,7 +293,7 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Level<'t>) -
         if function && with.value.as_var().is_none_or(|name| !safe.contains(name)) {
             continue;
         }
-        term_flow(&with.value, Role::Value, safe, level, &mut flow);
+        term_flow(&with.value, Role::Value, level, &mut flow);
     }
     // What an expression brings itself, it does not need from others.
     let gives = std::mem::take(&mut flow.gives);
@@ -355,10 +355,10 @@ fn unify<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t>, flow
         (TermKind::Object(left), TermKind::Object(right)) if left.len() == right.len() => {
             for (key, value) in left {
                 let same = right.iter().find(|it| same_key(&it.0, key));
-                term_flow(key, Role::Value, safe, level, flow);
+                term_flow(key, Role::Value, level, flow);
                 match same {
                     Some((_, other)) => unify(value, other, safe, level, flow),
-                    None => term_flow(value, Role::Value, safe, level, flow),
+                    None => term_flow(value, Role::Value, level, flow),
                 }
             }
         }
@@ -377,7 +377,7 @@ fn same_key(a: &Term, b: &Term) -> bool {
 fn unify_values<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
     let of = |term: &'t Term, role: Role| {
         let mut flow = Flow::default();
-        term_flow(term, role, safe, level, &mut flow);
+        term_flow(term, role, level, &mut flow);
         flow
     };
     let missing = |flow: &Flow<'t>| flow.needs.keys().any(|name| !safe.contains(name) && !flow.gives.contains(name));
@@ -394,7 +394,7 @@ fn unify_values<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t
     }
 }
 
-fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
+fn term_flow<'t>(term: &'t Term, role: Role, level: &Level<'t>, flow: &mut Flow<'t>) {
     match &term.kind {
         TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::Str(_) => {}
         TermKind::Var(name) => match (name.as_ref(), role) {
@@ -408,36 +408,36 @@ fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Level<'t>
         },
         TermKind::Ref(head, operands) => {
             let inner = if role == Role::Negated { Role::Negated } else { Role::Value };
-            term_flow(head, inner, safe, level, flow);
+            term_flow(head, inner, level, flow);
             // Operands are matched against keys; under `not` they must have values.
             let operand_role = if role == Role::Negated { Role::Negated } else { Role::Pattern };
             operands.iter().for_each(|operand| match &operand.kind {
                 TermKind::Var(_) | TermKind::Array(_) | TermKind::Object(_) => {
-                    term_flow(operand, operand_role, safe, level, flow);
+                    term_flow(operand, operand_role, level, flow);
                 }
-                _ => term_flow(operand, inner, safe, level, flow),
+                _ => term_flow(operand, inner, level, flow),
             });
         }
-        TermKind::Call(_, args) => args.iter().for_each(|arg| term_flow(arg, Role::Value, safe, level, flow)),
+        TermKind::Call(_, args) => args.iter().for_each(|arg| term_flow(arg, Role::Value, level, flow)),
         TermKind::Infix(_, pair) => {
-            term_flow(&pair.0, Role::Value, safe, level, flow);
-            term_flow(&pair.1, Role::Value, safe, level, flow);
+            term_flow(&pair.0, Role::Value, level, flow);
+            term_flow(&pair.1, Role::Value, level, flow);
         }
         TermKind::Member(key, pair) => {
-            key.iter().for_each(|key| term_flow(key, Role::Value, safe, level, flow));
-            term_flow(&pair.0, Role::Value, safe, level, flow);
-            term_flow(&pair.1, Role::Value, safe, level, flow);
+            key.iter().for_each(|key| term_flow(key, Role::Value, level, flow));
+            term_flow(&pair.0, Role::Value, level, flow);
+            term_flow(&pair.1, Role::Value, level, flow);
         }
-        TermKind::Array(items) => items.iter().for_each(|it| term_flow(it, role, safe, level, flow)),
+        TermKind::Array(items) => items.iter().for_each(|it| term_flow(it, role, level, flow)),
         TermKind::Set(items) => {
             let inner = if role == Role::Pattern { Role::Value } else { role };
-            items.iter().for_each(|it| term_flow(it, inner, safe, level, flow));
+            items.iter().for_each(|it| term_flow(it, inner, level, flow));
         }
         TermKind::Object(members) => {
             let keys = if role == Role::Pattern { Role::Value } else { role };
             for (key, value) in members {
-                term_flow(key, keys, safe, level, flow);
-                term_flow(value, role, safe, level, flow);
+                term_flow(key, keys, level, flow);
+                term_flow(value, role, level, flow);
             }
         }
         TermKind::Template(parts) => {
@@ -445,7 +445,7 @@ fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Level<'t>
                 if let Part::Expr(literal) = part {
                     walk::terms(literal, &mut |term| {
                         let mut own = Flow::default();
-                        term_flow(term, Role::Value, safe, level, &mut own);
+                        term_flow(term, Role::Value, level, &mut own);
                         flow.needs.extend(own.needs.into_iter().filter(|it| !own.gives.contains(it.0)));
                         flow.closures.extend(own.closures);
                     });
