@@ -207,8 +207,12 @@ impl<'s> Parser<'s> {
             Tok::Str(_) => "string".to_owned(),
             Tok::Template { .. } => "template string".to_owned(),
         };
-        let wanted = if wanted.is_empty() { String::new() } else { format!(": {wanted}") };
-        self.mistake(format!("unexpected {found}{wanted}"))
+        let mut mistake = self.mistake(format!("unexpected {found}: {wanted}"));
+        if self.at_keyword("if") {
+            let help = "a condition belongs to a rule, not to a term: write a rule or function, with `else` for the other case";
+            mistake.help = Some(help.to_owned());
+        }
+        mistake
     }
 
     /// Runs `inner` one level deeper.

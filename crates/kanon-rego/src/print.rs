@@ -19,8 +19,8 @@ pub(crate) struct Printed {
     pub(crate) lines: Vec<Span>,
 }
 
-/// How deep literals may nest: at each level, the interpreter's parser tries a comprehension first and a literal afterwards,
-/// which doubles its time.
+/// How deep literals and comprehensions may nest: at each level, the interpreter's parser tries one of them first and the
+/// others afterwards, which doubles its time.
 const MAX_NESTING: usize = 12;
 
 const KEYWORDS: [&str; 15] = [
@@ -78,13 +78,15 @@ pub(crate) fn path(components: &[Text]) -> String {
     printer.out.text
 }
 
-/// How deep literals nest in each other, bodies aside: after `|` the interpreter's parser does not go back.
+/// How deep literals and comprehensions nest in each other.
 fn nesting(term: &Term) -> usize {
     let mut below = 0;
     walk::children(term, &mut |child| {
-        if let walk::Child::Term(term) = child {
-            below = below.max(nesting(term));
-        }
+        below = below.max(match child {
+            walk::Child::Term(term) => nesting(term),
+            walk::Child::Body(body) => body.iter().map(nesting_in).max().unwrap_or(0),
+            walk::Child::Literal(literal) => nesting_in(literal),
+        });
     });
     match &term.kind {
         TermKind::Array(_)
@@ -95,6 +97,15 @@ fn nesting(term: &Term) -> usize {
         | TermKind::ObjectOf(..) => below + 1,
         _ => below,
     }
+}
+
+fn nesting_in(literal: &Literal) -> usize {
+    let mut most = 0;
+    walk::terms(literal, &mut |term| most = most.max(nesting(term)));
+    if let LiteralKind::Every(every) = &literal.kind {
+        most = most.max(every.body.iter().map(nesting_in).max().unwrap_or(0));
+    }
+    most
 }
 
 /// Whether literals nest so deep that the interpreter's parser cannot read them in bounded time.

@@ -96,7 +96,7 @@ fn mistakes_of_syntax_are_collected() {
     refused("default a = input.x", &["the value of a default must be constant"]);
     refused("import x.y", &["cannot import `x.y`"]);
     refused("a := \"\\q\"", &["illegal escape in string"]);
-    refused("a := f(1 if { true }", &["expected"]);
+    refused("a := upper(\"x\" if input.x else \"y\")", &["unexpected keyword `if`", "with `else` for the other case"]);
 }
 
 #[test]
