@@ -111,7 +111,7 @@ pub(crate) fn check(
     if !mistakes.is_empty() {
         mistakes.sort_by_key(|it| it.span);
         mistakes.dedup();
-        return Err(Diagnostics { source: source.to_owned(), list: mistakes });
+        return Err(Diagnostics::new(source, mistakes));
     }
     let Checker { bindings, types, references, .. } = checker;
     let types = types.iter().map(|it| bindings.resolve(it).to_type()).collect();

@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use kanon_rego::{Given, LoadOptions, Policy, Value};
 use serde_json::Value as Json;
 
-/// How many cases must agree.
-const FLOOR: usize = 0;
+/// Of 1,000 cases, how many must agree. Most of the others call functions that are not offered: GraphQL, X.509, AWS, chance.
+const FLOOR: usize = 900;
 
 fn file() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
@@ -127,9 +127,9 @@ fn agrees_with_the_original() {
     let (total, agreed) = table.values().fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
     if std::env::var("KANON_TABLE").is_ok() {
         for (folder, (total, agreed)) in &table {
-            println!("| {folder} | {total} | {agreed} |");
+            println!("| {folder} | {agreed} | {} | 0 |", total - agreed);
         }
     }
     println!("rego conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
-    assert!(agreed >= FLOOR, "agreement fell below the floor: {agreed}");
+    assert!(agreed * 1000 >= total * FLOOR, "agreement fell below the floor");
 }
