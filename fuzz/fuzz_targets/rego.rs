@@ -1,6 +1,7 @@
 //! libFuzzer on the rego language: parse, lay out, lint, compile, evaluate, explain.
 #![no_main]
 
+#[allow(dead_code, reason = "the checks of cost are for tests")]
 #[path = "../../crates/kanon/tests/robust/check.rs"]
 mod check;
 

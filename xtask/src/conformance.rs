@@ -111,6 +111,8 @@ fn read(package: &str, out: &str) -> Part {
     };
     let mut part = Part { name, ..Part::default() };
     for line in out.lines().map(str::trim) {
+        // What a test prints first stands behind its name.
+        let line = line.strip_prefix("test ").and_then(|it| it.split_once(" ... ")).map_or(line, |(_, rest)| rest);
         if let Some(note) = line.strip_prefix("- ") {
             part.notes.push(note.to_owned());
         }
@@ -160,8 +162,8 @@ mod tests {
 
     #[test]
     fn tables_and_reasons_are_collected() {
-        let out = "running 1 test\n| file | passed | failed | out of scope |\n|---|---:|---:|---:|\n| basic | 41 | 1 | 0 |\n\
-            | proto | 2 | 0 | 7 |\n| **all** | 43 | 1 | 7 |\n- `1 / 0`: the message differs\ntest x ... ok\n";
+        let out = "running 1 test\ntest x ... | basic | 41 | 1 | 0 |\n\
+            | proto | 2 | 0 | 7 |\n| **all** | 43 | 1 | 7 |\n- `1 / 0`: the message differs\nok\n";
         let part = read("kanon-cel", out);
         let rows = vec![("basic".to_owned(), [41, 1, 0]), ("proto".to_owned(), [2, 0, 7])];
         assert_eq!(part, Part { name: "CEL".to_owned(), rows, notes: vec!["`1 / 0`: the message differs".to_owned()] });
