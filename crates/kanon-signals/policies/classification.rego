@@ -75,12 +75,14 @@ priority := {"priority": "P3", "policy_name": "score-based"} if {
 composite_score := max(severity_scores) + max(environment_scores)
 
 # The name that came with the signal, or what it was normalised to: the larger counts, so that `sev1` weighs as much as
-# `critical`. Without the third rule names that are not in the table weigh nothing.
+# `critical`. With `false`, names that are not among the raw weights weigh nothing.
+weigh_normalised_severity := true
+
 severity_scores contains 0
 
 severity_scores contains raw_weights[raw_severity]
 
-severity_scores contains normal_weights[severity]
+severity_scores contains normal_weights[severity] if weigh_normalised_severity
 
 raw_weights := {"critical": 3, "warning": 2, "high": 2, "info": 1}
 

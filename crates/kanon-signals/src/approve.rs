@@ -9,7 +9,7 @@ use serde_json::{Number, Value, json};
 
 use crate::{
     api::ApprovalInput,
-    ask::{Answer, Query},
+    ask::{Answer, Query, Steps},
     policy::{Compiled, Surface, Trial},
 };
 
@@ -85,7 +85,7 @@ impl Approver {
     /// Asks the policy.
     pub(crate) fn decide(&self, input: &ApprovalInput, hash: Digest, now: Now) -> Approval {
         let document = Object::from_value(&input.document());
-        match self.package.ask(&document, now) {
+        match self.package.ask(&document, Steps::APPROVAL, now) {
             Answer::Value(Value::Object(members)) => {
                 let factors = members.get("risk_factors").map(factors).unwrap_or_default();
                 read(members.get("require_approval"), members.get("reason"), factors, hash)
@@ -94,7 +94,7 @@ impl Approver {
             Answer::Undefined => Approval::degraded("No policy result", Vec::new(), Some(hash)),
             Answer::Failed { message, .. } => {
                 // Often only `reason` has two values; what the factors say is still worth telling.
-                let factors = match self.risk_factors.ask(&document, now) {
+                let factors = match self.risk_factors.ask(&document, Steps::RULE, now) {
                     Answer::Value(value) => factors(&value),
                     Answer::Undefined | Answer::Failed { .. } => Vec::new(),
                 };

@@ -13,6 +13,22 @@ const INPUT_LEN_MAX: usize = 1 << 20;
 /// Longest answer.
 const OUTPUT_LEN_MAX: usize = 64 << 10;
 
+/// How much one question may cost. A step is taken for a microsecond, since the specification speaks of time and code
+/// without a clock of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Steps(u64);
+
+impl Steps {
+    /// Environment, severity and priority: 100 ms (1.1).
+    pub(crate) const RULE: Steps = Steps(100_000);
+    /// Labels: 5 s (1.1).
+    pub(crate) const LABELS: Steps = Steps(5_000_000);
+    /// Labels of a policy that is tried out, while nothing else can be handled: 1 s.
+    pub(crate) const TRIED_LABELS: Steps = Steps(1_000_000);
+    /// Approval: 1 s (3.1).
+    pub(crate) const APPROVAL: Steps = Steps(1_000_000);
+}
+
 /// What a policy answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
@@ -53,11 +69,11 @@ impl Query {
     }
 
     /// Asks about one input.
-    pub(crate) fn ask(&self, input: &Object, now: Now) -> Answer {
+    pub(crate) fn ask(&self, input: &Object, Steps(steps): Steps, now: Now) -> Answer {
         if input.text().len() > INPUT_LEN_MAX {
             return Answer::limit("the input is larger than 1 MiB");
         }
-        let (arena, limits) = (Arena::new(), Limits::default());
+        let (arena, limits) = (Arena::new(), Limits { steps, ..Limits::default() });
         let values = [Value::from_node(input.root(), &arena), Value::Time(now.wall)];
         let answer = match self.0.evaluate(&values, &limits, &arena) {
             Ok(Value::Optional(None)) => Answer::Undefined,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     api::ClassificationInput,
-    ask::{Answer, Query},
+    ask::{Answer, Query, Steps},
     labels::{self, Values},
     policy::{Compiled, Surface, Trial},
 };
@@ -186,8 +186,12 @@ impl fmt::Debug for Classifier {
 impl Classifier {
     /// Asks all four rules.
     pub(crate) fn classify(&self, input: &ClassificationInput, hash: Digest, now: Now) -> Classification {
+        self.ask(input, hash, Steps::LABELS, now)
+    }
+
+    fn ask(&self, input: &ClassificationInput, hash: Digest, labels: Steps, now: Now) -> Classification {
         let document = Object::from_value(&input.document());
-        let (values, dropped, failure) = match self.labels.ask(&document, now) {
+        let (values, dropped, failure) = match self.labels.ask(&document, labels, now) {
             Answer::Undefined => (Values::new(), Vec::new(), None),
             Answer::Value(value) => match labels::sanitise(&value) {
                 Some((values, dropped)) => (values, dropped, None),
@@ -206,7 +210,7 @@ impl Classifier {
 }
 
 fn value(query: &Query, rule: &'static str, document: &Object, now: Now) -> Result<Value, RuleFailure> {
-    match query.ask(document, now) {
+    match query.ask(document, Steps::RULE, now) {
         Answer::Value(value) => Ok(value),
         Answer::Undefined => Err(RuleFailure::new(rule, FailureKind::NoResults, "no results")),
         Answer::Failed { limit, message } => Err(failed(rule, limit, message)),

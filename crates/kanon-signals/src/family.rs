@@ -311,6 +311,10 @@ impl Family for SignalsFamily {
             }
             Input::Folder { files } => self.handle_folder(files, now, out),
             Input::Synced { kind } if self.kinds.contains(kind) => self.settle(now, out),
+            // What was not written is written with the next change.
+            Input::Delivered(delivery) if delivery.result.is_err() && delivery.subject.name == STATE_MAP => {
+                self.written.remove(&delivery.subject.namespace);
+            }
             Input::Object { .. }
             | Input::Synced { .. }
             | Input::Reviewed { .. }

@@ -22,14 +22,15 @@ mod slot;
 mod validate;
 mod view;
 
-pub use approve::{Approval, RiskFactor};
-pub use classify::{Classification, Environment, FailureKind, Labels, LabelsSource, Priority, RuleFailure};
+pub use approve::{Approval, Approver, RiskFactor};
+pub use classify::{Classification, Classifier, Environment, FailureKind, Labels, LabelsSource, Priority, RuleFailure};
 pub use family::{Settings, SignalsFamily};
 pub use mode::{ModeError, SignalMode, SignalModes};
 pub use place::Place;
 pub use policy::{Loaded, Surface};
+pub use slot::{Problem, State};
 pub use validate::{Checked, check, surface_of};
-pub use view::SignalsView;
+pub use view::{ModesState, SignalsView};
 
 /// The family's name.
 pub const FAMILY: kanon_core::FamilyId = kanon_core::FamilyId("signals");

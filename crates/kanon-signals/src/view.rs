@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_core::{FamilyId, Now, Review};
+use kanon_core::{Digest, FamilyId, Now, Review};
 use kanon_lang::Language;
 use kanon_plane::{AdmissionRule, Explanation, Lookups, PolicySummary, Reviewed, Section, Target, View};
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ use crate::{
     memory::report,
     mode::SignalModes,
     place::Place,
-    policy::{Compiled, Loaded, Surface},
-    slot::{Slot, State},
+    policy::{Compiled, Surface},
+    slot::{Problem, Slot, State},
     validate,
 };
 
@@ -59,44 +59,23 @@ impl SignalsView {
         }
     }
 
-    /// The same with another policy in the place of one; how offline commands ask about a file.
-    ///
-    /// # Errors
-    /// Every reason why the text may not come into force.
+    /// The same with another policy in the place of one: how offline commands ask about a file. A text that compiles is
+    /// asked, even one that [`crate::check`] would not let come into force; any other, or none, leaves no policy at all.
+    #[must_use]
     pub fn with_policy(
         mut self,
         language: &dyn Language,
         surface: Surface,
         path: &str,
-        text: &[u8],
+        text: Result<&[u8], String>,
         now: Now,
-    ) -> Result<SignalsView, Vec<String>> {
+    ) -> SignalsView {
         let place = Place::File { path: path.to_owned() };
         match surface {
-            Surface::Classification => self.classification = state(language, text, place, now)?,
-            Surface::Approval => self.approval = state(language, text, place, now)?,
+            Surface::Classification => self.classification = state(language, text, place, now),
+            Surface::Approval => self.approval = state(language, text, place, now),
         }
-        Ok(self)
-    }
-
-    /// The same with a policy that only compiles: how to see what one that may not come into force would answer.
-    ///
-    /// # Errors
-    /// Every mistake in the text.
-    pub fn with_untried_policy(
-        mut self,
-        language: &dyn Language,
-        surface: Surface,
-        text: &str,
-    ) -> Result<SignalsView, Vec<String>> {
-        let place = Place::File { path: "-".to_owned() };
-        match surface {
-            Surface::Classification => {
-                self.classification = in_force(validate::compile(language, text.as_bytes(), place)?, "");
-            }
-            Surface::Approval => self.approval = in_force(validate::compile(language, text.as_bytes(), place)?, ""),
-        }
-        Ok(self)
+        self
     }
 
     /// The same with other signal modes.
@@ -134,25 +113,24 @@ impl ModesState {
     }
 }
 
-fn state<Q: Compiled>(
-    language: &dyn Language,
-    text: &[u8],
-    place: Place,
-    now: Now,
-) -> Result<Arc<State<Q>>, Vec<String>> {
-    Ok(in_force(validate::load(language, text, None, place, now)?, &now.rfc3339()))
-}
-
-fn in_force<Q>(loaded: Loaded<Q>, loaded_at: &str) -> Arc<State<Q>> {
-    Arc::new(State {
-        active: Some(Arc::new(loaded)),
-        problem: None,
-        reloads: 1,
-        errors: 0,
-        loaded_at: loaded_at.to_owned(),
-        newest: None,
-        gone: false,
-    })
+fn state<Q: Compiled>(language: &dyn Language, text: Result<&[u8], String>, place: Place, now: Now) -> Arc<State<Q>> {
+    let compiled = match text {
+        Ok(text) => validate::compile(language, text, place.clone())
+            .map_err(|problems| (Some(Digest::of(&[text])), problems.join("\n"))),
+        Err(missing) => Err((None, missing)),
+    };
+    let (since, newest, gone) = (now.rfc3339(), None, false);
+    let state = match compiled {
+        Ok(loaded) => {
+            let active = Some(Arc::new(loaded));
+            State { active, problem: None, reloads: 1, errors: 0, loaded_at: since, newest, gone }
+        }
+        Err((hash, message)) => {
+            let problem = Some(Problem { place, hash, message, since });
+            State { active: None, problem, reloads: 0, errors: 1, loaded_at: String::new(), newest, gone }
+        }
+    };
+    Arc::new(state)
 }
 
 fn why<Q>(state: &State<Q>) -> String {

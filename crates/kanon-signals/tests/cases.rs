@@ -67,7 +67,7 @@ fn view(surface: Surface, case: &Case) -> SignalsView {
     let checked = check_policy(&*language, surface, text.as_bytes(), None, now(0));
     assert_eq!(checked.problems.is_empty(), case.tried, "{}: {:?}", case.case, checked.problems);
     let view = SignalsView::built_in(&*language);
-    view.with_untried_policy(&*language, surface, &text).unwrap_or_else(|it| panic!("{}: {it:?}", case.case))
+    view.with_policy(&*language, surface, "case.rego", Ok(text.as_bytes()), now(0))
 }
 
 fn check(surface: Surface, case: &Case) {
@@ -176,6 +176,19 @@ fn priorities_follow_the_matrix() {
     }
 }
 
+#[test]
+fn priorities_may_follow_the_table_by_its_letter() {
+    let language = language();
+    let text = CLASSIFICATION_POLICY.replace("weigh_normalised_severity := true", "weigh_normalised_severity := false");
+    let view = SignalsView::built_in(&*language);
+    let view = view.with_policy(&*language, Surface::Classification, "p.rego", Ok(text.as_bytes()), now(0));
+    for (severity, want) in [("sev1", "P3"), ("error", "P3"), ("sev2", "P3"), ("critical", "P0"), ("warning", "P1")] {
+        let input = json!({"namespace": {"name": "production"}, "signal": {"severity": severity}});
+        let answer = view.classify(&ClassificationInput::read(&input).unwrap(), now(0)).to_json();
+        assert_eq!(answer["priority"]["priority"], want, "{severity}");
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LoadCase {
@@ -229,7 +242,7 @@ fn switches_of_the_approval_policy_turn_more_care_on() {
         let text = APPROVAL_POLICY.replace(&format!("{switch} := false"), &format!("{switch} := true"));
         assert_ne!(text, APPROVAL_POLICY, "{switch}");
         let view = SignalsView::built_in(&*language);
-        let view = view.with_policy(&*language, Surface::Approval, "a.rego", text.as_bytes(), now(0)).unwrap();
+        let view = view.with_policy(&*language, Surface::Approval, "a.rego", Ok(text.as_bytes()), now(0));
         view.decide(&ApprovalInput::read(&input).unwrap(), now(0)).reason
     };
     let crd = json!({"environment": "staging", "remediation_target": {"kind": "CustomResourceDefinition"}});
@@ -260,4 +273,55 @@ fn inputs_that_make_no_sense_name_the_field() {
     }
     let without = json!({"apiVersion": "kubernaut.ai/v1alpha1", "kind": "AIAnalysis", "status": {}});
     assert!(analysis(without).starts_with("`status.selectedWorkflow` is missing"));
+}
+
+#[test]
+fn without_a_policy_nothing_is_guessed() {
+    let language = language();
+    let view = |surface, text: Result<&[u8], String>| {
+        SignalsView::built_in(&*language).with_policy(&*language, surface, "p.rego", text, now(0))
+    };
+    let decide = |text| view(Surface::Approval, text).decide(&ApprovalInput::default(), now(0));
+    for (text, want) in [
+        (
+            Err("no such file".to_owned()),
+            "Policy file not found: file p.rego: no such file - defaulting to manual approval",
+        ),
+        (Ok(&b"package aianalysis.approval\nreason := \n"[..]), "Policy compilation failed: file p.rego: "),
+        (Ok(b"package signalprocessing\n"), "Policy compilation failed: file p.rego: package is `signalprocessing`"),
+        (Ok(b"\xff"), "Policy compilation failed: file p.rego: policy is not UTF-8"),
+    ] {
+        let approval = decide(text);
+        assert!(approval.required && approval.degraded && approval.policy.is_none());
+        assert!(
+            approval.reason.starts_with(want) && approval.reason.ends_with("manual approval"),
+            "{}",
+            approval.reason
+        );
+    }
+    let labels = json!({"namespace": {"labels": {"kubernaut.ai/team": "a"}}});
+    let input = ClassificationInput::read(&labels).unwrap();
+    let answer = view(Surface::Classification, Err("no such file".into())).classify(&input, now(0));
+    assert_eq!(answer.failures().len(), 3);
+    assert!(answer.failures().iter().all(|it| it.to_string().contains("not loaded")), "{:?}", answer.failures());
+    assert!(answer.labels.failure.is_none() && answer.labels.values["team"] == ["a"]);
+}
+
+#[test]
+fn texts_and_documents_of_any_size_end_in_an_answer() {
+    let language = language();
+    let long = format!("package signalprocessing\n# {}\n", "x".repeat(300 << 10));
+    let checked = check_policy(&*language, Surface::Classification, long.as_bytes(), None, now(0));
+    assert!(checked.problems[0].contains("bytes long, more than 262144"), "{:?}", checked.problems);
+    let view = SignalsView::built_in(&*language);
+    let large = json!({"signal": {"severity": "x".repeat(2 << 20)}});
+    let answer = view.classify(&ClassificationInput::read(&large).unwrap(), now(0));
+    assert!(answer.failures()[0].to_string().contains("larger than 1 MiB"));
+    let large = json!({"signal_type": "x".repeat(2 << 20)});
+    assert!(view.decide(&ApprovalInput::read(&large).unwrap(), now(0)).degraded);
+    let wordy = b"package aianalysis.approval\ndefault require_approval := false\nreason := concat(\"\", [input.signal_type, input.signal_type])\n";
+    let view = view.with_policy(&*language, Surface::Approval, "p.rego", Ok(wordy), now(0));
+    let input = json!({"signal_type": "x".repeat(40 << 10)});
+    let approval = view.decide(&ApprovalInput::read(&input).unwrap(), now(0));
+    assert!(approval.degraded && approval.reason.contains("larger than 64 KiB"), "{}", approval.reason);
 }

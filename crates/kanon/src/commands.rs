@@ -7,5 +7,6 @@ pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod log;
 pub(crate) mod serve;
+pub(crate) mod signals;
 pub(crate) mod up;
 pub(crate) mod version;

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Log(args) => commands::log::run(args),
+        Command::Signals(args) => commands::signals::run(args),
         Command::Version(args) => commands::version::run(args),
         Command::Completions(args) => commands::completions::run(args),
     };

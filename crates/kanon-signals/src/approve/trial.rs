@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use super::Approver;
 use crate::{
     api::{ApprovalInput, DetectedLabels, Resource},
-    ask::Answer,
+    ask::{Answer, Steps},
     policy::Trial,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn run(approver: &Approver, now: Now) -> Trial {
     let mut trial = Trial::default();
     for (about, careful, input) in inputs() {
-        let members = match approver.package.ask(&Object::from_value(&input.document()), now) {
+        let members = match approver.package.ask(&Object::from_value(&input.document()), Steps::APPROVAL, now) {
             Answer::Value(Value::Object(members)) => members,
             Answer::Value(_) => {
                 trial.problem("the policy's document is not an object".to_owned());
@@ -25,9 +25,12 @@ pub(super) fn run(approver: &Approver, now: Now) -> Trial {
                 trial.problem("the policy's document is undefined".to_owned());
                 continue;
             }
-            Answer::Failed { message, .. } => {
+            Answer::Failed { limit, message } => {
                 if trial.problems.is_empty() {
                     trial.problem(format!("the evaluation fails for {about}: {message}"));
+                }
+                if limit {
+                    break;
                 }
                 continue;
             }
