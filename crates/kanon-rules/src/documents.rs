@@ -144,4 +144,10 @@ mod tests {
         assert!(problems[0].starts_with("a.yaml: file is not YAML") && !problems[0].contains('\n'), "{problems:?}");
         assert!(read("just text").1[0].contains("a rule is a mapping"));
     }
+
+    #[test]
+    fn programs_of_other_families_are_passed_over() {
+        let file = PolicyFile { path: "policy.Rego".into(), text: "package a\nb := {\n".into() };
+        assert_eq!(read_file(&file), Ok((Vec::new(), Vec::new())));
+    }
 }
