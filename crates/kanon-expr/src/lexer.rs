@@ -44,7 +44,7 @@ impl std::fmt::Display for TokenKind<'_> {
 }
 
 /// Words that are operators, not names.
-const OPERATOR_WORDS: &[&str] =
+pub(crate) const OPERATOR_WORDS: &[&str] =
     &["not", "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else"];
 
 /// All tokens of `source`; the last is [`TokenKind::End`].
@@ -57,6 +57,20 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Token<'_>>, Diagnostics> {
     let last = source.char_indices().next_back().map_or(0, |(at, _)| at);
     lexer.tokens.push(Token { kind: TokenKind::End, span: Span::new(last, source.len()) });
     Ok(lexer.tokens)
+}
+
+/// Whether there are comments among the tokens of a text that can be read.
+pub(crate) fn has_comments(source: &str) -> bool {
+    let mut lexer = Lexer { source, at: 0, tokens: Vec::new() };
+    loop {
+        let blank = lexer.rest().trim_start();
+        if blank.starts_with("//") || blank.starts_with("/*") {
+            return true;
+        }
+        if !matches!(lexer.skip_blank(), Ok(true)) || lexer.token().is_err() {
+            return false;
+        }
+    }
 }
 
 /// Letters, digits, `_` and `$`.

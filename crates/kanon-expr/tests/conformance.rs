@@ -8,15 +8,33 @@
     reason = "tests find their data and print their figure"
 )]
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use kanon_core::Object;
 use kanon_expr::Expr;
-use kanon_lang::{Arena, Environment, EvalError, Language, Limits, Options, Record, Span, Value};
+use kanon_lang::{Arena, Context, Environment, Function, Language, Limits, Native, Options, Stop, Type, Value};
 use serde_json::Value as Json;
 
-/// Of 1,000 cases, how many must agree.
-const FLOOR: usize = 995;
+/// Why cases differ that are expected to: all others must agree.
+const EXPECTED: &[(&str, &[&str])] = &[
+    (
+        "the original walks its maps in random order; here keys are sorted, and groups stand as they were found",
+        &["keys(", "values(", "toPairs("],
+    ),
+    (
+        "a nil chain of the original leaves the arguments of its calls on the stack, where what follows takes them",
+        &["$env?.foobar?.greet(1.0)", "$env?.$env?.list(add, nil)", "$env?.[foobar?.String($env)]"],
+    ),
+    (
+        "a predicate in a predicate of the original overwrites results that lie on the stack",
+        &["array | map(array | findLast(true))"],
+    ),
+];
+
+/// The reason for a difference that is expected.
+fn reason(code: &str) -> Option<&'static str> {
+    EXPECTED.iter().find(|(_, parts)| parts.iter().any(|part| code.contains(part))).map(|it| it.0)
+}
 
 fn folder() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
@@ -24,42 +42,30 @@ fn folder() -> Option<PathBuf> {
     folder.join("cases.jsonl").exists().then_some(folder)
 }
 
-/// The two functions that the corpus was recorded with.
-struct Add;
-struct Greet;
-
-fn problem<'a>(message: &str) -> Option<Result<Value<'a>, EvalError>> {
-    Some(Err(EvalError::value(message, Span::default())))
+/// The two functions that the corpus was recorded with: they take anything, and look themselves.
+fn functions() -> Vec<Function> {
+    let of = |name, count, body| Function::free(name, vec![Type::Dyn; count], Type::Dyn, body);
+    let mut functions = vec![of("add", 2, add as Native)];
+    functions.extend([0, 1, 3, 4, 5].map(|count| of("add", count, too_many as Native)));
+    functions.extend((0..4).map(|count| of("greet", count, greet as Native)));
+    functions
 }
 
-impl Record for Add {
-    fn get<'a>(&'a self, _: &str, _: &'a Arena) -> Option<Value<'a>> {
-        None
-    }
-    fn names(&self) -> &'static [&'static str] {
-        &[]
-    }
-    fn call<'a>(&'a self, args: &[Value<'a>], _: &'a Arena) -> Option<Result<Value<'a>, EvalError>> {
-        match args {
-            [Value::Int(a), Value::Int(b)] => Some(Ok(Value::Int(a + b))),
-            [_, _] => problem("ints"),
-            _ => problem("two args"),
-        }
+fn add<'a>(cx: &mut Context<'a>, args: &[Value<'a>]) -> Result<Value<'a>, Stop> {
+    match args {
+        [Value::Int(a), Value::Int(b)] => Ok(Value::Int(a + b)),
+        _ => cx.fail("ints"),
     }
 }
 
-impl Record for Greet {
-    fn get<'a>(&'a self, _: &str, _: &'a Arena) -> Option<Value<'a>> {
-        None
-    }
-    fn names(&self) -> &'static [&'static str] {
-        &[]
-    }
-    fn call<'a>(&'a self, args: &[Value<'a>], arena: &'a Arena) -> Option<Result<Value<'a>, EvalError>> {
-        match args {
-            [Value::Str(name)] => Some(Ok(Value::Str(arena.alloc_str(&format!("Hello, {name}"))))),
-            _ => problem("string"),
-        }
+fn too_many<'a>(cx: &mut Context<'a>, _: &[Value<'a>]) -> Result<Value<'a>, Stop> {
+    cx.fail("two args")
+}
+
+fn greet<'a>(cx: &mut Context<'a>, args: &[Value<'a>]) -> Result<Value<'a>, Stop> {
+    match args {
+        [Value::Str(name)] => cx.text(&format!("Hello, {name}")),
+        _ => cx.fail("string"),
     }
 }
 
@@ -108,7 +114,8 @@ fn ours<'a>(value: Value<'a>, arena: &'a Arena) -> String {
             let _ = write!(out, "{byte:02x}");
             out
         }),
-        Value::Time(time) => format!("time {}", time.as_nanosecond()),
+        // The recorder's nanoseconds are 64-bit numbers, and wrap.
+        Value::Time(time) => format!("time {}", time.as_nanosecond() as i64),
         Value::Duration(duration) => format!("dur {}", duration.as_nanos()),
         Value::List(items) => {
             let items: Vec<String> = items.iter().map(|item| ours(*item, arena)).collect();
@@ -129,7 +136,12 @@ fn ours<'a>(value: Value<'a>, arena: &'a Arena) -> String {
             };
             format!("{:?}", node.members().map(member).collect::<BTreeMap<String, String>>())
         }
-        Value::Record(_) | Value::Optional(_) | Value::Type(_) | Value::Opaque(_) => "not of this language".to_owned(),
+        // A time in a zone, in the text of JSON.
+        Value::Opaque(time) => {
+            let time = time.text().parse::<jiff::Timestamp>();
+            time.map_or("no time".to_owned(), |time| format!("time {}", time.as_nanosecond()))
+        }
+        Value::Record(_) | Value::Optional(_) | Value::Type(_) => "not of this language".to_owned(),
     }
 }
 
@@ -145,13 +157,11 @@ fn agrees_with_the_original() {
         variables.replace("\"Float\": 0,", "\"Float\": 0.0,").replace("\"Float32\": 0,", "\"Float32\": 0.0,");
     let variables = Object::parse(variables).unwrap();
     let names: Vec<String> = variables.root().members().map(|(name, _)| name.into_owned()).collect();
-    let env = Environment::new(names.iter().map(String::as_str));
-    let language = Expr::with_functions([
-        ("add", Arc::new(Add) as kanon_expr::Function),
-        ("greet", Arc::new(Greet) as kanon_expr::Function),
-    ]);
+    let env = Environment::new(names.iter().map(String::as_str)).with_functions(functions());
+    let language = Expr::default();
     let cases = std::fs::read_to_string(folder.join("cases.jsonl")).unwrap();
     let (mut total, mut agreed) = (0, 0);
+    let mut expected: BTreeMap<&str, usize> = BTreeMap::new();
     let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in cases.lines() {
         let case: Json = serde_json::from_str(line).unwrap();
@@ -165,6 +175,10 @@ fn agrees_with_the_original() {
             Some(stage) => stage.to_owned(),
             None => recorded(&case["val"]),
         };
+        // The canonical layout reads the same, and is its own.
+        if let Ok(text) = language.format(code) {
+            assert_eq!(language.format(&text).as_deref(), Ok(&*text), "{code}");
+        }
         let arena = Arena::new();
         let values: Vec<Value<'_>> =
             variables.root().members().map(|(_, node)| Value::from_node(node, &arena)).collect();
@@ -179,11 +193,17 @@ fn agrees_with_the_original() {
             agreed += 1;
             continue;
         }
+        if let Some(reason) = reason(code) {
+            *expected.entry(reason).or_default() += 1;
+            continue;
+        }
         let kind = |text: &str| text.split([' ', '[', '{']).next().unwrap_or_default().to_owned();
-        let reason = case["err"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
+        let message = case["err"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
         let class = format!("{} -> {}", kind(&want), kind(&got));
-        let shown =
-            format!("{code:?}\n    want {want} {reason}\n    got  {got} {}", detail.lines().next().unwrap_or_default());
+        let shown = format!(
+            "{code:?}\n    want {want} {message}\n    got  {got} {}",
+            detail.lines().next().unwrap_or_default()
+        );
         classes.entry(class).or_default().push(shown);
     }
     let mut sizes: Vec<(usize, &String)> = classes.iter().map(|(class, cases)| (cases.len(), class)).collect();
@@ -196,7 +216,12 @@ fn agrees_with_the_original() {
         }
     }
     println!("expr conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
-    assert!(agreed * 1000 >= total * FLOOR, "agreement fell below the floor");
+    for (reason, count) in expected {
+        println!("{count:6}  differ: {reason}");
+    }
+    assert!(classes.is_empty(), "some cases differ without a known reason");
+    // Reasons excuse few: what they cover must not grow unseen.
+    assert!(agreed * 1000 >= total * 996, "too many cases differ");
 }
 
 /// The rules of the admission comparison: all compile, and none fails on its pods.

@@ -18,6 +18,14 @@ impl Span {
         Span { start: start as u32, end: end as u32 }
     }
 
+    /// The range moved to where it is a part of `source`: inside, and at the borders of letters.
+    #[must_use]
+    pub fn within(self, source: &str) -> Span {
+        let start = source.floor_char_boundary(self.start as usize);
+        let end = source.ceil_char_boundary(self.end as usize).max(start);
+        Span::new(start, end)
+    }
+
     /// The smallest range that holds both.
     #[must_use]
     pub fn to(self, other: Span) -> Span {
@@ -46,9 +54,14 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// A single mistake.
+    /// A single mistake. Its place is put right where it ends inside of a letter; of a message that quotes very long text,
+    /// the beginning and the end are kept.
     pub fn one(source: &str, message: impl Into<String>, span: Span) -> Diagnostics {
-        Diagnostics { source: source.to_owned(), list: vec![Diagnostic { message: message.into(), span, help: None }] }
+        let message = bounded(message.into());
+        Diagnostics {
+            source: source.to_owned(),
+            list: vec![Diagnostic { message, span: span.within(source), help: None }],
+        }
     }
 
     /// Line and column (both from 1, columns in characters) of a span's start.
@@ -57,6 +70,18 @@ impl Diagnostics {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
+}
+
+/// Longer messages help nobody, in bytes.
+const MESSAGE_MAX: usize = 1_000;
+
+fn bounded(message: String) -> String {
+    if message.len() <= MESSAGE_MAX {
+        return message;
+    }
+    let head = &message[..message.floor_char_boundary(MESSAGE_MAX / 2)];
+    let tail = &message[message.ceil_char_boundary(message.len() - MESSAGE_MAX / 4)..];
+    format!("{head} … {tail}")
 }
 
 /// Message, line and column, and the line with a caret below the place, as the originals print it:
@@ -87,6 +112,14 @@ impl std::error::Error for Diagnostics {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_and_messages_are_put_right() {
+        let one = &Diagnostics::one("aé", "x".repeat(1 << 20), Span::new(2, 2)).list[0];
+        assert_eq!(one.span, Span::new(1, 3));
+        assert!(one.message.len() < 1_000 && one.message.contains(" … "));
+        assert_eq!(Diagnostics::one("a", "x", Span::new(7, 3)).list[0].span, Span::new(1, 1));
+    }
 
     #[test]
     fn diagnostics_point_at_their_place() {

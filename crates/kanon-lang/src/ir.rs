@@ -60,10 +60,14 @@ pub struct Code {
     pub(crate) root: OpId,
     /// How many local variables.
     pub(crate) locals: usize,
+    /// How many names stand in it more than once.
+    pub(crate) repeats: usize,
     /// Names of the environment by slot.
     pub(crate) variables: Box<[Box<str>]>,
     /// The slot of the clock, where the program reads it.
     pub(crate) clock: Option<usize>,
+    /// The slot of the clock in the environment, which programs do not see as a variable.
+    pub(crate) hidden: Option<usize>,
     /// The paths from variables through constant names, each once: what a rule set reads once for all its programs.
     pub(crate) paths: Vec<StaticPath>,
     /// Steps that one evaluation without any turn of a loop takes.
@@ -228,7 +232,7 @@ pub enum Op {
         /// The arguments.
         args: Box<[OpId]>,
     },
-    /// `let local = value; body`
+    /// `let local = value; body`. Where errors are absorbed, one of the value is an error of whoever reads the local.
     Let {
         /// The local variable's slot.
         slot: u16,
@@ -256,6 +260,13 @@ pub struct Logic {
     pub(crate) order: Box<[u16]>,
 }
 
+impl Logic {
+    /// Operands in source order.
+    pub fn new(operands: Vec<OpId>) -> Logic {
+        Logic { operands, order: Box::default() }
+    }
+}
+
 /// One step of a [`Op::Path`].
 #[derive(Debug)]
 pub enum Step {
@@ -267,6 +278,17 @@ pub enum Step {
         optional: bool,
         /// The path up to here; errors point at the name.
         place: Place,
+    },
+    /// `.name`, where the program names it more than once: made by the builder.
+    Repeated {
+        /// The member's name.
+        name: Name,
+        /// Written `?.`.
+        optional: bool,
+        /// The path up to here.
+        place: Place,
+        /// Where the machine keeps what the name led to last.
+        slot: u16,
     },
     /// `[key]`
     Key {

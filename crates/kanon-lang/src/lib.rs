@@ -3,6 +3,7 @@
 //!
 //! No language is known here by name, and no expression does I/O.
 
+mod bound;
 mod compiled;
 mod context;
 mod diagnostic;
@@ -13,9 +14,11 @@ mod language;
 mod machine;
 mod module;
 mod rules;
+mod suggest;
 mod types;
 mod value;
 
+pub use bound::{Bound, Inner};
 pub use compiled::Compiled;
 pub use context::{Context, Stop};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
@@ -27,5 +30,6 @@ pub use language::{
 };
 pub use module::{ModuleOptions, Outline, OutlineRule, RuleKind};
 pub use rules::{Memo, RuleSet, Shareable};
+pub use suggest::{did_you_mean, suggest};
 pub use types::{ObjectType, Type};
 pub use value::{Opaque, Record, Value};

@@ -33,15 +33,21 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     values: &'a [Value<'a>],
     pub(crate) cx: Context<'a>,
     locals: &'a mut [Value<'a>],
+    /// Where each name that the program repeats led to last: from which object, and where.
+    repeats: &'a mut [Option<(Node<'a>, Node<'a>)>],
     /// What other programs of a rule set have read of the same object.
     memo: Option<&'m mut Memo<'a>>,
     /// The positions of the code's shared paths in the memo.
     shared: &'m [u32],
-    pub(crate) trace: Trace<'a>,
+    /// Only where the machine traces.
+    pub(crate) trace: Option<Box<Trace<'a>>>,
+    /// Locals whose values could not be computed, and why.
+    failed: Vec<(u16, crate::context::Fault<'a>)>,
     dialect: std::marker::PhantomData<D>,
 }
 
 impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
+    #[inline]
     pub(crate) fn new(
         code: &'a Code,
         values: &'a [Value<'a>],
@@ -55,8 +61,12 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         }
         let locals: &'a mut [Value<'a>] =
             if code.locals == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.locals, Value::Null) };
+        let repeats: &'a mut [_] =
+            if code.repeats == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.repeats, None) };
         let (memo, shared) = memo.map_or((None, &[][..]), |(memo, shared)| (Some(memo), shared));
-        Machine { code, values, cx, locals, memo, shared, trace: Trace::default(), dialect: std::marker::PhantomData }
+        let trace = TRACE.then(Box::default);
+        let failed = Vec::new();
+        Machine { code, values, cx, locals, repeats, memo, shared, trace, failed, dialect: std::marker::PhantomData }
     }
 
     /// The value of the whole.
@@ -100,6 +110,9 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         let value = self.locals.get(usize::from(slot)).copied().unwrap_or(Value::Null);
         match value {
             Value::Opaque(opaque) if opaque.type_name() == loops::UNREADABLE => {
+                if let Some((_, fault)) = self.failed.iter().rfind(|it| it.0 == slot) {
+                    return self.cx.resume(*fault);
+                }
                 let result = self.cx.fail("cannot read the elements of a map by position");
                 self.placed(id, result)
             }
@@ -166,8 +179,10 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 self.placed(id, result)?
             }
             Op::Let { slot, value, body } => {
-                let value = self.eval(*value)?;
-                self.set(*slot, value);
+                match self.eval(*value) {
+                    Ok(value) => self.set(*slot, value),
+                    Err(Stop) => self.put_off(*slot)?,
+                }
                 self.eval(*body)?
             }
             Op::Sequence(items) => {
@@ -200,17 +215,32 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             Op::And(logic) => self.logic(logic, false)?,
             Op::Or(logic) => self.logic(logic, true)?,
             Op::EqualConst { left, constant, negated } => self.equal_const(id, *left, constant)? != *negated,
+            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
+            Op::Path { .. } if let Some(bool) = self.node(id).and_then(Node::as_bool) => return Ok(bool),
+            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
+            _ => return self.test_other(id),
+        };
+        if TRACE {
+            self.note(id, Value::Bool(bool));
+        }
+        Ok(bool)
+    }
+
+    /// What is not asked often enough to stand in [`Machine::test`], which every operand goes through.
+    #[inline(never)]
+    fn test_other(&mut self, id: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        let bool = match &code.ops[id.at()] {
             Op::Equal { left, right, negated } => {
                 let (left, right) = (self.eval(*left)?, self.eval(*right)?);
                 self.equal(id, left, right)? != *negated
             }
-            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
             Op::Has { base, name } => self.has(id, *base, name)?,
             Op::In { needle, haystack } => {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
                 self.contains(id, needle, haystack)?
             }
-            Op::InWords { needle, words } => self.in_words(*needle, words)?,
+            Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
             Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
             Op::Matches { text, regex } => match self.eval(*text)? {
                 Value::Str(text) => {
@@ -222,13 +252,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                     self.placed(id, result)?
                 }
             },
-            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
-            op => {
-                if let Op::Path { .. } = op
-                    && let Some(bool) = self.node(id).and_then(Node::as_bool)
-                {
-                    return Ok(bool);
-                }
+            _ => {
                 return match self.eval(id)? {
                     Value::Bool(bool) => Ok(bool),
                     other => {
@@ -321,10 +345,23 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         Ok(values)
     }
 
+    /// Keeps the error of a local's value for whoever reads it, where the language asks for that.
+    #[cold]
+    fn put_off(&mut self, slot: u16) -> Result<(), Stop> {
+        if !D::ABSORBS {
+            return Err(Stop);
+        }
+        let Some(fault) = self.cx.absorb() else { return Err(Stop) };
+        self.failed.retain(|it| it.0 != slot);
+        self.failed.push((slot, fault));
+        self.set(slot, Value::Opaque(&loops::Unreadable));
+        Ok(())
+    }
+
     fn environment(&mut self) -> Result<Value<'a>, Stop> {
         let code = self.code;
         self.cx.grow(code.variables.len())?;
-        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.clock);
+        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.hidden);
         let members: Vec<_> = visible
             .map(|(slot, name)| (Value::Str(name), self.values.get(slot).copied().unwrap_or(Value::Null)))
             .collect();
@@ -354,7 +391,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
 impl Op {
     /// Whether [`Machine::test`] evaluates it by itself.
-    fn is_boolean(&self) -> bool {
+    pub(crate) fn is_boolean(&self) -> bool {
         match self {
             Op::Bool(_)
             | Op::Not(_)

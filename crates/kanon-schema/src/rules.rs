@@ -4,6 +4,8 @@
 //! at their place, and `oldSelf`, the value it replaces. They run after everything else was found right.
 
 mod compile;
+mod cost;
+mod declare;
 mod fields;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -12,6 +14,7 @@ use kanon_core::{Node, Object};
 use kanon_lang::{Arena, ErrorKind, EvalError, Language, Limits, Program, Value as LangValue};
 use serde_json::Value;
 
+use self::cost::Costs;
 use crate::{
     error::{FieldError, FieldErrorKind},
     path::FieldPath,
@@ -51,14 +54,15 @@ impl Rules {
     /// Compiles all rules of `schema`, whose own place (for the errors) is `path`.
     ///
     /// # Errors
-    /// Every rule that does not compile, or reads `oldSelf` where old values cannot be told from each other.
+    /// Every rule that does not compile, reads `oldSelf` where old values cannot be told from each other, or may cost too much.
     pub fn compile(
         schema: &Arc<Schema>,
         language: &dyn Language,
         path: &FieldPath<'_>,
     ) -> Result<Rules, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let root = compile::node(schema, language, path, compile::Above { root: true, lost: None }, &mut errors);
+        let mut compiler = compile::Compiler { language, errors: Vec::new(), costs: Costs::default() };
+        let root = compiler.node(schema, path, compile::Above { root: true, lost: None, times: Some(1) });
+        let errors = compiler.finish(path);
         if errors.is_empty() { Ok(Rules { root: root.map(Arc::new) }) } else { Err(errors) }
     }
 

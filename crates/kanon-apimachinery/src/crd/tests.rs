@@ -49,6 +49,41 @@ fn schemas_must_be_structural_and_rules_compile() {
 }
 
 #[test]
+fn rules_that_may_cost_too_much_are_refused() {
+    let judge = |most: Option<u64>, rules: Value| {
+        let mut crd = gates();
+        let mut list = json!({"type": "array", "items": {"type": "string", "maxLength": 20},
+            "x-kubernetes-validations": rules});
+        if let Some(most) = most {
+            list["maxItems"] = json!(most);
+        }
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["names"] = list;
+        validate(&crd, None, Some(&Cel::default())).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let unique = || json!([{"rule": "self.all(a, self.exists_one(b, a == b))"}]);
+    let advice = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings \
+                  are declared)";
+    let place = "spec.validation.openAPIV3Schema";
+    let rule = format!("{place}.properties[spec].properties[names].x-kubernetes-validations[0].rule");
+    assert_eq!(
+        judge(None, unique()),
+        [
+            format!("{rule}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {advice}"),
+            format!(
+                "{rule}: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"
+            ),
+            format!(
+                "{place}: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds \
+                 budget by factor of more than 100x {advice}"
+            ),
+        ]
+    );
+    let some = judge(Some(1_500), unique());
+    assert_eq!(some, [format!("{rule}: Forbidden: estimated rule cost exceeds budget by factor of 2.7x {advice}")]);
+    assert_eq!(judge(Some(100), unique()), [""; 0]);
+}
+
+#[test]
 fn rules_judge_objects() {
     let mut crd = crate::testing::established();
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] =

@@ -3,32 +3,6 @@
 use super::{Base, Nature, Verdict};
 use crate::builtins::{Builtin, Takes};
 
-/// The type of a name that is no variable: nil, or a function named without a call.
-pub(super) fn nature_of_name(name: &str) -> Nature {
-    if Builtin::parse(name).is_some() || name == crate::REGEX_MATCH {
-        Nature::new(Base::Function)
-    } else {
-        Nature::UNKNOWN
-    }
-}
-
-/// A call of a function by name.
-pub(super) fn function(name: &str, count: usize, nature: impl Fn(usize) -> Nature) -> Verdict {
-    if name != crate::REGEX_MATCH {
-        return Ok(Nature::UNKNOWN);
-    }
-    if count != 2 {
-        let amount = if count < 2 { "not enough" } else { "too many" };
-        return Err(format!("{amount} arguments to call {name}"));
-    }
-    for argument in [nature(0), nature(1)] {
-        if !argument.may_be(&[Base::Str]) {
-            return Err(format!("cannot use {argument} as argument (type string) to call {name} "));
-        }
-    }
-    Ok(Nature::new(Base::Bool))
-}
-
 /// The argument that a message about wrong types points at; `None` for messages about the whole call.
 pub(super) fn wrong_argument(builtin: Builtin, args: &[Nature]) -> Option<usize> {
     let points = builtin.parameters().is_some() || !matches!(builtin.signature().2, Takes::Own(_) | Takes::Any);
@@ -44,7 +18,17 @@ pub(super) fn check(builtin: Builtin, args: &[Nature]) -> Verdict {
         return aggregate(builtin, args);
     }
     let (least, most, takes) = builtin.signature();
-    arity(builtin, args.len(), least, most, takes)?;
+    // A zone may come before what these two take.
+    let zoned =
+        matches!(builtin, Builtin::Now | Builtin::Date) && args.first().is_some_and(|it| it.base == Base::Location);
+    let args = if zoned { &args[1..] } else { args };
+    if builtin == Builtin::Date && args.len() > most {
+        return Err(format!("invalid number of arguments (expected at most 3, got {})", args.len()));
+    }
+    if builtin == Builtin::Date && args.is_empty() && !zoned {
+        return Err("invalid number of arguments (expected at least 1, got 0)".to_owned());
+    }
+    arity(builtin, args.len(), if zoned { 0 } else { least }, most, takes)?;
     for (at, nature) in args.iter().enumerate() {
         argument(builtin, at, *nature)?;
     }
@@ -157,6 +141,7 @@ fn result(builtin: Builtin, args: &[Nature]) -> Nature {
         B::Abs => args.first().copied().unwrap_or(Nature::UNKNOWN),
         B::Now | B::Date => Nature::new(Base::Time),
         B::Duration => Nature::new(Base::Duration),
+        B::Timezone => Nature::new(Base::Location),
         B::Keys | B::Values | B::Uniq | B::Concat | B::Flatten | B::Reverse | B::ToPairs => {
             Nature::list(Nature::UNKNOWN)
         }

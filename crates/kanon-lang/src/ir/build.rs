@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kanon_core::Name;
 
 use super::{
-    Code, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
+    ArithmeticStep, Code, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
     constant::constant_op,
     cost::{own_cost, turn_cost},
 };
@@ -53,8 +53,10 @@ impl<D: Dialect> Builder<D> {
                 places: Vec::new(),
                 root: OpId(0),
                 locals: 0,
+                repeats: 0,
                 variables: env.variables.iter().map(|name| name.as_str().into()).collect(),
                 clock: None,
+                hidden: env.slot(Environment::NOW),
                 paths: Vec::new(),
                 base_cost: 0,
             },
@@ -142,6 +144,14 @@ impl<D: Dialect> Builder<D> {
         Some(taken)
     }
 
+    /// Takes a chain of arithmetic apart to go on with it. The operation must not be used elsewhere.
+    pub fn take_arithmetic(&mut self, id: OpId) -> Option<(OpId, Vec<ArithmeticStep>)> {
+        let Op::Arithmetic { first, steps } = &mut self.code.ops[id.at()] else { return None };
+        let taken = (*first, std::mem::take(steps).into_vec());
+        self.code.ops[id.at()] = Op::Null;
+        Some(taken)
+    }
+
     /// One spelling of a path that is shared.
     fn path_key(&self, base: OpId, steps: &[Step]) -> Option<String> {
         let Op::Variable(variable) = *self.op(base) else { return None };
@@ -155,7 +165,7 @@ impl<D: Dialect> Builder<D> {
                     key.push_str(name.as_str());
                 }
                 Step::EndChain => key.push(';'),
-                Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
+                Step::Repeated { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
             }
         }
         Some(key)
@@ -189,6 +199,8 @@ impl<D: Dialect> Builder<D> {
     /// The order of evaluation of every chain: cheap operands first, where nobody can tell the difference.
     fn order(&mut self) {
         let (weights, total) = (&self.weights, &self.total);
+        // What is no boolean fails where it is tested.
+        let boolean: Vec<bool> = self.code.ops.iter().map(Op::is_boolean).collect();
         for op in &mut self.code.ops {
             let (Op::And(logic) | Op::Or(logic)) = op else { continue };
             let operands = &logic.operands;
@@ -199,11 +211,48 @@ impl<D: Dialect> Builder<D> {
                 order.sort_by_key(weight);
             } else {
                 // Only among neighbours that cannot fail nobody can tell.
-                let total = |at: &u16| total[operands[usize::from(*at)].at()];
+                let total = |at: &u16| {
+                    let operand = operands[usize::from(*at)].at();
+                    total[operand] && boolean[operand]
+                };
                 order.chunk_by_mut(|a, b| total(a) && total(b)).for_each(|run| run.sort_by_key(weight));
             }
             logic.order = if order.is_sorted() { Box::default() } else { order.into() };
         }
+    }
+
+    /// Marks the names that stand in several steps: the machine keeps where such a name led to last, since what asks for a
+    /// member twice (`!has(c.x.y) || c.x.y == 1`) mostly asks the same object.
+    fn mark_repeats(&mut self) {
+        let mut counts: BTreeMap<Box<str>, (usize, u16)> = BTreeMap::new();
+        let paths = |ops: &mut Vec<Op>, visit: &mut dyn FnMut(&mut Step)| {
+            for op in ops {
+                if let Op::Path { steps, .. } = op {
+                    steps.iter_mut().for_each(&mut *visit);
+                }
+            }
+        };
+        paths(&mut self.code.ops, &mut |step| {
+            if let Step::Member { name, .. } = step {
+                counts.entry(name.as_str().into()).or_default().0 += 1;
+            }
+        });
+        let mut repeats = 0;
+        for (_, slot) in counts.values_mut().filter(|it| it.0 > 1) {
+            *slot = repeats;
+            repeats += 1;
+        }
+        self.code.repeats = usize::from(repeats);
+        if repeats == 0 {
+            return;
+        }
+        paths(&mut self.code.ops, &mut |step| {
+            if let Step::Member { name, optional, place } = step
+                && let Some((2.., slot)) = counts.get(name.as_str())
+            {
+                *step = Step::Repeated { name: name.clone(), optional: *optional, place: *place, slot: *slot };
+            }
+        });
     }
 
     /// `left == right` or `!=`; a constant on either side is compared without being made a value.
@@ -306,6 +355,7 @@ impl<D: Dialect> Builder<D> {
             return Err(error);
         }
         self.order();
+        self.mark_repeats();
         // A path that was taken apart and is read elsewhere too has its reader there.
         for (at, op) in self.code.ops.iter().enumerate() {
             if let Op::Path { shared: Some(shared), .. } = op
@@ -336,7 +386,6 @@ fn is_total(op: &Op) -> bool {
         | Op::Json(_)
         | Op::Variable(_)
         | Op::EqualConst { .. }
-        | Op::InWords { .. }
         | Op::Coalesce { .. } => true,
         Op::Local(_)
         | Op::Environment
@@ -351,6 +400,7 @@ fn is_total(op: &Op) -> bool {
         | Op::Compare { .. }
         | Op::Arithmetic { .. }
         | Op::In { .. }
+        | Op::InWords { .. }
         | Op::Text { .. }
         | Op::Matches { .. }
         | Op::Call { .. }

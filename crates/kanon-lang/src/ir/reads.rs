@@ -10,14 +10,8 @@ impl Code {
         reads.variables.extend(self.clock);
         // Variables that begin a longer path; alone they would say "all of it".
         let mut bases = vec![false; self.ops.len()];
-        let mut reached = vec![false; self.ops.len()];
-        let mut stack = vec![self.root];
-        while let Some(id) = stack.pop() {
-            if std::mem::replace(&mut reached[id.at()], true) {
-                continue;
-            }
-            let op = &self.ops[id.at()];
-            op.children(|child| stack.push(child));
+        // What folding took out of reach counts, too: `object.x || true` is about `object.x` to whoever wrote it.
+        for op in &self.ops {
             let (base, names) = match op {
                 Op::Path { base, steps, .. } => (*base, names(steps)),
                 Op::Has { base, name } => (*base, vec![name.as_str().to_owned()]),
@@ -30,8 +24,8 @@ impl Code {
         }
         for (at, op) in self.ops.iter().enumerate() {
             match op {
-                Op::Variable(slot) if reached[at] && !bases[at] => self.add(&mut reads, *slot, Vec::new()),
-                Op::Environment if reached[at] => {
+                Op::Variable(slot) if !bases[at] => self.add(&mut reads, *slot, Vec::new()),
+                Op::Environment => {
                     for slot in 0..self.variables.len() {
                         // The clock is no part of the environment that programs see.
                         if Some(slot) != self.clock {
@@ -77,7 +71,7 @@ impl Code {
 /// The names up to the first step that is none.
 fn names(steps: &[Step]) -> Vec<String> {
     let name = |step: &Step| match step {
-        Step::Member { name, .. } => Some(Some(name.as_str().to_owned())),
+        Step::Member { name, .. } | Step::Repeated { name, .. } => Some(Some(name.as_str().to_owned())),
         Step::EndChain | Step::OrNilList => Some(None),
         Step::Key { .. } | Step::Method { .. } => None,
     };

@@ -47,7 +47,8 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         let (left, right) = (self.eval(left)?, self.eval(right)?);
         match (left, right) {
             (Value::Int(a), Value::Int(b)) => Ok(op.holds(Some(a.cmp(&b)))),
-            (Value::Float(a), Value::Float(b)) => Ok(op.holds(a.partial_cmp(&b))),
+            // NaN has no order: the language says what that means.
+            (Value::Float(a), Value::Float(b)) if !a.is_nan() && !b.is_nan() => Ok(op.holds(a.partial_cmp(&b))),
             _ => {
                 let result = D::compare(&mut self.cx, op, left, right);
                 self.placed(id, result)
@@ -70,7 +71,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                 },
             };
             if TRACE {
-                self.trace.note(place.span, value);
+                self.note_at(place.span, value);
             }
         }
         Ok(value)
@@ -86,15 +87,20 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         self.placed(id, result)
     }
 
-    /// `needle in ["a", "b"]`: what is no text is in no list of texts, in every language.
-    pub(super) fn in_words(&mut self, needle: OpId, words: &'a [Name]) -> Result<bool, Stop> {
-        if let Some(node) = self.node(needle) {
+    /// `needle in ["a", "b"]`
+    pub(super) fn in_words(&mut self, id: OpId, needle: OpId, words: &'a [Name]) -> Result<bool, Stop> {
+        if let Some(node) = self.node(needle)
+            && node.kind() == NodeKind::String
+        {
             return Ok(words.iter().any(|word| node.is_str(word)));
         }
-        Ok(match self.eval(needle)? {
-            Value::Str(text) => words.iter().any(|word| word.as_str() == text),
-            _ => false,
-        })
+        match self.eval(needle)? {
+            Value::Str(text) => Ok(words.iter().any(|word| word.as_str() == text)),
+            other => {
+                let result = D::among(&mut self.cx, other, words);
+                self.placed(id, result)
+            }
+        }
     }
 
     pub(super) fn text_test(&mut self, id: OpId, op: TextTest, left: OpId, right: OpId) -> Result<bool, Stop> {

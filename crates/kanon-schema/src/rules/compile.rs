@@ -1,10 +1,14 @@
 //! From the rules' text to programs, and every mistake on the way.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kanon_lang::{Diagnostics, Environment, Language, Options, Program};
 
-use super::{CompiledRule, RuleNode, fields::undefined};
+use super::{
+    CompiledRule, RuleNode,
+    cost::{Costs, Place},
+    fields::undefined,
+};
 use crate::{
     crd::rule_field,
     error::FieldError,
@@ -24,89 +28,107 @@ pub(super) struct Above<'a> {
     pub(super) root: bool,
     /// The place from which on an old value cannot be found for a new one.
     pub(super) lost: Option<&'a str>,
+    /// How many values the place can have in one object; `None` without bound.
+    pub(super) times: Option<u64>,
 }
 
-/// Compiles the rules at a place and below; `None` where there are none.
-pub(super) fn node(
-    schema: &Arc<Schema>,
-    language: &dyn Language,
-    path: &FieldPath<'_>,
-    above: Above<'_>,
-    errors: &mut Vec<FieldError>,
-) -> Option<RuleNode> {
-    let Above { root: _, lost } = above;
-    let here = path.to_string();
-    let map_lost = lost.or_else(|| (schema.map_type == MapType::Atomic).then_some(here.as_str()));
-    let list_lost = lost.or_else(|| (!matches!(schema.list_type, ListType::Map(_))).then_some(here.as_str()));
-
-    let list = path.child("x-kubernetes-validations");
-    let mut rules = Vec::new();
-    for (index, text) in schema.validations.iter().enumerate() {
-        rules.extend(rule(schema, text, language, &list.index(index), above, errors));
-    }
-    let members = path.child("properties");
-    let properties = schema.properties.iter().filter_map(|(name, it)| {
-        let node = node(it, language, &members.key(name), Above { root: false, lost: map_lost }, errors)?;
-        Some((name.clone(), node))
-    });
-    let properties = properties.collect();
-    let mut inner = |schema: &Option<Arc<Schema>>, step: &str, lost: Option<&str>| {
-        let above = Above { root: false, lost };
-        let node = node(schema.as_ref()?, language, &path.child(step), above, errors)?;
-        Some(Box::new(node))
-    };
-    let additional = inner(&schema.additional, "additionalProperties", map_lost);
-    let items = inner(&schema.items, "items", list_lost);
-    let node = RuleNode { schema: schema.clone(), rules, properties, additional, items };
-    let is_empty =
-        node.rules.is_empty() && node.properties.is_empty() && node.additional.is_none() && node.items.is_none();
-    (!is_empty).then_some(node)
+/// Compiles rules and gathers what is wrong with them.
+pub(super) struct Compiler<'l> {
+    pub(super) language: &'l dyn Language,
+    pub(super) errors: Vec<FieldError>,
+    pub(super) costs: Costs,
 }
 
-fn rule(
-    schema: &Arc<Schema>,
-    text: &Rule,
-    language: &dyn Language,
-    path: &FieldPath<'_>,
-    above: Above<'_>,
-    errors: &mut Vec<FieldError>,
-) -> Option<CompiledRule> {
-    let before = errors.len();
-    let at = path.child("rule");
-    let resource = above.root || schema.embedded_resource;
-    let compile = |source: &str, options: &Options| {
-        let program = language.compile(source, &Environment::new(VARIABLES), options)?;
-        undefined(&*program, schema, resource).map_or(Ok(program), Err)
-    };
-    let program = compile(&text.rule, &Options { boolean: true, ..Options::default() })
-        .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
-        .ok();
-    let message = text.message_expression.as_deref().and_then(|expression| {
-        let at = path.child("messageExpression");
-        compile(expression, &Options::default())
-            .map_err(|why| {
-                let why = failed("messageExpression compilation failed", &why);
-                errors.push(FieldError::invalid(&at, expression, why));
-            })
-            .ok()
-    });
-    let mut program = program?;
-    let transition = program.reads().variables.contains(&OLD_SELF);
-    if let (true, Some(lost)) = (transition, above.lost) {
-        let why = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {lost}");
-        errors.push(FieldError::invalid(&at, text.rule.clone(), why));
+impl Compiler<'_> {
+    /// Everything wrong with the rules of the schema at `path`.
+    pub(super) fn finish(mut self, path: &FieldPath<'_>) -> Vec<FieldError> {
+        self.costs.finish(path, &mut self.errors);
+        self.errors
     }
-    if text.optional_old_self && !transition {
-        let why = "may not be set if oldSelf is not used in rule";
-        errors.push(FieldError::invalid(&path.child("optionalOldSelf"), true, why));
+
+    /// Compiles the rules at a place and below; `None` where there are none.
+    pub(super) fn node(&mut self, schema: &Arc<Schema>, path: &FieldPath<'_>, above: Above<'_>) -> Option<RuleNode> {
+        let Above { root: _, lost, times } = above;
+        let here = path.to_string();
+        let map_lost = lost.or_else(|| (schema.map_type == MapType::Atomic).then_some(here.as_str()));
+        let list_lost = lost.or_else(|| (!matches!(schema.list_type, ListType::Map(_))).then_some(here.as_str()));
+        let within = |most: Option<u64>| times.zip(most).map(|(times, most)| times.saturating_mul(most));
+
+        let list = path.child("x-kubernetes-validations");
+        let mut rules = Vec::new();
+        for (index, text) in schema.validations.iter().enumerate() {
+            rules.extend(self.rule(schema, text, &list.index(index), above));
+        }
+        let members = path.child("properties");
+        let mut properties = BTreeMap::new();
+        for (name, it) in &schema.properties {
+            let above = Above { root: false, lost: map_lost, times };
+            if let Some(node) = self.node(it, &members.key(name), above) {
+                properties.insert(name.clone(), node);
+            }
+        }
+        let mut inner = |schema: &Option<Arc<Schema>>, step: &str, lost: Option<&str>, most: Option<u64>| {
+            let above = Above { root: false, lost, times: within(most) };
+            Some(Box::new(self.node(schema.as_ref()?, &path.child(step), above)?))
+        };
+        let additional = inner(&schema.additional, "additionalProperties", map_lost, schema.rules.max_properties);
+        let items = inner(&schema.items, "items", list_lost, schema.rules.max_items);
+        let node = RuleNode { schema: schema.clone(), rules, properties, additional, items };
+        let is_empty =
+            node.rules.is_empty() && node.properties.is_empty() && node.additional.is_none() && node.items.is_none();
+        (!is_empty).then_some(node)
     }
-    if text.optional_old_self && errors.len() == before {
-        program = with_optional_old(&text.rule, language)
+
+    fn rule(
+        &mut self,
+        schema: &Arc<Schema>,
+        text: &Rule,
+        path: &FieldPath<'_>,
+        above: Above<'_>,
+    ) -> Option<CompiledRule> {
+        let (language, errors) = (self.language, &mut self.errors);
+        let before = errors.len();
+        let at = path.child("rule");
+        let resource = above.root || schema.embedded_resource;
+        let compile = |source: &str, options: &Options| {
+            let program = language.compile(source, &Environment::new(VARIABLES), options)?;
+            undefined(&*program, schema, resource).map_or(Ok(program), Err)
+        };
+        let program = compile(&text.rule, &Options { boolean: true, ..Options::default() })
             .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
-            .ok()?;
+            .ok();
+        let message = text.message_expression.as_deref().and_then(|expression| {
+            let at = path.child("messageExpression");
+            compile(expression, &Options::default())
+                .map_err(|why| {
+                    let why = failed("messageExpression compilation failed", &why);
+                    errors.push(FieldError::invalid(&at, expression, why));
+                })
+                .ok()
+        });
+        if errors.len() == before {
+            self.costs.rule(schema, text, language, Place { path, resource, times: above.times }, errors);
+        }
+        let mut program = program?;
+        let transition = program.reads().variables.contains(&OLD_SELF);
+        if let (true, Some(lost)) = (transition, above.lost) {
+            let why = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {lost}");
+            errors.push(FieldError::invalid(&at, text.rule.clone(), why));
+        }
+        if text.optional_old_self && !transition {
+            let why = "may not be set if oldSelf is not used in rule";
+            errors.push(FieldError::invalid(&path.child("optionalOldSelf"), true, why));
+        }
+        if text.optional_old_self && errors.len() == before {
+            program = with_optional_old(&text.rule, language)
+                .map_err(|why| {
+                    errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why)));
+                })
+                .ok()?;
+        }
+        let field = text.field_path.as_deref().and_then(|it| rule_field(schema, it));
+        (errors.len() == before).then(|| CompiledRule { rule: text.clone(), program, transition, message, field })
     }
-    let field = text.field_path.as_deref().and_then(|it| rule_field(schema, it));
-    (errors.len() == before).then(|| CompiledRule { rule: text.clone(), program, transition, message, field })
 }
 
 /// The rule with `oldSelf` as an optional. Values of the language interface have none, so the old value comes in as a list

@@ -109,6 +109,22 @@ fn unescape(written: &str) -> String {
     out
 }
 
+/// The spelling in CEL of a member's name; `None` for names that CEL cannot spell.
+pub(super) fn escape(name: &str) -> Option<String> {
+    if RESERVED.contains(&name) {
+        return Some(format!("__{name}__"));
+    }
+    let spelled = |it: char| it.is_ascii_alphanumeric() || "_.-/".contains(it);
+    if name.is_empty() || name.starts_with(|it: char| it.is_ascii_digit()) || !name.chars().all(spelled) {
+        return None;
+    }
+    let mut out = name.to_owned();
+    for (text, escape) in [("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")] {
+        out = out.replace(text, escape);
+    }
+    Some(out)
+}
+
 /// Where step `depth` of a path is selected: at its dot. The start of the text when it cannot be told.
 fn place(source: &str, path: &[String], depth: usize) -> Span {
     let Some(written) = path.get(..=depth).map(|it| it.join(".")) else { return Span::default() };
@@ -150,6 +166,15 @@ mod tests {
         check("spec.b", Some("1: undefined field 'b'"));
         check("spec.a.x", Some("2: type 'int' does not support field selection"));
         check("nope.a", Some("0: undefined field 'nope'"));
+    }
+
+    #[test]
+    fn spellings_lead_back_to_names() {
+        for name in ["a", "a-b", "a.b/c", "in", "a__b", "_x"] {
+            assert_eq!(unescape(&escape(name).unwrap()), name);
+        }
+        assert_eq!(escape("a b"), None);
+        assert_eq!(escape("1a"), None);
     }
 
     #[test]
