@@ -149,7 +149,8 @@ fn check(seed: u64, env: &Environment, tally: &mut Tally) -> Result<(), String> 
     let mut random = Random::new(seed);
     let source = Generator::program(&mut random);
     let options = Options { boolean: random.one_in(4), unchecked: random.one_in(8), ..Options::default() };
-    let (Ok(program), Ok(tree)) = (Expr::default().compile(&source, env, &options), analyse(&source, env, &options))
+    let (Ok(program), Ok((tree, _))) =
+        (Expr::default().compile(&source, env, &options), analyse(&source, env, &options))
     else {
         tally.rejected += 1;
         return Ok(());
