@@ -33,6 +33,16 @@ impl<D: Dialect> Compiled<D> {
         Compiled { source: source.to_owned(), code, reads, guards, boolean, dialect: std::marker::PhantomData }
     }
 
+    /// Names variables that stand in the text and were folded away: what a program is about does not change with what is
+    /// left of it (a rule that names a container is asked about every container).
+    #[must_use]
+    pub fn mentioning(mut self, variables: impl IntoIterator<Item = usize>) -> Compiled<D> {
+        self.reads.variables.extend(variables);
+        self.reads.variables.sort_unstable();
+        self.reads.variables.dedup();
+        self
+    }
+
     #[inline]
     fn run<'a, const TRACE: bool>(&self, machine: &mut Machine<'_, 'a, D, TRACE>) -> Result<Value<'a>, Stop> {
         if self.boolean { machine.run_boolean().map(Value::Bool) } else { machine.run() }

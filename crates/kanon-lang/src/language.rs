@@ -9,6 +9,7 @@ use std::{
 use kanon_core::EvidenceValue;
 
 use crate::{
+    bound::Bound,
     diagnostic::{Diagnostic, Diagnostics, Span},
     function::Function,
     ir::Estimate,
@@ -135,6 +136,14 @@ pub trait Language: Send + Sync {
     fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
         let _ = (source, env, options);
         Vec::new()
+    }
+
+    /// What an evaluation of `source` costs at most in the units by which Kubernetes bounds the rules of a CRD, when variables
+    /// are no larger than `bounds` say, by slot. `None` for languages that Kubernetes does not have, and for text that does not
+    /// compile in `env`.
+    fn worst_cost(&self, source: &str, env: &Environment, bounds: &[Bound]) -> Option<u64> {
+        let _ = (source, env, bounds);
+        None
     }
 
     /// The package and the rules of a module, in order of place, without compiling it further. Languages without modules

@@ -79,10 +79,10 @@ pub(crate) fn parse_module(source: &str, legacy: bool) -> Result<Module, Diagnos
     });
     match module {
         Ok(module) if mistakes.is_empty() => Ok(module),
-        Ok(_) => Err(Diagnostics { source: source.to_owned(), list: mistakes }),
+        Ok(_) => Err(Diagnostics::new(source, mistakes)),
         Err(mistake) => {
             mistakes.push(mistake);
-            Err(Diagnostics { source: source.to_owned(), list: mistakes })
+            Err(Diagnostics::new(source, mistakes))
         }
     }
 }
@@ -93,7 +93,7 @@ pub(crate) fn parse_module(source: &str, legacy: bool) -> Result<Module, Diagnos
 /// The first mistake.
 pub(crate) fn parse_query(source: &str, legacy: bool) -> Result<Body, Diagnostics> {
     let parsed = Parser::new(source, legacy).and_then(|(mut parser, _)| parser.query());
-    parsed.map_err(|mistake| Diagnostics { source: source.to_owned(), list: vec![mistake] })
+    parsed.map_err(|mistake| Diagnostics::new(source, vec![mistake]))
 }
 
 impl<'s> Parser<'s> {

@@ -96,7 +96,7 @@ pub struct Answers {
 fn diagnostics(source: &str, mut list: Vec<Diagnostic>) -> Result<(), Diagnostics> {
     list.sort_by_key(|it| it.span);
     list.dedup();
-    if list.is_empty() { Ok(()) } else { Err(Diagnostics { source: source.to_owned(), list }) }
+    if list.is_empty() { Ok(()) } else { Err(Diagnostics::new(source, list)) }
 }
 
 /// What a module holds.
