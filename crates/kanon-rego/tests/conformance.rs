@@ -113,22 +113,6 @@ fn check(case: &Json) -> Result<(), String> {
     if want == got { Ok(()) } else { Err(format!("want {}\n    got  {}", Json::from(want), Json::from(got))) }
 }
 
-/// Why a case differs, in the words that many share: a function that is not offered, or the case itself.
-fn reason(case: &Json, problem: &str) -> String {
-    let line = problem.lines().next().unwrap_or_default();
-    let line = line.split_once(": ").map_or(line, |(_, rest)| rest);
-    match line.contains("cannot be called") {
-        true => line.rsplit_once(" (").map_or(line, |(rest, _)| rest).to_owned(),
-        false => format!("`{}`, where {}", case["note"].as_str().unwrap(), problem_start(problem)),
-    }
-}
-
-fn problem_start(problem: &str) -> String {
-    let words: Vec<&str> = problem.split_whitespace().collect();
-    let text: String = words.join(" ").chars().take(120).collect();
-    text.replace('|', "\\|")
-}
-
 #[test]
 fn agrees_with_the_original() {
     let Some(file) = file() else {
