@@ -77,6 +77,7 @@ const FUNCTIONS: &[(&str, u8, Body)] = &[
     ("io.jwt.verify_rs384", 2, |_, args| jwt::verify("RS384", args)),
     ("io.jwt.verify_rs512", 2, |_, args| jwt::verify("RS512", args)),
     ("json.is_valid", 1, text::json_is_valid),
+    ("kanon__.template_string", 1, text::template_string),
     ("net.cidr_contains_matches", 2, net::contains_matches),
     ("net.cidr_expand", 1, net::expand),
     ("net.cidr_intersects", 2, net::intersects),

@@ -102,11 +102,11 @@ fn diagnostics(source: &str, mut list: Vec<Diagnostic>) -> Result<(), Diagnostic
 /// What a module holds.
 pub(crate) fn outline(module: &Module) -> Outline {
     let rule = |rule: &Rule| {
-        let parts = rule.head.path.iter().map_while(|it| it.as_var().filter(|_| true).or_else(|| it.as_str()));
-        // A variable in a name ends its constant part.
-        let constant = 1 + rule.head.path.iter().skip(1).take_while(|it| it.as_str().is_some()).count();
+        // A variable in a name ends its constant part; the first part is always a name.
+        let (first, rest) = (rule.head.path.iter().take(1), rule.head.path.iter().skip(1));
+        let parts = first.filter_map(Term::as_var).chain(rest.map_while(Term::as_str));
         OutlineRule {
-            name: parts.take(constant).collect::<Vec<_>>().join("."),
+            name: parts.collect::<Vec<_>>().join("."),
             kind: check::kind_of(rule),
             is_default: rule.is_default,
             span: rule.head.span,

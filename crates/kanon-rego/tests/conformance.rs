@@ -1,8 +1,9 @@
 //! Agreement with OPA on its own compliance cases (those of OPA 1.14.1).
 //!
 //! The data is not part of the project: set `KANON_CONFORMANCE` to the folder, or have it beside the checkout as
-//! `../shared/conformance`; without it this test says so and passes. `KANON_TABLE=1` prints the table by folder,
-//! `SHOW=name` the cases of a folder that differ.
+//! `../shared/conformance`; without it this test says so and passes. `KANON_TABLE=1` prints the table by folder and the
+//! reasons of what does not pass, `SHOW=name` the cases of a folder that differ. Cases that call a function which is refused
+//! (network, surroundings, chance, GraphQL, X.509, AWS, metadata) are out of scope.
 #![allow(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
@@ -15,8 +16,19 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use kanon_rego::{Given, LoadOptions, Policy, Value};
 use serde_json::Value as Json;
 
-/// Of 1,000 cases, how many must agree. Most of the others call functions that are not offered: GraphQL, X.509, AWS, chance.
-const FLOOR: usize = 900;
+/// Of 1,000 cases in scope, how many must agree.
+const FLOOR: usize = 993;
+
+/// Why cases that fail do, by how their names begin.
+const REASONS: [(&str, &str); 7] = [
+    ("jwtencodesignraw/", "tokens are not signed with RSA keys"),
+    ("reachable_paths/", "the interpreter takes another way through the graph"),
+    ("refheads/", "the interpreter does not join a constant and a variable part of one reference below a set"),
+    ("strings/sprintf: float too big", "the interpreter has no numbers beyond a double"),
+    ("time/time caching", "`test.sleep` is a function of OPA's own tests"),
+    ("withkeyword/builtin-builtin", "the interpreter puts no built-in in the place of another"),
+    ("withkeyword/function: direct call, built-in", "the interpreter puts no built-in in the place of a function"),
+];
 
 fn file() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
@@ -101,22 +113,6 @@ fn check(case: &Json) -> Result<(), String> {
     if want == got { Ok(()) } else { Err(format!("want {}\n    got  {}", Json::from(want), Json::from(got))) }
 }
 
-/// Why a case differs, in the words that many share: a function that is not offered, or the case itself.
-fn reason(case: &Json, problem: &str) -> String {
-    let line = problem.lines().next().unwrap_or_default();
-    let line = line.split_once(": ").map_or(line, |(_, rest)| rest);
-    match line.contains("cannot be called") {
-        true => line.rsplit_once(" (").map_or(line, |(rest, _)| rest).to_owned(),
-        false => format!("`{}`, where {}", case["note"].as_str().unwrap(), problem_start(problem)),
-    }
-}
-
-fn problem_start(problem: &str) -> String {
-    let words: Vec<&str> = problem.split_whitespace().collect();
-    let text: String = words.join(" ").chars().take(120).collect();
-    text.replace('|', "\\|")
-}
-
 #[test]
 fn agrees_with_the_original() {
     let Some(file) = file() else {
@@ -125,32 +121,32 @@ fn agrees_with_the_original() {
     };
     let cases = std::fs::read_to_string(file).unwrap();
     let show = std::env::var("SHOW").ok();
-    let mut table: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let mut table: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+    let mut notes = Vec::new();
     for line in cases.lines() {
         let case: Json = serde_json::from_str(line).unwrap();
-        let folder = case["folder"].as_str().unwrap().to_owned();
+        let (folder, note) = (case["folder"].as_str().unwrap(), case["note"].as_str().unwrap());
         let verdict = check(&case);
-        let row = table.entry(folder.clone()).or_default();
-        row.0 += 1;
-        if let Err(problem) = &verdict {
-            *reasons.entry(reason(&case, problem)).or_default() += 1;
+        let refused = verdict.as_ref().is_err_and(|problem| problem.contains("cannot be called: "));
+        let row = table.entry(folder.to_owned()).or_default();
+        row[if verdict.is_ok() { 0 } else { 1 + usize::from(refused) }] += 1;
+        let Err(problem) = verdict else { continue };
+        if !refused {
+            let reason = REASONS.iter().find(|it| note.starts_with(it.0)).map_or("not looked into", |it| it.1);
+            notes.push(format!("- {note}: {reason}"));
         }
-        match verdict {
-            Ok(()) => row.1 += 1,
-            Err(problem) if show.as_deref().is_some_and(|it| it == "all" || it == folder) => {
-                println!("{} | {}\n    {}", case["note"], case["query"], problem.replace('\n', "\n    "));
-            }
-            Err(_) => {}
+        if show.as_deref().is_some_and(|it| it == "all" || it == folder) {
+            println!("{note} | {}\n    {}", case["query"], problem.replace('\n', "\n    "));
         }
     }
-    let (total, agreed) = table.values().fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+    let sum = |at: usize| table.values().map(|row| row[at]).sum::<usize>();
+    let (agreed, total) = (sum(0), sum(0) + sum(1));
     if std::env::var("KANON_TABLE").is_ok() {
-        for (folder, (total, agreed)) in &table {
-            println!("| {folder} | {agreed} | {} | 0 |", total - agreed);
+        for (folder, [passed, failed, out]) in &table {
+            println!("| {folder} | {passed} | {failed} | {out} |");
         }
-        for (reason, count) in &reasons {
-            println!("- {count} cases: {reason}");
+        for note in &notes {
+            println!("{note}");
         }
     }
     println!("rego conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);

@@ -94,6 +94,7 @@ fn mistakes_of_syntax_are_collected() {
     refused("a { true }", &["2:3 `if` keyword is required before rule body"]);
     refused("a[x] { x := 1 }", &["`if` keyword is required"]);
     refused("default a = input.x", &["the value of a default must be constant"]);
+    refused("kanon__.bounded(x) := x", &["names that begin with `kanon__` are reserved"]);
     refused("import x.y", &["cannot import `x.y`"]);
     refused("a := \"\\q\"", &["illegal escape in string"]);
     refused("a := upper(\"x\" if input.x else \"y\")", &["unexpected keyword `if`", "with `else` for the other case"]);

@@ -1,18 +1,19 @@
 //! What keeps a policy from growing without bound between two looks of the interpreter at its timer: functions whose result
 //! may be twice their argument, or that write out a value whose parts are shared, get arguments that were measured before
-//! (`internal.bounded`); so do products. `print` says nothing here, so it is not called.
+//! (`kanon__.bounded`); so do products. `print` says nothing here, so it is not called.
 
 use crate::{
     ast::{Infix, Literal, Module, Term, TermKind},
+    lex::RESERVED,
     walk::{Change, change_term},
 };
 
 const GROWING: [&str; 12] = [
     "array.concat",
     "concat",
-    "internal.template_string",
     "json.marshal",
     "json.marshal_with_options",
+    "kanon__.template_string",
     "object.union",
     "object.union_n",
     "replace",
@@ -23,7 +24,7 @@ const GROWING: [&str; 12] = [
 ];
 
 /// The function that measures; it gives its argument back.
-pub(crate) const BOUNDED: [&str; 2] = ["internal", "bounded"];
+pub(crate) const BOUNDED: [&str; 2] = [RESERVED, "bounded"];
 
 pub(super) fn module(module: &mut Module) {
     for rule in &mut module.rules {

@@ -8,6 +8,7 @@
 
 use crate::{
     ast::{Body, Infix, Literal, LiteralKind, Module, Term, TermKind, With},
+    lex::RESERVED,
     walk::{Change, change_literal, change_term},
 };
 
@@ -146,7 +147,7 @@ impl Before<'_> {
 
     fn bring_forward(&mut self, term: &mut Term) {
         self.negation.made += 1;
-        let name = Term::var(&format!("before__{}", self.negation.made), term.span);
+        let name = Term::var(&format!("{RESERVED}before_{}", self.negation.made), term.span);
         let span = term.span;
         let value = std::mem::replace(term, name.clone());
         let kind = LiteralKind::Assign(name, value);
