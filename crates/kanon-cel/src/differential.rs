@@ -319,7 +319,7 @@ fn cases() -> ProptestConfig {
 fn agree(source: &str, unchecked: bool) -> Result<(), TestCaseError> {
     if let Some([compiled, walked]) = both(source, unchecked) {
         match (&compiled, &walked) {
-            (Err(_), Err(_)) => {}
+            (Err(a), Err(b)) => prop_assert_eq!(a, b, "{}", source),
             _ => prop_assert_eq!(&compiled, &walked, "{}", source),
         }
     }

@@ -54,14 +54,20 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// A single mistake. Its place is put right where it ends inside of a letter; of a message that quotes very long text,
-    /// the beginning and the end are kept.
-    pub fn one(source: &str, message: impl Into<String>, span: Span) -> Diagnostics {
-        let message = bounded(message.into());
-        Diagnostics {
-            source: source.to_owned(),
-            list: vec![Diagnostic { message, span: span.within(source), help: None }],
+    /// The mistakes of a text. Places are put right where they end inside of a letter; of messages that quote very long
+    /// text, the beginning and the end are kept.
+    pub fn new(source: &str, mut list: Vec<Diagnostic>) -> Diagnostics {
+        for it in &mut list {
+            it.span = it.span.within(source);
+            bound(&mut it.message);
+            it.help.as_mut().map(bound);
         }
+        Diagnostics { source: source.to_owned(), list }
+    }
+
+    /// A single mistake.
+    pub fn one(source: &str, message: impl Into<String>, span: Span) -> Diagnostics {
+        Diagnostics::new(source, vec![Diagnostic { message: message.into(), span, help: None }])
     }
 
     /// Line and column (both from 1, columns in characters) of a span's start.
@@ -75,13 +81,12 @@ impl Diagnostics {
 /// Longer messages help nobody, in bytes.
 const MESSAGE_MAX: usize = 1_000;
 
-fn bounded(message: String) -> String {
-    if message.len() <= MESSAGE_MAX {
-        return message;
+fn bound(message: &mut String) {
+    if message.len() > MESSAGE_MAX {
+        let head = &message[..message.floor_char_boundary(MESSAGE_MAX / 2)];
+        let tail = &message[message.ceil_char_boundary(message.len() - MESSAGE_MAX / 4)..];
+        *message = format!("{head} … {tail}");
     }
-    let head = &message[..message.floor_char_boundary(MESSAGE_MAX / 2)];
-    let tail = &message[message.ceil_char_boundary(message.len() - MESSAGE_MAX / 4)..];
-    format!("{head} … {tail}")
 }
 
 /// Message, line and column, and the line with a caret below the place, as the originals print it:

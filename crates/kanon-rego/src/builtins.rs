@@ -36,7 +36,7 @@ const TABLE: &[(&str, u8, Kind)] = &[
     ("base64url.encode", 1, Native),
     ("base64url.encode_no_pad", 1, Native),
     ("bits.and", 2, Native),
-    ("bits.lsh", 2, Native),
+    ("bits.lsh", 2, Ours),
     ("bits.negate", 1, Native),
     ("bits.or", 2, Native),
     ("bits.rsh", 2, Native),

@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use kanon_rego::{Given, LoadOptions, Policy, Value};
 use serde_json::Value as Json;
 
-/// How many cases must agree.
-const FLOOR: usize = 0;
+/// Of 1,000 cases, how many must agree. Most of the others call functions that are not offered: GraphQL, X.509, AWS, chance.
+const FLOOR: usize = 900;
 
 fn file() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
@@ -101,6 +101,22 @@ fn check(case: &Json) -> Result<(), String> {
     if want == got { Ok(()) } else { Err(format!("want {}\n    got  {}", Json::from(want), Json::from(got))) }
 }
 
+/// Why a case differs, in the words that many share: a function that is not offered, or the case itself.
+fn reason(case: &Json, problem: &str) -> String {
+    let line = problem.lines().next().unwrap_or_default();
+    let line = line.split_once(": ").map_or(line, |(_, rest)| rest);
+    match line.contains("cannot be called") {
+        true => line.rsplit_once(" (").map_or(line, |(rest, _)| rest).to_owned(),
+        false => format!("`{}`, where {}", case["note"].as_str().unwrap(), problem_start(problem)),
+    }
+}
+
+fn problem_start(problem: &str) -> String {
+    let words: Vec<&str> = problem.split_whitespace().collect();
+    let text: String = words.join(" ").chars().take(120).collect();
+    text.replace('|', "\\|")
+}
+
 #[test]
 fn agrees_with_the_original() {
     let Some(file) = file() else {
@@ -110,12 +126,16 @@ fn agrees_with_the_original() {
     let cases = std::fs::read_to_string(file).unwrap();
     let show = std::env::var("SHOW").ok();
     let mut table: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for line in cases.lines() {
         let case: Json = serde_json::from_str(line).unwrap();
         let folder = case["folder"].as_str().unwrap().to_owned();
         let verdict = check(&case);
         let row = table.entry(folder.clone()).or_default();
         row.0 += 1;
+        if let Err(problem) = &verdict {
+            *reasons.entry(reason(&case, problem)).or_default() += 1;
+        }
         match verdict {
             Ok(()) => row.1 += 1,
             Err(problem) if show.as_deref().is_some_and(|it| it == "all" || it == folder) => {
@@ -127,9 +147,12 @@ fn agrees_with_the_original() {
     let (total, agreed) = table.values().fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
     if std::env::var("KANON_TABLE").is_ok() {
         for (folder, (total, agreed)) in &table {
-            println!("| {folder} | {total} | {agreed} |");
+            println!("| {folder} | {agreed} | {} | 0 |", total - agreed);
+        }
+        for (reason, count) in &reasons {
+            println!("- {count} cases: {reason}");
         }
     }
     println!("rego conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
-    assert!(agreed >= FLOOR, "agreement fell below the floor: {agreed}");
+    assert!(agreed * 1000 >= total * FLOOR, "agreement fell below the floor");
 }

@@ -4,6 +4,7 @@
 //! at their place, and `oldSelf`, the value it replaces. They run after everything else was found right.
 
 mod compile;
+mod convert;
 mod cost;
 mod declare;
 mod fields;
@@ -14,7 +15,7 @@ use kanon_core::{Node, Object};
 use kanon_lang::{Arena, ErrorKind, EvalError, Language, Limits, Program, Value as LangValue};
 use serde_json::Value;
 
-use self::cost::Costs;
+use self::{convert::Conversion, cost::Costs};
 use crate::{
     error::{FieldError, FieldErrorKind},
     path::FieldPath,
@@ -35,6 +36,8 @@ pub struct Rules {
 struct RuleNode {
     schema: Arc<Schema>,
     rules: Vec<CompiledRule>,
+    /// How rules see values that are not what their JSON is.
+    conversion: Option<Conversion>,
     properties: BTreeMap<String, RuleNode>,
     additional: Option<Box<RuleNode>>,
     items: Option<Box<RuleNode>>,
@@ -232,14 +235,7 @@ impl RuleNode {
             return std::ops::ControlFlow::Continue(());
         }
         let arena = Arena::new();
-        let old = LangValue::from_option(place.old.map(|(_, node)| node), &arena);
-        let old = if rule.rule.optional_old_self {
-            // See `compile::with_optional_old`.
-            LangValue::List(if place.old.is_some() { arena.alloc_slice_copy(&[old]) } else { &[] })
-        } else {
-            old
-        };
-        let values = [LangValue::from_node(place.new.1, &arena), old];
+        let values = self.values(rule, place, &arena);
         match rule.program.evaluate(&values, &Limits::default(), &arena) {
             Ok(LangValue::Bool(true)) => {}
             Ok(_) => errors.push(self.broken(rule, place, path)),
@@ -251,6 +247,17 @@ impl RuleNode {
             }
         }
         std::ops::ControlFlow::Continue(())
+    }
+
+    /// What a rule's variables hold, in their order.
+    fn values<'a>(&self, rule: &CompiledRule, place: Place<'a>, arena: &'a Arena) -> [LangValue<'a>; 2] {
+        let value = |node| convert::value(self.conversion.as_ref(), node, arena);
+        let old = place.old.map(|(_, node)| value(node));
+        let old = match (rule.rule.optional_old_self, old) {
+            (true, old) => LangValue::Optional(old.map(|it| &*arena.alloc(it))),
+            (false, old) => old.unwrap_or(LangValue::Null),
+        };
+        [value(place.new.1), old]
     }
 
     /// The type as errors name the value by; those without type have none.
@@ -267,7 +274,7 @@ impl RuleNode {
             Some(message) => message.trim().to_owned(),
             None => format!("failed rule: {}", text.rule.trim()),
         };
-        let detail = rule.message.as_ref().and_then(|it| message(&**it, place)).unwrap_or_else(written);
+        let detail = rule.message.as_ref().and_then(|it| self.message(rule, &**it, place)).unwrap_or_else(written);
         let kind = text.reason.as_deref().and_then(FieldErrorKind::from_reason).unwrap_or(FieldErrorKind::Invalid);
         // A duplicate shows its value only.
         let detail = if kind == FieldErrorKind::Duplicate { String::new() } else { detail };
@@ -276,20 +283,19 @@ impl RuleNode {
             None => FieldError::new(kind, path, self.type_name().into(), detail),
         }
     }
-}
 
-/// What a message expression gives; `None` when it gives no message that can be shown.
-fn message(program: &dyn Program, place: Place<'_>) -> Option<String> {
-    let arena = Arena::new();
-    let old = LangValue::from_option(place.old.map(|(_, node)| node), &arena);
-    let values = [LangValue::from_node(place.new.1, &arena), old];
-    match program.evaluate(&values, &Limits::default(), &arena) {
-        Ok(LangValue::Str(text)) => {
-            let text = text.trim();
-            let fine = !text.is_empty() && text.len() <= MESSAGE_MAX && !text.contains('\n');
-            fine.then(|| text.to_owned())
+    /// What a message expression gives; `None` when it gives no message that can be shown.
+    fn message(&self, rule: &CompiledRule, program: &dyn Program, place: Place<'_>) -> Option<String> {
+        let arena = Arena::new();
+        let values = self.values(rule, place, &arena);
+        match program.evaluate(&values, &Limits::default(), &arena) {
+            Ok(LangValue::Str(text)) => {
+                let text = text.trim();
+                let fine = !text.is_empty() && text.len() <= MESSAGE_MAX && !text.contains('\n');
+                fine.then(|| text.to_owned())
+            }
+            Ok(_) | Err(_) => None,
         }
-        Ok(_) | Err(_) => None,
     }
 }
 
@@ -297,7 +303,8 @@ fn failure(error: &EvalError, rule: &Rule) -> String {
     let shown = rule.message.as_ref().unwrap_or(&rule.rule).trim();
     match error.kind {
         ErrorKind::Budget => format!(
-            "'{error}': no further validation rules will be run due to call cost exceeds limit for rule: {shown}"
+            "'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds \
+             limit for rule: {shown}"
         ),
         ErrorKind::Value if error.message.starts_with("no such overload") => format!(
             "'{error}': call arguments did not match a supported operator, function or macro signature for rule: {shown}"

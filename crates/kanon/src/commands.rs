@@ -9,6 +9,7 @@ pub(crate) mod fmt;
 pub(crate) mod lint;
 pub(crate) mod log;
 pub(crate) mod serve;
+pub(crate) mod signals;
 pub(crate) mod texts;
 pub(crate) mod up;
 pub(crate) mod version;

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => commands::lint::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Log(args) => commands::log::run(args),
+        Command::Signals(args) => commands::signals::run(args),
         Command::Version(args) => commands::version::run(args),
         Command::Completions(args) => commands::completions::run(args),
     };

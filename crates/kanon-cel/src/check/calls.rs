@@ -18,11 +18,11 @@ impl Checker<'_> {
             return self.free_call(call, expr, &name, overloads);
         };
         // `math.greatest(1, 2)`: the target may be part of the function's name.
-        if let Some(mut name) = target.qualified() {
-            let first = name.text.split('.').next().unwrap_or_default().to_owned();
-            let is_local = self.local(&Name { text: first, absolute: name.absolute }).is_some();
+        if self.may_be_pointed(target)
+            && let Some(mut name) = target.qualified()
+        {
             name.text = format!("{}.{}", name.text, call.function);
-            let overloads = if is_local { Vec::new() } else { self.free(&name) };
+            let overloads = self.free(&name);
             if !overloads.is_empty() {
                 return self.free_call(call, expr, &name, overloads);
             }

@@ -104,11 +104,12 @@ impl Desugar<'_> {
             }
             return;
         }
-        if name != "walk" && arity.is_some_and(|arity| args.len() == arity + 1) {
-            if let Some(output) = args.pop() {
-                let call = Term::new(TermKind::Call(callee.clone(), std::mem::take(args)), term.span);
-                literal.kind = LiteralKind::Unify(call, output);
-            }
+        if name != "walk"
+            && arity.is_some_and(|arity| args.len() == arity + 1)
+            && let Some(output) = args.pop()
+        {
+            let call = Term::new(TermKind::Call(callee.clone(), std::mem::take(args)), term.span);
+            literal.kind = LiteralKind::Unify(call, output);
         }
     }
 }

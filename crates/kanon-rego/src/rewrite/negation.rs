@@ -3,7 +3,7 @@
 //! is undefined. With `import future.keywords.not` it means what it says, and nothing is moved.
 //!
 //! What is moved, as OPA's compiler does it: every call inside the expression; references and comprehensions that are
-//! arguments of a call, or stand inside a literal or as an operand of a reference. Both sides of an equality, and a
+//! arguments of a call, or stand inside a literal or as an operand of a reference; what `with` puts in the input's place. Both sides of an equality, and a
 //! reference that is the expression itself, stay.
 
 use crate::{
@@ -49,6 +49,14 @@ impl Change for Negation {
         for mut literal in std::mem::take(body) {
             change_literal(self, &mut literal);
             if literal.negated {
+                // What `with` puts in the place of the input is computed before, too; functions stay where they are.
+                let mut early = Before { negation: self, with: &[], literals: Vec::new() };
+                for with in &mut literal.with {
+                    if with.target.path().is_some_and(|path| path.first() == Some(&"input")) {
+                        early.argument(&mut with.value);
+                    }
+                }
+                out.append(&mut early.literals);
                 let mut before = Before { negation: self, with: &literal.with, literals: Vec::new() };
                 match &mut literal.kind {
                     LiteralKind::Term(term) => before.expression(term),

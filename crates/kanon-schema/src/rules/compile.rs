@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_lang::{Diagnostics, Environment, Language, Options, Program};
+use kanon_lang::{Diagnostics, Environment, Language, Options, Type as LangType};
 
 use super::{
     CompiledRule, RuleNode,
+    convert::Conversion,
     cost::{Costs, Place},
-    fields::undefined,
+    declare::{Declared, declare},
 };
 use crate::{
     crd::rule_field,
@@ -16,9 +17,7 @@ use crate::{
     schema::{ListType, MapType, Rule, Schema},
 };
 
-/// Names that rules may use; the order is that of the values given to them.
-pub(super) const VARIABLES: [&str; 2] = ["self", "oldSelf"];
-/// The slot of `oldSelf`.
+/// The slot of `oldSelf`, behind that of `self`.
 const OLD_SELF: usize = 1;
 
 /// What is above a place.
@@ -73,7 +72,8 @@ impl Compiler<'_> {
         };
         let additional = inner(&schema.additional, "additionalProperties", map_lost, schema.rules.max_properties);
         let items = inner(&schema.items, "items", list_lost, schema.rules.max_items);
-        let node = RuleNode { schema: schema.clone(), rules, properties, additional, items };
+        let conversion = if rules.is_empty() { None } else { Conversion::of(schema) };
+        let node = RuleNode { schema: schema.clone(), rules, conversion, properties, additional, items };
         let is_empty =
             node.rules.is_empty() && node.properties.is_empty() && node.additional.is_none() && node.items.is_none();
         (!is_empty).then_some(node)
@@ -89,27 +89,27 @@ impl Compiler<'_> {
         let (language, errors) = (self.language, &mut self.errors);
         let before = errors.len();
         let at = path.child("rule");
-        let resource = above.root || schema.embedded_resource;
-        let compile = |source: &str, options: &Options| {
-            let program = language.compile(source, &Environment::new(VARIABLES), options)?;
-            undefined(&*program, schema, resource).map_or(Ok(program), Err)
-        };
-        let program = compile(&text.rule, &Options { boolean: true, ..Options::default() })
+        let declared = declare(schema, above.root || schema.embedded_resource);
+        let env = environment(declared.as_ref(), text);
+        let program = language
+            .compile(&text.rule, &env, &Options { boolean: true, ..Options::default() })
             .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
             .ok();
         let message = text.message_expression.as_deref().and_then(|expression| {
             let at = path.child("messageExpression");
-            compile(expression, &Options::default())
+            language
+                .compile(expression, &env, &Options::default())
                 .map_err(|why| {
                     let why = failed("messageExpression compilation failed", &why);
                     errors.push(FieldError::invalid(&at, expression, why));
                 })
                 .ok()
         });
-        if errors.len() == before {
-            self.costs.rule(schema, text, language, Place { path, resource, times: above.times }, errors);
+        if let (true, Some(declared)) = (errors.len() == before, declared) {
+            let place = Place { path, times: above.times.unwrap_or_else(|| declared.cardinality()) };
+            self.costs.rule(text, language, &env, declared, place, errors);
         }
-        let mut program = program?;
+        let program = program?;
         let transition = program.reads().variables.contains(&OLD_SELF);
         if let (true, Some(lost)) = (transition, above.lost) {
             let why = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {lost}");
@@ -119,26 +119,16 @@ impl Compiler<'_> {
             let why = "may not be set if oldSelf is not used in rule";
             errors.push(FieldError::invalid(&path.child("optionalOldSelf"), true, why));
         }
-        if text.optional_old_self && errors.len() == before {
-            program = with_optional_old(&text.rule, language)
-                .map_err(|why| {
-                    errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why)));
-                })
-                .ok()?;
-        }
         let field = text.field_path.as_deref().and_then(|it| rule_field(schema, it));
         (errors.len() == before).then(|| CompiledRule { rule: text.clone(), program, transition, message, field })
     }
 }
 
-/// The rule with `oldSelf` as an optional. Values of the language interface have none, so the old value comes in as a list
-/// of none or one, and the rule is put where a comprehension binds `oldSelf` to the optional made of it. The line break
-/// ends a comment in the rule.
-fn with_optional_old(rule: &str, language: &dyn Language) -> Result<Arc<dyn Program>, Diagnostics> {
-    const OLD: &str = "oldSelfList";
-    let bound = format!("[size({OLD}) == 0 ? optional.none() : optional.of({OLD}[0])].all(oldSelf, ({rule}\n))");
-    let options = Options { boolean: true, ..Options::default() };
-    language.compile(&bound, &Environment::new(["self", OLD]), &options)
+/// The variables of a rule, with the types that the schema gives them.
+fn environment(declared: Option<&Declared>, rule: &Rule) -> Environment {
+    let of = declared.map_or(LangType::Dyn, |it| it.of.clone());
+    let old = if rule.optional_old_self { LangType::optional(of.clone()) } else { of.clone() };
+    Environment::default().with_variable("self", of).with_variable("oldSelf", old)
 }
 
 /// As CEL's own checker prints mistakes: `ERROR: <input>:1:5: what`, the line, and a caret below the place.

@@ -1,14 +1,10 @@
 //! Whether rules may cost more than Kubernetes allows: each by itself, as often as its place can be in an object, and all of a
 //! schema together.
 
-use kanon_lang::{Environment, Language, Type as LangType};
+use kanon_lang::{Environment, Language};
 
-use super::{compile::VARIABLES, declare::declare};
-use crate::{
-    error::FieldError,
-    path::FieldPath,
-    schema::{Rule, Schema},
-};
+use super::declare::Declared;
+use crate::{error::FieldError, path::FieldPath, schema::Rule};
 
 /// What one rule may cost, and all rules of a schema.
 const RULE_LIMIT: u64 = 10_000_000;
@@ -26,27 +22,23 @@ pub(super) struct Costs {
 }
 
 impl Costs {
-    /// Adds what a rule and its message may cost. `times`: how many values its place can have; `None` without bound.
+    /// Adds what a rule and its message may cost.
     pub(super) fn rule(
         &mut self,
-        schema: &Schema,
         rule: &Rule,
         language: &dyn Language,
+        env: &Environment,
+        declared: Declared,
         place: Place<'_>,
         errors: &mut Vec<FieldError>,
     ) {
-        let Some(declared) = declare(schema, place.resource) else { return };
-        let old = if rule.optional_old_self { LangType::optional(declared.of.clone()) } else { declared.of.clone() };
-        let env =
-            Environment::default().with_variable(VARIABLES[0], declared.of.clone()).with_variable(VARIABLES[1], old);
-        let times = place.times.unwrap_or_else(|| declared.cardinality());
         let bounds = [declared.bound.clone(), declared.bound];
-        if let Some(cost) = language.worst_cost(&rule.rule, &env, &bounds) {
+        if let Some(cost) = language.worst_cost(&rule.rule, env, &bounds) {
             let at = place.path.child("rule");
-            self.add("estimated rule cost", cost.saturating_mul(times), &at, errors);
+            self.add("estimated rule cost", cost.saturating_mul(place.times), &at, errors);
         }
         let message = rule.message_expression.as_deref();
-        if let Some(cost) = message.and_then(|it| language.worst_cost(it, &env, &bounds)) {
+        if let Some(cost) = message.and_then(|it| language.worst_cost(it, env, &bounds)) {
             let at = place.path.child("messageExpression");
             self.add("estimated messageExpression cost", cost, &at, errors);
         }
@@ -83,10 +75,8 @@ impl Costs {
 pub(super) struct Place<'p> {
     /// The rule's own path.
     pub(super) path: &'p FieldPath<'p>,
-    /// Whether values there are objects of their own.
-    pub(super) resource: bool,
-    /// How many values there can be; `None` without bound.
-    pub(super) times: Option<u64>,
+    /// How many values there can be in one object.
+    pub(super) times: u64,
 }
 
 fn exceeds(what: &str, cost: u64, limit: u64) -> String {

@@ -2,7 +2,7 @@
 //! not CEL.
 //!
 //! `a.b < c.d`, `==` and `!=` over paths, numbers and 'text'; `true`; `fail` and `costly` raise errors; `text(x)` makes a
-//! message. The frame that binds an optional `oldSelf` is understood: there, `has` and `none` test it.
+//! message. Where `oldSelf` is an optional, `has` and `none` test it.
 
 use std::sync::Arc;
 
@@ -69,11 +69,9 @@ impl Program for FakeProgram {
     }
 
     fn evaluate<'a>(&'a self, values: &'a [Value<'a>], _: &Limits, arena: &'a Arena) -> Result<Value<'a>, EvalError> {
-        let mut source = self.source.as_str();
-        if let Some((_, rule)) = source.split_once(".all(oldSelf, (") {
-            source = rule.trim_end_matches("\n))");
-            let present = matches!(values.get(1), Some(Value::List([_])));
-            return Ok(Value::Bool(if source.contains("has") { present } else { !present }));
+        let source = self.source.as_str();
+        if let Some(Value::Optional(old)) = values.get(1) {
+            return Ok(Value::Bool(if source.contains("has") { old.is_some() } else { old.is_none() }));
         }
         let error = |kind, message: &str| Err(EvalError { kind, message: message.to_owned(), span: None });
         match source {

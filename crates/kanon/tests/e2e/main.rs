@@ -13,3 +13,4 @@ mod kubectl;
 mod readme;
 mod rules;
 mod serve;
+mod signals;
