@@ -60,6 +60,21 @@ pub trait Opaque: Sync {
     }
     /// Its canonical text; what JSON shows of it.
     fn text(&self) -> std::borrow::Cow<'_, str>;
+    /// Its member called `name`, for types that have members; `None` where there is none.
+    fn member<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
+        let _ = (name, arena);
+        None
+    }
+    /// The plain value that it stands for in every operation but equality and order: a label's value is text there.
+    /// `None` for types that stand for nothing else.
+    fn plain(&self) -> Option<Value<'_>> {
+        None
+    }
+    /// Why it cannot be used, where it cannot: every operation on it but reading a member is an error with this text then,
+    /// equality too.
+    fn problem(&self) -> Option<&str> {
+        None
+    }
     /// Itself, for functions that know its type; `None` for types that borrow, which are read by their text.
     fn as_any(&self) -> Option<&dyn std::any::Any> {
         None

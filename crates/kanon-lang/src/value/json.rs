@@ -49,7 +49,10 @@ fn render_at<'a>(value: Value<'a>, arena: &'a Arena, depth: usize, left: &Cell<u
         }
         Value::Optional(value) => value.map_or(Json::Null, |value| render_at(*value, arena, depth + 1, left)),
         Value::Type(name) => json!(name),
-        Value::Opaque(opaque) => json!(opaque.text()),
+        Value::Opaque(opaque) => match opaque.plain() {
+            Some(Value::Float(float)) if opaque.problem().is_none() && float.is_finite() => json!(float),
+            _ => json!(opaque.text()),
+        },
     }
 }
 
