@@ -129,7 +129,7 @@ impl Program for Compiled {
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
         let context = match self.context(values, limits, arena) {
             Ok(context) => context,
-            Err(error) => return Explained { result: Err(error), values: Vec::new() },
+            Err(error) => return Explained { result: Err(error), values: Vec::new(), spent: None },
         };
         let root = self.program.expression();
         let result = self.resolve(root, &context, limits, arena).and_then(|value| self.finish(value));
@@ -144,7 +144,7 @@ impl Program for Compiled {
             let text = self.source.get(span.start as usize..span.end as usize)?.to_owned();
             Some(EvidenceValue { span: (span.start, span.end), text, value })
         };
-        Explained { result, values: parts.into_iter().filter_map(evidence).collect() }
+        Explained { result, values: parts.into_iter().filter_map(evidence).collect(), spent: None }
     }
 }
 

@@ -17,7 +17,7 @@ pub use digest::Digest;
 pub use effect::{Action, Delivery, Effect, EffectId, EventType};
 pub use input::{Change, Input, PolicyFile};
 pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRef, Scope};
-pub use object::{Elements, MAX_DEPTH, Members, Node, NodeKind, Number, Object, ParseError};
+pub use object::{Elements, MAX_DEPTH, Members, Name, Node, NodeKind, Number, Object, ParseError};
 pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
 pub use time::{Mono, Now};

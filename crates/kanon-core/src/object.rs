@@ -4,13 +4,16 @@
 //! field: [`Node`] walks the index and compares keys in the text. The index takes 2 bytes a value and 2 more a container
 //! (twice that from 32 KiB on), about 0.15 to 0.25 × the text for Kubernetes objects.
 
+mod name;
 mod node;
 mod parse;
 
 use std::fmt;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
+pub use name::Name;
 pub use node::{Elements, Members, Node, NodeKind, Number};
 use parse::Index;
 pub use parse::{MAX_DEPTH, ParseError};
@@ -18,13 +21,13 @@ pub use parse::{MAX_DEPTH, ParseError};
 /// A JSON value with its index. Cloning shares both.
 #[derive(Clone)]
 pub struct Object {
-    /// INVARIANT: valid UTF-8, one JSON value, no white space outside strings.
-    text: Bytes,
+    /// INVARIANT: one JSON value, no white space outside strings.
+    text: ByteString,
     /// See `parse::Indexer` for the layout.
     index: Index,
-    /// Whether any member name is written with escapes; only then a name that is not there in plain spelling is looked
-    /// for again, letter by letter.
-    escaped_names: bool,
+    /// Whether any text is written with escapes; only then what is not there in plain spelling is looked for again,
+    /// letter by letter.
+    escaped: bool,
 }
 
 impl Object {
@@ -39,13 +42,13 @@ impl Object {
 
     /// The compact JSON text.
     pub fn text(&self) -> &Bytes {
-        &self.text
+        self.text.as_bytes()
     }
 
     /// The same object with text and index in allocations of their exact size: what a cache keeps.
     #[must_use]
     pub fn compact(&self) -> Object {
-        Object { text: Bytes::copy_from_slice(&self.text), ..self.clone() }
+        Object { text: ByteString::from(&*self.text), ..self.clone() }
     }
 
     /// The outermost value.
@@ -68,9 +71,7 @@ impl Object {
     pub fn without(&self, path: &[&str]) -> Object {
         let Some((last, parents)) = path.split_last() else { return self.clone() };
         let Some(range) = self.at(parents).and_then(|parent| parent.member_range(last)) else { return self.clone() };
-        let mut text = Vec::with_capacity(self.text.len() - range.len());
-        text.extend_from_slice(&self.text[..range.start]);
-        text.extend_from_slice(&self.text[range.end..]);
+        let text = [&self.text[..range.start], &self.text[range.end..]].concat();
         // Taking a whole member and one comma out of valid JSON leaves valid JSON.
         Object::parse(text).unwrap_or_else(|_| self.clone())
     }
@@ -82,7 +83,7 @@ impl Object {
 
     /// The whole object as a tree: for cold paths that change it.
     pub fn to_value(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.text).unwrap_or_default()
+        serde_json::from_str(&self.text).unwrap_or_default()
     }
 
     /// The object from a tree.
@@ -93,7 +94,7 @@ impl Object {
 
     /// JSON `null`.
     pub fn null() -> Object {
-        Object { text: Bytes::from_static(b"null"), index: Index::null(), escaped_names: false }
+        Object { text: ByteString::from_static("null"), index: Index::null(), escaped: false }
     }
 }
 
@@ -107,7 +108,7 @@ impl Eq for Object {}
 
 impl fmt::Debug for Object {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&String::from_utf8_lossy(&self.text))
+        out.write_str(&self.text)
     }
 }
 

@@ -122,7 +122,7 @@ impl Program for Compiled {
             let text = self.source.get(start as usize..end as usize).unwrap_or_default().to_owned();
             EvidenceValue { span: (start, end), text, value }
         };
-        Explained { result, values: last.into_iter().map(evidence).collect() }
+        Explained { result, values: last.into_iter().map(evidence).collect(), spent: None }
     }
 }
 

@@ -51,8 +51,11 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// A fresh budget of `limits`.
-    pub fn new(limits: &Limits, arena: &'a Arena) -> Context<'a> {
-        Context { arena, now: None, steps: limits.steps, memory: limits.memory, check_at: 0, stop: None, fault: None }
+    pub fn new(limits: &'a Limits, arena: &'a Arena) -> Context<'a> {
+        let stop = limits.stop.as_deref();
+        // Looked at once at the start: an evaluation that begins after its deadline does not run.
+        let check_at = if stop.is_some() { limits.steps } else { 0 };
+        Context { arena, now: None, steps: limits.steps, memory: limits.memory, check_at, stop, fault: None }
     }
 
     /// Ends the evaluation with a message: a lower-case fragment.
@@ -187,10 +190,8 @@ impl<'a> Context<'a> {
 
     /// Puts an absorbed error back.
     #[cold]
-    pub(crate) fn resume<T>(&mut self, fault: Option<Fault<'a>>) -> Result<T, Stop> {
-        if fault.is_some() {
-            self.fault = fault;
-        }
+    pub(crate) fn resume<T>(&mut self, fault: Fault<'a>) -> Result<T, Stop> {
+        self.fault = Some(fault);
         Err(Stop)
     }
 }

@@ -9,8 +9,10 @@ use std::{
 use kanon_core::EvidenceValue;
 
 use crate::{
-    diagnostic::{Diagnostics, Span},
+    diagnostic::{Diagnostic, Diagnostics, Span},
     function::Function,
+    ir::Estimate,
+    rules::Shareable,
     types::Type,
     value::Value,
 };
@@ -104,6 +106,33 @@ pub trait Language: Send + Sync {
     /// # Errors
     /// Every mistake found, with spans. Text of any size and depth gives an error, never a panic.
     fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics>;
+
+    /// The text in the language's canonical layout; reading it back gives the same program.
+    ///
+    /// # Errors
+    /// Text that does not parse.
+    fn format(&self, source: &str) -> Result<String, Diagnostics> {
+        Err(Diagnostics::one(source, format!("{} texts cannot be formatted yet", self.id()), Span::default()))
+    }
+
+    /// The syntax tree as indented lines, for people: one node a line, with what it is and its text.
+    ///
+    /// # Errors
+    /// Text that does not parse.
+    fn tree(&self, source: &str) -> Result<String, Diagnostics> {
+        Err(Diagnostics::one(
+            source,
+            format!("the syntax tree of {} texts cannot be shown yet", self.id()),
+            Span::default(),
+        ))
+    }
+
+    /// What compiles but is likely a mistake: conditions that are always true or false, comparisons that can never hold,
+    /// names that nothing uses. Empty for text that does not compile: `compile` says what is wrong with it.
+    fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
+        let _ = (source, env, options);
+        Vec::new()
+    }
 }
 
 /// All languages of a binary, by id.
@@ -130,6 +159,18 @@ pub trait Program: Send + Sync {
 
     /// Evaluates and notes the value of every sub-expression that was evaluated.
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a>;
+
+    /// What an evaluation costs when every list and map that it runs over has `len` elements; `None` where the language cannot
+    /// say.
+    fn estimate(&self, len: u64) -> Option<Estimate> {
+        let _ = len;
+        None
+    }
+
+    /// Itself, for a [`crate::RuleSet`] that shares reads among programs; `None` where the language cannot.
+    fn shareable(&self) -> Option<&dyn Shareable> {
+        None
+    }
 }
 
 /// A result with the values on the way to it.
@@ -138,6 +179,17 @@ pub struct Explained<'a> {
     pub result: Result<Value<'a>, EvalError>,
     /// Sub-expressions in source order, outer before inner; those inside predicates show their last value.
     pub values: Vec<EvidenceValue>,
+    /// What the evaluation cost, where the language counts.
+    pub spent: Option<Spent>,
+}
+
+/// What an evaluation cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Steps, as in [`Limits::steps`].
+    pub steps: u64,
+    /// Elements and bytes made, as in [`Limits::memory`].
+    pub memory: u64,
 }
 
 /// What a program reads, found in its text.

@@ -3,19 +3,27 @@
 //!
 //! No language is known here by name, and no expression does I/O.
 
+mod compiled;
 mod context;
 mod diagnostic;
+mod dialect;
 mod function;
+pub mod ir;
 mod language;
+mod machine;
+mod rules;
 mod types;
 mod value;
 
+pub use compiled::Compiled;
 pub use context::{Context, Stop};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
+pub use dialect::{Callee, Dialect, Source};
 pub use function::{Function, Native};
 pub use language::{
     Arena, Environment, ErrorKind, EvalError, Explained, Language, LanguageId, Languages, Limits, Options, Program,
-    Reads,
+    Reads, Spent,
 };
+pub use rules::{Memo, RuleSet, Shareable};
 pub use types::{ObjectType, Type};
 pub use value::{Opaque, Record, Value};

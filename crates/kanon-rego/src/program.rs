@@ -112,9 +112,9 @@ impl Program for Compiled {
         let result = self.evaluate(values, limits, arena);
         let value = match &result {
             Ok(value) => value.to_json(arena),
-            Err(_) => return Explained { result, values: Vec::new() },
+            Err(_) => return Explained { result, values: Vec::new(), spent: None },
         };
         let span = (0, self.source.len() as u32);
-        Explained { result, values: vec![EvidenceValue { span, text: self.source.clone(), value }] }
+        Explained { result, values: vec![EvidenceValue { span, text: self.source.clone(), value }], spent: None }
     }
 }

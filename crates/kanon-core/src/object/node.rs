@@ -2,16 +2,15 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{Object, parse::Index};
+use super::{Name, Object, parse::Index};
 
 /// One value inside an object. Two words, copied freely, borrowing the object.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     object: &'a Object,
-    /// Position of this value's entry in the index.
-    entry: u32,
-    /// Where the value itself begins in the text.
-    start: u32,
+    /// Position of this value's entry in the index (high half), and where the value itself begins in the text (low half):
+    /// one word, so that a node moves in two registers.
+    at: u64,
 }
 
 /// What a value is, read from its first byte.
@@ -44,17 +43,22 @@ pub enum Number {
 
 impl<'a> Node<'a> {
     pub(super) fn root(object: &'a Object) -> Node<'a> {
-        Node { object, entry: 0, start: 0 }
+        Node { object, at: 0 }
     }
 
     /// Offsets and positions fit: texts are below 2 GiB, and there is at most one entry a byte.
     #[inline]
     fn new(object: &'a Object, entry: usize, start: usize) -> Node<'a> {
-        Node { object, entry: entry as u32, start: start as u32 }
+        Node { object, at: ((entry as u64) << 32) | start as u64 }
     }
 
     #[inline]
     fn text(self) -> &'a [u8] {
+        self.str().as_bytes()
+    }
+
+    #[inline]
+    fn str(self) -> &'a str {
         &self.object.text
     }
 
@@ -70,12 +74,12 @@ impl<'a> Node<'a> {
 
     #[inline]
     fn start(self) -> usize {
-        self.start as usize
+        self.at as u32 as usize
     }
 
     #[inline]
     fn entry(self) -> usize {
-        self.entry as usize
+        (self.at >> 32) as usize
     }
 
     /// What kind of value this is.
@@ -107,6 +111,9 @@ impl<'a> Node<'a> {
 
     /// A number's value.
     pub fn as_number(self) -> Option<Number> {
+        if let Some(int) = self.as_short_int() {
+            return Some(Number::Int(int));
+        }
         let digits = self.number_text()?;
         if let Ok(int) = digits.parse() {
             return Some(Number::Int(int));
@@ -115,6 +122,24 @@ impl<'a> Node<'a> {
             return Some(Number::UInt(uint));
         }
         digits.parse().ok().map(Number::Float)
+    }
+
+    /// A whole number of so few digits that nothing can overflow, which is nearly every one.
+    #[inline]
+    pub fn as_short_int(self) -> Option<i64> {
+        let rest = &self.text()[self.start()..];
+        let negative = *rest.first()? == b'-';
+        let digits = &rest[usize::from(negative)..];
+        let mut int = 0;
+        for (at, byte) in digits.iter().take(18).enumerate() {
+            match byte {
+                b'0'..=b'9' => int = int * 10 + i64::from(byte - b'0'),
+                b'.' | b'e' | b'E' => return None,
+                _ if at > 0 => return Some(if negative { -int } else { int }),
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// A whole number's value.
@@ -134,35 +159,56 @@ impl<'a> Node<'a> {
     /// A string's value where it is written without escapes, as names and most text are.
     #[inline]
     pub fn as_plain_str(self) -> Option<&'a str> {
-        let quoted = &self.text()[self.start()..];
-        let (b'"', rest) = quoted.split_first()? else { return None };
+        let (b'"', rest) = self.text()[self.start()..].split_first()? else { return None };
         let len = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        if rest[len] == b'\\' { None } else { std::str::from_utf8(&rest[..len]).ok() }
+        let start = self.start() + 1;
+        if rest[len] == b'\\' { None } else { self.str().get(start..start + len) }
+    }
+
+    /// Whether this is a string with the letters of `name`: without reading it where it is written plainly.
+    #[inline]
+    pub fn is_str(self, name: &Name) -> bool {
+        if self.first() != b'"' {
+            return false;
+        }
+        if name.is_plain() && name.is_at(self.text(), self.start() + 1) {
+            return true;
+        }
+        self.object.escaped && self.as_str().is_some_and(|text| text == name.as_str())
     }
 
     /// The member called `name`, of an object.
     #[inline]
     pub fn get(self, name: &str) -> Option<Node<'a>> {
+        let len = name.len();
+        let (text, bytes) = (self.text(), name.as_bytes());
+        let plain = Name::is_plain_text(name);
+        self.find(name, plain, |key| text.get(key..key + len) == Some(bytes) && text.get(key + len) == Some(&b'"'))
+    }
+
+    /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
+    #[inline]
+    pub fn member(self, name: &Name) -> Option<Node<'a>> {
+        let text = self.text();
+        self.find(name.as_str(), name.is_plain(), |key| name.is_at(text, key))
+    }
+
+    /// The member whose key, which begins at the offset given, passes; `name` is looked for again where keys or the name
+    /// may be written with escapes.
+    #[inline]
+    fn find(self, name: &str, plain: bool, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
         if self.kind() != NodeKind::Object {
             return None;
         }
-        let name = name.as_bytes();
-        let text = self.text();
-        let end = self.end_entry();
-        let mut entry = self.entry() + 2;
-        while entry < end {
-            let key = self.index().entry(entry).0 + 1;
-            let after = key + name.len();
-            if text.get(key..after) == Some(name) && text.get(after) == Some(&b'"') {
-                return Some(Node::new(self.object, entry, after + 2));
-            }
-            entry = self.index().end(entry);
+        if plain && let Some((entry, key)) = self.index().find(self.entry(), is_at) {
+            return Some(Node::new(self.object, entry, key + name.len() + 2));
         }
-        if !self.object.escaped_names {
-            return None;
-        }
-        // The key may be written with escapes; look at those only now that the plain spelling is not there.
-        self.members().find(|(key, _)| matches!(key, Cow::Owned(key) if key.as_bytes() == name)).map(|(_, node)| node)
+        if self.object.escaped { self.find_escaped(name) } else { None }
+    }
+
+    #[cold]
+    fn find_escaped(self, name: &str) -> Option<Node<'a>> {
+        self.members().find(|(key, _)| *key == name).map(|(_, node)| node)
     }
 
     /// The value at a path of member names.
@@ -199,15 +245,15 @@ impl<'a> Node<'a> {
 
     /// The value's own JSON text.
     pub fn raw(self) -> &'a str {
-        std::str::from_utf8(&self.text()[self.start()..self.end()]).unwrap_or_default()
+        self.str().get(self.start()..self.end()).unwrap_or_default()
     }
 
     /// The value as an object of its own, which shares the text.
     pub fn to_object(self) -> Object {
         let (start, end) = (self.start(), self.end());
-        let text = self.object.text.slice(start..end);
-        let index = self.index().part(self.entry(), self.end_entry(), start, text.len());
-        Object { text, index, escaped_names: self.object.escaped_names }
+        let text = self.object.text.slice_ref(self.raw());
+        let index = self.index().part(self.entry(), self.end_entry(), start, end - start);
+        Object { text, index, escaped: self.object.escaped }
     }
 
     /// The value as a tree, for cold paths.
@@ -248,12 +294,12 @@ impl<'a> Node<'a> {
     fn number_text(self) -> Option<&'a str> {
         let rest = &self.text()[self.start()..];
         let len = rest.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
-        std::str::from_utf8(&rest[..len]).ok().filter(|it| !it.is_empty())
+        self.str().get(self.start()..self.start() + len).filter(|it| !it.is_empty())
     }
 
     fn raw_string(self) -> Option<&'a str> {
         let start = self.start() + 1;
-        (self.first() == b'"').then(|| raw_string_at(self.text(), start))
+        (self.first() == b'"').then(|| raw_string_at(self.str(), start))
     }
 
     /// The value whose entry is `entry`, as the child of an object or of a list.
@@ -263,18 +309,19 @@ impl<'a> Node<'a> {
         if !member {
             return ("", Node::new(self.object, entry, offset));
         }
-        let key = raw_string_at(self.text(), offset + 1);
+        let key = raw_string_at(self.str(), offset + 1);
         (key, Node::new(self.object, entry, offset + key.len() + 3))
     }
 }
 
 /// The text of a string that begins at `start` (after its quote), escapes as written.
-fn raw_string_at(text: &[u8], start: usize) -> &str {
+fn raw_string_at(text: &str, start: usize) -> &str {
+    let bytes = text.as_bytes();
     let mut end = start;
-    while text[end] != b'"' {
-        end += if text[end] == b'\\' { 2 } else { 1 };
+    while bytes[end] != b'"' {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
     }
-    std::str::from_utf8(&text[start..end]).unwrap_or_default()
+    text.get(start..end).unwrap_or_default()
 }
 
 fn unescape(raw: &str) -> String {

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::Object;
 
@@ -60,6 +61,28 @@ impl Index {
         }
     }
 
+    /// The first member of the object at `entry` whose key's offset (after its quote) passes: its position and that offset.
+    #[inline]
+    pub(super) fn find(&self, entry: usize, is_at: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+        // One loop for each width, so that the width is not asked for at every member.
+        match self {
+            Index::Short(words) => find_member(
+                words,
+                entry,
+                |word| (usize::from(word & !SHORT_CONTAINER), word & SHORT_CONTAINER != 0),
+                usize::from,
+                is_at,
+            ),
+            Index::Wide(words) => find_member(
+                words,
+                entry,
+                |word| ((word & !CONTAINER) as usize, word & CONTAINER != 0),
+                |word| word as usize,
+                is_at,
+            ),
+        }
+    }
+
     /// The index of the value at `entry..end` alone, whose text begins at `start` and has `text_len` bytes.
     pub(super) fn part(&self, entry: usize, end: usize, start: usize, text_len: usize) -> Index {
         let mut words = Vec::with_capacity(end - entry);
@@ -88,6 +111,26 @@ impl Index {
     }
 }
 
+#[inline]
+fn find_member<W: Copy>(
+    words: &[W],
+    object: usize,
+    split: impl Fn(W) -> (usize, bool),
+    position: impl Fn(W) -> usize,
+    is_at: impl Fn(usize) -> bool,
+) -> Option<(usize, usize)> {
+    let words = words.get(..position(*words.get(object + 1)?))?;
+    let mut entry = object + 2;
+    while let Some(word) = words.get(entry) {
+        let (offset, container) = split(*word);
+        if is_at(offset + 1) {
+            return Some((entry, offset + 1));
+        }
+        entry = if container { position(*words.get(entry + 1)?) } else { entry + 1 };
+    }
+    None
+}
+
 /// Why a text is not an object, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid JSON at byte {offset}: {problem}")]
@@ -102,24 +145,25 @@ pub(super) fn parse(text: Bytes) -> Result<Object, ParseError> {
     if text.len() >= CONTAINER as usize {
         return Err(ParseError { offset: 0, problem: "text of 2 GiB or more" });
     }
-    if let Err(error) = std::str::from_utf8(&text) {
-        return Err(ParseError { offset: error.valid_up_to(), problem: "invalid UTF-8" });
-    }
+    let text = match ByteString::try_from(text) {
+        Ok(text) => text,
+        Err(error) => return Err(ParseError { offset: error.valid_up_to(), problem: "invalid UTF-8" }),
+    };
     let mut indexer = Indexer {
-        source: &text,
+        source: text.as_bytes(),
         at: 0,
         compacted: None,
         kept_from: 0,
         index: Vec::with_capacity(text.len() / 16 + 4),
         open: Vec::with_capacity(16),
-        escapes: 0,
-        escaped_names: false,
+        escaped: false,
     };
     indexer.document()?;
-    let Indexer { compacted, index, escaped_names, .. } = indexer;
-    let text = compacted.map_or(text, Bytes::from);
+    let Indexer { compacted, index, escaped, .. } = indexer;
+    // Pieces of valid text, cut at ASCII characters, are valid text: nothing is lost.
+    let text = compacted.map_or(text, |text| String::from_utf8(text).unwrap_or_default().into());
     let index = Index::new(&index, text.len());
-    Ok(Object { text, index, escaped_names })
+    Ok(Object { text, index, escaped })
 }
 
 /// A container that is still open.
@@ -138,9 +182,8 @@ struct Indexer<'t> {
     kept_from: usize,
     index: Vec<u32>,
     open: Vec<Open>,
-    /// How many escapes were met so far.
-    escapes: usize,
-    escaped_names: bool,
+    /// Whether an escape was met.
+    escaped: bool,
 }
 
 impl Indexer<'_> {
@@ -180,9 +223,7 @@ impl Indexer<'_> {
             if self.peek() != Some(b'"') {
                 return self.fail("expected a member name in double quotes");
             }
-            let escapes = self.escapes;
             self.string()?;
-            self.escaped_names |= self.escapes != escapes;
             self.skip_space();
             if self.peek() != Some(b':') {
                 return self.fail("expected a colon");
@@ -243,7 +284,7 @@ impl Indexer<'_> {
     }
 
     fn escape(&mut self) -> Result<(), ParseError> {
-        self.escapes += 1;
+        self.escaped = true;
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,

@@ -99,6 +99,6 @@ impl Program for FakeProgram {
     }
 
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
-        Explained { result: self.evaluate(values, limits, arena), values: Vec::new() }
+        Explained { result: self.evaluate(values, limits, arena), values: Vec::new(), spent: None }
     }
 }

@@ -1,0 +1,74 @@
+//! Names that are looked up again and again: prepared once, so that most members that have another name are told apart by
+//! one comparison of eight bytes.
+
+/// A member's name, or a text, prepared for being looked for in objects.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The letters and a closing quote.
+    quoted: Box<str>,
+    /// The first eight bytes of `quoted`, and which bits of them count.
+    head: u64,
+    mask: u64,
+    /// The last eight bytes of `quoted`, where it has more than eight.
+    tail: u64,
+    plain: bool,
+}
+
+impl Name {
+    /// Prepares a text.
+    pub fn new(text: &str) -> Name {
+        let quoted: Box<str> = format!("{text}\"").into();
+        let mut head = [0; 8];
+        let len = quoted.len().min(8);
+        head[..len].copy_from_slice(&quoted.as_bytes()[..len]);
+        let mask = if len == 8 { u64::MAX } else { (1 << (8 * len)) - 1 };
+        let tail = quoted.as_bytes().last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
+        let plain = Name::is_plain_text(text);
+        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain }
+    }
+
+    /// The text.
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        &self.quoted[..self.quoted.len() - 1]
+    }
+
+    /// Whether JSON may write the text as it is.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// See [`Name::is_plain`].
+    #[inline]
+    pub(super) fn is_plain_text(text: &str) -> bool {
+        !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+    }
+
+    /// Whether the text and a closing quote stand at `start`.
+    #[inline]
+    pub(super) fn is_at(&self, text: &[u8], start: usize) -> bool {
+        match text.get(start..start + 8).and_then(<[u8]>::first_chunk::<8>) {
+            Some(head) => {
+                (u64::from_le_bytes(*head) ^ self.head) & self.mask == 0
+                    && (self.quoted.len() <= 8 || self.ends_at(text, start))
+            }
+            None => text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes()),
+        }
+    }
+
+    /// Whether the rest stands there, too, where the first eight bytes do.
+    #[inline]
+    fn ends_at(&self, text: &[u8], start: usize) -> bool {
+        let quoted = self.quoted.as_bytes();
+        let end = start + quoted.len();
+        let Some(tail) = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>) else { return false };
+        u64::from_le_bytes(*tail) == self.tail && (quoted.len() <= 16 || text.get(start..end) == Some(quoted))
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{:?}", self.as_str())
+    }
+}

@@ -1,0 +1,160 @@
+//! The program of every language that compiles to the shared form.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use kanon_core::EvidenceValue;
+
+use crate::{
+    context::{Context, Stop},
+    diagnostic::Span,
+    dialect::Dialect,
+    ir::{Code, Estimate, Guard},
+    language::{Arena, EvalError, Explained, Limits, Program, Reads, Spent},
+    machine::Machine,
+    rules::{Memo, Shareable},
+    value::Value,
+};
+
+/// Code with its text: what a front end's `compile` gives.
+pub struct Compiled<D> {
+    source: String,
+    code: Code,
+    reads: Reads,
+    guards: Vec<Guard>,
+    boolean: bool,
+    dialect: std::marker::PhantomData<D>,
+}
+
+impl<D: Dialect> Compiled<D> {
+    /// The program of `code`, compiled from `source`; `boolean` as in [`crate::Options`].
+    pub fn new(source: &str, code: Code, boolean: bool) -> Compiled<D> {
+        let reads = code.reads();
+        let guards = if boolean { code.guards(D::ABSORBS) } else { Vec::new() };
+        Compiled { source: source.to_owned(), code, reads, guards, boolean, dialect: std::marker::PhantomData }
+    }
+
+    #[inline]
+    fn run<'a, const TRACE: bool>(&self, machine: &mut Machine<'_, 'a, D, TRACE>) -> Result<Value<'a>, Stop> {
+        if self.boolean { machine.run_boolean().map(Value::Bool) } else { machine.run() }
+    }
+}
+
+impl<D: Dialect> Program for Compiled<D> {
+    fn source(&self) -> &str {
+        &self.source
+    }
+
+    fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    fn evaluate<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+    ) -> Result<Value<'a>, EvalError> {
+        let mut machine = Machine::<D, false>::new(&self.code, values, Context::new(limits, arena), None);
+        self.run(&mut machine).map_err(|Stop| machine.cx.error())
+    }
+
+    fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
+        let mut machine = Machine::<D, true>::new(&self.code, values, Context::new(limits, arena), None);
+        let result = self.run(&mut machine).map_err(|Stop| machine.cx.error());
+        let spent = Spent {
+            steps: limits.steps - machine.cx.steps_left(),
+            memory: limits.memory.saturating_sub(machine.cx.memory_left() as u64),
+        };
+        let mut last: BTreeMap<(u32, Reverse<u32>), serde_json::Value> = std::mem::take(&mut machine.trace.values)
+            .into_iter()
+            .filter(|it| !is_bulky(it.1))
+            .map(|(place, value)| (place, value.to_json(arena)))
+            .collect();
+        if let Err(error) = &result {
+            let whole = Span::new(0, self.source.len());
+            let span = error.span.unwrap_or(whole);
+            let shown = serde_json::json!({ "error": error.message });
+            // The whole failed; so did the smallest part that is known to have.
+            last.insert((whole.start, Reverse(whole.end)), shown.clone());
+            last.entry((span.start, Reverse(span.end))).or_insert(shown);
+        }
+        let evidence = |((start, Reverse(end)), value)| {
+            let text = self.source.get(start as usize..end as usize).unwrap_or_default().to_owned();
+            EvidenceValue { span: (start, end), text, value }
+        };
+        Explained { result, values: last.into_iter().map(evidence).collect(), spent: Some(spent) }
+    }
+
+    fn estimate(&self, len: u64) -> Option<Estimate> {
+        Some(self.code.estimate(len))
+    }
+
+    fn shareable(&self) -> Option<&dyn Shareable> {
+        Some(self)
+    }
+}
+
+impl<D: Dialect> Shareable for Compiled<D> {
+    fn paths(&self) -> Vec<&str> {
+        self.code.paths.iter().map(|path| &*path.key).collect()
+    }
+
+    fn guards(&self) -> &[Guard] {
+        &self.guards
+    }
+
+    fn read<'a>(
+        &'a self,
+        path: usize,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+        memo: &mut Memo<'a>,
+        shared: &[u32],
+    ) -> Option<Value<'a>> {
+        let id = self.code.paths.get(path)?.op;
+        let cx = Context::new(limits, arena);
+        Machine::<D, false>::new(&self.code, values, cx, Some((memo, shared))).eval(id).ok()
+    }
+
+    fn decide<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+        memo: &mut Memo<'a>,
+        shared: &[u32],
+    ) -> Result<bool, EvalError> {
+        let cx = Context::new(limits, arena);
+        let mut machine = Machine::<D, false>::new(&self.code, values, cx, Some((memo, shared)));
+        machine.run_boolean().map_err(|Stop| machine.cx.error())
+    }
+}
+
+/// Whole objects and large lists are no evidence: what was read of them is, and follows them in the trace. Evidence goes into
+/// the decision log with every violation, so it must stay small and must not carry objects there.
+fn is_bulky(value: Value<'_>) -> bool {
+    const TEXT_MAX: usize = 256;
+    const ITEMS_MAX: usize = 32;
+    match value {
+        Value::Record(_) => true,
+        Value::Node(node) => node.raw().len() > TEXT_MAX,
+        Value::List(items) => items.len() > ITEMS_MAX,
+        Value::Map(members) => members.len() > ITEMS_MAX,
+        Value::Str(text) => text.len() > TEXT_MAX,
+        Value::Bytes(bytes) => bytes.len() > TEXT_MAX,
+        Value::Optional(Some(value)) => is_bulky(*value),
+        Value::Optional(None)
+        | Value::Null
+        | Value::NilList
+        | Value::NilMap
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Time(_)
+        | Value::Duration(_)
+        | Value::Type(_)
+        | Value::Opaque(_) => false,
+    }
+}

@@ -1,0 +1,400 @@
+//! Runs code: one value an operation, borrowed from the objects or made in the arena. One machine is one evaluation; code is
+//! shared read-only by all threads.
+//!
+//! What gives a boolean is evaluated by [`Machine::test`], which moves a boolean and not a whole value; what leads into an
+//! object is followed by `walk`, which compares with constants in the object's text, without reading the value out of it.
+
+mod binary;
+mod loops;
+mod path;
+mod trace;
+
+use kanon_core::Node;
+
+use crate::{
+    context::{Context, Stop},
+    dialect::{Callee, Dialect},
+    ir::{Code, Logic, Loop, LoopKind, Op, OpId, Overload, Scalar},
+    rules::Memo,
+    value::Value,
+};
+pub(crate) use trace::Trace;
+
+/// What a path leads to: a place in an object, whose value nobody has read yet, or a value.
+#[derive(Clone, Copy)]
+pub(crate) enum Found<'a> {
+    Node(Node<'a>),
+    Value(Value<'a>),
+}
+
+/// One evaluation. `TRACE`: the value of every operation is noted.
+pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
+    code: &'a Code,
+    values: &'a [Value<'a>],
+    pub(crate) cx: Context<'a>,
+    locals: &'a mut [Value<'a>],
+    /// What other programs of a rule set have read of the same object.
+    memo: Option<&'m mut Memo<'a>>,
+    /// The positions of the code's shared paths in the memo.
+    shared: &'m [u32],
+    pub(crate) trace: Trace<'a>,
+    dialect: std::marker::PhantomData<D>,
+}
+
+impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
+    pub(crate) fn new(
+        code: &'a Code,
+        values: &'a [Value<'a>],
+        mut cx: Context<'a>,
+        memo: Option<(&'m mut Memo<'a>, &'m [u32])>,
+    ) -> Self {
+        if let Some(slot) = code.clock
+            && let Some(Value::Time(now)) = values.get(slot)
+        {
+            cx.now = Some(*now);
+        }
+        let locals: &'a mut [Value<'a>] =
+            if code.locals == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.locals, Value::Null) };
+        let (memo, shared) = memo.map_or((None, &[][..]), |(memo, shared)| (Some(memo), shared));
+        Machine { code, values, cx, locals, memo, shared, trace: Trace::default(), dialect: std::marker::PhantomData }
+    }
+
+    /// The value of the whole.
+    pub(crate) fn run(&mut self) -> Result<Value<'a>, Stop> {
+        self.cx.spend(u64::from(self.code.base_cost))?;
+        self.eval(self.code.root)
+    }
+
+    /// The truth of the whole, as the language reads the value of a policy that must give a boolean.
+    pub(crate) fn run_boolean(&mut self) -> Result<bool, Stop> {
+        self.cx.spend(u64::from(self.code.base_cost))?;
+        let root = self.code.root;
+        if self.code.ops[root.at()].is_boolean() {
+            return self.test(root);
+        }
+        match self.eval(root)? {
+            Value::Bool(bool) => Ok(bool),
+            other => {
+                let result = D::boolean(&mut self.cx, other);
+                self.placed(root, result)
+            }
+        }
+    }
+
+    /// Says where an error is, if it is one.
+    #[inline]
+    fn placed<T>(&mut self, id: OpId, result: Result<T, Stop>) -> Result<T, Stop> {
+        if result.is_err() {
+            self.cx.locate(self.code.places[id.at()].at);
+        }
+        result
+    }
+
+    #[inline]
+    fn variable(&self, slot: u16) -> Value<'a> {
+        self.values.get(usize::from(slot)).copied().unwrap_or(Value::Null)
+    }
+
+    #[inline]
+    fn local(&mut self, id: OpId, slot: u16) -> Result<Value<'a>, Stop> {
+        let value = self.locals.get(usize::from(slot)).copied().unwrap_or(Value::Null);
+        match value {
+            Value::Opaque(opaque) if opaque.type_name() == loops::UNREADABLE => {
+                let result = self.cx.fail("cannot read the elements of a map by position");
+                self.placed(id, result)
+            }
+            value => Ok(value),
+        }
+    }
+
+    pub(crate) fn eval(&mut self, id: OpId) -> Result<Value<'a>, Stop> {
+        let code = self.code;
+        let op = &code.ops[id.at()];
+        let value = match op {
+            // Constants are not evidence: they return before the trace.
+            Op::Null => return Ok(Value::Null),
+            Op::Bool(bool) => return Ok(Value::Bool(*bool)),
+            Op::Int(int) => return Ok(Value::Int(*int)),
+            Op::UInt(uint) => return Ok(Value::UInt(*uint)),
+            Op::Float(float) => return Ok(Value::Float(*float)),
+            Op::Str(text) => return Ok(Value::Str(text)),
+            Op::Bytes(bytes) => return Ok(Value::Bytes(bytes)),
+            Op::Time(time) => return Ok(Value::Time(*time)),
+            Op::Duration(duration) => return Ok(Value::Duration(*duration)),
+            Op::Type(name) => return Ok(Value::Type(name)),
+            Op::Json(object) => return Ok(Value::Node(object.root())),
+            Op::Variable(slot) => self.variable(*slot),
+            Op::Local(slot) => self.local(id, *slot)?,
+            Op::Path { .. } => match self.node(id) {
+                Some(node) if self.memo.is_none() => Value::from_node(node, self.cx.arena),
+                _ => {
+                    let found = self.found(id)?;
+                    self.read(found)
+                }
+            },
+            Op::Environment => self.environment()?,
+            Op::Has { .. }
+            | Op::Not(_)
+            | Op::And(_)
+            | Op::Or(_)
+            | Op::Equal { .. }
+            | Op::EqualConst { .. }
+            | Op::Compare { .. }
+            | Op::In { .. }
+            | Op::InWords { .. }
+            | Op::Text { .. }
+            | Op::Matches { .. } => return self.test(id).map(Value::Bool),
+            Op::Loop(it) if it.kind.is_boolean() => return self.test(id).map(Value::Bool),
+            Op::Negate(operand) => {
+                let value = self.eval(*operand)?;
+                let result = D::negate(&mut self.cx, value);
+                self.placed(id, result)?
+            }
+            Op::Cond { test, yes, no } => {
+                let branch = if self.test(*test)? { yes } else { no };
+                self.eval(*branch)?
+            }
+            Op::Coalesce { left, right } => match self.eval(*left)? {
+                value if value.is_nil() => self.eval(*right)?,
+                value => value,
+            },
+            Op::Arithmetic { first, steps } => self.arithmetic(*first, steps)?,
+            Op::Call { overloads, args } => self.call(id, overloads, args)?,
+            Op::CallValue { callee, args } => {
+                let callee = self.eval(*callee)?;
+                let result = self.with_args(args, |cx, args| D::call(cx, Callee::Value(callee), args));
+                self.placed(id, result)?
+            }
+            Op::Let { slot, value, body } => {
+                let value = self.eval(*value)?;
+                self.set(*slot, value);
+                self.eval(*body)?
+            }
+            Op::Sequence(items) => {
+                let mut last = Value::Null;
+                for item in items {
+                    last = self.eval(*item)?;
+                }
+                last
+            }
+            Op::List(items) => Value::List(self.all(items)?),
+            Op::Map(items) => {
+                let parts = self.all(items)?;
+                let result = D::map(&mut self.cx, parts);
+                self.placed(id, result)?
+            }
+            Op::Loop(it) => self.collect(id, it)?,
+        };
+        if TRACE {
+            self.note(id, value);
+        }
+        Ok(value)
+    }
+
+    /// The value of an operation that must be a boolean.
+    pub(crate) fn test(&mut self, id: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        let bool = match &code.ops[id.at()] {
+            Op::Bool(bool) => return Ok(*bool),
+            Op::Not(operand) => !self.test(*operand)?,
+            Op::And(logic) => self.logic(logic, false)?,
+            Op::Or(logic) => self.logic(logic, true)?,
+            Op::EqualConst { left, constant, negated } => self.equal_const(id, *left, constant)? != *negated,
+            Op::Equal { left, right, negated } => {
+                let (left, right) = (self.eval(*left)?, self.eval(*right)?);
+                self.equal(id, left, right)? != *negated
+            }
+            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
+            Op::Has { base, name } => self.has(id, *base, name)?,
+            Op::In { needle, haystack } => {
+                let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
+                self.contains(id, needle, haystack)?
+            }
+            Op::InWords { needle, words } => self.in_words(*needle, words)?,
+            Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
+            Op::Matches { text, regex } => match self.eval(*text)? {
+                Value::Str(text) => {
+                    self.cx.spend(text.len() as u64 / 16)?;
+                    regex.is_match(text)
+                }
+                other => {
+                    let result = D::matches(&mut self.cx, other);
+                    self.placed(id, result)?
+                }
+            },
+            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
+            op => {
+                if let Op::Path { .. } = op
+                    && let Some(bool) = self.node(id).and_then(Node::as_bool)
+                {
+                    return Ok(bool);
+                }
+                return match self.eval(id)? {
+                    Value::Bool(bool) => Ok(bool),
+                    other => {
+                        let result = D::truth(&mut self.cx, other);
+                        self.placed(id, result)
+                    }
+                };
+            }
+        };
+        if TRACE {
+            self.note(id, Value::Bool(bool));
+        }
+        Ok(bool)
+    }
+
+    /// `&&` (decided by false) and `||` (decided by true).
+    fn logic(&mut self, logic: &'a Logic, decisive: bool) -> Result<bool, Stop> {
+        if !D::ABSORBS && logic.order.is_empty() {
+            for operand in &logic.operands {
+                if self.test(*operand)? == decisive {
+                    return Ok(decisive);
+                }
+            }
+            return Ok(!decisive);
+        }
+        // Of several errors the one that stands first in the source is kept.
+        let mut kept: Option<(usize, crate::context::Fault<'a>)> = None;
+        for turn in 0..logic.operands.len() {
+            // Explanations follow the source.
+            let at = if TRACE { turn } else { logic.order.get(turn).map_or(turn, |at| usize::from(*at)) };
+            match self.test(logic.operands[at]) {
+                Ok(bool) if bool == decisive => return Ok(decisive),
+                Ok(_) => {}
+                Err(Stop) if !D::ABSORBS => return Err(Stop),
+                Err(Stop) => {
+                    let Some(fault) = self.cx.absorb() else { return Err(Stop) };
+                    if kept.as_ref().is_none_or(|(first, _)| at < *first) {
+                        kept = Some((at, fault));
+                    }
+                }
+            }
+        }
+        match kept {
+            Some((_, fault)) => self.cx.resume(fault),
+            None => Ok(!decisive),
+        }
+    }
+
+    fn call(&mut self, id: OpId, overloads: &'a [Overload], args: &'a [OpId]) -> Result<Value<'a>, Stop> {
+        let result = self.with_args(args, |cx, args| {
+            let fits = |it: &&Overload| {
+                it.parameters.is_empty()
+                    || (it.parameters.len() == args.len()
+                        && it.parameters.iter().zip(args).all(|(parameter, arg)| D::fits(parameter, *arg)))
+            };
+            match overloads.iter().find(fits) {
+                Some(overload) => (overload.body)(cx, args),
+                None => D::no_overload(cx, args),
+            }
+        });
+        self.placed(id, result)
+    }
+
+    /// Evaluates arguments and hands them on; few of them stay on the stack.
+    #[inline]
+    fn with_args<T>(
+        &mut self,
+        args: &'a [OpId],
+        body: impl FnOnce(&mut Context<'a>, &[Value<'a>]) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        const FEW: usize = 4;
+        if args.len() > FEW {
+            let args = self.all(args)?;
+            return body(&mut self.cx, args);
+        }
+        let mut few = [Value::Null; FEW];
+        for (slot, arg) in few.iter_mut().zip(args) {
+            *slot = self.eval(*arg)?;
+        }
+        body(&mut self.cx, &few[..args.len()])
+    }
+
+    /// The values of several operations, in the arena.
+    fn all(&mut self, items: &[OpId]) -> Result<&'a [Value<'a>], Stop> {
+        self.cx.grow(items.len())?;
+        let values = self.cx.arena.alloc_slice_fill_copy(items.len(), Value::Null);
+        for (slot, item) in values.iter_mut().zip(items) {
+            *slot = self.eval(*item)?;
+        }
+        Ok(values)
+    }
+
+    fn environment(&mut self) -> Result<Value<'a>, Stop> {
+        let code = self.code;
+        self.cx.grow(code.variables.len())?;
+        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.clock);
+        let members: Vec<_> = visible
+            .map(|(slot, name)| (Value::Str(name), self.values.get(slot).copied().unwrap_or(Value::Null)))
+            .collect();
+        Ok(Value::Map(self.cx.arena.alloc_slice_copy(&members)))
+    }
+
+    /// Written apart from other values: a value that was built elsewhere and is copied here costs a wait for the store.
+    #[inline]
+    fn set_node(&mut self, slot: u16, node: Node<'a>) {
+        if let Some(local) = self.locals.get_mut(usize::from(slot)) {
+            *local = Value::Node(node);
+        }
+    }
+
+    #[inline(never)]
+    fn set_scalar(&mut self, slot: u16, node: Node<'a>) {
+        self.set(slot, Value::from_node(node, self.cx.arena));
+    }
+
+    #[inline]
+    fn set(&mut self, slot: u16, value: Value<'a>) {
+        if let Some(local) = self.locals.get_mut(usize::from(slot)) {
+            *local = value;
+        }
+    }
+}
+
+impl Op {
+    /// Whether [`Machine::test`] evaluates it by itself.
+    fn is_boolean(&self) -> bool {
+        match self {
+            Op::Bool(_)
+            | Op::Not(_)
+            | Op::And(_)
+            | Op::Or(_)
+            | Op::Equal { .. }
+            | Op::EqualConst { .. }
+            | Op::Compare { .. }
+            | Op::Has { .. }
+            | Op::In { .. }
+            | Op::InWords { .. }
+            | Op::Text { .. }
+            | Op::Matches { .. } => true,
+            Op::Loop(it) => it.kind.is_boolean(),
+            _ => false,
+        }
+    }
+}
+
+impl LoopKind {
+    fn is_boolean(&self) -> bool {
+        matches!(self, LoopKind::All | LoopKind::Any | LoopKind::None | LoopKind::One)
+    }
+}
+
+impl Loop {
+    /// A loop over `source` whose element stands in `element`; its cost is filled in by the builder.
+    pub fn new(kind: LoopKind, source: OpId, element: u16, body: Option<OpId>) -> Loop {
+        Loop { kind, source, element, index: None, pairs: false, body, extra: None, turn_cost: 0 }
+    }
+}
+
+impl Scalar {
+    #[inline]
+    fn value(&self) -> Value<'_> {
+        match self {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(bool) => Value::Bool(*bool),
+            Scalar::Int(int) => Value::Int(*int),
+            Scalar::Str(text) => Value::Str(text.as_str()),
+        }
+    }
+}

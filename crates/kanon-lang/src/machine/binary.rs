@@ -1,0 +1,126 @@
+//! Operators with two operands: the common cases here, all others by the language.
+
+use kanon_core::{Name, Node, NodeKind};
+
+use super::Machine;
+use crate::{
+    context::Stop,
+    dialect::Dialect,
+    ir::{Arithmetic, ArithmeticStep, Comparison, Op, OpId, Scalar, TextTest},
+    value::Value,
+};
+
+impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
+    #[inline]
+    pub(super) fn equal(&mut self, id: OpId, left: Value<'a>, right: Value<'a>) -> Result<bool, Stop> {
+        match (left, right) {
+            (Value::Str(a), Value::Str(b)) => Ok(a == b),
+            (Value::Int(a), Value::Int(b)) => Ok(a == b),
+            (Value::Bool(a), Value::Bool(b)) => Ok(a == b),
+            _ => {
+                let result = D::equal(&mut self.cx, left, right);
+                self.placed(id, result)
+            }
+        }
+    }
+
+    /// Compares with a constant, in the object's text where it can.
+    pub(super) fn equal_const(&mut self, id: OpId, left: OpId, constant: &'a Scalar) -> Result<bool, Stop> {
+        if let Some(node) = self.node(left) {
+            match (constant, node.kind()) {
+                (Scalar::Str(text), NodeKind::String) => return Ok(node.is_str(text)),
+                (Scalar::Bool(bool), NodeKind::Bool) => return Ok(node.as_bool() == Some(*bool)),
+                (Scalar::Null, NodeKind::Null) => return Ok(true),
+                _ => {}
+            }
+        }
+        let left = self.eval(left)?;
+        self.equal(id, left, constant.value())
+    }
+
+    pub(super) fn compare(&mut self, id: OpId, op: Comparison, left: OpId, right: OpId) -> Result<bool, Stop> {
+        if let Op::Int(constant) = &self.code.ops[right.at()]
+            && let Some(int) = self.node(left).and_then(Node::as_short_int)
+        {
+            return Ok(op.holds(Some(int.cmp(constant))));
+        }
+        let (left, right) = (self.eval(left)?, self.eval(right)?);
+        match (left, right) {
+            (Value::Int(a), Value::Int(b)) => Ok(op.holds(Some(a.cmp(&b)))),
+            (Value::Float(a), Value::Float(b)) => Ok(op.holds(a.partial_cmp(&b))),
+            _ => {
+                let result = D::compare(&mut self.cx, op, left, right);
+                self.placed(id, result)
+            }
+        }
+    }
+
+    pub(super) fn arithmetic(&mut self, first: OpId, steps: &'a [ArithmeticStep]) -> Result<Value<'a>, Stop> {
+        let mut value = self.eval(first)?;
+        for ArithmeticStep { op, right, place } in steps {
+            let right = self.eval(*right)?;
+            value = match (op, value, right) {
+                (Arithmetic::Add, Value::Float(a), Value::Float(b)) => Value::Float(a + b),
+                _ => match D::arithmetic(&mut self.cx, *op, value, right) {
+                    Ok(value) => value,
+                    Err(stop) => {
+                        self.cx.locate(place.at);
+                        return Err(stop);
+                    }
+                },
+            };
+            if TRACE {
+                self.trace.note(place.span, value);
+            }
+        }
+        Ok(value)
+    }
+
+    pub(super) fn contains(&mut self, id: OpId, needle: Value<'a>, haystack: Value<'a>) -> Result<bool, Stop> {
+        if let (Value::Str(name), Value::Node(node)) = (needle, haystack)
+            && node.kind() == NodeKind::Object
+        {
+            return Ok(node.get(name).is_some());
+        }
+        let result = D::contains(&mut self.cx, needle, haystack);
+        self.placed(id, result)
+    }
+
+    /// `needle in ["a", "b"]`: what is no text is in no list of texts, in every language.
+    pub(super) fn in_words(&mut self, needle: OpId, words: &'a [Name]) -> Result<bool, Stop> {
+        if let Some(node) = self.node(needle) {
+            return Ok(words.iter().any(|word| node.is_str(word)));
+        }
+        Ok(match self.eval(needle)? {
+            Value::Str(text) => words.iter().any(|word| word.as_str() == text),
+            _ => false,
+        })
+    }
+
+    pub(super) fn text_test(&mut self, id: OpId, op: TextTest, left: OpId, right: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        if let Op::Str(part) = &code.ops[right.at()]
+            && let Some(text) = self.node(left).and_then(Node::as_plain_str)
+        {
+            return self.text_in_text(op, text, part);
+        }
+        let (left, right) = (self.eval(left)?, self.eval(right)?);
+        let (Value::Str(text), Value::Str(part)) = (left, right) else {
+            let result = D::text_test(&mut self.cx, op, left, right);
+            return self.placed(id, result);
+        };
+        self.text_in_text(op, text, part)
+    }
+
+    #[inline]
+    fn text_in_text(&mut self, op: TextTest, text: &str, part: &str) -> Result<bool, Stop> {
+        Ok(match op {
+            TextTest::StartsWith => text.starts_with(part),
+            TextTest::EndsWith => text.ends_with(part),
+            TextTest::Contains => {
+                self.cx.spend(text.len() as u64 / 64)?;
+                text.contains(part)
+            }
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! Following paths into objects.
+
+use kanon_core::{Name, Node, NodeKind};
+
+use super::{Found, Machine};
+use crate::{
+    context::Stop,
+    dialect::{Callee, Dialect},
+    ir::{Op, OpId, Place, Step},
+    rules::Memo,
+    value::Value,
+};
+
+impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
+    /// The value of what was found.
+    #[inline]
+    pub(super) fn read(&self, found: Found<'a>) -> Value<'a> {
+        match found {
+            Found::Node(node) => Value::from_node(node, self.cx.arena),
+            Found::Value(value) => value,
+        }
+    }
+
+    /// The place in an object that an operation leads to, where the way is plain: from a variable or local through members
+    /// that are there. Most ways are, and two words in registers are all that moves; `None` means to go the long way.
+    #[inline]
+    pub(super) fn node(&self, id: OpId) -> Option<Node<'a>> {
+        if TRACE {
+            return None;
+        }
+        let code = self.code;
+        let (base, steps) = match &code.ops[id.at()] {
+            Op::Path { base, steps, shared } => {
+                if let (Some(memo), Some(shared)) = (&self.memo, shared)
+                    && let Some(Found::Node(node)) = self.memoized(memo, *shared)
+                {
+                    return Some(node);
+                }
+                (&code.ops[base.at()], &**steps)
+            }
+            op => (op, &[][..]),
+        };
+        let start = match base {
+            Op::Variable(slot) => self.values.get(usize::from(*slot)),
+            Op::Local(slot) => self.locals.get(usize::from(*slot)),
+            _ => None,
+        };
+        let Some(Value::Node(start)) = start else { return None };
+        let mut node = *start;
+        for step in steps {
+            match step {
+                Step::Member { name, .. } => node = node.member(name)?,
+                Step::EndChain if !node.is_null() => {}
+                Step::EndChain | Step::OrNilList | Step::Key { .. } | Step::Method { .. } => return None,
+            }
+        }
+        Some(node)
+    }
+
+    #[inline]
+    fn memoized(&self, memo: &Memo<'a>, shared: u16) -> Option<Found<'a>> {
+        memo.get(*self.shared.get(usize::from(shared))?)
+    }
+
+    /// What an operation leads to, without reading it where it is a place in an object.
+    #[inline]
+    pub(super) fn found(&mut self, id: OpId) -> Result<Found<'a>, Stop> {
+        let code = self.code;
+        let Op::Path { base, steps, shared } = &code.ops[id.at()] else { return self.eval(id).map(Found::Value) };
+        if let (Some(memo), Some(shared)) = (&self.memo, shared)
+            && let Some(found) = self.memoized(memo, *shared)
+        {
+            return Ok(found);
+        }
+        let found = match self.node(id) {
+            Some(node) => Found::Node(node),
+            None => self.walk(*base, steps)?,
+        };
+        if let (Some(memo), Some(shared)) = (&mut self.memo, shared)
+            && let Some(at) = self.shared.get(usize::from(*shared))
+        {
+            memo.set(*at, found);
+        }
+        Ok(found)
+    }
+
+    fn walk(&mut self, base: OpId, steps: &'a [Step]) -> Result<Found<'a>, Stop> {
+        let code = self.code;
+        let start = match &code.ops[base.at()] {
+            Op::Variable(slot) if !TRACE => self.variable(*slot),
+            Op::Local(slot) if !TRACE => self.local(base, *slot)?,
+            _ => self.eval(base)?,
+        };
+        let mut found = if let Value::Node(node) = start { Found::Node(node) } else { Found::Value(start) };
+        let mut rest = steps.iter();
+        while let Some(step) = rest.next() {
+            let next = match step {
+                Step::Member { name, optional, place } => match found {
+                    Found::Node(node) => match node.member(name) {
+                        Some(member) => Some(Found::Node(member)),
+                        None => self.member(found, name, *optional, place)?,
+                    },
+                    Found::Value(_) => self.member(found, name, *optional, place)?,
+                },
+                _ => self.other_step(found, step)?,
+            };
+            found = match next {
+                Some(found) => found,
+                None => {
+                    // Nil before an optional step: the chain is nil, and goes on behind its end.
+                    rest.by_ref().find(|step| matches!(step, Step::EndChain));
+                    Found::Value(Value::Null)
+                }
+            };
+            if TRACE && let Step::Member { place, .. } | Step::Key { place, .. } | Step::Method { place, .. } = step {
+                let value = self.read(found);
+                self.trace.note(place.span, value);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A member that is not plainly there; `None` where an optional step stands after nil.
+    #[inline(never)]
+    fn member(
+        &mut self,
+        found: Found<'a>,
+        name: &'a Name,
+        optional: bool,
+        place: &Place,
+    ) -> Result<Option<Found<'a>>, Stop> {
+        let value = self.read(found);
+        if optional && value.is_nil() {
+            return Ok(None);
+        }
+        let name = name.as_str();
+        let result = match value {
+            Value::Node(node) if node.kind() == NodeKind::Object => D::missing(&mut self.cx, value, name),
+            _ => D::member(&mut self.cx, value, name),
+        };
+        self.settle(result, place)
+    }
+
+    #[inline(never)]
+    fn other_step(&mut self, found: Found<'a>, step: &'a Step) -> Result<Option<Found<'a>>, Stop> {
+        let value = self.read(found);
+        match step {
+            Step::Key { optional: true, .. } | Step::Method { optional: true, .. } if value.is_nil() => Ok(None),
+            Step::Key { key, place, .. } => {
+                let key = self.eval(*key)?;
+                let result = D::index(&mut self.cx, value, key);
+                self.settle(result, place)
+            }
+            Step::Method { name, args, place, .. } => {
+                let callee = Callee::Member(value, name.as_str());
+                let result = self.with_args(args, |cx, args| D::call(cx, callee, args));
+                self.settle(result, place)
+            }
+            // A nil list at the end of a chain is plain nil.
+            Step::EndChain => Ok(Some(if value.is_nil() { Found::Value(Value::Null) } else { found })),
+            Step::OrNilList => Ok(Some(if value.is_nil() { Found::Value(Value::NilList) } else { found })),
+            Step::Member { name, optional, place } => self.member(found, name, *optional, place),
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, result: Result<Value<'a>, Stop>, place: &Place) -> Result<Option<Found<'a>>, Stop> {
+        match result {
+            Ok(Value::Node(node)) => Ok(Some(Found::Node(node))),
+            Ok(value) => Ok(Some(Found::Value(value))),
+            Err(stop) => {
+                self.cx.locate(place.at);
+                Err(stop)
+            }
+        }
+    }
+
+    pub(super) fn has(&mut self, id: OpId, base: OpId, name: &'a Name) -> Result<bool, Stop> {
+        if let Some(node) = self.node(base)
+            && node.kind() == NodeKind::Object
+        {
+            return Ok(node.member(name).is_some());
+        }
+        let found = self.found(base)?;
+        let base = self.read(found);
+        let result = D::has(&mut self.cx, base, name.as_str());
+        self.placed(id, result)
+    }
+}
