@@ -9,9 +9,8 @@ use kanon_core::{FamilyId, Kind};
 pub use crds::crds;
 pub use wire::{
     BundleSpec, BundleStatus, ChangeWindowSpec, ConfigRef, EnvironmentSpec, EnvironmentStatus, Image, Intent,
-    LabelExpression, LabelSelector,
-    MetricCheckSpec, MetricStatus, ObjectName, OverrideSpec, PipelineSpec, PolicyGateSpec, Provenance, ScheduleClockSpec,
-    WindowSchedule,
+    LabelExpression, LabelSelector, MetricCheckSpec, MetricStatus, ObjectName, OverrideSpec, PipelineSpec,
+    PolicyGateSpec, Provenance, ScheduleClockSpec, WindowSchedule,
 };
 
 /// The family's name.

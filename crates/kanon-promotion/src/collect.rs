@@ -123,7 +123,12 @@ pub fn namespaces<'f>(facts: &'f Facts, namespace: &'f str, pipeline: &'f Pipeli
     all.extend(own);
     all.push(namespace);
     let mut seen = Vec::new();
-    all.retain(|it| !seen.contains(it) && { seen.push(it); true });
+    all.retain(|it| {
+        !seen.contains(it) && {
+            seen.push(it);
+            true
+        }
+    });
     all
 }
 

@@ -19,6 +19,9 @@ use crate::{
 /// Namespace and name.
 pub type Key = (String, String);
 
+/// Approval and number of approvals, by stage.
+pub type Approvals = BTreeMap<String, (bool, i64)>;
+
 /// How many Bundles make the history of an environment (2.4.8).
 const HISTORY_LEN: usize = 10;
 
@@ -69,7 +72,7 @@ pub struct Facts {
     /// Metrics.
     pub metrics: Arc<BTreeMap<Key, Metric>>,
     /// Pull requests by namespace and Bundle.
-    pub pulls: Arc<BTreeMap<Key, BTreeMap<String, (bool, i64)>>>,
+    pub pulls: Arc<BTreeMap<Key, Approvals>>,
     /// Inputs that cannot be told now, by variable, and why.
     pub unavailable: BTreeMap<&'static str, String>,
     /// How the family behaves.
@@ -124,15 +127,26 @@ impl Facts {
         self.bundles_of(namespace, pipeline).into_iter().find(|it| !it.is_terminal())
     }
 
+    /// The same with an empty Bundle at a place: what is known without one.
+    pub(crate) fn with_bundle(&self, target: &Target) -> Facts {
+        let mut facts = self.clone();
+        let mut bundle = Bundle { pipeline: target.pipeline.clone(), ..Bundle::default() };
+        bundle.input.name.clone_from(&target.bundle);
+        let key = (target.namespace.clone(), target.bundle.clone());
+        Arc::make_mut(&mut facts.bundles).insert(key, bundle);
+        facts
+    }
+
     /// The inputs of a gate at a place.
     ///
     /// # Errors
     /// The Bundle is not there: what `context error: ` is followed by.
     pub fn inputs(&self, target: &Target) -> Result<Inputs, String> {
         let key = (target.namespace.clone(), target.bundle.clone());
-        let bundle = self.bundles.get(&key).ok_or_else(|| {
-            format!("there is no Bundle `{}` in namespace `{}`", target.bundle, target.namespace)
-        })?;
+        let bundle = self
+            .bundles
+            .get(&key)
+            .ok_or_else(|| format!("there is no Bundle `{}` in namespace `{}`", target.bundle, target.namespace))?;
         let pipeline = self.pipelines.get(&(target.namespace.clone(), target.pipeline.clone()));
         let environment = pipeline.and_then(|it| it.environment(&target.environment));
         let history = match target.pipeline.as_str() {

@@ -18,7 +18,9 @@ use kanon_plane::{Applied, Family, Outbox, PolicyKey, PolicyStore, View};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{self, BUNDLE, CLOCK, FAMILY, GATE, METRIC, PIPELINE, PipelineSpec, PolicyGateSpec, ScheduleClockSpec, WINDOW},
+    api::{
+        self, BUNDLE, CLOCK, FAMILY, GATE, METRIC, PIPELINE, PipelineSpec, PolicyGateSpec, ScheduleClockSpec, WINDOW,
+    },
     bundle::Bundle,
     clock,
     collect::Meta,
@@ -236,7 +238,9 @@ impl PromotionFamily {
         }
         if changed {
             self.publish();
-            self.concerning(now, out, |_, it| it.gate.as_ref().is_some_and(|it| it.references.mentions("changewindow")));
+            self.concerning(now, out, |_, it| {
+                it.gate.as_ref().is_some_and(|it| it.references.mentions("changewindow"))
+            });
         }
     }
 

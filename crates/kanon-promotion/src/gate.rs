@@ -174,6 +174,14 @@ impl Compiler {
         })
     }
 
+    /// What compiles and is likely a mistake: the language's own hints, on one line each.
+    pub fn hints(&self, source: &str) -> Vec<String> {
+        let options = Options { boolean: true, ..Options::default() };
+        let list = self.language.lint(source, &self.environment, &options);
+        let one = |it| line(&Diagnostics { source: source.to_owned(), list: vec![it] });
+        list.into_iter().map(one).collect()
+    }
+
     /// Compiles an expression that must be boolean.
     fn compile(&self, source: &str, references: &References) -> Result<Arc<dyn Program>, Problem> {
         if source.trim().is_empty() {

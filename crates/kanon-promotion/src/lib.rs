@@ -24,6 +24,7 @@ pub mod gate;
 pub mod inputs;
 pub mod metric;
 pub mod next;
+pub mod offline;
 pub mod pipeline;
 pub mod references;
 pub mod skip;

@@ -48,7 +48,9 @@ impl Metric {
         let status: MetricStatus = read(object, "status").unwrap_or_default();
         let labels: BTreeMap<String, String> = object
             .at(&["metadata", "labels"])
-            .map(|it| it.members().map(|(k, v)| (k.into_owned(), v.as_str().unwrap_or_default().into_owned())).collect())
+            .map(|it| {
+                it.members().map(|(k, v)| (k.into_owned(), v.as_str().unwrap_or_default().into_owned())).collect()
+            })
             .unwrap_or_default();
         let measured_at = status.last_evaluated_at.parse::<Timestamp>().ok();
         let interval = duration::positive(&spec.interval, INTERVAL);

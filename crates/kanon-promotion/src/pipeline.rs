@@ -68,10 +68,9 @@ impl Pipeline {
             paused: spec.paused,
         };
         match pipeline.cycle() {
-            Some(path) => Err(format!(
-                "circular dependency {}. Fix: remove one of these from `dependsOn`",
-                path.join(" → ")
-            )),
+            Some(path) => {
+                Err(format!("circular dependency {}. Fix: remove one of these from `dependsOn`", path.join(" → ")))
+            }
             None => Ok(pipeline),
         }
     }

@@ -169,7 +169,9 @@ impl References {
     pub fn grain(&self) -> Grain {
         const UTC_HOURS: [&str; 7] = ["isWeekend", "hour", "dayOfWeek", "date", "dayOfMonth", "month", "week"];
         let of_path = |path: &Vec<String>| match (path[0].as_str(), path.get(1).map(String::as_str)) {
-            ("schedule", Some("local")) if path.get(2).is_some_and(|it| it != "minute" && it != "now") => Grain::Quarter,
+            ("schedule", Some("local")) if path.get(2).is_some_and(|it| it != "minute" && it != "now") => {
+                Grain::Quarter
+            }
             ("schedule", Some(name)) if UTC_HOURS.contains(&name) => Grain::Hour,
             ("schedule", _) => Grain::Minute,
             ("metrics", _) if path.iter().any(|it| it == "ageSeconds") => Grain::Minute,
@@ -294,7 +296,9 @@ mod tests {
 
     #[test]
     fn a_computed_window_may_be_any() {
-        for source in ["changewindow[bundle.name]", "changewindow.exists(w, changewindow[w])", "changewindow.isBlocked(x)"] {
+        for source in
+            ["changewindow[bundle.name]", "changewindow.exists(w, changewindow[w])", "changewindow.isBlocked(x)"]
+        {
             assert!(!References::of(source).windows_are_named(), "{source}");
         }
     }

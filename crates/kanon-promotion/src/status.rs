@@ -72,7 +72,8 @@ impl Standing<'_> {
         let targets: Vec<_> = self.decisions.iter().map(target).collect();
         let conditions = [self.compiled(), self.evaluated(), self.overridden(), self.unknown()];
         let conditions: Vec<_> = conditions.into_iter().map(|it| dated(it, present, now)).collect();
-        let gone: Vec<&str> = present["observedInputs"].as_object().into_iter().flatten().map(|it| it.0.as_str()).collect();
+        let gone: Vec<&str> =
+            present["observedInputs"].as_object().into_iter().flatten().map(|it| it.0.as_str()).collect();
         let mut inputs: serde_json::Map<_, _> = gone.iter().map(|it| ((*it).to_owned(), Value::Null)).collect();
         inputs.extend(self.inputs.iter().map(|(name, value)| (name.clone(), json!(value))));
         json!({
@@ -133,7 +134,8 @@ pub(crate) fn unknown_windows(decisions: &[(Target, Decision)]) -> Vec<String> {
 /// Values of an explanation that are worth keeping: what was read, not what was computed from it.
 pub(crate) fn observed(values: &[kanon_core::EvidenceValue]) -> BTreeMap<String, String> {
     let reads = |text: &str| {
-        let word = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '.' | '[' | ']' | '"' | '\'' | '-' | '(' | ')');
+        let word =
+            |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '.' | '[' | ']' | '"' | '\'' | '-' | '(' | ')');
         let first = text.split(['.', '[']).next().unwrap_or_default();
         text.len() > first.len() && crate::references::VARIABLES.contains(&first) && text.chars().all(word)
     };

@@ -4,6 +4,7 @@ mod explain;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+pub(crate) use explain::word;
 use kanon_core::{FamilyId, Now, Review};
 use kanon_plane::{AdmissionRule, Explanation, Lookups, PolicyKey, PolicySummary, Reviewed, Target as Asked, View};
 

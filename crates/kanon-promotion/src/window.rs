@@ -128,7 +128,8 @@ pub fn zone(name: &str) -> Result<TimeZone, String> {
     if name.is_empty() || name == "UTC" {
         return Ok(TimeZone::UTC);
     }
-    TimeZone::get(name).map_err(|_| format!("is no zone that this version knows: `{name}`; write one such as `Europe/Berlin`"))
+    TimeZone::get(name)
+        .map_err(|_| format!("is no zone that this version knows: `{name}`; write one such as `Europe/Berlin`"))
 }
 
 /// Times of a week.

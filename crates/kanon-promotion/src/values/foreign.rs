@@ -93,9 +93,7 @@ impl Opaque for MetricValue<'_> {
         Some(match name {
             "value" => Value::Opaque(&self.number),
             "result" => Value::Opaque(&self.result),
-            "passed" if self.result.problem.is_none() => {
-                Value::Bool(self.result.text.eq_ignore_ascii_case("Pass"))
-            }
+            "passed" if self.result.problem.is_none() => Value::Bool(self.result.text.eq_ignore_ascii_case("Pass")),
             // Stale: the use of this one says so.
             "passed" => Value::Opaque(&self.result),
             "ageSeconds" => Value::Int(self.age_sec?),

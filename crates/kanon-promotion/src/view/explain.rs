@@ -86,10 +86,12 @@ impl PromotionView {
                 };
                 format!("{name} blocks {}{open}", place(&it.target))
             }
-            (_, Some(_), None) if told.iter().any(|it| !it.assumed) => match told.iter().filter_map(|it| it.changes).min() {
-                Some(at) => format!("{name} passes; by itself it closes at {}", rfc3339(at)),
-                None => format!("{name} passes"),
-            },
+            (_, Some(_), None) if told.iter().any(|it| !it.assumed) => {
+                match told.iter().filter_map(|it| it.changes).min() {
+                    Some(at) => format!("{name} passes; by itself it closes at {}", rfc3339(at)),
+                    None => format!("{name} passes"),
+                }
+            }
             (_, Some(_), None) if row.meta.role() == Role::Template => format!("{name}: {AWAITING}"),
             _ => format!("{name} is not asked between environments"),
         }
@@ -282,9 +284,7 @@ impl PromotionView {
 
 fn told(gate: &Gate, target: Target, decision: Decision, inputs: Option<&Inputs>, assumed: bool, now: Now) -> Told {
     let (values, changes) = match inputs {
-        Some(inputs) => {
-            (explain(gate, inputs, now.wall).1, gate_changes(gate, &target, inputs, now.wall, HORIZON))
-        }
+        Some(inputs) => (explain(gate, inputs, now.wall).1, gate_changes(gate, &target, inputs, now.wall, HORIZON)),
         None => (Vec::new(), None),
     };
     Told { target, decision, values, changes, assumed }

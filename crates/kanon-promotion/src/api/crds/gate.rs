@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{
-    boolean, conditions, duration, int, list, map, name, object, one_of, or, rule, text, time, whole,
-};
+use super::schema::{boolean, conditions, duration, int, list, map, name, object, one_of, or, rule, text, time, whole};
 
 pub(super) fn schema() -> Value {
     whole(spec(), status())
@@ -67,11 +65,7 @@ fn exception() -> Value {
 fn selector() -> Value {
     let expression = object(
         &["key", "operator"],
-        [
-            ("key", name()),
-            ("operator", one_of(&["In", "NotIn", "Exists", "DoesNotExist"])),
-            ("values", list(text())),
-        ],
+        [("key", name()), ("operator", one_of(&["In", "NotIn", "Exists", "DoesNotExist"])), ("values", list(text()))],
     );
     object(&[], [("matchLabels", map()), ("matchExpressions", list(expression))])
 }

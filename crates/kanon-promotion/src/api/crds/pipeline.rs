@@ -70,10 +70,7 @@ fn environment() -> Value {
             ("approval", or(one_of(&["auto", "pr-review"]), json!("auto"))),
             ("update", update()),
             ("health", health()),
-            (
-                "delivery",
-                object(&[], [("delegate", or(one_of(&["none", "argoRollouts", "flagger"]), json!("none")))]),
-            ),
+            ("delivery", object(&[], [("delegate", or(one_of(&["none", "argoRollouts", "flagger"]), json!("none")))])),
             ("dependsOn", list(name())),
             ("wave", int(Some(1))),
             ("shard", text()),
@@ -138,10 +135,7 @@ fn health() -> Value {
             ("labelSelector", map()),
             (
                 "resource",
-                object(
-                    &[],
-                    [("kind", or(text(), json!("Deployment"))), ("name", text()), ("namespace", text())],
-                ),
+                object(&[], [("kind", or(text(), json!("Deployment"))), ("name", text()), ("namespace", text())]),
             ),
             ("argocd", named()),
             ("flux", named()),

@@ -21,12 +21,7 @@ pub(super) fn bundle() -> Value {
     );
     let mut intent = object(
         &[],
-        [
-            ("target", text()),
-            ("targetEnvironment", text()),
-            ("skip", list(text())),
-            ("skipEnvironments", list(text())),
-        ],
+        [("target", text()), ("targetEnvironment", text()), ("skip", list(text())), ("skipEnvironments", list(text()))],
     );
     intent["x-kubernetes-validations"] = json!([rule(
         "!has(self.target) || !has(self.targetEnvironment) || self.target == self.targetEnvironment",
@@ -159,12 +154,7 @@ pub(super) fn metric() -> Value {
     );
     let status = object(
         &[],
-        [
-            ("lastValue", text()),
-            ("lastEvaluatedAt", time()),
-            ("result", one_of(&["Pass", "Fail"])),
-            ("reason", text()),
-        ],
+        [("lastValue", text()), ("lastEvaluatedAt", time()), ("result", one_of(&["Pass", "Fail"])), ("reason", text())],
     );
     whole(spec, status)
 }
