@@ -65,8 +65,11 @@ impl<D: Dialect> Program for Compiled<D> {
             steps: limits.steps - machine.cx.steps_left(),
             memory: limits.memory.saturating_sub(machine.cx.memory_left() as u64),
         };
-        let mut last: BTreeMap<(u32, Reverse<u32>), serde_json::Value> = std::mem::take(&mut machine.trace.values)
+        let mut last: BTreeMap<(u32, Reverse<u32>), serde_json::Value> = machine
+            .trace
+            .take()
             .into_iter()
+            .flat_map(|trace| trace.values)
             .filter(|it| !is_bulky(it.1))
             .map(|(place, value)| (place, value.to_json(arena)))
             .collect();

@@ -17,19 +17,15 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop;
 
-/// Why an evaluation stopped. Text is made only when somebody asks: errors that a logical operator absorbs cost nothing.
-#[derive(Clone, Debug)]
+/// Why an evaluation stopped. The message is made only when somebody asks, and nothing needs to be dropped: errors that a
+/// logical operator absorbs cost next to nothing.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault<'a> {
-    pub(crate) kind: ErrorKind,
-    message: Message<'a>,
-    pub(crate) span: Option<Span>,
-}
-
-#[derive(Clone, Debug)]
-enum Message<'a> {
-    Text(Cow<'static, str>),
-    /// A fixed text and a name from the program or the data.
-    Named(&'static str, &'a str),
+    kind: ErrorKind,
+    message: &'a str,
+    /// A name from the program or the data that follows the message.
+    name: &'a str,
+    span: Option<Span>,
 }
 
 /// How many steps pass between two looks at the stop signal.
@@ -51,6 +47,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// A fresh budget of `limits`.
+    #[inline]
     pub fn new(limits: &'a Limits, arena: &'a Arena) -> Context<'a> {
         let stop = limits.stop.as_deref();
         // Looked at once at the start: an evaluation that begins after its deadline does not run.
@@ -64,7 +61,11 @@ impl<'a> Context<'a> {
     /// Always.
     #[cold]
     pub fn fail<T>(&mut self, message: impl Into<Cow<'static, str>>) -> Result<T, Stop> {
-        self.stop_with(ErrorKind::Value, Message::Text(message.into()))
+        let message = match message.into() {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => self.arena.alloc_str(&text),
+        };
+        self.stop_with(ErrorKind::Value, message, "")
     }
 
     /// Ends the evaluation with a message and the name it is about: `no such key: ` and the key.
@@ -73,17 +74,17 @@ impl<'a> Context<'a> {
     /// Always.
     #[cold]
     pub fn fail_named<T>(&mut self, message: &'static str, name: &'a str) -> Result<T, Stop> {
-        self.stop_with(ErrorKind::Value, Message::Named(message, name))
+        self.stop_with(ErrorKind::Value, message, name)
     }
 
-    fn stop_with<T>(&mut self, kind: ErrorKind, message: Message<'a>) -> Result<T, Stop> {
-        self.fault = Some(Fault { kind, message, span: None });
+    fn stop_with<T>(&mut self, kind: ErrorKind, message: &'a str, name: &'a str) -> Result<T, Stop> {
+        self.fault = Some(Fault { kind, message, name, span: None });
         Err(Stop)
     }
 
     #[cold]
     fn exceeded<T>(&mut self, what: &'static str) -> Result<T, Stop> {
-        self.stop_with(ErrorKind::Budget, Message::Text(Cow::Borrowed(what)))
+        self.stop_with(ErrorKind::Budget, what, "")
     }
 
     /// Takes `steps` from the step budget.
@@ -164,15 +165,11 @@ impl<'a> Context<'a> {
 
     /// The error that stopped the evaluation.
     pub fn error(&mut self) -> EvalError {
-        let Some(Fault { kind, message, span }) = self.fault.take() else {
+        let Some(Fault { kind, message, name, span }) = self.fault.take() else {
             // Whoever returns `Stop` has said why; a function that did not still must not pass for a result.
             return EvalError { kind: ErrorKind::Value, message: "evaluation stopped".to_owned(), span: None };
         };
-        let message = match message {
-            Message::Text(text) => text.into_owned(),
-            Message::Named(text, name) => format!("{text}{name}"),
-        };
-        EvalError { kind, message, span }
+        EvalError { kind, message: format!("{message}{name}"), span }
     }
 
     /// Says where the error is, unless a deeper place is known.

@@ -60,6 +60,8 @@ pub struct Code {
     pub(crate) root: OpId,
     /// How many local variables.
     pub(crate) locals: usize,
+    /// How many names stand in it more than once.
+    pub(crate) repeats: usize,
     /// Names of the environment by slot.
     pub(crate) variables: Box<[Box<str>]>,
     /// The slot of the clock, where the program reads it.
@@ -267,6 +269,17 @@ pub enum Step {
         optional: bool,
         /// The path up to here; errors point at the name.
         place: Place,
+    },
+    /// `.name`, where the program names it more than once: made by the builder.
+    Repeated {
+        /// The member's name.
+        name: Name,
+        /// Written `?.`.
+        optional: bool,
+        /// The path up to here.
+        place: Place,
+        /// Where the machine keeps what the name led to last.
+        slot: u16,
     },
     /// `[key]`
     Key {

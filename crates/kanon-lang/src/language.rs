@@ -12,6 +12,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
     function::Function,
     ir::Estimate,
+    module::{ModuleOptions, Outline},
     rules::Shareable,
     types::Type,
     value::Value,
@@ -94,6 +95,8 @@ pub struct Options {
     pub boolean: bool,
     /// Skip the static type check, where the language has one.
     pub unchecked: bool,
+    /// What texts that are modules need besides; languages without modules do not look at it.
+    pub module: ModuleOptions,
 }
 
 /// A policy language.
@@ -132,6 +135,16 @@ pub trait Language: Send + Sync {
     fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
         let _ = (source, env, options);
         Vec::new()
+    }
+
+    /// The package and the rules of a module, in order of place, without compiling it further. Languages without modules
+    /// have nothing to list.
+    ///
+    /// # Errors
+    /// Where the text does not parse: every mistake found, with spans.
+    fn outline(&self, source: &str, options: &Options) -> Result<Outline, Diagnostics> {
+        let _ = (source, options);
+        Ok(Outline::default())
     }
 }
 

@@ -11,6 +11,7 @@ mod function;
 pub mod ir;
 mod language;
 mod machine;
+mod module;
 mod rules;
 mod types;
 mod value;
@@ -24,6 +25,7 @@ pub use language::{
     Arena, Environment, ErrorKind, EvalError, Explained, Language, LanguageId, Languages, Limits, Options, Program,
     Reads, Spent,
 };
+pub use module::{ModuleOptions, Outline, OutlineRule, RuleKind};
 pub use rules::{Memo, RuleSet, Shareable};
 pub use types::{ObjectType, Type};
 pub use value::{Opaque, Record, Value};

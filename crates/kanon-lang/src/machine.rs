@@ -33,15 +33,19 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     values: &'a [Value<'a>],
     pub(crate) cx: Context<'a>,
     locals: &'a mut [Value<'a>],
+    /// Where each name that the program repeats led to last: from which object, and where.
+    repeats: &'a mut [Option<(Node<'a>, Node<'a>)>],
     /// What other programs of a rule set have read of the same object.
     memo: Option<&'m mut Memo<'a>>,
     /// The positions of the code's shared paths in the memo.
     shared: &'m [u32],
-    pub(crate) trace: Trace<'a>,
+    /// Only where the machine traces.
+    pub(crate) trace: Option<Box<Trace<'a>>>,
     dialect: std::marker::PhantomData<D>,
 }
 
 impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
+    #[inline]
     pub(crate) fn new(
         code: &'a Code,
         values: &'a [Value<'a>],
@@ -55,8 +59,11 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         }
         let locals: &'a mut [Value<'a>] =
             if code.locals == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.locals, Value::Null) };
+        let repeats: &'a mut [_] =
+            if code.repeats == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.repeats, None) };
         let (memo, shared) = memo.map_or((None, &[][..]), |(memo, shared)| (Some(memo), shared));
-        Machine { code, values, cx, locals, memo, shared, trace: Trace::default(), dialect: std::marker::PhantomData }
+        let trace = TRACE.then(Box::default);
+        Machine { code, values, cx, locals, repeats, memo, shared, trace, dialect: std::marker::PhantomData }
     }
 
     /// The value of the whole.
@@ -200,11 +207,26 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             Op::And(logic) => self.logic(logic, false)?,
             Op::Or(logic) => self.logic(logic, true)?,
             Op::EqualConst { left, constant, negated } => self.equal_const(id, *left, constant)? != *negated,
+            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
+            Op::Path { .. } if let Some(bool) = self.node(id).and_then(Node::as_bool) => return Ok(bool),
+            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
+            _ => return self.test_other(id),
+        };
+        if TRACE {
+            self.note(id, Value::Bool(bool));
+        }
+        Ok(bool)
+    }
+
+    /// What is not asked often enough to stand in [`Machine::test`], which every operand goes through.
+    #[inline(never)]
+    fn test_other(&mut self, id: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        let bool = match &code.ops[id.at()] {
             Op::Equal { left, right, negated } => {
                 let (left, right) = (self.eval(*left)?, self.eval(*right)?);
                 self.equal(id, left, right)? != *negated
             }
-            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
             Op::Has { base, name } => self.has(id, *base, name)?,
             Op::In { needle, haystack } => {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
@@ -222,13 +244,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                     self.placed(id, result)?
                 }
             },
-            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
-            op => {
-                if let Op::Path { .. } = op
-                    && let Some(bool) = self.node(id).and_then(Node::as_bool)
-                {
-                    return Ok(bool);
-                }
+            _ => {
                 return match self.eval(id)? {
                     Value::Bool(bool) => Ok(bool),
                     other => {

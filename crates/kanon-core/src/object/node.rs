@@ -95,6 +95,12 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether both are the same place in the same object.
+    #[inline]
+    pub fn is_same(self, other: Node<'_>) -> bool {
+        self.at == other.at && std::ptr::eq(self.object, other.object)
+    }
+
     /// Whether this is `null`.
     pub fn is_null(self) -> bool {
         self.first() == b'n'

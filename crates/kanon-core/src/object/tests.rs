@@ -57,6 +57,36 @@ proptest! {
     }
 
     #[test]
+    fn prepared_names_find_what_plain_ones_find(value in values(), names in prop::collection::vec("[a-c\"\\\\]{0,3}|[a-z]{6,20}", 1..8)) {
+        let mut names = names;
+        if let Value::Object(map) = &value {
+            names.extend(map.keys().cloned());
+        }
+        let object = Object::parse(value.to_string()).unwrap();
+        for name in names {
+            let want = value.as_object().and_then(|map| map.get(&name)).cloned();
+            prop_assert_eq!(object.root().get(&name).map(Node::to_value), want.clone());
+            prop_assert_eq!(object.root().member(&Name::new(&name)).map(Node::to_value), want);
+        }
+    }
+
+    #[test]
+    fn texts_equal_prepared_ones_exactly_when_they_are_the_same(a in "[a-b\"\\\\\n]{0,3}|[ab]{7,18}", b in "[a-b\"\\\\\n]{0,3}|[ab]{7,18}") {
+        let object = Object::parse(json!([a, 1]).to_string()).unwrap();
+        let text = object.root().elements().next().unwrap();
+        prop_assert_eq!(text.is_str(&Name::new(&b)), a == b);
+        prop_assert!(text.is_str(&Name::new(&a)));
+    }
+
+    #[test]
+    fn whole_numbers_read_as_they_were_written(int in any::<i64>()) {
+        let object = Object::parse(json!([int]).to_string()).unwrap();
+        let node = object.root().elements().next().unwrap();
+        prop_assert_eq!(node.as_i64(), Some(int));
+        prop_assert!(node.as_short_int().is_none_or(|short| short == int));
+    }
+
+    #[test]
     fn a_part_stands_alone(value in values()) {
         let whole = Object::from_value(&json!({"pad": "x".repeat(9), "list": [value.clone()], "member": value}));
         let element = whole.at(&["list"]).unwrap().elements().next().unwrap();

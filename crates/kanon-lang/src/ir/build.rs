@@ -53,6 +53,7 @@ impl<D: Dialect> Builder<D> {
                 places: Vec::new(),
                 root: OpId(0),
                 locals: 0,
+                repeats: 0,
                 variables: env.variables.iter().map(|name| name.as_str().into()).collect(),
                 clock: None,
                 paths: Vec::new(),
@@ -155,7 +156,7 @@ impl<D: Dialect> Builder<D> {
                     key.push_str(name.as_str());
                 }
                 Step::EndChain => key.push(';'),
-                Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
+                Step::Repeated { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
             }
         }
         Some(key)
@@ -204,6 +205,40 @@ impl<D: Dialect> Builder<D> {
             }
             logic.order = if order.is_sorted() { Box::default() } else { order.into() };
         }
+    }
+
+    /// Marks the names that stand in several steps: the machine keeps where such a name led to last, since what asks for a
+    /// member twice (`!has(c.x.y) || c.x.y == 1`) mostly asks the same object.
+    fn mark_repeats(&mut self) {
+        let mut counts: BTreeMap<Box<str>, (usize, u16)> = BTreeMap::new();
+        let paths = |ops: &mut Vec<Op>, visit: &mut dyn FnMut(&mut Step)| {
+            for op in ops {
+                if let Op::Path { steps, .. } = op {
+                    steps.iter_mut().for_each(&mut *visit);
+                }
+            }
+        };
+        paths(&mut self.code.ops, &mut |step| {
+            if let Step::Member { name, .. } = step {
+                counts.entry(name.as_str().into()).or_default().0 += 1;
+            }
+        });
+        let mut repeats = 0;
+        for (_, slot) in counts.values_mut().filter(|it| it.0 > 1) {
+            *slot = repeats;
+            repeats += 1;
+        }
+        self.code.repeats = usize::from(repeats);
+        if repeats == 0 {
+            return;
+        }
+        paths(&mut self.code.ops, &mut |step| {
+            if let Step::Member { name, optional, place } = step
+                && let Some((2.., slot)) = counts.get(name.as_str())
+            {
+                *step = Step::Repeated { name: name.clone(), optional: *optional, place: *place, slot: *slot };
+            }
+        });
     }
 
     /// `left == right` or `!=`; a constant on either side is compared without being made a value.
@@ -306,6 +341,7 @@ impl<D: Dialect> Builder<D> {
             return Err(error);
         }
         self.order();
+        self.mark_repeats();
         // A path that was taken apart and is read elsewhere too has its reader there.
         for (at, op) in self.code.ops.iter().enumerate() {
             if let Op::Path { shared: Some(shared), .. } = op

@@ -108,7 +108,7 @@ impl Op {
                     match step {
                         Step::Key { key, .. } => visit(*key),
                         Step::Method { args, .. } => args.iter().copied().for_each(&mut visit),
-                        Step::Member { .. } | Step::EndChain | Step::OrNilList => {}
+                        Step::Member { .. } | Step::Repeated { .. } | Step::EndChain | Step::OrNilList => {}
                     }
                 }
             }

@@ -70,7 +70,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                 },
             };
             if TRACE {
-                self.trace.note(place.span, value);
+                self.note_at(place.span, value);
             }
         }
         Ok(value)

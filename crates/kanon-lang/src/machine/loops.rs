@@ -37,11 +37,16 @@ type Items<'a> = bumpalo::collections::Vec<'a, Value<'a>>;
 impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     fn source(&mut self, id: OpId, it: &'a Loop) -> Result<Source<'a>, Stop> {
         if let Some(node) = self.node(it.source)
-            && node.kind() == kanon_core::NodeKind::List
+            && node.kind() == NodeKind::List
         {
             return Ok(Source::Nodes(node.elements()));
         }
         let value = self.eval(it.source)?;
+        if let Value::Node(node) = value
+            && node.kind() == NodeKind::List
+        {
+            return Ok(Source::Nodes(node.elements()));
+        }
         let result = D::source(&mut self.cx, value);
         self.placed(id, result)
     }

@@ -24,7 +24,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     /// The place in an object that an operation leads to, where the way is plain: from a variable or local through members
     /// that are there. Most ways are, and two words in registers are all that moves; `None` means to go the long way.
     #[inline]
-    pub(super) fn node(&self, id: OpId) -> Option<Node<'a>> {
+    pub(super) fn node(&mut self, id: OpId) -> Option<Node<'a>> {
         if TRACE {
             return None;
         }
@@ -50,11 +50,26 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         for step in steps {
             match step {
                 Step::Member { name, .. } => node = node.member(name)?,
+                Step::Repeated { name, slot, .. } => node = self.repeated(node, name, *slot)?,
                 Step::EndChain if !node.is_null() => {}
                 Step::EndChain | Step::OrNilList | Step::Key { .. } | Step::Method { .. } => return None,
             }
         }
         Some(node)
+    }
+
+    /// A member by a name that the program repeats.
+    #[inline]
+    fn repeated(&mut self, node: Node<'a>, name: &Name, slot: u16) -> Option<Node<'a>> {
+        let last = self.repeats.get_mut(usize::from(slot))?;
+        if let Some((from, to)) = last
+            && from.is_same(node)
+        {
+            return Some(*to);
+        }
+        let to = node.member(name)?;
+        *last = Some((node, to));
+        Some(to)
     }
 
     #[inline]
@@ -95,7 +110,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         let mut rest = steps.iter();
         while let Some(step) = rest.next() {
             let next = match step {
-                Step::Member { name, optional, place } => match found {
+                Step::Member { name, optional, place } | Step::Repeated { name, optional, place, .. } => match found {
                     Found::Node(node) => match node.member(name) {
                         Some(member) => Some(Found::Node(member)),
                         None => self.member(found, name, *optional, place)?,
@@ -112,9 +127,14 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                     Found::Value(Value::Null)
                 }
             };
-            if TRACE && let Step::Member { place, .. } | Step::Key { place, .. } | Step::Method { place, .. } = step {
+            if TRACE
+                && let Step::Member { place, .. }
+                | Step::Repeated { place, .. }
+                | Step::Key { place, .. }
+                | Step::Method { place, .. } = step
+            {
                 let value = self.read(found);
-                self.trace.note(place.span, value);
+                self.note_at(place.span, value);
             }
         }
         Ok(found)
@@ -159,7 +179,9 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             // A nil list at the end of a chain is plain nil.
             Step::EndChain => Ok(Some(if value.is_nil() { Found::Value(Value::Null) } else { found })),
             Step::OrNilList => Ok(Some(if value.is_nil() { Found::Value(Value::NilList) } else { found })),
-            Step::Member { name, optional, place } => self.member(found, name, *optional, place),
+            Step::Member { name, optional, place } | Step::Repeated { name, optional, place, .. } => {
+                self.member(found, name, *optional, place)
+            }
         }
     }
 

@@ -23,6 +23,12 @@ impl<'a> Trace<'a> {
 impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     #[cold]
     pub(super) fn note(&mut self, id: OpId, value: Value<'a>) {
-        self.trace.note(self.code.places[id.at()].span, value);
+        self.note_at(self.code.places[id.at()].span, value);
+    }
+
+    pub(super) fn note_at(&mut self, span: Span, value: Value<'a>) {
+        if let Some(trace) = &mut self.trace {
+            trace.note(span, value);
+        }
     }
 }

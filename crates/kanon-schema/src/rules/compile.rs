@@ -78,7 +78,7 @@ fn rule(
         let program = language.compile(source, &Environment::new(VARIABLES), options)?;
         undefined(&*program, schema, resource).map_or(Ok(program), Err)
     };
-    let program = compile(&text.rule, &Options { boolean: true, unchecked: false })
+    let program = compile(&text.rule, &Options { boolean: true, ..Options::default() })
         .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
         .ok();
     let message = text.message_expression.as_deref().and_then(|expression| {
@@ -115,7 +115,7 @@ fn rule(
 fn with_optional_old(rule: &str, language: &dyn Language) -> Result<Arc<dyn Program>, Diagnostics> {
     const OLD: &str = "oldSelfList";
     let bound = format!("[size({OLD}) == 0 ? optional.none() : optional.of({OLD}[0])].all(oldSelf, ({rule}\n))");
-    let options = Options { boolean: true, unchecked: false };
+    let options = Options { boolean: true, ..Options::default() };
     language.compile(&bound, &Environment::new(["self", OLD]), &options)
 }
 
