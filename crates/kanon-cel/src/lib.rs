@@ -1,41 +1,89 @@
-//! CEL on the `cel` crate: for `x-kubernetes-validations` and `kanon eval`, until an engine of our own stands.
+//! CEL, the Common Expression Language, as cel-go has it: for `x-kubernetes-validations`, match conditions, promotion gates and
+//! `kanon eval`.
 //!
-//! What the crate lacks is bounded here, as far as that can be done from outside (spec/languages §7):
-//! - its parser and its evaluator recurse with the text, so length and number of operators are limited before parsing;
-//! - it has no cost limit, so the number of turns that nested macros may take, computed from the longest list in the
-//!   variables, must lie within [`Limits::steps`](kanon_lang::Limits), and what variables and result hold within
-//!   [`Limits::memory`](kanon_lang::Limits); a single function call is not bounded;
-//! - it has no checker: names that the environment does not declare are found here, types are not checked, and an unknown
-//!   function is a run-time error;
-//! - its run-time errors have no place.
-//!
-//! Beyond the standard library there are optionals and the extension libraries `strings` and `math`. `lists` is left out:
-//! `lists.range` makes lists of any length.
+//! A text is parsed, checked against the declared environment, and evaluated within limits. Macros are kept as what they are;
+//! the libraries of cel-go and Kubernetes are declared as typed functions; protobuf messages are not supported.
 
-mod convert;
-mod program;
-mod scan;
-mod walk;
+mod ast;
+mod check;
+mod dialect;
+#[cfg(test)]
+mod differential;
+mod functions;
+mod lexer;
+pub mod library;
+mod lint;
+mod literal;
+mod lower;
+mod parser;
+mod print;
+#[cfg(test)]
+mod reference;
+mod suggest;
+mod tree;
+pub mod values;
 
 use std::{fmt::Write as _, sync::Arc};
 
-use kanon_lang::{Diagnostic, Diagnostics, Environment, Language, LanguageId, Options, Program, Span};
+use kanon_lang::{Compiled, Diagnostic, Diagnostics, Environment, Language, LanguageId, Options, Program};
 
-use crate::program::Compiled;
+use crate::{
+    check::{Checked, Rules},
+    dialect::Meaning,
+    functions::Functions,
+    parser::Dialect,
+};
 
 /// The language CEL.
+#[derive(Clone)]
 pub struct Cel {
-    env: Arc<cel::Env>,
+    functions: Arc<Functions>,
+    container: String,
+    dialect: Dialect,
 }
 
 impl Default for Cel {
     fn default() -> Cel {
-        let mut env = cel::Env::stdlib();
-        for extension in [cel::extensions::strings, cel::extensions::math] {
-            // They declare names that the standard library does not have.
-            env.add_extension(extension).expect("the libraries of one crate fit together");
-        }
-        Cel { env: Arc::new(env) }
+        let dialect = Dialect { macros: true, blocks: false };
+        Cel { functions: Arc::new(Functions::new(library::all())), container: String::new(), dialect }
+    }
+}
+
+impl Cel {
+    /// The language with names looked up in `container` first, as if they were written with it and a point before them.
+    #[must_use]
+    pub fn in_container(mut self, container: &str) -> Cel {
+        container.clone_into(&mut self.container);
+        self
+    }
+
+    /// The language with macros, or with calls that have their names.
+    #[must_use]
+    pub fn with_macros(mut self, macros: bool) -> Cel {
+        self.dialect.macros = macros;
+        self
+    }
+
+    /// The language with `cel.block`, which optimisers write.
+    #[must_use]
+    pub fn with_blocks(mut self) -> Cel {
+        self.dialect.blocks = true;
+        self
+    }
+
+    /// The type of an expression's value, as cel-go prints types.
+    ///
+    /// # Errors
+    /// What [`Language::compile`] finds.
+    pub fn type_of(&self, source: &str, env: &Environment) -> Result<String, Diagnostics> {
+        let checked = self.check(source, env, &Options::default())?;
+        Ok(checked.type_of(checked.expr.id).to_string())
+    }
+
+    fn check(&self, source: &str, env: &Environment, options: &Options) -> Result<Checked, Diagnostics> {
+        let parsed = parser::parse(source, self.dialect)?;
+        let rules = Rules { container: &self.container, strict: !options.unchecked, boolean: options.boolean };
+        check::check(source, parsed, &self.functions, env, rules)
     }
 }
 
@@ -45,19 +93,25 @@ impl Language for Cel {
     }
 
     fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics> {
-        scan::bounded(source)?;
-        // The crate's parser is not ours to trust with every text; what it panics on is a mistake in that text.
-        let parsed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.env.compile(source)));
-        let program = match parsed {
-            Ok(Ok(program)) => program,
-            Ok(Err(errors)) => return Err(diagnostics(source, &errors)),
-            Err(_) => return Err(Diagnostics::one(source, "the expression cannot be parsed", Span::default())),
-        };
-        let facts = walk::facts(&program, source, env);
-        if !options.unchecked && !facts.undeclared.is_empty() {
-            return Err(Diagnostics { source: source.to_owned(), list: facts.undeclared });
-        }
-        Ok(Arc::new(Compiled::new(source, self.env.clone(), program, facts, env, options)))
+        let checked = self.check(source, env, options)?;
+        let (code, _) =
+            lower::lower(&checked, env).map_err(|error| Diagnostics::one(source, error.to_string(), error.place.at))?;
+        Ok(Arc::new(Compiled::<Meaning>::new(source, code, options.boolean)))
+    }
+
+    /// A text with comments stays as it is: they are no part of the tree.
+    fn format(&self, source: &str) -> Result<String, Diagnostics> {
+        let parsed = parser::parse(source, self.dialect)?;
+        Ok(if lexer::has_comment(source) { source.to_owned() } else { print::print(&parsed.expr) })
+    }
+
+    fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
+        let Ok(checked) = self.check(source, env, options) else { return Vec::new() };
+        lower::lower(&checked, env).map_or_else(|_| Vec::new(), |(_, known)| lint::lint(&checked, &known))
+    }
+
+    fn tree(&self, source: &str) -> Result<String, Diagnostics> {
+        parser::parse(source, self.dialect).map(|it| tree::tree(&it.expr))
     }
 }
 
@@ -73,26 +127,4 @@ pub fn kubernetes_text(mistakes: &Diagnostics) -> String {
         let _ = write!(out, "{separator}ERROR: <input>:{line}:{column}: {}\n | {text}\n | {dots}^", mistake.message);
     }
     out
-}
-
-fn diagnostics(source: &str, errors: &cel::ParseErrors) -> Diagnostics {
-    let mistake = |error: &cel::ParseError| {
-        let start = offset(source, error.pos);
-        Diagnostic { message: error.msg.clone(), span: Span::new(start, (start + 1).min(source.len())), help: None }
-    };
-    let mut list: Vec<Diagnostic> = errors.errors.iter().map(mistake).collect();
-    list.sort_by_key(|it| it.span);
-    if list.is_empty() {
-        return Diagnostics::one(source, "the expression cannot be parsed", Span::default());
-    }
-    Diagnostics { source: source.to_owned(), list }
-}
-
-/// The byte offset of a line (from 1) and column (from 1, in characters).
-fn offset(source: &str, (line, column): (isize, isize)) -> usize {
-    let line = usize::try_from(line - 1).unwrap_or(0);
-    let column = usize::try_from(column - 1).unwrap_or(0);
-    let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-    let text = source.get(start..).unwrap_or_default();
-    start + text.char_indices().nth(column).map_or(text.len(), |it| it.0)
 }

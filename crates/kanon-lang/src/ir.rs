@@ -230,7 +230,7 @@ pub enum Op {
         /// The arguments.
         args: Box<[OpId]>,
     },
-    /// `let local = value; body`
+    /// `let local = value; body`. Where errors are absorbed, one of the value is an error of whoever reads the local.
     Let {
         /// The local variable's slot.
         slot: u16,
@@ -256,6 +256,13 @@ pub struct Logic {
     pub operands: Vec<OpId>,
     /// The order in which they are evaluated: cheap ones first, where nobody can tell the difference.
     pub(crate) order: Box<[u16]>,
+}
+
+impl Logic {
+    /// Operands in source order.
+    pub fn new(operands: Vec<OpId>) -> Logic {
+        Logic { operands, order: Box::default() }
+    }
 }
 
 /// One step of a [`Op::Path`].

@@ -41,6 +41,8 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     shared: &'m [u32],
     /// Only where the machine traces.
     pub(crate) trace: Option<Box<Trace<'a>>>,
+    /// Locals whose values could not be computed, and why.
+    failed: Vec<(u16, crate::context::Fault<'a>)>,
     dialect: std::marker::PhantomData<D>,
 }
 
@@ -63,7 +65,8 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             if code.repeats == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.repeats, None) };
         let (memo, shared) = memo.map_or((None, &[][..]), |(memo, shared)| (Some(memo), shared));
         let trace = TRACE.then(Box::default);
-        Machine { code, values, cx, locals, repeats, memo, shared, trace, dialect: std::marker::PhantomData }
+        let (failed, dialect) = (Vec::new(), std::marker::PhantomData);
+        Machine { code, values, cx, locals, repeats, memo, shared, trace, failed, dialect }
     }
 
     /// The value of the whole.
@@ -107,6 +110,9 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         let value = self.locals.get(usize::from(slot)).copied().unwrap_or(Value::Null);
         match value {
             Value::Opaque(opaque) if opaque.type_name() == loops::UNREADABLE => {
+                if let Some((_, fault)) = self.failed.iter().rfind(|it| it.0 == slot) {
+                    return self.cx.resume(fault.clone());
+                }
                 let result = self.cx.fail("cannot read the elements of a map by position");
                 self.placed(id, result)
             }
@@ -173,8 +179,10 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 self.placed(id, result)?
             }
             Op::Let { slot, value, body } => {
-                let value = self.eval(*value)?;
-                self.set(*slot, value);
+                match self.eval(*value) {
+                    Ok(value) => self.set(*slot, value),
+                    Err(Stop) => self.put_off(*slot)?,
+                }
                 self.eval(*body)?
             }
             Op::Sequence(items) => {
@@ -335,6 +343,19 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             *slot = self.eval(*item)?;
         }
         Ok(values)
+    }
+
+    /// Keeps the error of a local's value for whoever reads it, where the language asks for that.
+    #[cold]
+    fn put_off(&mut self, slot: u16) -> Result<(), Stop> {
+        if !D::ABSORBS {
+            return Err(Stop);
+        }
+        let Some(fault) = self.cx.absorb() else { return Err(Stop) };
+        self.failed.retain(|it| it.0 != slot);
+        self.failed.push((slot, fault));
+        self.set(slot, Value::Opaque(&loops::Unreadable));
+        Ok(())
     }
 
     fn environment(&mut self) -> Result<Value<'a>, Stop> {

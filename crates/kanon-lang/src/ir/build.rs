@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kanon_core::Name;
 
 use super::{
-    Code, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
+    ArithmeticStep, Code, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
     constant::constant_op,
     cost::{own_cost, turn_cost},
 };
@@ -139,6 +139,14 @@ impl<D: Dialect> Builder<D> {
     pub fn take_path(&mut self, id: OpId) -> Option<(OpId, Vec<Step>)> {
         let Op::Path { base, steps, .. } = &mut self.code.ops[id.at()] else { return None };
         let taken = (*base, std::mem::take(steps).into_vec());
+        self.code.ops[id.at()] = Op::Null;
+        Some(taken)
+    }
+
+    /// Takes a chain of arithmetic apart to go on with it. The operation must not be used elsewhere.
+    pub fn take_arithmetic(&mut self, id: OpId) -> Option<(OpId, Vec<ArithmeticStep>)> {
+        let Op::Arithmetic { first, steps } = &mut self.code.ops[id.at()] else { return None };
+        let taken = (*first, std::mem::take(steps).into_vec());
         self.code.ops[id.at()] = Op::Null;
         Some(taken)
     }

@@ -47,7 +47,8 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         let (left, right) = (self.eval(left)?, self.eval(right)?);
         match (left, right) {
             (Value::Int(a), Value::Int(b)) => Ok(op.holds(Some(a.cmp(&b)))),
-            (Value::Float(a), Value::Float(b)) => Ok(op.holds(a.partial_cmp(&b))),
+            // NaN has no order: the language says what that means.
+            (Value::Float(a), Value::Float(b)) if !a.is_nan() && !b.is_nan() => Ok(op.holds(a.partial_cmp(&b))),
             _ => {
                 let result = D::compare(&mut self.cx, op, left, right);
                 self.placed(id, result)

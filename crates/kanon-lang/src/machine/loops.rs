@@ -15,7 +15,7 @@ use crate::{
 /// What stands in a loop's local where the element cannot be read; reading it is an error.
 pub(super) const UNREADABLE: &str = "unreadable";
 
-struct Unreadable;
+pub(super) struct Unreadable;
 
 impl Opaque for Unreadable {
     fn type_name(&self) -> &'static str {

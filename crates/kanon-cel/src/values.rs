@@ -1,0 +1,54 @@
+//! What CEL's operators mean on [`Value`]: types, equality, order, arithmetic, lookup, iteration. Pure, without syntax:
+//! the evaluators and the library call it.
+//!
+//! Work in proportion to the size of a value is paid for with `Context::spend`, what is made with `Context::grow`. Errors
+//! carry cel-go's words.
+
+mod access;
+mod arithmetic;
+mod equality;
+mod iterate;
+mod number;
+mod order;
+mod record;
+mod types;
+
+pub mod time;
+
+pub use access::{contains, find, has, index, member, optional_index};
+pub use arithmetic::{Operator, arith, negate};
+pub use equality::equal;
+pub use iterate::{Elements, Entries, elements, entries, is_list, is_map, length};
+pub use order::compare;
+pub use record::{KeyOrder, key_order, map_literal};
+pub use types::{TIMESTAMP_TYPE, fits, takes, type_name, type_of};
+
+pub(crate) use number::Num;
+
+use kanon_lang::{Context, Stop, Value};
+
+/// How deep values are followed: far beyond JSON's own bound, below what a stack holds.
+pub(crate) const MAX_DEPTH: u32 = 256;
+
+/// The error of an operation whose operands have types that it does not take.
+///
+/// # Errors
+/// Always.
+#[cold]
+pub(crate) fn no_overload<T>(cx: &mut Context<'_>) -> Result<T, Stop> {
+    cx.fail("no such overload")
+}
+
+/// A map computed on demand whose members cannot be read says why at every access.
+pub(crate) fn readable(cx: &mut Context<'_>, value: Value<'_>) -> Result<(), Stop> {
+    match value {
+        Value::Record(record) => match record.problem() {
+            Some(problem) => cx.fail(problem.to_owned()),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
