@@ -50,5 +50,16 @@ pub(crate) fn readable(cx: &mut Context<'_>, value: Value<'_>) -> Result<(), Sto
     }
 }
 
+/// A foreign value that cannot be used says why in every operation.
+pub(crate) fn usable(cx: &mut Context<'_>, value: Value<'_>) -> Result<(), Stop> {
+    match value {
+        Value::Opaque(opaque) => match opaque.problem() {
+            Some(problem) => cx.fail(problem.to_owned()),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -100,6 +100,16 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         result
     }
 
+    /// What a foreign value stands for.
+    #[inline]
+    fn plain(&mut self, id: OpId, value: Value<'a>) -> Result<Value<'a>, Stop> {
+        if !matches!(value, Value::Opaque(_)) {
+            return Ok(value);
+        }
+        let result = self.cx.plain(value);
+        self.placed(id, result)
+    }
+
     #[inline]
     fn variable(&self, slot: u16) -> Value<'a> {
         self.values.get(usize::from(slot)).copied().unwrap_or(Value::Null)
@@ -242,7 +252,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             }
             Op::InWords { needle, words } => self.in_words(*needle, words)?,
             Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
-            Op::Matches { text, regex } => match self.eval(*text)? {
+            Op::Matches { text, regex } => match self.eval(*text).and_then(|it| self.plain(id, it))? {
                 Value::Str(text) => {
                     self.cx.spend(text.len() as u64 / 16)?;
                     regex.is_match(text)
@@ -303,15 +313,21 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
     fn call(&mut self, id: OpId, overloads: &'a [Overload], args: &'a [OpId]) -> Result<Value<'a>, Stop> {
         let result = self.with_args(args, |cx, args| {
-            let fits = |it: &&Overload| {
-                it.parameters.is_empty()
-                    || (it.parameters.len() == args.len()
-                        && it.parameters.iter().zip(args).all(|(parameter, arg)| D::fits(parameter, *arg)))
-            };
-            match overloads.iter().find(fits) {
-                Some(overload) => (overload.body)(cx, args),
-                None => D::no_overload(cx, args),
+            if let Some(overload) = fitting::<D>(overloads, args) {
+                return (overload.body)(cx, args);
             }
+            // A foreign value may stand for one that is known here.
+            if args.iter().any(|it| matches!(it, Value::Opaque(_))) {
+                cx.grow(args.len())?;
+                let plain = cx.arena.alloc_slice_copy(args);
+                for arg in plain.iter_mut() {
+                    *arg = cx.plain(*arg)?;
+                }
+                if let Some(overload) = fitting::<D>(overloads, plain) {
+                    return (overload.body)(cx, plain);
+                }
+            }
+            D::no_overload(cx, args)
         });
         self.placed(id, result)
     }
@@ -434,4 +450,13 @@ impl Scalar {
             Scalar::Str(text) => Value::Str(text.as_str()),
         }
     }
+}
+
+/// The first overload that takes these arguments; one without parameters was chosen when the program was compiled.
+fn fitting<'o, D: Dialect>(overloads: &'o [Overload], args: &[Value<'_>]) -> Option<&'o Overload> {
+    overloads.iter().find(|it| {
+        it.parameters.is_empty()
+            || (it.parameters.len() == args.len()
+                && it.parameters.iter().zip(args).all(|(parameter, arg)| D::fits(parameter, *arg)))
+    })
 }

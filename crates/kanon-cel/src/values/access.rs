@@ -32,6 +32,7 @@ pub fn index<'a>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Resul
     if let Value::Optional(_) = base {
         return optional_index(cx, base, key);
     }
+    let key = cx.plain(key)?;
     match find(cx, base, key)? {
         Some(value) => Ok(value),
         None => missing(cx, base, key),
@@ -67,6 +68,10 @@ pub fn has<'a>(cx: &mut Context<'a>, base: Value<'a>, name: &'a str) -> Result<b
         Value::Optional(None) => Ok(false),
         Value::Optional(Some(base)) => has(cx, *base, name),
         base if super::is_list(base) => cx.fail_named("no such key: ", name),
+        Value::Record(record) => {
+            readable(cx, base)?;
+            Ok(record.has(name))
+        }
         base => Ok(find(cx, base, Value::Str(name))?.is_some()),
     }
 }
@@ -98,6 +103,10 @@ pub fn find<'a>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Result
                 _ => Ok(None),
             }
         }
+        Value::Opaque(opaque) => match key {
+            Value::Str(name) => Ok(opaque.member(name, cx.arena)),
+            _ => missing(cx, base, key),
+        },
         _ => missing(cx, base, key),
     }
 }
@@ -165,6 +174,12 @@ pub fn contains<'a>(cx: &mut Context<'a>, needle: Value<'a>, haystack: Value<'a>
             }
         }
         return Ok(false);
+    }
+    let needle = cx.plain(needle)?;
+    // A record may have defaults for names that are not members.
+    if let (Value::Record(record), Value::Str(name)) = (haystack, needle) {
+        readable(cx, haystack)?;
+        return Ok(record.has(name));
     }
     if super::is_map(haystack) { Ok(find(cx, haystack, needle)?.is_some()) } else { no_overload(cx) }
 }

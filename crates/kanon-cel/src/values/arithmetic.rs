@@ -35,11 +35,21 @@ pub fn arith<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Valu
             Operator::Divide => Ok(Value::Float(a / b)),
             Operator::Modulo => no_overload(cx),
         },
+        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => foreign(cx, operator, a, b),
         _ => match operator {
             Operator::Add => add(cx, a, b),
             Operator::Subtract => subtract(cx, a, b),
             Operator::Multiply | Operator::Divide | Operator::Modulo => no_overload(cx),
         },
+    }
+}
+
+/// With what foreign values stand for.
+fn foreign<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Value<'a>) -> Result<Value<'a>, Stop> {
+    let (plain_a, plain_b) = (cx.plain(a)?, cx.plain(b)?);
+    match (plain_a, plain_b) {
+        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => no_overload(cx),
+        (a, b) => arith(cx, operator, a, b),
     }
 }
 
@@ -55,6 +65,10 @@ pub fn negate<'a>(cx: &mut Context<'a>, a: Value<'a>) -> Result<Value<'a>, Stop>
         },
         Value::Float(float) => Ok(Value::Float(-float)),
         Value::Duration(duration) => time::duration(cx, -duration.as_nanos()),
+        Value::Opaque(_) => match cx.plain(a)? {
+            Value::Opaque(_) => no_overload(cx),
+            plain => negate(cx, plain),
+        },
         _ => no_overload(cx),
     }
 }

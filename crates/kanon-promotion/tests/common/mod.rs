@@ -96,14 +96,14 @@ impl World {
     }
 
     /// Creates or updates an object; its status stays.
-    pub(crate) fn apply(&mut self, object: Value) {
+    pub(crate) fn apply(&mut self, mut object: Value) {
         let same = |it: &Value| {
             it["kind"] == object["kind"]
                 && it["metadata"]["name"] == object["metadata"]["name"]
                 && it["metadata"]["namespace"] == object["metadata"]["namespace"]
         };
-        let mut object = object;
-        match self.objects.iter().position(same) {
+        let known = self.objects.iter().position(same);
+        match known {
             Some(at) => {
                 if object.get("status").is_none() {
                     object["status"] = self.objects[at]["status"].clone();
