@@ -250,7 +250,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
                 self.contains(id, needle, haystack)?
             }
-            Op::InWords { needle, words } => self.in_words(*needle, words)?,
+            Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
             Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
             Op::Matches { text, regex } => match self.eval(*text).and_then(|it| self.plain(id, it))? {
                 Value::Str(text) => {

@@ -19,8 +19,9 @@ pub(crate) fn environment() -> Environment {
         // `in` is a word of CEL's grammar; where its parser refuses it as a method's name, the other one does the same.
         Function::method("in", [any(), Type::String], any(), in_zone),
         Function::method("inZone", [any(), Type::String], any(), in_zone),
-        Function::free("inWindow", [Type::String, Type::String], Type::Bool, in_window),
-        Function::free("inWindow", [Type::String], Type::Bool, in_window),
+        Function::free("inWindow", [Type::String, Type::String], Type::Bool, in_window).with_clock(),
+        Function::free("inWindow", [Type::String], Type::Bool, in_window).with_clock(),
+        Function::free("now", [], Type::Timestamp, now).with_clock(),
     ])
 }
 
@@ -61,6 +62,13 @@ fn in_zone<'a>(cx: &mut Context<'a>, args: &[Value<'a>]) -> Result<Value<'a>, St
     match zone(name) {
         Ok(zone) => Ok(Value::Record(cx.arena.alloc(Schedule::elsewhere(now, &zone)))),
         Err(problem) => cx.fail(format!("the zone {problem}")),
+    }
+}
+
+fn now<'a>(cx: &mut Context<'a>, _: &[Value<'a>]) -> Result<Value<'a>, Stop> {
+    match cx.now {
+        Some(now) => Ok(Value::Time(now)),
+        None => cx.fail("`now` needs a clock"),
     }
 }
 

@@ -25,7 +25,8 @@ impl<'c> Lowering<'c> {
         if pass == Pass::Packed {
             args = vec![self.builder.push(Op::List(args.into()), place)];
         }
-        if overloads.iter().any(|it| it.name == "now") {
+        let clock = overloads.iter().any(|it| it.clock || it.name == "now");
+        if clock {
             self.builder.reads_clock(self.env.slot(Environment::NOW));
         }
         // Where the checker knows the types and there is one choice, nobody needs to look again.
@@ -39,7 +40,7 @@ impl<'c> Lowering<'c> {
         };
         let overloads = overloads.iter().map(overload).collect();
         let id = self.builder.push(Op::Call { overloads, args: args.into() }, place);
-        self.folded(id)
+        if clock { id } else { self.folded(id) }
     }
 
     /// Functions of the library that have an operation of their own.

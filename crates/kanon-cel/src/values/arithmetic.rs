@@ -35,13 +35,18 @@ pub fn arith<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Valu
             Operator::Divide => Ok(Value::Float(a / b)),
             Operator::Modulo => no_overload(cx),
         },
-        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => foreign(cx, operator, a, b),
+        _ if stands(a) || stands(b) => foreign(cx, operator, a, b),
         _ => match operator {
             Operator::Add => add(cx, a, b),
             Operator::Subtract => subtract(cx, a, b),
             Operator::Multiply | Operator::Divide | Operator::Modulo => no_overload(cx),
         },
     }
+}
+
+/// Whether a foreign value stands for another one, or says why it cannot.
+fn stands(value: Value<'_>) -> bool {
+    matches!(value, Value::Opaque(opaque) if opaque.plain().is_some() || opaque.problem().is_some())
 }
 
 /// With what foreign values stand for.
