@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use kanon_promotion::api;
-use kanon_schema::Validator;
+use kanon_schema::{Checker, FieldPath};
 use serde_json::{Value, json};
 
 fn spec_of(kind: &str) -> Value {
@@ -50,15 +50,43 @@ fn names_and_columns_are_those_users_know() {
     check("MetricCheck", "", "Namespaced", &metric);
 }
 
+fn object(kind: &str, spec: Value) -> Value {
+    json!({"apiVersion": "kardinal.io/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": spec})
+}
+
+/// What the API server says to an object, or to its change into another.
 #[track_caller]
-fn check(kind: &str, spec: Value, want: &str) {
+fn check_change(kind: &str, old: Option<Value>, spec: Value, want: &str) {
     let schema = &spec_of(kind)["versions"][0]["schema"]["openAPIV3Schema"];
-    let validator = Validator::new(Arc::new(kanon_schema::from_json(schema)));
-    let mut object = json!({"apiVersion": "kardinal.io/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": spec});
-    kanon_schema::default(&kanon_schema::from_json(schema), &mut object);
-    let errors: Vec<_> = validator.validate(&object).iter().map(ToString::to_string).collect();
+    let schema = Arc::new(kanon_schema::from_json(schema));
+    let Ok(checker) = Checker::new(&schema, &kanon_cel::Cel::default(), &FieldPath::root()) else {
+        panic!("a rule of {kind} does not compile")
+    };
+    let mut new = object(kind, spec.clone());
+    kanon_schema::default(&schema, &mut new);
+    let old = old.map(|it| object(kind, it));
+    let errors: Vec<_> = checker.check(&new, old.as_ref()).iter().map(ToString::to_string).collect();
     let errors = errors.join("; ");
     assert!(if want.is_empty() { errors.is_empty() } else { errors.contains(want) }, "{spec}: {errors}");
+}
+
+#[track_caller]
+fn check(kind: &str, spec: Value, want: &str) {
+    check_change(kind, None, spec, want);
+}
+
+#[test]
+fn a_bundle_never_changes_and_overrides_only_grow() {
+    let image = |tag: &str| {
+        json!({"type": "image", "pipeline": "my-app", "images": [{"repository": "app", "tag": tag}]})
+    };
+    check_change("Bundle", Some(image("1")), image("1"), "");
+    check_change("Bundle", Some(image("1")), image("2"), "does not change");
+    let entry = json!({"reason": "INC-77", "expiresAt": "2026-04-07T11:00:00Z"});
+    let gate = |entries: usize| json!({"expression": "false", "overrides": vec![entry.clone(); entries]});
+    check_change("PolicyGate", Some(gate(1)), gate(2), "");
+    check_change("PolicyGate", Some(gate(2)), gate(1), "never removed");
+    check_change("PolicyGate", Some(gate(1)), json!({"expression": "false"}), "never removed");
 }
 
 #[test]
