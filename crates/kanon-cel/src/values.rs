@@ -39,25 +39,31 @@ pub(crate) fn no_overload<T>(cx: &mut Context<'_>) -> Result<T, Stop> {
     cx.fail("no such overload")
 }
 
-/// A map computed on demand whose members cannot be read says why at every access.
+/// A map computed on demand whose members cannot be read, and a foreign value that cannot be used, say why at every access.
 pub(crate) fn readable(cx: &mut Context<'_>, value: Value<'_>) -> Result<(), Stop> {
-    match value {
-        Value::Record(record) => match record.problem() {
-            Some(problem) => cx.fail(problem.to_owned()),
-            None => Ok(()),
-        },
-        _ => Ok(()),
+    let problem = match value {
+        Value::Record(record) => record.problem(),
+        Value::Opaque(opaque) => opaque.problem(),
+        _ => None,
+    };
+    match problem {
+        Some(problem) => cx.fail(problem.to_owned()),
+        None => Ok(()),
     }
 }
 
-/// A foreign value that cannot be used says why in every operation.
-pub(crate) fn usable(cx: &mut Context<'_>, value: Value<'_>) -> Result<(), Stop> {
+/// What a foreign value stands for; any other value itself.
+///
+/// # Errors
+/// Where the value cannot be used.
+#[inline]
+pub(crate) fn plain<'a>(cx: &mut Context<'a>, value: Value<'a>) -> Result<Value<'a>, Stop> {
     match value {
-        Value::Opaque(opaque) => match opaque.problem() {
-            Some(problem) => cx.fail(problem.to_owned()),
-            None => Ok(()),
-        },
-        _ => Ok(()),
+        Value::Opaque(opaque) => {
+            readable(cx, value)?;
+            Ok(opaque.plain().unwrap_or(value))
+        }
+        value => Ok(value),
     }
 }
 

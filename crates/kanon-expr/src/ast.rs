@@ -19,11 +19,32 @@ impl Id {
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
-    /// How many slots for `let` variables it needs.
-    pub(crate) locals: u16,
+    /// Names of the `let` variables, by slot.
+    pub(crate) locals: Vec<Box<str>>,
 }
 
-#[derive(Debug)]
+impl Tree {
+    pub(crate) fn get(&self, id: Id) -> &Node {
+        &self.nodes[id.at()]
+    }
+
+    /// Which nodes the root needs: rewriting leaves others behind.
+    pub(crate) fn live(&self) -> Vec<bool> {
+        let mut live = vec![false; self.nodes.len()];
+        if let Some(root) = live.last_mut() {
+            *root = true;
+        }
+        // Parents stand after their children.
+        for at in (0..self.nodes.len()).rev() {
+            if live[at] {
+                self.nodes[at].kind.children(|child| live[child.at()] = true);
+            }
+        }
+        live
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
     /// The whole sub-expression.
@@ -32,7 +53,7 @@ pub(crate) struct Node {
     pub(crate) at: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Nil,
     Bool(bool),
@@ -55,10 +76,10 @@ pub(crate) enum Kind {
     Element {
         collection: Id,
     },
-    /// `#index`
-    Index,
-    /// `#acc`
-    Accumulator,
+    /// `#index` in the predicate of this built-in.
+    Index(Builtin),
+    /// `#acc` in the predicate of this built-in.
+    Accumulator(Builtin),
     Unary(UnaryOp, Id),
     Binary(BinaryOp, Id, Id),
     Member {
@@ -79,10 +100,12 @@ pub(crate) enum Kind {
         args: Vec<Id>,
         method: bool,
     },
-    /// A call by name of what is neither built in nor a variable's member.
+    /// A call by name of what is neither built in nor a variable's member; `method` when the environment has a function to be
+    /// called as `a.name(…)`, whose first argument is `a`.
     Function {
         name: Box<str>,
         args: Vec<Id>,
+        method: bool,
     },
     Builtin {
         builtin: Builtin,
@@ -99,14 +122,100 @@ pub(crate) enum Kind {
         slot: u16,
         value: Id,
         body: Id,
+        /// What had the name before: `builtin`, `function`, `variable`.
+        taken: Option<&'static str>,
     },
     Sequence(Vec<Id>),
     List(Vec<Id>),
     /// Keys and values in turn.
     Map(Vec<Id>),
+    // What follows is made by `rewrite` only.
+    /// `in` a list of string literals.
+    Among {
+        needle: Id,
+        words: Box<[Box<str>]>,
+    },
+    /// `filter`, `find` or `findLast`, with what is made of a hit.
+    Select {
+        builtin: Builtin,
+        collection: Id,
+        test: Id,
+        map: Option<Id>,
+        /// No hit is an error.
+        strict: bool,
+    },
+    /// Whether the test holds for so many elements.
+    AtLeast {
+        collection: Id,
+        test: Id,
+        limit: i64,
+    },
+    /// The sum of these, from the right.
+    SumOf(Vec<Id>),
 }
 
 impl Kind {
+    /// The same with every id, children and references, put through `map`.
+    pub(crate) fn mapped(&self, map: impl Fn(Id) -> Id) -> Kind {
+        let all = |ids: &[Id]| ids.iter().map(|id| map(*id)).collect::<Vec<_>>();
+        match self {
+            Kind::Nil
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Float(_)
+            | Kind::Str(_)
+            | Kind::Bytes(_)
+            | Kind::Variable(_)
+            | Kind::Unbound(_)
+            | Kind::Environment
+            | Kind::Index(_)
+            | Kind::Accumulator(_) => self.clone(),
+            Kind::Local { slot, value } => Kind::Local { slot: *slot, value: map(*value) },
+            Kind::Element { collection } => Kind::Element { collection: map(*collection) },
+            Kind::Unary(op, id) => Kind::Unary(*op, map(*id)),
+            Kind::Binary(op, left, right) => Kind::Binary(*op, map(*left), map(*right)),
+            Kind::Member { base, key, optional } => {
+                Kind::Member { base: map(*base), key: map(*key), optional: *optional }
+            }
+            Kind::Chain(id) => Kind::Chain(map(*id)),
+            Kind::Slice { base, from, to } => Kind::Slice { base: map(*base), from: from.map(&map), to: to.map(&map) },
+            Kind::Call { callee, args, method } => {
+                Kind::Call { callee: map(*callee), args: all(args), method: *method }
+            }
+            Kind::Function { name, args, method } => {
+                Kind::Function { name: name.clone(), args: all(args), method: *method }
+            }
+            Kind::Builtin { builtin, args } => Kind::Builtin { builtin: *builtin, args: all(args) },
+            Kind::Predicate(id) => Kind::Predicate(map(*id)),
+            Kind::Conditional { condition, yes, no } => {
+                Kind::Conditional { condition: map(*condition), yes: map(*yes), no: map(*no) }
+            }
+            Kind::Let { slot, value, body, taken } => {
+                Kind::Let { slot: *slot, value: map(*value), body: map(*body), taken: *taken }
+            }
+            Kind::Sequence(ids) => Kind::Sequence(all(ids)),
+            Kind::List(ids) => Kind::List(all(ids)),
+            Kind::Map(ids) => Kind::Map(all(ids)),
+            Kind::Among { needle, words } => Kind::Among { needle: map(*needle), words: words.clone() },
+            Kind::Select { builtin, collection, test, map: with, strict } => Kind::Select {
+                builtin: *builtin,
+                collection: map(*collection),
+                test: map(*test),
+                map: with.map(&map),
+                strict: *strict,
+            },
+            Kind::AtLeast { collection, test, limit } => {
+                Kind::AtLeast { collection: map(*collection), test: map(*test), limit: *limit }
+            }
+            Kind::SumOf(ids) => Kind::SumOf(all(ids)),
+        }
+    }
+
+    /// Whether it is a number, text or boolean as written.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self, Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Str(_))
+    }
+
     /// Calls `visit` for every child. The collection of `#` and the value of a variable are no children.
     pub(crate) fn children(&self, mut visit: impl FnMut(Id)) {
         match self {
@@ -121,9 +230,14 @@ impl Kind {
             | Kind::Local { .. }
             | Kind::Environment
             | Kind::Element { .. }
-            | Kind::Index
-            | Kind::Accumulator => {}
+            | Kind::Index(_)
+            | Kind::Accumulator(_) => {}
             Kind::Unary(_, id) | Kind::Chain(id) | Kind::Predicate(id) => visit(*id),
+            Kind::Among { needle, .. } => visit(*needle),
+            Kind::Select { collection, test, map, .. } => {
+                [Some(*collection), Some(*test), *map].into_iter().flatten().for_each(visit);
+            }
+            Kind::AtLeast { collection, test, .. } => [*collection, *test].into_iter().for_each(visit),
             Kind::Binary(_, left, right) => [*left, *right].into_iter().for_each(visit),
             Kind::Member { base, key, .. } => [*base, *key].into_iter().for_each(visit),
             Kind::Slice { base, from, to } => [Some(*base), *from, *to].into_iter().flatten().for_each(visit),
@@ -137,7 +251,8 @@ impl Kind {
             | Kind::Builtin { args: items, .. }
             | Kind::Sequence(items)
             | Kind::List(items)
-            | Kind::Map(items) => items.iter().copied().for_each(visit),
+            | Kind::Map(items)
+            | Kind::SumOf(items) => items.iter().copied().for_each(visit),
         }
     }
 }

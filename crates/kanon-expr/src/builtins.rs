@@ -9,14 +9,9 @@ pub(crate) mod numbers;
 pub(crate) mod strings;
 pub(crate) mod time;
 
-use kanon_lang::Value;
+use kanon_lang::{Context, Native, Stop, Value};
 
-use crate::{
-    check::Base,
-    code::OpId,
-    eval::{Machine, Outcome},
-    value::type_name,
-};
+use crate::{check::Base, value::type_name};
 
 /// What stands at a place of a built-in that takes a predicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +51,15 @@ macro_rules! builtins {
             use Base::{Bytes, Float, Int, List, Map, Str};
             &[$(($name, Builtin::$variant, $least, $most, $takes),)*]
         };
+
+        impl Builtin {
+            /// Its body, as the machine calls it.
+            pub(crate) fn native(self) -> Native {
+                match self {
+                    $(Builtin::$variant => |cx, args| call(cx, Builtin::$variant, args),)*
+                }
+            }
+        }
     };
 }
 
@@ -147,6 +151,11 @@ impl Builtin {
         &TABLE[self as usize]
     }
 
+    /// All names, sorted.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|row| row.0)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         self.row().0
     }
@@ -200,95 +209,81 @@ impl Builtin {
 }
 
 /// Calls a built-in without predicate. INVARIANT: the static check has counted the arguments.
-pub(crate) fn call<'a>(
-    machine: &mut Machine<'a>,
-    id: OpId,
-    builtin: Builtin,
-    args: &'a [Value<'a>],
-) -> Outcome<Value<'a>> {
+pub(crate) fn call<'a>(cx: &mut Context<'a>, builtin: Builtin, args: &[Value<'a>]) -> Result<Value<'a>, Stop> {
     use Builtin as B;
-    let call = Call { id, builtin, args };
+    let call = Call { builtin, args };
     match builtin {
-        B::Abs | B::Ceil | B::Floor | B::Round | B::Max | B::Min | B::Mean | B::Median => numbers::call(machine, call),
+        B::Abs | B::Ceil | B::Floor | B::Round | B::Max | B::Min | B::Mean | B::Median => numbers::call(cx, call),
         B::BitAnd | B::BitNand | B::BitNot | B::BitOr | B::BitShl | B::BitShr | B::BitUshr | B::BitXor => {
-            bits::call(machine, call)
+            bits::call(cx, call)
         }
         B::HasPrefix | B::HasSuffix | B::IndexOf | B::LastIndexOf | B::Join | B::Lower | B::Upper | B::Repeat => {
-            strings::call(machine, call)
+            strings::call(cx, call)
         }
-        B::Replace | B::Split | B::SplitAfter | B::Trim | B::TrimPrefix | B::TrimSuffix => strings::call(machine, call),
-        B::Concat | B::First | B::Flatten | B::Last | B::Reverse | B::Sort | B::Take | B::Uniq => {
-            lists::call(machine, call)
-        }
-        B::Get | B::FromPairs | B::Keys | B::ToPairs | B::Values => maps::call(machine, call),
-        B::Date | B::Duration | B::Now | B::Timezone => time::call(machine, call),
-        B::FromBase64 | B::ToBase64 | B::Float | B::Int | B::String | B::Type => convert::call(machine, call),
-        B::FromJson | B::ToJson => json::call(machine, call),
-        B::Len | B::All | B::Any | B::Count | B::Filter | B::Find | B::FindIndex | B::FindLast | B::FindLastIndex => {
+        B::Replace | B::Split | B::SplitAfter | B::Trim | B::TrimPrefix | B::TrimSuffix => strings::call(cx, call),
+        B::Concat | B::First | B::Flatten | B::Last | B::Reverse | B::Sort | B::Take | B::Uniq => lists::call(cx, call),
+        B::Get | B::FromPairs | B::Keys | B::ToPairs | B::Values => maps::call(cx, call),
+        B::Date | B::Duration | B::Now | B::Timezone => time::call(cx, call),
+        B::FromBase64 | B::ToBase64 | B::Float | B::Int | B::String | B::Type => convert::call(cx, call),
+        B::FromJson | B::ToJson => json::call(cx, call),
+        B::Len => match crate::value::len(call.arg(0)) {
+            Some(len) => Ok(Value::Int(len as i64)),
+            None => call.refuse(cx, call.arg(0)),
+        },
+        // These take a predicate: they are loops, not calls.
+        B::All | B::Any | B::Count | B::Filter | B::Find | B::FindIndex | B::FindLast | B::FindLastIndex => {
             Ok(Value::Null)
         }
         B::GroupBy | B::Map | B::None | B::One | B::Reduce | B::SortBy | B::Sum => Ok(Value::Null),
     }
 }
 
-/// A call of a built-in: where it stands, what is called, with what.
+/// A call of a built-in: what is called, with what.
 #[derive(Clone, Copy)]
-pub(crate) struct Call<'a> {
-    pub(crate) id: OpId,
+pub(crate) struct Call<'c, 'a> {
     pub(crate) builtin: Builtin,
-    pub(crate) args: &'a [Value<'a>],
+    pub(crate) args: &'c [Value<'a>],
 }
 
-impl<'a> Call<'a> {
+impl<'a> Call<'_, 'a> {
     /// The argument at a place; nil where it was left out.
     pub(crate) fn arg(&self, at: usize) -> Value<'a> {
         self.args.get(at).copied().unwrap_or(Value::Null)
     }
 
-    /// An error about this call.
-    pub(crate) fn fail<T>(&self, machine: &Machine<'a>, message: impl Into<String>) -> Outcome<T> {
-        machine.fail(self.id, message)
-    }
-
     /// What the original says about an argument of the wrong type.
-    pub(crate) fn refuse<T>(&self, machine: &Machine<'a>, value: Value<'a>) -> Outcome<T> {
-        let shown = if let Value::Null = value { "<nil>" } else { type_name(value) };
-        self.fail(machine, self.builtin.complaint(shown))
+    pub(crate) fn refuse<T>(&self, cx: &mut Context<'a>, value: Value<'a>) -> Result<T, Stop> {
+        cx.fail(self.builtin.complaint(type_name(value)))
     }
 
     /// The argument at a place, which must be text.
-    pub(crate) fn text(&self, machine: &Machine<'a>, at: usize) -> Outcome<&'a str> {
+    pub(crate) fn text(&self, cx: &mut Context<'a>, at: usize) -> Result<&'a str, Stop> {
         match self.arg(at) {
             Value::Str(text) => Ok(text),
             other => {
-                let message = format!(
-                    "invalid argument for {} (expected string, but got {})",
-                    self.builtin.name(),
-                    type_name(other)
-                );
-                self.fail(machine, message)
+                let (name, got) = (self.builtin.name(), type_name(other));
+                cx.fail(format!("invalid argument for {name} (expected string, but got {got})"))
             }
         }
     }
 
     /// The argument at a place, which must be a number.
-    pub(crate) fn integer(&self, machine: &Machine<'a>, at: usize) -> Outcome<i64> {
-        let value = self.arg(at);
-        match crate::eval::integer(value) {
+    pub(crate) fn integer(&self, cx: &mut Context<'a>, at: usize) -> Result<i64, Stop> {
+        match crate::access::integer(self.arg(at)) {
             Some(int) => Ok(int),
-            None => self.fail(machine, format!("invalid operation: int({})", type_name(value))),
+            None => cx.fail(crate::access::not_integer(self.arg(at))),
         }
     }
 
     /// The argument at a place, which must be a list.
-    pub(crate) fn list(&self, machine: &mut Machine<'a>, at: usize) -> Outcome<&'a [Value<'a>]> {
+    pub(crate) fn list(&self, cx: &mut Context<'a>, at: usize) -> Result<&'a [Value<'a>], Stop> {
         let value = self.arg(at);
-        match crate::value::elements(value, machine.arena) {
+        match crate::value::elements(value, cx.arena) {
             Some(items) => {
-                machine.spend(items.len() as u64)?;
+                cx.spend(items.len() as u64)?;
                 Ok(items)
             }
-            None => self.refuse(machine, value),
+            None => self.refuse(cx, value),
         }
     }
 }

@@ -2,20 +2,24 @@
 //! variables do not.
 
 mod builtins;
+mod functions;
 mod nature;
 
-use kanon_lang::Diagnostics;
+use kanon_lang::{Diagnostics, Environment};
 
 pub(crate) use self::nature::{Base, Nature, sign};
-use crate::ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp};
+use crate::{
+    ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
+    builtins::Builtin,
+};
 
 /// A mistake in words; the caller knows the place.
 type Verdict = Result<Nature, String>;
 
 /// Finds the type of every node. `boolean` demands that the whole is one, or unknown.
-pub(crate) fn check(tree: &Tree, source: &str, boolean: bool) -> Result<Vec<Nature>, Diagnostics> {
+pub(crate) fn check(tree: &Tree, source: &str, env: &Environment, boolean: bool) -> Result<Vec<Nature>, Diagnostics> {
     let mut checker =
-        Checker { tree, natures: Vec::with_capacity(tree.nodes.len()), firsts: Vec::new(), mistakes: Vec::new() };
+        Checker { tree, env, natures: Vec::with_capacity(tree.nodes.len()), firsts: Vec::new(), mistakes: Vec::new() };
     for (at, node) in tree.nodes.iter().enumerate() {
         checker.extent(at, node);
         let nature = checker.node(node).unwrap_or_else(|message| {
@@ -24,6 +28,7 @@ pub(crate) fn check(tree: &Tree, source: &str, boolean: bool) -> Result<Vec<Natu
         });
         checker.natures.push(nature);
         checker.unvisited(node);
+        checker.redeclared(at, node);
     }
     if let Some((at, message)) = checker.mistakes.first() {
         let place = checker.place(&tree.nodes[*at]);
@@ -40,6 +45,7 @@ pub(crate) fn check(tree: &Tree, source: &str, boolean: bool) -> Result<Vec<Natu
 
 struct Checker<'t> {
     tree: &'t Tree,
+    env: &'t Environment,
     natures: Vec<Nature>,
     /// The first node of each node's sub-tree; all of it stands between.
     firsts: Vec<usize>,
@@ -68,12 +74,22 @@ impl Checker<'_> {
                 [*from, *to].into_iter().flatten().collect()
             }
             Kind::Call { callee, args, .. } if self.of(*callee).is_unknown() => args.clone(),
-            Kind::Function { name, args } if **name != *crate::REGEX_MATCH => args.clone(),
+            Kind::Function { name, args, method } if !functions::is_known(self.env, name, *method) => args.clone(),
             _ => return,
         };
         for root in roots {
             let first = self.firsts.get(root.at()).copied().unwrap_or(root.at());
             self.mistakes.retain(|(at, _)| !(first..=root.at()).contains(at));
+        }
+    }
+
+    /// A name that is taken is found before what stands in the declaration.
+    fn redeclared(&mut self, at: usize, node: &Node) {
+        if let Kind::Let { slot, taken: Some(what), .. } = &node.kind {
+            let first = self.firsts.get(at).copied().unwrap_or(at);
+            self.mistakes.retain(|(it, _)| *it < first);
+            let name = self.tree.locals.get(usize::from(*slot)).map_or("", |it| it);
+            self.mistakes.push((at, format!("cannot redeclare {what} {name}")));
         }
     }
 
@@ -94,12 +110,16 @@ impl Checker<'_> {
         match &node.kind {
             Kind::Nil => known(Base::Nil),
             Kind::Bool(_) => known(Base::Bool),
-            Kind::Int(_) | Kind::Index => known(Base::Int),
+            Kind::Int(_) => known(Base::Int),
+            Kind::Index(Builtin::Map | Builtin::Reduce) => known(Base::Int),
+            Kind::Index(_) => Err("unknown pointer #index".to_owned()),
+            Kind::Accumulator(Builtin::Reduce) => Ok(Nature::UNKNOWN),
+            Kind::Accumulator(_) => Err("unknown pointer #acc".to_owned()),
             Kind::Float(_) => known(Base::Float),
             Kind::Str(_) => known(Base::Str),
             Kind::Bytes(_) => known(Base::Bytes),
-            Kind::Variable(_) | Kind::Environment | Kind::Accumulator => Ok(Nature::UNKNOWN),
-            Kind::Unbound(name) => Ok(builtins::nature_of_name(name)),
+            Kind::Variable(_) | Kind::Environment => Ok(Nature::UNKNOWN),
+            Kind::Unbound(name) => Ok(functions::nature_of_name(self.env, name)),
             Kind::Local { value, .. } => Ok(self.of(*value)),
             Kind::Element { collection } => self.element(*collection),
             Kind::Unary(op, operand) => self.unary(*op, self.of(*operand)),
@@ -108,7 +128,10 @@ impl Checker<'_> {
             Kind::Chain(inner) | Kind::Predicate(inner) => Ok(self.of(*inner)),
             Kind::Slice { base, from, to } => self.slice(*base, *from, *to),
             Kind::Call { callee, method, .. } => self.call(*callee, *method),
-            Kind::Function { name, args } => builtins::function(name, args.len(), |at| self.of(args[at])),
+            Kind::Function { name, args, method } => {
+                let natures: Vec<Nature> = args.iter().map(|id| self.of(*id)).collect();
+                functions::check(self.env, name, *method, &natures)
+            }
             Kind::Builtin { builtin, args } => {
                 let natures: Vec<Nature> = args.iter().map(|id| self.of(*id)).collect();
                 builtins::check(*builtin, &natures)
@@ -124,6 +147,8 @@ impl Checker<'_> {
             Kind::Sequence(items) => Ok(items.last().map_or(Nature::UNKNOWN, |id| self.of(*id))),
             Kind::List(items) => Ok(self.list(items)),
             Kind::Map(items) => self.map(items),
+            // Rewriting comes after the check.
+            Kind::Among { .. } | Kind::Select { .. } | Kind::AtLeast { .. } | Kind::SumOf(_) => Ok(Nature::UNKNOWN),
         }
     }
 

@@ -44,7 +44,7 @@ impl std::fmt::Display for TokenKind<'_> {
 }
 
 /// Words that are operators, not names.
-const OPERATOR_WORDS: &[&str] =
+pub(crate) const OPERATOR_WORDS: &[&str] =
     &["not", "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else"];
 
 /// All tokens of `source`; the last is [`TokenKind::End`].

@@ -1,287 +1,410 @@
-//! [`Tree`] to [`Code`]: one loop that flattens chains and folds what the original folds.
+//! The rewritten tree to the operations of the shared machine: one loop over the nodes, children first. What grows to the left
+//! (`a + b - c`, `a.b.c`, `a ?? b ?? c`) is gathered while it grows and becomes one operation, so that evaluation is no deeper
+//! than the text nests.
 
-mod fold;
+mod loops;
+mod survey;
 
-use kanon_lang::{Diagnostics, Environment, Span};
+use std::collections::BTreeMap;
 
+use kanon_core::Name;
+use kanon_lang::{
+    Environment, Native,
+    ir::{Arithmetic, ArithmeticStep, Builder, Code, Comparison, Op, OpId, Overload, Place, Step, TextTest, TooDeep},
+};
+
+use self::survey::Survey;
 use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
     builtins::Builtin,
-    code::{AccessStep, Code, Op, OpId, SpineKind, SpineStep},
-    parser::MAX_DEPTH,
-    patterns,
+    dialect::Meaning,
+    natives, patterns,
 };
 
-/// Compiles a checked tree.
-pub(crate) fn lower(
-    tree: &Tree,
-    source: &str,
-    env: &Environment,
-    functions: &[&'static str],
-) -> Result<Code, Diagnostics> {
-    let count = tree.nodes.len();
+/// Compiles a rewritten tree.
+///
+/// # Errors
+/// When it nests deeper than evaluation follows.
+pub(crate) fn lower(tree: &Tree, env: &Environment) -> Result<Code, TooDeep> {
     let mut lowering = Lowering {
         tree,
-        functions,
-        uses: uses(tree),
-        map: Vec::with_capacity(count),
-        depth: Vec::with_capacity(count),
-        code: Code {
-            ops: Vec::with_capacity(count),
-            spans: Vec::with_capacity(count),
-            root: OpId(0),
-            locals: usize::from(tree.locals),
-            variables: env.variables.iter().map(|name| name.as_str().into()).collect(),
-        },
+        env,
+        survey: Survey::of(tree),
+        builder: Builder::new(env),
+        made: Vec::with_capacity(tree.nodes.len()),
+        locals: Vec::new(),
+        loops: BTreeMap::new(),
     };
+    lowering.locals = tree.locals.iter().map(|_| lowering.builder.local()).collect();
     for (at, node) in tree.nodes.iter().enumerate() {
-        let op = lowering.node(at, node).map_err(|(message, at)| Diagnostics::one(source, message, at))?;
-        lowering.map.push(op);
-        if lowering.depth.last().is_some_and(|depth| *depth > MAX_DEPTH) {
-            let message = format!("expression is nested deeper than {MAX_DEPTH} levels");
-            return Err(Diagnostics::one(source, message, node.at));
-        }
+        let made = if lowering.survey.live[at] { lowering.node(at, node) } else { Made::Nothing };
+        lowering.made.push(made);
     }
-    let mut code = lowering.code;
-    code.root = lowering.map.last().copied().unwrap_or(OpId(0));
-    Ok(code)
+    let root = lowering.op(Id(tree.nodes.len() as u32 - 1));
+    lowering.builder.finish(root)
 }
 
-/// How many parents each node has: chained comparisons and `?:` share their operand.
-fn uses(tree: &Tree) -> Vec<u8> {
-    let mut uses = vec![0u8; tree.nodes.len()];
-    for node in &tree.nodes {
-        let mut pair = |a: Id, b: Id| {
-            for id in [a, b] {
-                uses[id.at()] = uses[id.at()].saturating_add(1);
-            }
-        };
-        match &node.kind {
-            Kind::Binary(_, left, right) => pair(*left, *right),
-            Kind::Conditional { condition, yes, .. } => pair(*condition, *yes),
-            _ => {}
-        }
-    }
-    uses
+/// What has become of a node so far.
+enum Made {
+    /// Nothing: it is not needed, or has been taken up by its parent.
+    Nothing,
+    Op(OpId),
+    /// A path that may go on.
+    Path(Path),
+    /// A sum or product that may go on.
+    Sum(OpId, Vec<ArithmeticStep>),
+    /// Operands of `??`, which may be followed by more.
+    Choice(Vec<OpId>),
 }
 
-type Place = (String, Span);
+struct Path {
+    base: OpId,
+    steps: Vec<Step>,
+    /// Arguments of calls on the way, with the local that keeps each: they are evaluated before the path, as the original
+    /// does it.
+    arguments: Vec<(u16, OpId)>,
+}
+
+/// The locals of one predicate.
+#[derive(Clone, Copy)]
+struct Slots {
+    element: u16,
+    index: Option<u16>,
+    accumulator: Option<u16>,
+}
 
 struct Lowering<'t> {
     tree: &'t Tree,
-    functions: &'t [&'static str],
-    uses: Vec<u8>,
-    /// Node to operation.
-    map: Vec<OpId>,
-    /// Operation to how deep evaluating it recurses.
-    depth: Vec<usize>,
-    code: Code,
+    env: &'t Environment,
+    survey: Survey,
+    builder: Builder<Meaning>,
+    /// One a node.
+    made: Vec<Made>,
+    /// The locals of `let` variables.
+    locals: Vec<u16>,
+    /// The locals of predicates, by the node whose predicate it is.
+    loops: BTreeMap<usize, Slots>,
+}
+
+fn place(node: &Node) -> Place {
+    Place { span: node.span, at: node.at }
 }
 
 impl Lowering<'_> {
-    fn op(&self, id: Id) -> OpId {
-        self.map[id.at()]
-    }
-
-    fn ops(&self, ids: &[Id]) -> Box<[OpId]> {
-        ids.iter().map(|id| self.op(*id)).collect()
-    }
-
-    fn get(&self, op: OpId) -> &Op {
-        &self.code.ops[op.at()]
-    }
-
-    fn push(&mut self, op: Op, node: &Node, children: &[OpId]) -> OpId {
-        let depth = children.iter().map(|child| self.depth[child.at()]).max().unwrap_or(0) + 1;
-        self.push_at(op, node, depth)
-    }
-
-    fn push_at(&mut self, op: Op, node: &Node, depth: usize) -> OpId {
-        self.code.ops.push(op);
-        self.code.spans.push((node.span, node.at));
-        self.depth.push(depth);
-        OpId(self.code.ops.len() as u32 - 1)
-    }
-
-    fn node(&mut self, at: usize, node: &Node) -> Result<OpId, Place> {
-        if let Some(folded) = self.fold(node).map_err(|message| (message, node.at))? {
-            return Ok(folded);
-        }
-        Ok(match &node.kind {
-            Kind::Nil => self.push(Op::Nil, node, &[]),
-            Kind::Unbound(_) => self.push(Op::Nil, node, &[]),
-            Kind::Bool(bool) => self.push(Op::Bool(*bool), node, &[]),
-            Kind::Int(int) => self.push(Op::Int(*int), node, &[]),
-            Kind::Float(float) => self.push(Op::Float(*float), node, &[]),
-            Kind::Str(text) => self.push(Op::Str(text.clone()), node, &[]),
-            Kind::Bytes(bytes) => self.push(Op::Bytes(bytes.clone()), node, &[]),
-            Kind::Variable(slot) => self.push(Op::Variable(*slot), node, &[]),
-            Kind::Local { slot, .. } => self.push(Op::Local(*slot), node, &[]),
-            Kind::Environment => self.push(Op::Environment, node, &[]),
-            Kind::Element { .. } => self.push(Op::Element, node, &[]),
-            Kind::Index => self.push(Op::Index, node, &[]),
-            Kind::Accumulator => self.push(Op::Accumulator, node, &[]),
-            Kind::Unary(op, operand) => {
-                let operand = self.op(*operand);
-                let op = match op {
-                    UnaryOp::Not => Op::Not(operand),
-                    UnaryOp::Minus => Op::Minus(operand),
-                    UnaryOp::Plus => Op::Plus(operand),
-                };
-                self.push(op, node, &[operand])
-            }
-            Kind::Binary(op, left, right) => self.binary(node, *op, *left, *right).map_err(|it| (it, node.at))?,
-            Kind::Member { base, key, optional } => self.member(node, *base, *key, *optional),
-            Kind::Chain(inner) => self.chain(*inner),
-            Kind::Slice { base, from, to } => {
-                let (base, from, to) = (self.op(*base), from.map(|id| self.op(id)), to.map(|id| self.op(id)));
-                let children: Vec<OpId> = [Some(base), from, to].into_iter().flatten().collect();
-                self.push(Op::Slice { base, from, to }, node, &children)
-            }
-            Kind::Call { callee, args, method } => self.call(node, *callee, args, *method),
-            Kind::Function { name, args } => {
-                let function = self.functions.iter().position(|it| **it == **name);
-                let args = self.ops(args);
-                let children = args.clone();
-                if let [text, pattern] = *args
-                    && **name == *crate::REGEX_MATCH
-                {
-                    let regex = match self.get(pattern) {
-                        Op::Str(pattern) => patterns::compile(pattern).ok().map(Box::new),
-                        _ => None,
-                    };
-                    return Ok(self.push(Op::RegexMatch { text, pattern, regex }, node, &children));
+    /// The finished operation of a node.
+    fn op(&mut self, id: Id) -> OpId {
+        let place = place(self.tree.get(id));
+        let op = match std::mem::replace(&mut self.made[id.at()], Made::Nothing) {
+            Made::Op(op) => op,
+            Made::Nothing => self.builder.push(Op::Null, place),
+            Made::Path(Path { base, steps, arguments }) => {
+                let mut op = self.builder.path(base, steps, place);
+                for (slot, value) in arguments.into_iter().rev() {
+                    op = self.builder.push(Op::Let { slot, value, body: op }, place);
                 }
-                self.push(Op::Function { function, args }, node, &children)
+                op
             }
-            Kind::Builtin { builtin, args } => {
-                let args = self.ops(args);
-                let deepest = args.iter().map(|arg| self.depth[arg.at()]).max().unwrap_or(0);
-                // A predicate takes as much stack as three ordinary levels.
-                let levels = if builtin.parameters().is_some() { 3 } else { 1 };
-                self.push_at(Op::Builtin { builtin: *builtin, args }, node, deepest + levels)
-            }
-            Kind::Predicate(body) => self.op(*body),
-            Kind::Conditional { condition, yes, no } => {
-                let (condition, yes, no) = (self.op(*condition), self.op(*yes), self.op(*no));
-                self.push(Op::Conditional { condition, yes, no }, node, &[condition, yes, no])
-            }
-            Kind::Let { slot, value, body } => {
-                let (value, body) = (self.op(*value), self.op(*body));
-                self.push(Op::Let { slot: *slot, value, body }, node, &[value, body])
-            }
-            Kind::Sequence(items) => {
-                let items = self.ops(items);
-                self.push(Op::Sequence(items.clone()), node, &items)
-            }
-            Kind::List(items) => {
-                let items = self.ops(items);
-                self.push(Op::List(items.clone()), node, &items)
-            }
-            Kind::Map(items) => {
-                let items = self.ops(items);
-                self.push(Op::Map(items.clone()), node, &items)
-            }
-        })
-        .inspect(|_| debug_assert!(at == self.map.len()))
-    }
-
-    fn binary(&mut self, node: &Node, op: BinaryOp, left: Id, right: Id) -> Result<OpId, String> {
-        let (left_op, right_op) = (self.op(left), self.op(right));
-        let step = SpineStep { kind: self.spine_kind(op, right_op)?, right: right_op, span: node.span, at: node.at };
-        let shared = self.uses[left.at()] > 1;
-        let depth = self.depth[left_op.at()].max(self.depth[right_op.at()] + 1);
-        if let Op::Spine { first, steps } = &mut self.code.ops[left_op.at()]
-            && !shared
-        {
-            let (first, mut steps) = (*first, std::mem::take(steps));
-            steps.push(step);
-            self.code.ops[left_op.at()] = Op::Merged;
-            return Ok(self.push_at(Op::Spine { first, steps }, node, depth));
-        }
-        Ok(self.push(Op::Spine { first: left_op, steps: vec![step] }, node, &[left_op, right_op]))
-    }
-
-    fn spine_kind(&self, op: BinaryOp, right: OpId) -> Result<SpineKind, String> {
-        Ok(match (op, self.get(right)) {
-            (BinaryOp::Matches, Op::Str(pattern)) => SpineKind::Pattern(Box::new(patterns::compile(pattern)?)),
-            (BinaryOp::In, Op::List(items)) if !items.is_empty() => self.literals(items, op),
-            _ => SpineKind::Operator(op),
-        })
-    }
-
-    /// `in` a list of literals needs no list.
-    fn literals(&self, items: &[OpId], op: BinaryOp) -> SpineKind {
-        let word = |id: &OpId| match self.get(*id) {
-            Op::Str(word) => Some(word.clone()),
-            _ => None,
+            Made::Sum(first, steps) => self.builder.push(Op::Arithmetic { first, steps: steps.into() }, place),
+            Made::Choice(operands) => self.choice(&operands, place),
         };
-        if let Some(mut words) = items.iter().map(word).collect::<Option<Vec<_>>>() {
-            words.sort();
-            return SpineKind::Words(words.into());
-        }
-        let literal =
-            |id: &OpId| matches!(self.get(*id), Op::Nil | Op::Bool(_) | Op::Int(_) | Op::Float(_) | Op::Str(_));
-        if items.iter().all(literal) { SpineKind::Literals(items.into()) } else { SpineKind::Operator(op) }
-    }
-
-    /// Takes the steps of `base` to add one, or begins with none.
-    fn steps(&mut self, base: Id) -> (OpId, Vec<AccessStep>, usize) {
-        let op = self.op(base);
-        let shared = self.uses[base.at()] > 1;
-        let depth = self.depth[op.at()];
-        if let Op::Access { base, steps } = &mut self.code.ops[op.at()]
-            && !shared
-        {
-            let (base, steps) = (*base, std::mem::take(steps));
-            self.code.ops[op.at()] = Op::Merged;
-            return (base, steps, depth);
-        }
-        (op, Vec::new(), depth + 1)
-    }
-
-    fn member(&mut self, node: &Node, base: Id, key: Id, optional: bool) -> OpId {
-        // `$env.x` and `$env["x"]` are the variable.
-        if let (Kind::Environment, Kind::Str(name)) =
-            (&self.tree.nodes[base.at()].kind, &self.tree.nodes[key.at()].kind)
-        {
-            let slot = self.code.variables.iter().position(|it| it == name);
-            return self.push(slot.map_or(Op::Nil, Op::Variable), node, &[]);
-        }
-        let key_op = self.op(key);
-        let (base, mut steps, depth) = self.steps(base);
-        let depth = depth.max(self.depth[key_op.at()] + 1);
-        let (at, span) = (node.at, node.span);
-        steps.push(match self.get(key_op) {
-            Op::Str(name) => AccessStep::Name { name: name.clone(), optional, at, span },
-            _ => AccessStep::Key { key: key_op, optional, at, span },
-        });
-        if steps.len() == 1 && matches!(self.get(base), Op::Builtin { builtin: Builtin::GroupBy, .. }) {
-            steps.push(AccessStep::OrNilList);
-        }
-        self.push_at(Op::Access { base, steps }, node, depth)
-    }
-
-    fn chain(&mut self, inner: Id) -> OpId {
-        let op = self.op(inner);
-        if let Op::Access { steps, .. } = &mut self.code.ops[op.at()] {
-            steps.push(AccessStep::EndChain);
-        }
+        self.made[id.at()] = Made::Op(op);
         op
     }
 
-    fn call(&mut self, node: &Node, callee: Id, args: &[Id], method: bool) -> OpId {
-        let args = self.ops(args);
-        let op = self.op(callee);
-        let deepest = args.iter().map(|arg| self.depth[arg.at()] + 1).max().unwrap_or(0);
-        if method && let Op::Access { .. } = self.get(op) {
-            let (base, mut steps, depth) = self.steps(callee);
-            if let Some(AccessStep::Name { name, optional, at, .. }) = steps.pop() {
-                steps.push(AccessStep::Method { name, optional, args, at, span: node.span });
+    fn ops(&mut self, ids: &[Id]) -> Box<[OpId]> {
+        ids.iter().map(|id| self.op(*id)).collect()
+    }
+
+    fn call(&mut self, native: Native, args: &[OpId], place: Place) -> OpId {
+        let overload = Overload { parameters: Box::default(), body: native };
+        self.builder.push(Op::Call { overloads: [overload].into(), args: args.into() }, place)
+    }
+
+    /// `??` is the same however it is bracketed; halves of halves are not deep.
+    fn choice(&mut self, operands: &[OpId], place: Place) -> OpId {
+        match operands {
+            [] => self.builder.push(Op::Null, place),
+            [one] => *one,
+            _ => {
+                let (left, right) = operands.split_at(operands.len() / 2);
+                let (left, right) = (self.choice(left, place), self.choice(right, place));
+                self.builder.push(Op::Coalesce { left, right }, place)
             }
-            return self.push_at(Op::Access { base, steps }, node, depth.max(deepest));
         }
-        let depth = deepest.max(self.depth[op.at()] + 1);
-        self.push_at(Op::Call { callee: op, args }, node, depth)
+    }
+
+    fn node(&mut self, at: usize, node: &Node) -> Made {
+        let here = place(node);
+        let op = match &node.kind {
+            Kind::Nil | Kind::Unbound(_) => Op::Null,
+            Kind::Bool(bool) => Op::Bool(*bool),
+            Kind::Int(int) => Op::Int(*int),
+            Kind::Float(float) => Op::Float(*float),
+            Kind::Str(text) => Op::Str(text.clone()),
+            Kind::Bytes(bytes) => Op::Bytes(bytes.clone()),
+            Kind::Variable(slot) => u16::try_from(*slot).map_or(Op::Null, Op::Variable),
+            Kind::Local { slot, .. } => self.locals.get(usize::from(*slot)).map_or(Op::Null, |it| Op::Local(*it)),
+            Kind::Environment => Op::Environment,
+            Kind::Element { .. } => Op::Local(self.slots(self.survey.scope[at]).element),
+            Kind::Index(_) => Op::Local(self.index(at)),
+            Kind::Accumulator(_) => match self.accumulator(at) {
+                Some(slot) => Op::Local(slot),
+                None => Op::Null,
+            },
+            Kind::Unary(op, operand) => {
+                let operand = self.op(*operand);
+                match op {
+                    UnaryOp::Not => Op::Not(operand),
+                    UnaryOp::Minus => Op::Negate(operand),
+                    UnaryOp::Plus => return Made::Op(operand),
+                }
+            }
+            Kind::Binary(op, left, right) => return self.binary(at, *op, *left, *right, here),
+            Kind::Among { needle, words } => {
+                let words = words.iter().map(|word| Name::new(word)).collect();
+                Op::InWords { needle: self.op(*needle), words }
+            }
+            Kind::Member { base, key, optional } => return self.member(*base, *key, *optional, here),
+            Kind::Chain(inner) => {
+                let mut path = self.path(*inner);
+                path.steps.push(Step::EndChain);
+                return Made::Path(path);
+            }
+            Kind::Slice { base, from, to } => return Made::Op(self.slice(*base, *from, *to, here)),
+            Kind::Call { callee, args, method } => return self.call_value(*callee, args, *method, here),
+            Kind::Function { name, args, method } => return Made::Op(self.function(name, args, *method, here)),
+            Kind::Builtin { builtin, args } if builtin.parameters().is_some() => {
+                return Made::Op(self.predicate(at, *builtin, args, here));
+            }
+            Kind::Builtin { builtin, args } => {
+                if *builtin == Builtin::Now {
+                    self.builder.reads_clock(self.env.slot(Environment::NOW));
+                }
+                let args = self.ops(args);
+                return Made::Op(self.call(builtin.native(), &args, here));
+            }
+            Kind::Predicate(body) => return Made::Op(self.op(*body)),
+            Kind::Conditional { condition, yes, no } => {
+                Op::Cond { test: self.op(*condition), yes: self.op(*yes), no: self.op(*no) }
+            }
+            Kind::Let { slot, value, body, .. } => {
+                let slot = self.locals.get(usize::from(*slot)).copied().unwrap_or_default();
+                Op::Let { slot, value: self.op(*value), body: self.op(*body) }
+            }
+            Kind::Sequence(items) => Op::Sequence(self.ops(items)),
+            Kind::List(items) => {
+                let constant = !items.is_empty() && items.iter().all(|id| self.tree.get(*id).kind.is_scalar());
+                let items = self.ops(items);
+                let list = self.builder.push(Op::List(items), here);
+                return Made::Op(if constant { self.builder.fold(list) } else { list });
+            }
+            Kind::Map(items) => Op::Map(self.ops(items)),
+            Kind::Select { builtin, collection, test, map, strict } => {
+                return Made::Op(self.select(at, *builtin, [*collection, *test], *map, *strict, here));
+            }
+            Kind::AtLeast { collection, test, limit } => {
+                return Made::Op(self.at_least(at, *collection, *test, *limit, here));
+            }
+            Kind::SumOf(items) => {
+                let items = self.ops(items);
+                return Made::Op(self.call(natives::sum_of, &items, here));
+            }
+        };
+        Made::Op(self.builder.push(op, here))
+    }
+
+    fn binary(&mut self, at: usize, op: BinaryOp, left: Id, right: Id, here: Place) -> Made {
+        use Comparison::{Greater, GreaterEqual, Less, LessEqual};
+        if let Some(op) = arithmetic(op) {
+            let taken = std::mem::replace(&mut self.made[left.at()], Made::Nothing);
+            let (first, mut steps) = match taken {
+                Made::Sum(first, steps) => (first, steps),
+                other => {
+                    self.made[left.at()] = other;
+                    (self.op(left), Vec::new())
+                }
+            };
+            steps.push(ArithmeticStep { op, right: self.op(right), place: here });
+            return Made::Sum(first, steps);
+        }
+        if op == BinaryOp::Coalesce {
+            let taken = std::mem::replace(&mut self.made[left.at()], Made::Nothing);
+            let mut operands = match taken {
+                Made::Choice(operands) => operands,
+                other => {
+                    self.made[left.at()] = other;
+                    vec![self.op(left)]
+                }
+            };
+            operands.push(self.op(right));
+            return Made::Choice(operands);
+        }
+        let (left, right) = (self.op(left), self.op(right));
+        let compare = |op| Op::Compare { op, left, right };
+        let text = |op| Op::Text { op, left, right };
+        let op = match op {
+            BinaryOp::And | BinaryOp::Or => return Made::Op(self.logic(at, op, left, right, here)),
+            BinaryOp::Equal => return Made::Op(self.builder.equal(left, right, false, here)),
+            BinaryOp::NotEqual => return Made::Op(self.builder.equal(left, right, true, here)),
+            BinaryOp::Less => compare(Less),
+            BinaryOp::Greater => compare(Greater),
+            BinaryOp::LessEqual => compare(LessEqual),
+            BinaryOp::GreaterEqual => compare(GreaterEqual),
+            BinaryOp::In => Op::In { needle: left, haystack: right },
+            BinaryOp::Contains => text(TextTest::Contains),
+            BinaryOp::StartsWith => text(TextTest::StartsWith),
+            BinaryOp::EndsWith => text(TextTest::EndsWith),
+            BinaryOp::Matches => match self.pattern(right) {
+                Some(regex) => Op::Matches { text: left, regex },
+                None => return Made::Op(self.call(natives::matches, &[left, right], here)),
+            },
+            _ => return Made::Op(self.call(natives::range, &[left, right], here)),
+        };
+        Made::Op(self.builder.push(op, here))
+    }
+
+    /// A constant pattern, compiled; one that does not compile fails where it is evaluated.
+    fn pattern(&self, id: OpId) -> Option<Box<regex::Regex>> {
+        match self.builder.op(id) {
+            Op::Str(pattern) => patterns::compile(pattern).ok().map(Box::new),
+            _ => None,
+        }
+    }
+
+    /// The last operand may be anything where nobody tests it: `true && 1` is 1.
+    fn logic(&mut self, at: usize, op: BinaryOp, left: OpId, right: OpId, here: Place) -> OpId {
+        let plain = self.survey.tested[at] || gives_bool(self.builder.op(right));
+        if plain {
+            return match op {
+                BinaryOp::And => self.builder.and(left, right, here),
+                _ => self.builder.or(left, right, here),
+            };
+        }
+        let decided = self.builder.push(Op::Bool(op == BinaryOp::Or), here);
+        let (yes, no) = if op == BinaryOp::And { (right, decided) } else { (decided, right) };
+        self.builder.push(Op::Cond { test: left, yes, no }, here)
+    }
+
+    /// A path to go on with.
+    fn path(&mut self, id: Id) -> Path {
+        let taken = std::mem::replace(&mut self.made[id.at()], Made::Nothing);
+        match taken {
+            Made::Path(path) => path,
+            other => {
+                self.made[id.at()] = other;
+                Path { base: self.op(id), steps: Vec::new(), arguments: Vec::new() }
+            }
+        }
+    }
+
+    fn member(&mut self, base: Id, key: Id, optional: bool, here: Place) -> Made {
+        if let Kind::Builtin { builtin: Builtin::GroupBy, .. } = self.tree.get(base).kind {
+            let args = [self.op(base), self.op(key)];
+            return Made::Op(self.call(natives::fetch_group, &args, here));
+        }
+        let mut path = self.path(base);
+        let key = self.op(key);
+        path.steps.push(match self.builder.op(key) {
+            Op::Str(name) => Step::Member { name: Name::new(name), optional, place: here },
+            _ => Step::Key { key, optional, place: here },
+        });
+        Made::Path(path)
+    }
+
+    fn slice(&mut self, base: Id, from: Option<Id>, to: Option<Id>, here: Place) -> OpId {
+        let base = self.op(base);
+        let bounds = (to.map(|to| self.op(to)), from.map(|from| self.op(from)));
+        match bounds {
+            (Some(to), Some(from)) => self.call(natives::slice_between, &[base, to, from], here),
+            (Some(to), None) => self.call(natives::slice_to, &[base, to], here),
+            (None, Some(from)) => self.call(natives::slice_from, &[base, from], here),
+            (None, None) => self.call(natives::slice_all, &[base], here),
+        }
+    }
+
+    fn call_value(&mut self, callee: Id, args: &[Id], method: bool, here: Place) -> Made {
+        let args = self.ops(args);
+        if method {
+            let mut path = self.path(callee);
+            if let Some(Step::Member { name, optional, place }) = path.steps.pop() {
+                let (args, mut arguments) = self.kept(&args);
+                arguments.append(&mut path.arguments);
+                let place = Place { span: here.span, at: place.at };
+                path.steps.push(Step::Method { name, args, optional, place });
+                return Made::Path(Path { arguments, ..path });
+            }
+        }
+        let callee = self.op(callee);
+        Made::Op(self.builder.push(Op::CallValue { callee, args }, here))
+    }
+
+    /// Arguments that nobody can tell when they are evaluated stay; the others go to locals.
+    fn kept(&mut self, args: &[OpId]) -> (Box<[OpId]>, Vec<(u16, OpId)>) {
+        let plain = |builder: &Builder<Meaning>, id: OpId| {
+            builder.is_constant(id) || matches!(builder.op(id), Op::Variable(_) | Op::Environment)
+        };
+        if args.iter().all(|arg| plain(&self.builder, *arg)) {
+            return (args.into(), Vec::new());
+        }
+        let mut arguments = Vec::with_capacity(args.len());
+        let mut locals = Vec::with_capacity(args.len());
+        for arg in args {
+            let slot = self.builder.local();
+            let place = self.builder.place(*arg);
+            locals.push(self.builder.push(Op::Local(slot), place));
+            arguments.push((slot, *arg));
+        }
+        (locals.into(), arguments)
+    }
+
+    fn function(&mut self, name: &str, args: &[Id], method: bool, here: Place) -> OpId {
+        let args = self.ops(args);
+        if let (crate::REGEX_MATCH, [text, pattern]) = (name, &*args) {
+            return match self.pattern(*pattern) {
+                Some(regex) => {
+                    let text = self.call(natives::regex_text, &[*text], here);
+                    self.builder.push(Op::Matches { text, regex }, here)
+                }
+                None => self.call(natives::regex_match, &[*text, *pattern], here),
+            };
+        }
+        let fitting =
+            |it: &&kanon_lang::Function| it.name == name && it.method == method && it.parameters.len() == args.len();
+        let overloads: Vec<Overload> = self
+            .env
+            .functions
+            .iter()
+            .filter(fitting)
+            .map(|it| Overload { parameters: it.parameters.clone().into(), body: it.body })
+            .collect();
+        if overloads.is_empty() {
+            // A name that means nothing is nil; calling it is an error, and comes after its arguments.
+            let callee = self.builder.push(Op::Null, here);
+            return self.builder.push(Op::CallValue { callee, args }, here);
+        }
+        self.builder.push(Op::Call { overloads: overloads.into(), args }, here)
+    }
+}
+
+fn arithmetic(op: BinaryOp) -> Option<Arithmetic> {
+    Some(match op {
+        BinaryOp::Add => Arithmetic::Add,
+        BinaryOp::Subtract => Arithmetic::Subtract,
+        BinaryOp::Multiply => Arithmetic::Multiply,
+        BinaryOp::Divide => Arithmetic::Divide,
+        BinaryOp::Modulo => Arithmetic::Modulo,
+        BinaryOp::Power => Arithmetic::Power,
+        _ => return None,
+    })
+}
+
+/// Whether an operation gives a boolean or fails.
+fn gives_bool(op: &Op) -> bool {
+    use kanon_lang::ir::LoopKind::{All, Any, None, One};
+    match op {
+        Op::Bool(_) | Op::Not(_) | Op::And(_) | Op::Or(_) | Op::Equal { .. } | Op::EqualConst { .. } => true,
+        Op::Compare { .. } | Op::In { .. } | Op::InWords { .. } | Op::Text { .. } | Op::Matches { .. } => true,
+        Op::Loop(it) => matches!(it.kind, All | Any | None | One),
+        _ => false,
     }
 }

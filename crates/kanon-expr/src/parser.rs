@@ -7,7 +7,9 @@ use kanon_lang::{Diagnostics, Environment, Span};
 
 use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
-    lexer::{Token, TokenKind, tokens},
+    builtins::Builtin,
+    lexer::{OPERATOR_WORDS, Token, TokenKind, tokens},
+    suggest,
 };
 
 /// spec/rules 2.11: at most 10,000 nodes an expression.
@@ -21,21 +23,20 @@ const MAX_LEN: usize = 1 << 20;
 
 type Result<T> = std::result::Result<T, Diagnostics>;
 
-/// Parses `source`; `functions` are the names that can be called besides the built-ins.
-pub(crate) fn parse(source: &str, env: &Environment, functions: &[&'static str]) -> Result<Tree> {
+/// Parses `source`.
+pub(crate) fn parse(source: &str, env: &Environment) -> Result<Tree> {
     if source.len() > MAX_LEN {
         return Err(Diagnostics::one("", format!("expression is longer than {MAX_LEN} bytes"), Span::default()));
     }
     let mut parser = Parser {
         source,
         env,
-        functions,
         tokens: tokens(source)?,
         next: 0,
         depth: 0,
         tree: Tree::default(),
         locals: Vec::new(),
-        collections: Vec::new(),
+        predicates: Vec::new(),
     };
     parser.sequence()?;
     match parser.kind() {
@@ -47,7 +48,6 @@ pub(crate) fn parse(source: &str, env: &Environment, functions: &[&'static str])
 struct Parser<'s> {
     source: &'s str,
     env: &'s Environment,
-    functions: &'s [&'static str],
     /// INVARIANT: not empty, the last is `End`.
     tokens: Vec<Token<'s>>,
     next: usize,
@@ -55,8 +55,8 @@ struct Parser<'s> {
     tree: Tree,
     /// `let` variables in scope: name, slot, value.
     locals: Vec<(&'s str, u16, Id)>,
-    /// What the open predicates iterate over, innermost last.
-    collections: Vec<Id>,
+    /// The open predicates, innermost last: whose they are and what they iterate over.
+    predicates: Vec<(Builtin, Id)>,
 }
 
 impl<'s> Parser<'s> {
@@ -87,7 +87,17 @@ impl<'s> Parser<'s> {
     }
 
     fn unexpected<T>(&self) -> Result<T> {
-        self.fail(format!("unexpected token {}", self.kind()), self.span())
+        let mut diagnostics = Diagnostics::one(self.source, format!("unexpected token {}", self.kind()), self.span());
+        if let (TokenKind::Identifier(word), Some(first)) = (self.kind(), diagnostics.list.first_mut()) {
+            // `a startswith "b"`
+            first.help = suggest::help(word, OPERATOR_WORDS.iter().copied());
+        }
+        Err(diagnostics)
+    }
+
+    /// Whether a function of the environment can be called by this name.
+    fn is_function(&self, name: &str) -> bool {
+        name == crate::REGEX_MATCH || self.env.functions.iter().any(|it| !it.method && it.name == name)
     }
 
     fn is_sign(&self, sign: &str) -> bool {
@@ -263,23 +273,22 @@ impl<'s> Parser<'s> {
         self.expect_sign("=")?;
         let value = self.expression(0)?;
         self.expect_sign(";")?;
-        if crate::builtins::Builtin::parse(name).is_some() {
-            return self.fail(format!("cannot redeclare builtin {name}"), at);
-        }
-        if self.functions.contains(&name) {
-            return self.fail(format!("cannot redeclare function {name}"), at);
-        }
-        if self.locals.iter().any(|local| local.0 == name) {
-            return self.fail(format!("cannot redeclare variable {name}"), at);
-        }
+        // Said by the check: the original does not look at declarations everywhere.
+        let taken = if Builtin::parse(name).is_some() {
+            Some("builtin")
+        } else if self.is_function(name) {
+            Some("function")
+        } else {
+            self.locals.iter().any(|local| local.0 == name).then_some("variable")
+        };
         // Fits: there are fewer declarations than nodes.
-        let slot = self.tree.locals;
-        self.tree.locals += 1;
+        let slot = self.tree.locals.len() as u16;
+        self.tree.locals.push(name.into());
         self.locals.push((name, slot, value));
         let body = self.sequence()?;
         self.locals.pop();
         let span = start.to(self.span_of(body));
-        self.node(Kind::Let { slot, value, body }, span, at)
+        self.node(Kind::Let { slot, value, body, taken }, span, at)
     }
 
     /// `if a { b } else { c }`, `else if` too.

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
-use kanon_core::{Node, NodeKind};
-use kanon_lang::{Arena, Value};
+use kanon_core::NodeKind;
+use kanon_lang::{Arena, Context, Source, Stop, Value};
 
 /// A number in arithmetic.
 #[derive(Clone, Copy, Debug)]
@@ -301,6 +301,25 @@ pub(crate) fn has_key<'a>(map: &[(Value<'a>, Value<'a>)], key: Value<'_>) -> boo
     map.iter().any(|(it, _)| identical(*it, key))
 }
 
+/// A map literal, of keys and values in turn. Keys must be strings; of duplicate keys the first counts. The original looks at
+/// the last key first.
+pub(crate) fn make_map<'a>(cx: &mut Context<'a>, parts: &[Value<'a>]) -> Result<Value<'a>, Stop> {
+    let len = parts.len() / 2;
+    cx.grow(len)?;
+    let text = |at: usize| match parts[at * 2] {
+        Value::Str(text) => Some(text),
+        _ => None,
+    };
+    if let Some(at) = (0..len).rev().find(|at| text(*at).is_none()) {
+        return cx.fail(format!("a map key must be a string, not {}", type_name(parts[at * 2])));
+    }
+    let mut first: Vec<usize> = (0..len).collect();
+    first.sort_by_key(|at| (text(*at), *at));
+    first.dedup_by_key(|at| text(*at));
+    first.sort_unstable();
+    Ok(Value::Map(cx.arena.alloc_slice_fill_iter(first.into_iter().map(|at| (parts[at * 2], parts[at * 2 + 1])))))
+}
+
 /// How many elements, members or characters; `None` for other values.
 pub(crate) fn len(value: Value<'_>) -> Option<usize> {
     match value {
@@ -324,61 +343,115 @@ pub(crate) fn len(value: Value<'_>) -> Option<usize> {
     }
 }
 
-/// What a predicate runs over.
-pub(crate) enum Source<'a> {
-    Nodes(kanon_core::Elements<'a>),
-    Values(std::slice::Iter<'a, Value<'a>>),
-    /// A string: its bytes.
-    Bytes(std::slice::Iter<'a, u8>),
-    /// A map: so many members, none of which can be read by position.
-    Opaque(usize),
-}
-
-impl<'a> Source<'a> {
-    pub(crate) fn of(value: Value<'a>) -> Option<Source<'a>> {
-        Some(match value {
-            Value::Node(node) => Source::of_node(node),
-            Value::List(items) => Source::Values(items.iter()),
-            Value::NilList => Source::Opaque(0),
-            Value::Str(text) => Source::Bytes(text.as_bytes().iter()),
-            Value::Bytes(bytes) => Source::Bytes(bytes.iter()),
-            Value::Map(_) | Value::NilMap | Value::Record(_) => Source::Opaque(len(value)?),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::UInt(_)
-            | Value::Float(_)
-            | Value::Time(_)
-            | Value::Duration(_)
-            | Value::Optional(_)
-            | Value::Type(_)
-            | Value::Opaque(_) => return None,
-        })
-    }
-
-    fn of_node(node: Node<'a>) -> Source<'a> {
-        match node.kind() {
-            NodeKind::List => Source::Nodes(node.elements()),
-            _ => Source::Opaque(node.len()),
-        }
-    }
-
-    /// The next element: `Some(None)` where there is one that cannot be read.
-    pub(crate) fn next(&mut self, arena: &'a Arena) -> Option<Option<Value<'a>>> {
-        match self {
-            Source::Nodes(nodes) => nodes.next().map(|node| Some(Value::from_node(node, arena))),
-            Source::Values(values) => values.next().map(|value| Some(*value)),
-            Source::Bytes(bytes) => bytes.next().map(|byte| Some(Value::UInt(u64::from(*byte)))),
-            Source::Opaque(0) => None,
-            Source::Opaque(left) => {
-                *left -= 1;
-                Some(None)
-            }
-        }
-    }
+/// What a predicate runs over; maps have elements, but none that can be read.
+pub(crate) fn source(value: Value<'_>) -> Option<Source<'_>> {
+    Some(match value {
+        Value::Node(node) if node.kind() == NodeKind::List => Source::Nodes(node.elements()),
+        Value::List(items) => Source::Values(items.iter()),
+        Value::NilList => Source::Opaque(0),
+        Value::Str(text) => Source::Bytes(text.as_bytes().iter()),
+        Value::Bytes(bytes) => Source::Bytes(bytes.iter()),
+        Value::Map(_) | Value::NilMap | Value::Record(_) | Value::Node(_) => Source::Opaque(len(value)?),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Time(_)
+        | Value::Duration(_)
+        | Value::Optional(_)
+        | Value::Type(_)
+        | Value::Opaque(_) => return None,
+    })
 }
 
 /// A time plus or minus a duration, at the ends of time where that overflows.
 pub(crate) fn shift(time: Timestamp, by: jiff::SignedDuration) -> Timestamp {
-    time.saturating_add(by).unwrap_or(time)
+    let end = if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+    time.checked_add(by).unwrap_or(end)
+}
+
+/// `a - b`: Go's durations end where 64-bit nanoseconds do.
+pub(crate) fn between(a: Timestamp, b: Timestamp) -> jiff::SignedDuration {
+    let nanos = a.as_nanosecond() - b.as_nanosecond();
+    jiff::SignedDuration::from_nanos(nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+}
+
+/// Go's conversion of a double to an integer, on the machines it is used on: towards zero, and the least integer for what
+/// does not fit.
+pub(crate) fn float_to_int(float: f64) -> i64 {
+    // 2^63 is the first double beyond.
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float) { float as i64 } else { i64::MIN }
+}
+
+/// `x ** y` as Go computes it: by squaring for the whole part of the exponent, so that the last bit is the same.
+pub(crate) fn power(x: f64, y: f64) -> f64 {
+    let special = x.is_nan() || y.is_nan() || x == 0.0 || x.is_infinite() || y.is_infinite();
+    if special || y == 0.0 || x == 1.0 || y == 1.0 || (x < 0.0 && y.fract() != 0.0) {
+        return x.powf(y);
+    }
+    if y.abs() == 0.5 {
+        return if y > 0.0 { x.sqrt() } else { 1.0 / x.sqrt() };
+    }
+    let (mut whole, mut rest) = (y.abs().trunc(), y.abs().fract());
+    if whole >= 9_223_372_036_854_775_808.0 {
+        // An even exponent this large leaves nothing but the ends.
+        return match (x == -1.0, (x.abs() < 1.0) == (y > 0.0)) {
+            (true, _) => 1.0,
+            (_, true) => 0.0,
+            _ => f64::INFINITY,
+        };
+    }
+    let mut product = 1.0;
+    let mut product_exponent = 0i64;
+    if rest != 0.0 {
+        if rest > 0.5 {
+            rest -= 1.0;
+            whole += 1.0;
+        }
+        product = (rest * x.ln()).exp();
+    }
+    let (mut base, mut exponent) = split(x);
+    let mut bits = whole as i64;
+    while bits != 0 {
+        if exponent.abs() > 1 << 12 {
+            // Far beyond every double; the sign of the exponent decides what it becomes.
+            product_exponent += exponent;
+            break;
+        }
+        if bits & 1 == 1 {
+            product *= base;
+            product_exponent += exponent;
+        }
+        base *= base;
+        exponent *= 2;
+        if base < 0.5 {
+            base += base;
+            exponent -= 1;
+        }
+        bits >>= 1;
+    }
+    if y < 0.0 { scale(1.0 / product, -product_exponent) } else { scale(product, product_exponent) }
+}
+
+/// A double as a number of at least a half and below one, times a power of two.
+fn split(x: f64) -> (f64, i64) {
+    // Subnormal numbers are made normal first.
+    let (x, shift) = if x.abs() < f64::MIN_POSITIVE { (x * 2f64.powi(52), -52) } else { (x, 0) };
+    let bits = x.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i64 - 1022;
+    (f64::from_bits((bits & !(0x7ff << 52)) | (1022 << 52)), exponent + shift)
+}
+
+/// `x` times two to the power of `exponent`.
+fn scale(x: f64, exponent: i64) -> f64 {
+    let (fraction, own) = split(x);
+    match own + exponent {
+        _ if x == 0.0 || !x.is_finite() => x,
+        total if total > 1024 => f64::INFINITY.copysign(x),
+        total if total < -1075 => 0f64.copysign(x),
+        total if total < -1021 => fraction * 2f64.powi((total + 53) as i32) * 2f64.powi(-53),
+        1024 => fraction * 2.0 * 2f64.powi(1023),
+        total => fraction * 2f64.powi(total as i32),
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
     types::Type,
     value::Value,
 };
-use kanon_core::{Elements, Members};
+use kanon_core::{Elements, Members, Name};
 
 /// A language's meaning of operations. The machine answers the common cases itself (two integers, two texts, a member that
 /// is there); it asks here for all others. Every function may be called with any value.
@@ -69,6 +69,15 @@ pub trait Dialect: Send + Sync + 'static {
     /// # Errors
     /// Where the haystack has no elements.
     fn contains<'a>(cx: &mut Context<'a>, needle: Value<'a>, haystack: Value<'a>) -> Result<bool, Stop>;
+
+    /// `needle in ["a", "b"]` where the needle is not text.
+    ///
+    /// # Errors
+    /// Where that is one.
+    fn among<'a>(cx: &mut Context<'a>, needle: Value<'a>, words: &[Name]) -> Result<bool, Stop> {
+        let _ = (cx, needle, words);
+        Ok(false)
+    }
 
     /// A test of texts where one of the two is not text.
     ///

@@ -66,6 +66,8 @@ pub struct Code {
     pub(crate) variables: Box<[Box<str>]>,
     /// The slot of the clock, where the program reads it.
     pub(crate) clock: Option<usize>,
+    /// The slot of the clock in the environment, which programs do not see as a variable.
+    pub(crate) hidden: Option<usize>,
     /// The paths from variables through constant names, each once: what a rule set reads once for all its programs.
     pub(crate) paths: Vec<StaticPath>,
     /// Steps that one evaluation without any turn of a loop takes.

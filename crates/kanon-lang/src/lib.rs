@@ -13,6 +13,7 @@ mod language;
 mod machine;
 mod module;
 mod rules;
+mod suggest;
 mod types;
 mod value;
 
@@ -27,5 +28,6 @@ pub use language::{
 };
 pub use module::{ModuleOptions, Outline, OutlineRule, RuleKind};
 pub use rules::{Memo, RuleSet, Shareable};
+pub use suggest::{did_you_mean, suggest};
 pub use types::{ObjectType, Type};
 pub use value::{Opaque, Record, Value};

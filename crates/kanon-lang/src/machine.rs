@@ -65,8 +65,8 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             if code.repeats == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.repeats, None) };
         let (memo, shared) = memo.map_or((None, &[][..]), |(memo, shared)| (Some(memo), shared));
         let trace = TRACE.then(Box::default);
-        let (failed, dialect) = (Vec::new(), std::marker::PhantomData);
-        Machine { code, values, cx, locals, repeats, memo, shared, trace, failed, dialect }
+        let failed = Vec::new();
+        Machine { code, values, cx, locals, repeats, memo, shared, trace, failed, dialect: std::marker::PhantomData }
     }
 
     /// The value of the whole.
@@ -121,7 +121,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         match value {
             Value::Opaque(opaque) if opaque.type_name() == loops::UNREADABLE => {
                 if let Some((_, fault)) = self.failed.iter().rfind(|it| it.0 == slot) {
-                    return self.cx.resume(fault.clone());
+                    return self.cx.resume(*fault);
                 }
                 let result = self.cx.fail("cannot read the elements of a map by position");
                 self.placed(id, result)
@@ -313,21 +313,15 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
     fn call(&mut self, id: OpId, overloads: &'a [Overload], args: &'a [OpId]) -> Result<Value<'a>, Stop> {
         let result = self.with_args(args, |cx, args| {
-            if let Some(overload) = fitting::<D>(overloads, args) {
-                return (overload.body)(cx, args);
+            let fits = |it: &&Overload| {
+                it.parameters.is_empty()
+                    || (it.parameters.len() == args.len()
+                        && it.parameters.iter().zip(args).all(|(parameter, arg)| D::fits(parameter, *arg)))
+            };
+            match overloads.iter().find(fits) {
+                Some(overload) => (overload.body)(cx, args),
+                None => D::no_overload(cx, args),
             }
-            // A foreign value may stand for one that is known here.
-            if args.iter().any(|it| matches!(it, Value::Opaque(_))) {
-                cx.grow(args.len())?;
-                let plain = cx.arena.alloc_slice_copy(args);
-                for arg in plain.iter_mut() {
-                    *arg = cx.plain(*arg)?;
-                }
-                if let Some(overload) = fitting::<D>(overloads, plain) {
-                    return (overload.body)(cx, plain);
-                }
-            }
-            D::no_overload(cx, args)
         });
         self.placed(id, result)
     }
@@ -377,7 +371,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     fn environment(&mut self) -> Result<Value<'a>, Stop> {
         let code = self.code;
         self.cx.grow(code.variables.len())?;
-        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.clock);
+        let visible = code.variables.iter().enumerate().filter(|(slot, _)| Some(*slot) != code.hidden);
         let members: Vec<_> = visible
             .map(|(slot, name)| (Value::Str(name), self.values.get(slot).copied().unwrap_or(Value::Null)))
             .collect();
@@ -407,7 +401,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
 impl Op {
     /// Whether [`Machine::test`] evaluates it by itself.
-    fn is_boolean(&self) -> bool {
+    pub(crate) fn is_boolean(&self) -> bool {
         match self {
             Op::Bool(_)
             | Op::Not(_)
@@ -450,13 +444,4 @@ impl Scalar {
             Scalar::Str(text) => Value::Str(text.as_str()),
         }
     }
-}
-
-/// The first overload that takes these arguments; one without parameters was chosen when the program was compiled.
-fn fitting<'o, D: Dialect>(overloads: &'o [Overload], args: &[Value<'_>]) -> Option<&'o Overload> {
-    overloads.iter().find(|it| {
-        it.parameters.is_empty()
-            || (it.parameters.len() == args.len()
-                && it.parameters.iter().zip(args).all(|(parameter, arg)| D::fits(parameter, *arg)))
-    })
 }

@@ -217,8 +217,9 @@ impl RuleSet {
             match program.read(path, values, limits, arena, memo, &rule.shared) {
                 Some(Value::Str(text)) => candidates.extend(index.texts.get(text).into_iter().flatten()),
                 Some(Value::Bool(bool)) => candidates.extend_from_slice(&index.bools[usize::from(bool)]),
-                Some(_) => {}
-                None => candidates.extend_from_slice(&index.all),
+                Some(value) if value.is_nil() => {}
+                // Where it cannot be read, or a test may fail, each program has its own error.
+                Some(_) | None => candidates.extend_from_slice(&index.all),
             }
         }
         candidates.sort_unstable();

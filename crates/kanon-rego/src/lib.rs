@@ -1,36 +1,43 @@
-//! Rego on the `regorus` interpreter (never its VM, which is silently wrong: spec/languages §5), for `kanon eval`.
+//! Rego, with OPA's meaning, on the `regorus` interpreter (never its VM, which is silently wrong: spec/languages §5).
 //!
-//! A text is either a whole module (it begins with `package`), and gives the value of its package; or a query, and gives
-//! the value of its last expression, a list of values where it has several answers, and null where it has none. The
-//! variables `input` and `data` of the environment are Rego's `input` and `data`; others cannot be seen.
+//! A text is either a whole module (it begins with `package`), whose package or one query of it is the program's value; or a
+//! query of its own. The variables `input` and `data` of the environment are Rego's, and `$now` is what `time.now_ns` reads;
+//! others cannot be seen.
 //!
-//! What this is not yet:
-//! - `not` means what regorus takes it to mean. OPA expands the arguments of a negated expression outside the negation
-//!   (spec/languages §5): `not startswith(input.x, "a")` without `input.x` is undefined there and true here. The rewriting
-//!   that removes the difference is not part of this crate yet, so nothing here may decide about security.
-//! - There is no clock (`time.*`), no network and no `uuid.*`. The interpreter's standard-library feature brings
-//!   `rand.intn`; texts that name `rand` are refused, since the same input must give the same answer.
-//! - The interpreter has no step limit, only one by the clock, which pure code does not have: steps are **not** bounded.
-//!   Length and nesting of the text and the size of the result are.
-//! - Errors at run time have their place in their text only.
+//! The way of a text: `lex` and `parse` to a tree with spans (v1, and v0 behind a switch) → `resolve` names to paths → `check`
+//! (functions, safety, recursion, contradictions) → `rewrite` (operators, results, templates, the meaning of `not`) → `print`
+//! → `engine`, where interpreters made from that text wait for evaluations. `library` holds the functions that the interpreter
+//! lacks.
+//!
+//! What bounds a policy: length, nesting and chains of rules at load; time at evaluation, a step of the budget being a
+//! microsecond, since the interpreter counts nothing else. The stop signal is looked at before and after.
 
+mod ast;
+mod builtins;
+mod check;
 mod convert;
+mod engine;
+mod lex;
+mod library;
+mod parse;
+mod policy;
+mod print;
 mod program;
-mod scan;
+mod resolve;
+mod rewrite;
+mod walk;
 
 use std::sync::Arc;
 
-use kanon_lang::{Diagnostics, Environment, Language, LanguageId, Options, Program, Span};
+use kanon_lang::{Diagnostics, Environment, Language, LanguageId, Options, Outline, Program, Span};
 
-use crate::program::{Compiled, Form, guarded};
+pub use crate::policy::{Answer, Answers, Given, LoadOptions, Policy, Query};
+use crate::program::Compiled;
 
-/// What stands before a query to make a module of it, to find its mistakes without running it.
-const QUERY_HEAD: &str = "package query\n\nanswer if {\n";
+/// The values of the interpreter, which [`Given`] and [`Answer`] hold.
+pub use regorus::Value;
 
-/// The lines of [`QUERY_HEAD`].
-const QUERY_LINES: usize = 3;
-
-/// The language Rego, version 1.
+/// The language Rego, version 1; version 0 with `Options::module.legacy`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rego;
 
@@ -40,21 +47,33 @@ impl Language for Rego {
     }
 
     fn compile(&self, source: &str, env: &Environment, options: &Options) -> Result<Arc<dyn Program>, Diagnostics> {
-        scan::bounded(source)?;
-        let mut engine = regorus::Engine::new();
-        // What `print` says belongs to nobody here; by default it goes to the process's standard error.
-        engine.set_gather_prints(true);
-        let form = if first_line(source).is_empty() {
-            return Err(Diagnostics::one(source, "the query is empty", Span::default()));
-        } else if is_module(source) {
-            let package = parse(&mut engine, source, source, 0)?;
-            Form::Module { package }
-        } else {
-            let wrapped = format!("{QUERY_HEAD}{source}\n}}\n");
-            parse(&mut engine.clone(), source, &wrapped, QUERY_LINES)?;
-            Form::Query
+        let module = &options.module;
+        let load = LoadOptions {
+            package: module.package.clone(),
+            entrypoints: module.entrypoints.clone(),
+            legacy: module.legacy,
         };
-        Ok(Arc::new(Compiled::new(source, engine, form, env, options)))
+        if first_line(source).is_empty() {
+            return Err(Diagnostics::one(source, "the query is empty", Span::default()));
+        }
+        let is_module = is_module(source) || module.package.is_some();
+        let (policy, query) = if is_module {
+            let policy = Policy::load(&[source], &load)?;
+            let query = match &module.query {
+                Some(text) => policy.query(text, true)?,
+                None => policy.query(&policy.package_path(), false)?,
+            };
+            (policy, query)
+        } else {
+            let policy = Policy::load(&[], &load)?;
+            let query = policy.query(source, false)?;
+            (policy, query)
+        };
+        Ok(Arc::new(Compiled::new(source, policy, query, is_module, env, options)))
+    }
+
+    fn outline(&self, source: &str, options: &Options) -> Result<Outline, Diagnostics> {
+        parse::parse_module(source, options.module.legacy).map(|module| policy::outline(&module))
     }
 }
 
@@ -67,32 +86,6 @@ fn is_module(source: &str) -> bool {
 
 /// The first line that is more than a comment; empty where there is none.
 fn first_line(source: &str) -> &str {
-    let mut lines = source.lines().map(str::trim);
+    let mut lines = source.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
     lines.find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default()
-}
-
-/// Adds `text` to the engine; mistakes are shown in `source`, which begins `head` lines later.
-fn parse(engine: &mut regorus::Engine, source: &str, text: &str, head: usize) -> Result<String, Diagnostics> {
-    match guarded(|| engine.add_policy("policy".to_owned(), text.to_owned())) {
-        Ok(Ok(package)) => Ok(package),
-        Ok(Err(error)) => {
-            let (message, span) = placed(source, &error.to_string(), head);
-            Err(Diagnostics::one(source, message, span))
-        }
-        Err(()) => Err(Diagnostics::one(source, "the policy cannot be parsed", Span::default())),
-    }
-}
-
-/// Message and place out of the interpreter's rendered text: `… --> policy:3:9 … error: what is wrong`.
-fn placed(source: &str, rendered: &str, head: usize) -> (String, Span) {
-    let message = rendered.split("error: ").nth(1).unwrap_or(rendered);
-    let message = message.lines().next().unwrap_or_default().trim().to_owned();
-    let place = rendered.split("--> policy:").nth(1).unwrap_or_default();
-    let mut numbers = place.split(|c: char| !c.is_ascii_digit()).map_while(|it| it.parse::<usize>().ok());
-    let (line, column) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));
-    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(head + 1)).map(str::len).sum();
-    let text = source.get(start..).unwrap_or_default();
-    let at = start + text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |it| it.0);
-    let message = if message.is_empty() { "the policy cannot be parsed".to_owned() } else { message };
-    (message, Span::new(at, (at + 1).min(source.len())))
 }

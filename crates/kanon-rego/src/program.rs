@@ -1,78 +1,175 @@
-//! Compiled policies.
+//! Compiled policies as `kanon-lang` knows them: one query of one text.
 
-use std::panic::AssertUnwindSafe;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use kanon_core::EvidenceValue;
-use kanon_lang::{Arena, Environment, ErrorKind, EvalError, Explained, Limits, Options, Program, Reads, Value};
-use regorus::{Engine, Value as Rego};
+use kanon_lang::{
+    Arena, Environment, ErrorKind, EvalError, Explained, Limits, Options, Program, Reads, RuleKind, Span, Value,
+};
+use regorus::Value as Rego;
 
-use crate::convert::{from_rego, to_rego};
-
-/// What the text is.
-pub(crate) enum Form {
-    Module {
-        /// Its path, such as `data.shop.rules`.
-        package: String,
-    },
-    Query,
-}
+use crate::{
+    convert::{from_rego, to_rego},
+    engine::plain,
+    policy::{Answers, Given, Policy, Query},
+};
 
 pub(crate) struct Compiled {
     source: String,
-    /// Holds the module, if there is one; every evaluation works on a copy of it.
-    engine: Engine,
-    form: Form,
+    policy: Policy,
+    query: Query,
+    /// The text is a module; otherwise it is the query.
+    is_module: bool,
     input: Option<usize>,
     data: Option<usize>,
+    now: Option<usize>,
     reads: Reads,
     boolean: bool,
-}
-
-/// Runs `work`; a panic in the interpreter ends this work, nothing else: all it touched is thrown away.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, ()> {
-    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| ())
-}
-
-fn plain(message: impl Into<String>) -> EvalError {
-    EvalError { kind: ErrorKind::Value, message: message.into(), span: None }
+    strict: bool,
+    /// Undefined is told from null.
+    tells_undefined: bool,
 }
 
 impl Compiled {
-    pub(crate) fn new(source: &str, engine: Engine, form: Form, env: &Environment, options: &Options) -> Compiled {
-        let (input, data) = (env.slot("input"), env.slot("data"));
-        // The interpreter does not say which paths it reads: all of both.
-        let mentions = |name: &str, slot: Option<usize>| slot.filter(|_| source.contains(name));
-        let read = [("data", mentions("data", data)), ("input", mentions("input", input))];
-        let paths = read.iter().filter(|it| it.1.is_some()).map(|it| vec![it.0.to_owned()]).collect();
-        let mut variables: Vec<usize> = read.iter().filter_map(|it| it.1).collect();
+    pub(crate) fn new(
+        source: &str,
+        policy: Policy,
+        query: Query,
+        is_module: bool,
+        env: &Environment,
+        options: &Options,
+    ) -> Compiled {
+        let (input, data, now) = (env.slot("input"), env.slot("data"), env.slot(Environment::NOW));
+        let (paths, clock) = policy.reads(&query);
+        let slot = |path: &[String]| match path.first().map(String::as_str) {
+            Some("input") => input,
+            Some("data") => data,
+            _ => None,
+        };
+        let paths: Vec<Vec<String>> = paths.into_iter().filter(|path| slot(path).is_some()).collect();
+        let mut variables: Vec<usize> = paths.iter().filter_map(|path| slot(path)).collect();
         variables.sort_unstable();
-        let reads = Reads { variables, paths, clock: false };
-        Compiled { source: source.to_owned(), engine, form, input, data, reads, boolean: options.boolean }
+        variables.dedup();
+        Compiled {
+            source: source.to_owned(),
+            policy,
+            query,
+            is_module,
+            input,
+            data,
+            now,
+            reads: Reads { variables, paths, clock },
+            boolean: options.boolean,
+            strict: options.module.strict,
+            tells_undefined: options.module.query.is_some(),
+        }
     }
 
-    fn run<'a>(&self, values: &[Value<'a>], arena: &'a Arena) -> Result<Rego, EvalError> {
-        let mut engine = self.engine.clone();
+    fn given<'a>(&self, values: &[Value<'a>], limits: &Limits, arena: &'a Arena) -> Result<Given, EvalError> {
         let value = |slot: Option<usize>| slot.and_then(|slot| values.get(slot)).copied();
-        if let Some(input) = value(self.input) {
-            engine.set_input(to_rego(input, arena).map_err(plain)?);
-        }
-        if let Some(data) = value(self.data).filter(|data| !data.is_nil()) {
-            let data = to_rego(data, arena).map_err(plain)?;
-            engine.add_data(data).map_err(|error| plain(error.to_string()))?;
-        }
-        let query = match &self.form {
-            Form::Module { package } => package.clone(),
-            Form::Query => self.source.clone(),
+        let convert = |value: Option<Value<'a>>| {
+            let converted = value.map(|value| to_rego(value, arena)).transpose();
+            converted.map_err(|message| plain(ErrorKind::Value, message))
         };
-        let results = engine.eval_query(query, false).map_err(|error| plain(error.to_string()))?;
-        let mut answers: Vec<Rego> =
-            results.result.iter().filter_map(|it| it.expressions.last()).map(|it| it.value.clone()).collect();
-        Ok(match answers.len() {
-            0 => Rego::Undefined,
-            1 => answers.remove(0),
-            _ => Rego::from(answers),
+        let now_ns = match value(self.now) {
+            Some(Value::Time(time)) => i64::try_from(time.as_nanosecond()).ok(),
+            Some(Value::Int(nanos)) => Some(nanos),
+            _ => None,
+        };
+        Ok(Given {
+            input: convert(value(self.input))?,
+            data: convert(value(self.data).filter(|data| !data.is_nil()))?,
+            now_ns,
+            strict: self.strict,
+            // The interpreter counts time, not steps: a step is a microsecond.
+            limit: Some(Duration::from_micros(limits.steps)),
+            coverage: false,
         })
     }
+
+    fn stopped(limits: &Limits) -> Result<(), EvalError> {
+        match &limits.stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => {
+                Err(plain(ErrorKind::Budget, "evaluation was stopped".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, given: Given, limits: &Limits) -> Result<Answers, EvalError> {
+        Compiled::stopped(limits)?;
+        let answers = self.policy.evaluate(&self.query, given)?;
+        Compiled::stopped(limits)?;
+        Ok(answers)
+    }
+
+    fn result<'a>(&self, answers: &Answers, limits: &Limits, arena: &'a Arena) -> Result<Value<'a>, EvalError> {
+        let mut units = 0;
+        let value = match answers.list.as_slice() {
+            [] if self.tells_undefined && !self.boolean => return Ok(Value::Optional(None)),
+            [] => Value::Null,
+            [one] => from_rego(&one.value, arena, &mut units),
+            several => {
+                let values: Vec<Value<'a>> = several.iter().map(|it| from_rego(&it.value, arena, &mut units)).collect();
+                Value::List(arena.alloc_slice_copy(&values))
+            }
+        };
+        if units > limits.memory {
+            return Err(plain(ErrorKind::Budget, "the result is larger than the memory budget".to_owned()));
+        }
+        if !self.boolean || matches!(value, Value::Bool(_)) {
+            Ok(value)
+        } else if value.is_nil() {
+            Ok(Value::Bool(false))
+        } else {
+            Err(plain(ErrorKind::Value, "expected a boolean".to_owned()))
+        }
+    }
+
+    /// The values of rules that were evaluated, and of what they read of the input.
+    fn evidence(&self, given: &Given, covered: &[(usize, Span)]) -> Vec<EvidenceValue> {
+        let text = |span: Span| self.source.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned();
+        let inside = |outer: Span, inner: Span| outer.start <= inner.start && inner.end <= outer.end;
+        let evaluated = |span: Span| covered.iter().any(|it| inside(it.1, span) && it.1 != Span::default());
+        let mut out = Vec::new();
+        for rule in self.policy.outlines().first().map_or(&[][..], |it| it.rules.as_slice()) {
+            if rule.kind == RuleKind::Function || !evaluated(rule.span) && !rule.is_default {
+                continue;
+            }
+            let path =
+                rule.name.split('.').map(|part| format!("[{}]", serde_json::Value::from(part))).collect::<String>();
+            let Ok(query) = self.policy.query(&format!("{}{path}", self.policy.package_path()), false) else {
+                continue;
+            };
+            let Ok(answers) = self.policy.evaluate(&query, given.clone()) else { continue };
+            if let Some(answer) = answers.list.first() {
+                out.push(EvidenceValue {
+                    span: (rule.span.start, rule.span.end),
+                    text: text(rule.span),
+                    value: json(&answer.value),
+                });
+            }
+        }
+        for (span, path) in self.policy.inputs(0).filter(|it| evaluated(it.0)) {
+            let member = |value: &Rego, name: &str| match value {
+                Rego::Object(members) => members.get(&Rego::from(name)).cloned(),
+                _ => None,
+            };
+            let start = given.input.clone();
+            let value = path.iter().skip(1).fold(start, |value, name| value.and_then(|value| member(&value, name)));
+            if let Some(value) = value {
+                out.push(EvidenceValue { span: (span.start, span.end), text: text(span), value: json(&value) });
+            }
+        }
+        out.sort_by_key(|it| (it.span.0, std::cmp::Reverse(it.span.1)));
+        out.dedup_by(|a, b| a.span == b.span);
+        out
+    }
+}
+
+fn json(value: &Rego) -> serde_json::Value {
+    let text = value.to_json_str().unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 impl Program for Compiled {
@@ -90,31 +187,27 @@ impl Program for Compiled {
         limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError> {
-        let result = guarded(|| self.run(values, arena));
-        let result = result.map_err(|()| plain("the evaluation failed inside the interpreter"))??;
-        let mut units = 0;
-        let value = from_rego(&result, arena, &mut units);
-        if units > limits.memory {
-            let message = "the result is larger than the memory budget".to_owned();
-            return Err(EvalError { kind: ErrorKind::Budget, message, span: None });
-        }
-        if !self.boolean || matches!(value, Value::Bool(_)) {
-            Ok(value)
-        } else if value.is_nil() {
-            Ok(Value::Bool(false))
-        } else {
-            Err(plain("expected a boolean"))
-        }
+        let answers = self.run(self.given(values, limits, arena)?, limits)?;
+        self.result(&answers, limits, arena)
     }
 
-    /// The interpreter keeps no values on the way: the whole is all there is.
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
-        let result = self.evaluate(values, limits, arena);
-        let value = match &result {
-            Ok(value) => value.to_json(arena),
-            Err(_) => return Explained { result, values: Vec::new(), spent: None },
+        let given = match self.given(values, limits, arena) {
+            Ok(given) => given,
+            Err(error) => return Explained { result: Err(error), values: Vec::new(), spent: None },
         };
-        let span = (0, self.source.len() as u32);
-        Explained { result, values: vec![EvidenceValue { span, text: self.source.clone(), value }], spent: None }
+        match self.run(Given { coverage: true, ..given.clone() }, limits) {
+            Err(error) => Explained { result: Err(error), values: Vec::new(), spent: None },
+            Ok(answers) => {
+                let result = self.result(&answers, limits, arena);
+                let whole = result.as_ref().map(|value| value.to_json(arena));
+                let mut values = if self.is_module { self.evidence(&given, &answers.covered) } else { Vec::new() };
+                if let (true, Ok(value)) = (values.is_empty(), whole) {
+                    let span = (0, self.source.len() as u32);
+                    values.push(EvidenceValue { span, text: self.source.clone(), value });
+                }
+                Explained { result, values, spent: None }
+            }
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! The command line.
 
+mod texts;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
+pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
 ///
@@ -31,6 +34,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Evaluate one expression against a context
     Eval(EvalArgs),
+    /// Put policy texts into their language's canonical layout
+    Fmt(FmtArgs),
+    /// Find mistakes in a policy text
+    Lint(LintArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
     /// Read and prove the decision log
@@ -121,40 +128,6 @@ pub(crate) struct CheckArgs {
     #[arg(long, short = 'n', default_value = "default")]
     pub(crate) namespace: String,
     /// Output format
-    #[arg(long, short, value_enum, default_value_t)]
-    pub(crate) output: Format,
-}
-
-/// A policy language by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Lang {
-    /// expr-lang, as rules use it
-    Expr,
-    /// Common Expression Language
-    Cel,
-    /// Rego
-    Rego,
-}
-
-/// `kanon eval`
-#[derive(Debug, Args)]
-pub(crate) struct EvalArgs {
-    /// The expression
-    #[arg(required_unless_present = "batch", value_name = "EXPR")]
-    pub(crate) expression: Option<String>,
-    /// Language of the expression
-    #[arg(long, value_enum, default_value = "expr")]
-    pub(crate) lang: Lang,
-    /// JSON or YAML file whose members are the variables; `-` for standard input
-    #[arg(long, value_name = "FILE")]
-    pub(crate) context: Option<PathBuf>,
-    /// Read `{"id","expr","context","check"}` a line from standard input, write `{"id","value"}` or `{"id","error"}`
-    #[arg(long, conflicts_with_all = ["expression", "explain"])]
-    pub(crate) batch: bool,
-    /// Show the value of every sub-expression
-    #[arg(long)]
-    pub(crate) explain: bool,
-    /// Output format; the value itself is always JSON in a table
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Format,
 }

@@ -29,17 +29,29 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// One sentence: what failed, and what to do where that can be said.
     pub(crate) message: String,
+    /// Whether the message is a report that stands for itself: lines with carets instead of a sentence.
+    pub(crate) is_report: bool,
 }
 
 impl Failure {
     /// Something failed while doing as asked.
     pub(crate) fn new(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Failure, message: message.into() }
+        Failure { exit: Exit::Failure, message: message.into(), is_report: false }
+    }
+
+    /// Mistakes in a text, rendered.
+    pub(crate) fn report(exit: Exit, report: String) -> Failure {
+        Failure { exit, message: report, is_report: true }
+    }
+
+    /// The failure as lines that stand for themselves.
+    pub(crate) fn into_report(self) -> String {
+        if self.is_report { self.message } else { format!("kanon: {}\n", self.message) }
     }
 
     /// The command line asks for something that makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Usage, message: message.into() }
+        Failure { exit: Exit::Usage, message: message.into(), is_report: false }
     }
 }
 

@@ -9,6 +9,7 @@ mod families;
 mod languages;
 mod output;
 mod paths;
+mod report;
 
 use std::{io::Write, process::ExitCode};
 
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => commands::serve::run(args),
         Command::Check(args) => commands::check::run(args),
         Command::Eval(args) => commands::eval::run(args),
+        Command::Fmt(args) => commands::fmt::run(args),
+        Command::Lint(args) => commands::lint::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Log(args) => commands::log::run(args),
         Command::Version(args) => commands::version::run(args),
@@ -35,8 +38,9 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(exit) => exit.into(),
-        Err(Failure { exit, message }) => {
-            let _ = writeln!(anstream::stderr(), "kanon: {message}");
+        Err(failure) => {
+            let exit = failure.exit;
+            let _ = write!(anstream::stderr(), "{}", failure.into_report());
             exit.into()
         }
     }

@@ -7,8 +7,8 @@ use crate::values::{self, Elements, Entries, no_overload};
 
 /// Text.
 pub(super) fn text<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<&'a str, Stop> {
-    match args.get(at) {
-        Some(Value::Str(text)) => Ok(text),
+    match value(cx, args, at)? {
+        Value::Str(text) => Ok(text),
         _ => no_overload(cx),
     }
 }
@@ -22,38 +22,47 @@ pub(super) fn read<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> R
 
 /// An int.
 pub(super) fn int<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<i64, Stop> {
-    match args.get(at) {
-        Some(Value::Int(int)) => Ok(*int),
+    match value(cx, args, at)? {
+        Value::Int(int) => Ok(int),
         _ => no_overload(cx),
     }
 }
 
 /// A double.
 pub(super) fn double<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<f64, Stop> {
-    match args.get(at) {
-        Some(Value::Float(float)) => Ok(*float),
+    match value(cx, args, at)? {
+        Value::Float(float) => Ok(float),
         _ => no_overload(cx),
     }
 }
 
 /// A bool.
 pub(super) fn bool<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<bool, Stop> {
-    match args.get(at) {
-        Some(Value::Bool(bool)) => Ok(*bool),
+    match value(cx, args, at)? {
+        Value::Bool(bool) => Ok(bool),
         _ => no_overload(cx),
     }
 }
 
 /// Bytes.
 pub(super) fn bytes<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<&'a [u8], Stop> {
-    match args.get(at) {
-        Some(Value::Bytes(bytes)) => Ok(bytes),
+    match value(cx, args, at)? {
+        Value::Bytes(bytes) => Ok(bytes),
         _ => no_overload(cx),
     }
 }
 
-/// Anything.
+/// Anything; what a foreign value stands for, if it does.
 pub(super) fn value<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<Value<'a>, Stop> {
+    match args.get(at) {
+        Some(value @ Value::Opaque(_)) => values::plain(cx, *value),
+        Some(value) => Ok(*value),
+        None => no_overload(cx),
+    }
+}
+
+/// Anything, a foreign value as itself: where it is handed on or compared.
+pub(super) fn any<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<Value<'a>, Stop> {
     match args.get(at) {
         Some(value) => Ok(*value),
         None => no_overload(cx),

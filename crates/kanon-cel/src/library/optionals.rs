@@ -10,7 +10,7 @@ pub(super) fn functions() -> Vec<Function> {
     let optional = || Type::optional(Type::Param("T"));
     vec![
         Function::free("optional.of", [any()], optional(), |cx, args| {
-            let value = arg::value(cx, args, 0)?;
+            let value = arg::any(cx, args, 0)?;
             arg::some(cx, value)
         }),
         Function::free("optional.none", [], optional(), |_, _| Ok(Value::Optional(None))),
@@ -25,11 +25,11 @@ pub(super) fn functions() -> Vec<Function> {
         }),
         Function::method("or", [optional(), optional()], optional(), |cx, args| match inner(cx, args)? {
             Some(_) => arg::value(cx, args, 0),
-            None => arg::value(cx, args, 1),
+            None => arg::any(cx, args, 1),
         }),
         Function::method("orValue", [optional(), any()], any(), |cx, args| match inner(cx, args)? {
             Some(value) => Ok(value),
-            None => arg::value(cx, args, 1),
+            None => arg::any(cx, args, 1),
         }),
         Function::free("optional.unwrap", [Type::list(optional())], Type::list(any()), unwrap),
         Function::method("unwrapOpt", [Type::list(optional())], Type::list(any()), unwrap),

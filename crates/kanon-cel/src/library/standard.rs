@@ -17,7 +17,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::free("type", [any()], Type::Type(any().into()), |cx, args| {
             Ok(Value::Type(values::type_of(arg::value(cx, args, 0)?)))
         }),
-        Function::free("dyn", [any()], Type::Dyn, |cx, args| arg::value(cx, args, 0)),
+        Function::free("dyn", [any()], Type::Dyn, |cx, args| arg::any(cx, args, 0)),
         Function::method("contains", [Type::String, Type::String], Type::Bool, |cx, args| {
             Ok(Value::Bool(arg::read(cx, args, 0)?.contains(arg::text(cx, args, 1)?)))
         }),

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use kanon_core::NodeKind;
 use kanon_lang::{Context, Stop, Value};
 
-use super::{Num, elements, equal, no_overload, readable};
+use super::{Num, elements, equal, no_overload, plain, readable};
 
 /// `base.name`. On an optional value the result is optional.
 ///
@@ -32,7 +32,6 @@ pub fn index<'a>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Resul
     if let Value::Optional(_) = base {
         return optional_index(cx, base, key);
     }
-    let key = cx.plain(key)?;
     match find(cx, base, key)? {
         Some(value) => Ok(value),
         None => missing(cx, base, key),
@@ -68,9 +67,14 @@ pub fn has<'a>(cx: &mut Context<'a>, base: Value<'a>, name: &'a str) -> Result<b
         Value::Optional(None) => Ok(false),
         Value::Optional(Some(base)) => has(cx, *base, name),
         base if super::is_list(base) => cx.fail_named("no such key: ", name),
+        // A record may have defaults for names that are not members.
         Value::Record(record) => {
             readable(cx, base)?;
             Ok(record.has(name))
+        }
+        Value::Opaque(opaque) if opaque.plain().is_none() => {
+            readable(cx, base)?;
+            Ok(opaque.member(name, cx.arena).is_some())
         }
         base => Ok(find(cx, base, Value::Str(name))?.is_some()),
     }
@@ -81,6 +85,7 @@ pub fn has<'a>(cx: &mut Context<'a>, base: Value<'a>, name: &'a str) -> Result<b
 /// # Errors
 /// Where `base` is neither list nor map, a list's key is no index, or a record has a problem.
 pub fn find<'a>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Result<Option<Value<'a>>, Stop> {
+    let key = plain(cx, key)?;
     match base {
         Value::Node(node) if node.kind() == NodeKind::List => {
             let Some(at) = position(cx, key)? else { return Ok(None) };
@@ -103,10 +108,17 @@ pub fn find<'a>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Result
                 _ => Ok(None),
             }
         }
-        Value::Opaque(opaque) => match key {
-            Value::Str(name) => Ok(opaque.member(name, cx.arena)),
-            _ => missing(cx, base, key),
-        },
+        Value::Opaque(opaque) => {
+            if let Value::Str(name) = key
+                && let Some(member) = opaque.member(name, cx.arena)
+            {
+                return Ok(Some(member));
+            }
+            match plain(cx, base)? {
+                Value::Opaque(_) => missing(cx, base, key),
+                other => find(cx, other, key),
+            }
+        }
         _ => missing(cx, base, key),
     }
 }
@@ -166,6 +178,7 @@ fn missing<'a, T>(cx: &mut Context<'a>, base: Value<'a>, key: Value<'a>) -> Resu
 /// # Errors
 /// Where `haystack` is neither.
 pub fn contains<'a>(cx: &mut Context<'a>, needle: Value<'a>, haystack: Value<'a>) -> Result<bool, Stop> {
+    let haystack = plain(cx, haystack)?;
     if let Some(items) = elements(haystack, cx.arena) {
         for item in items {
             cx.spend(1)?;
@@ -175,8 +188,7 @@ pub fn contains<'a>(cx: &mut Context<'a>, needle: Value<'a>, haystack: Value<'a>
         }
         return Ok(false);
     }
-    let needle = cx.plain(needle)?;
-    // A record may have defaults for names that are not members.
+    let needle = plain(cx, needle)?;
     if let (Value::Record(record), Value::Str(name)) = (haystack, needle) {
         readable(cx, haystack)?;
         return Ok(record.has(name));

@@ -2,7 +2,7 @@
 
 use kanon_lang::{Context, Stop, Value};
 
-use super::{elements, length, no_overload, time};
+use super::{elements, length, no_overload, plain, time};
 
 /// An arithmetic operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ pub fn arith<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Valu
             Operator::Divide => Ok(Value::Float(a / b)),
             Operator::Modulo => no_overload(cx),
         },
-        _ if stands(a) || stands(b) => foreign(cx, operator, a, b),
+        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => foreign(cx, operator, a, b),
         _ => match operator {
             Operator::Add => add(cx, a, b),
             Operator::Subtract => subtract(cx, a, b),
@@ -44,17 +44,16 @@ pub fn arith<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Valu
     }
 }
 
-/// Whether a foreign value stands for another one, or says why it cannot.
-fn stands(value: Value<'_>) -> bool {
-    matches!(value, Value::Opaque(opaque) if opaque.plain().is_some() || opaque.problem().is_some())
-}
-
-/// With what foreign values stand for.
+/// With a value that stands for another, where one does.
 fn foreign<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Value<'a>) -> Result<Value<'a>, Stop> {
-    let (plain_a, plain_b) = (cx.plain(a)?, cx.plain(b)?);
-    match (plain_a, plain_b) {
-        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => no_overload(cx),
-        (a, b) => arith(cx, operator, a, b),
+    let (left, right) = (plain(cx, a)?, plain(cx, b)?);
+    match (left, right) {
+        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => match operator {
+            Operator::Add => add(cx, left, right),
+            Operator::Subtract => subtract(cx, left, right),
+            Operator::Multiply | Operator::Divide | Operator::Modulo => no_overload(cx),
+        },
+        _ => arith(cx, operator, left, right),
     }
 }
 
@@ -63,17 +62,13 @@ fn foreign<'a>(cx: &mut Context<'a>, operator: Operator, a: Value<'a>, b: Value<
 /// # Errors
 /// Overflow, and operands that are neither int, double nor duration.
 pub fn negate<'a>(cx: &mut Context<'a>, a: Value<'a>) -> Result<Value<'a>, Stop> {
-    match a {
+    match plain(cx, a)? {
         Value::Int(int) => match int.checked_neg() {
             Some(int) => Ok(Value::Int(int)),
             None => cx.fail("integer overflow"),
         },
         Value::Float(float) => Ok(Value::Float(-float)),
         Value::Duration(duration) => time::duration(cx, -duration.as_nanos()),
-        Value::Opaque(_) => match cx.plain(a)? {
-            Value::Opaque(_) => no_overload(cx),
-            plain => negate(cx, plain),
-        },
         _ => no_overload(cx),
     }
 }

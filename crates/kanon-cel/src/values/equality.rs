@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use kanon_lang::{Context, Stop, Value};
 
-use super::{MAX_DEPTH, Num, elements, entries, find, is_list, is_map, length, readable, time, usable};
+use super::{MAX_DEPTH, Num, elements, entries, find, is_list, is_map, length, readable, time};
 
 /// Whether `a` equals `b`: numbers by value across their types, lists and maps by content, NaN nothing; values of types that
 /// have nothing in common are not equal.
@@ -41,8 +41,8 @@ fn deep<'a>(cx: &mut Context<'a>, a: Value<'a>, b: Value<'a>, depth: u32) -> Res
             (a, b) => Ok(a.is_none() && b.is_none()),
         },
         (Value::Opaque(opaque), other) | (other, Value::Opaque(opaque)) => {
-            usable(cx, a)?;
-            usable(cx, b)?;
+            readable(cx, a)?;
+            readable(cx, b)?;
             Ok(opaque.equals(other).unwrap_or(false))
         }
         // A list or map that is nil elsewhere equals null and what is empty.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use kanon_lang::{Context, Stop, Value};
 
-use super::{Num, no_overload, time, usable};
+use super::{Num, no_overload, readable, time};
 
 /// The order of `a` relative to `b`.
 ///
@@ -39,8 +39,8 @@ fn foreign<'a>(cx: &mut Context<'a>, a: Value<'a>, b: Value<'a>) -> Result<Order
     if let (Some(a), Some(b)) = (time::nanoseconds(a), time::nanoseconds(b)) {
         return Ok(a.cmp(&b));
     }
-    usable(cx, a)?;
-    usable(cx, b)?;
+    readable(cx, a)?;
+    readable(cx, b)?;
     let order = match (a, b) {
         (Value::Opaque(opaque), other) => opaque.compare(other),
         (other, Value::Opaque(opaque)) => opaque.compare(other).map(Ordering::reverse),

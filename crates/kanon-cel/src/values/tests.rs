@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use kanon_core::Object;
-use kanon_lang::{Arena, Context, Limits, Record, Stop, Type, Value};
+use kanon_lang::{Arena, Context, Limits, Opaque, Record, Stop, Type, Value};
 
 use super::*;
 
@@ -144,4 +144,64 @@ fn numbers_are_ordered_across_types() {
         assert_eq!(compare(&mut cx, a, b), Ok(want));
         assert_eq!(compare(&mut cx, b, a), Ok(want.reverse()));
     }
+}
+
+/// A number that is also text, has a member, and may not be there yet.
+struct Metric(Option<&'static str>);
+
+impl Opaque for Metric {
+    fn type_name(&self) -> &'static str {
+        "metric"
+    }
+
+    fn equals(&self, other: Value<'_>) -> Option<bool> {
+        matches!(other, Value::Str("2.5")).then_some(true)
+    }
+
+    fn compare(&self, other: Value<'_>) -> Option<Ordering> {
+        Num::of(other).and_then(|it| Num::Float(2.5).compare(it))
+    }
+
+    fn text(&self) -> std::borrow::Cow<'_, str> {
+        "2.5".into()
+    }
+
+    fn member<'a>(&'a self, name: &str, _: &'a Arena) -> Option<Value<'a>> {
+        (name == "age").then_some(Value::Int(1))
+    }
+
+    fn plain(&self) -> Option<Value<'_>> {
+        Some(Value::Float(2.5))
+    }
+
+    fn problem(&self) -> Option<&str> {
+        self.0
+    }
+}
+
+#[test]
+fn foreign_values_stand_for_plain_ones() {
+    let (good, bad) = (Metric(None), Metric(Some("no data yet")));
+    let arena = Arena::new();
+    let limits = Limits::default();
+    let mut cx = Context::new(&limits, &arena);
+    let cx = &mut cx;
+    let (good, bad) = (Value::Opaque(&good), Value::Opaque(&bad));
+    assert!(matches!(arith(cx, Operator::Add, good, Value::Float(1.0)), Ok(Value::Float(3.5))));
+    assert!(matches!(negate(cx, good), Ok(Value::Float(-2.5))));
+    assert!(matches!(member(cx, good, "age"), Ok(Value::Int(1))));
+    assert!(matches!(member(cx, bad, "age"), Ok(Value::Int(1))));
+    assert!(equal(cx, good, Value::Str("2.5")).unwrap());
+    assert!(!equal(cx, Value::Float(2.5), good).unwrap());
+    assert_eq!(compare(cx, Value::Int(3), good), Ok(Ordering::Greater));
+    for result in [
+        arith(cx, Operator::Add, Value::Int(1), bad).map(|_| ()),
+        equal(cx, bad, Value::Null).map(|_| ()),
+        compare(cx, bad, Value::Int(1)).map(|_| ()),
+        member(cx, bad, "other").map(|_| ()),
+        crate::library::call(cx, "string", false, &[bad]).map(|_| ()),
+    ] {
+        assert_eq!(result, Err(Stop));
+    }
+    assert_eq!(cx.error().message, "no data yet");
 }

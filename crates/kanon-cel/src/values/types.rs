@@ -25,7 +25,7 @@ pub fn type_of(value: Value<'_>) -> &'static str {
         Value::NilMap | Value::Node(_) | Value::Map(_) | Value::Record(_) => "map",
         Value::Optional(_) => "optional_type",
         Value::Type(_) => "type",
-        Value::Opaque(opaque) => opaque.type_name(),
+        Value::Opaque(opaque) => opaque.plain().map_or(opaque.type_name(), type_of),
     }
 }
 
@@ -71,8 +71,10 @@ pub fn takes(of: &Type, value: Value<'_>) -> bool {
         | (Type::Timestamp, Value::Time(_))
         | (Type::Duration, Value::Duration(_))
         | (Type::Type(_), Value::Type(_)) => true,
-        (Type::Timestamp, Value::Opaque(opaque)) => opaque.type_name() == TIMESTAMP_TYPE,
+        (Type::Timestamp, Value::Opaque(opaque)) if opaque.plain().is_none() => opaque.type_name() == TIMESTAMP_TYPE,
         (Type::Opaque(name), Value::Opaque(opaque)) => opaque.type_name() == *name,
+        // Passed for what it stands for; the body takes it as that.
+        (of, Value::Opaque(opaque)) => opaque.plain().is_some_and(|it| takes(of, it)),
         (Type::Optional(inner), Value::Optional(value)) => value.is_none_or(|it| takes(inner, *it)),
         (_, Value::Node(node)) => takes_node(of, node),
         (Type::List(element), Value::List(items)) => {

@@ -1,19 +1,18 @@
 //! Bitwise built-ins on 64-bit integers.
 
-use kanon_lang::Value;
+use kanon_lang::{Context, Stop, Value};
 
 use super::{Builtin, Call};
-use crate::eval::{Machine, Outcome};
 
-pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
-    let a = call.integer(machine, 0)?;
+pub(super) fn call<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
+    let a = call.integer(cx, 0)?;
     if call.builtin == Builtin::BitNot {
         return Ok(Value::Int(!a));
     }
-    let b = call.integer(machine, 1)?;
+    let b = call.integer(cx, 1)?;
     let shift = matches!(call.builtin, Builtin::BitShl | Builtin::BitShr | Builtin::BitUshr);
     if shift && b < 0 {
-        return call.fail(machine, format!("invalid operation: negative shift count {b} (type int)"));
+        return cx.fail(format!("invalid operation: negative shift count {b} (type int)"));
     }
     // Go shifts everything out where Rust would not shift at all.
     let count = u32::try_from(b).unwrap_or(u32::MAX);

@@ -1,15 +1,12 @@
 //! Conversions between types, and values as Go prints them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kanon_lang::{Arena, Value};
+use kanon_lang::{Arena, Context, Stop, Value};
 
 use super::{Builtin, Call};
-use crate::{
-    eval::{Machine, Outcome},
-    value::{MAX_VALUE_DEPTH, Number, elements, kind_name, number, sorted_members, type_name},
-};
+use crate::value::{MAX_VALUE_DEPTH, Number, elements, float_to_int, kind_name, number, sorted_members, type_name};
 
-pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+pub(super) fn call<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     match call.builtin {
         Builtin::Type => Ok(Value::Str(kind(call.arg(0)))),
         Builtin::String => {
@@ -17,16 +14,16 @@ pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Val
                 return Ok(call.arg(0));
             }
             let mut text = String::new();
-            write(&mut text, call.arg(0), machine.arena, 0, machine.memory_left());
-            machine.text(&text)
+            write(&mut text, call.arg(0), cx.arena, 0, cx.memory_left());
+            cx.text(&text)
         }
-        Builtin::Int => int(machine, call),
-        Builtin::Float => float(machine, call),
+        Builtin::Int => int(cx, call),
+        Builtin::Float => float(cx, call),
         Builtin::ToBase64 => {
-            let text = STANDARD.encode(call.text(machine, 0)?);
-            machine.text(&text)
+            let text = STANDARD.encode(call.text(cx, 0)?);
+            cx.text(&text)
         }
-        _ => from_base64(machine, call),
+        _ => from_base64(cx, call),
     }
 }
 
@@ -34,34 +31,34 @@ fn kind(value: Value<'_>) -> &'static str {
     kind_name(value)
 }
 
-fn int<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+fn int<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     match (number(call.arg(0)), call.arg(0)) {
         (Some(Number::Int(int)), _) => Ok(Value::Int(int)),
-        (Some(Number::Float(float)), _) => Ok(Value::Int(float as i64)),
+        (Some(Number::Float(float)), _) => Ok(Value::Int(float_to_int(float))),
         (None, Value::Str(text)) => match text.parse() {
             Ok(int) => Ok(Value::Int(int)),
-            Err(_) => call.fail(machine, format!("invalid operation: int({text})")),
+            Err(_) => cx.fail(format!("invalid operation: int({text})")),
         },
-        (None, other) => call.fail(machine, format!("invalid operation: int({})", type_name(other))),
+        (None, other) => cx.fail(format!("invalid operation: int({})", type_name(other))),
     }
 }
 
-fn float<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+fn float<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     match (number(call.arg(0)), call.arg(0)) {
         (Some(number), _) => Ok(Value::Float(number.float())),
         (None, Value::Str(text)) => match text.parse() {
             Ok(float) => Ok(Value::Float(float)),
-            Err(_) => call.fail(machine, format!("invalid operation: float({text})")),
+            Err(_) => cx.fail(format!("invalid operation: float({text})")),
         },
-        (None, other) => call.fail(machine, format!("invalid operation: float({})", type_name(other))),
+        (None, other) => cx.fail(format!("invalid operation: float({})", type_name(other))),
     }
 }
 
-fn from_base64<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
-    let text = call.text(machine, 0)?;
+fn from_base64<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
+    let text = call.text(cx, 0)?;
     match STANDARD.decode(text) {
-        Ok(bytes) => machine.text(&String::from_utf8_lossy(&bytes)),
-        Err(error) => call.fail(machine, format!("illegal base64 data: {error}")),
+        Ok(bytes) => cx.text(&String::from_utf8_lossy(&bytes)),
+        Err(error) => cx.fail(format!("illegal base64 data: {error}")),
     }
 }
 

@@ -1,34 +1,31 @@
 //! `toJSON` and `fromJSON`.
 
 use kanon_core::Object;
-use kanon_lang::{Arena, Value};
+use kanon_lang::{Arena, Context, Stop, Value};
 
 use super::{Builtin, Call, convert};
-use crate::{
-    eval::{Machine, Outcome},
-    value::{MAX_VALUE_DEPTH, elements, sorted_members},
-};
+use crate::value::{MAX_VALUE_DEPTH, elements, sorted_members};
 
-pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+pub(super) fn call<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     if call.builtin == Builtin::FromJson {
-        return from_json(machine, call);
+        return from_json(cx, call);
     }
     let mut out = String::new();
-    let written = write(&mut out, call.arg(0), machine.arena, 0, machine.memory_left());
+    let written = write(&mut out, call.arg(0), cx.arena, 0, cx.memory_left());
     // Charged first: what was too long to write is a matter of the budget.
-    let text = machine.text(&out)?;
-    written.map_or_else(|problem| call.fail(machine, problem), |()| Ok(text))
+    let text = cx.text(&out)?;
+    written.map_or_else(|problem| cx.fail(problem), |()| Ok(text))
 }
 
-fn from_json<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
-    let text = call.text(machine, 0)?;
-    machine.grow(text.len())?;
+fn from_json<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
+    let text = call.text(cx, 0)?;
+    cx.grow(text.len())?;
     match Object::parse(text.as_bytes().to_vec()) {
         Ok(object) => {
             let tree = object.to_value();
-            Ok(from_tree(&tree, machine.arena))
+            Ok(from_tree(&tree, cx.arena))
         }
-        Err(error) => call.fail(machine, error.to_string()),
+        Err(error) => cx.fail(error.to_string()),
     }
 }
 

@@ -1,24 +1,21 @@
 //! Numeric built-ins.
 
-use kanon_lang::Value;
+use kanon_lang::{Context, Stop, Value};
 
 use super::{Builtin, Call};
-use crate::{
-    eval::{Machine, Outcome},
-    value::{MAX_VALUE_DEPTH, Number, elements, number, total_order},
-};
+use crate::value::{MAX_VALUE_DEPTH, Number, elements, number, total_order};
 
-pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+pub(super) fn call<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     match call.builtin {
-        Builtin::Max | Builtin::Min => extreme(machine, call),
-        Builtin::Mean | Builtin::Median => average(machine, call),
-        _ => round(machine, call),
+        Builtin::Max | Builtin::Min => extreme(cx, call),
+        Builtin::Mean | Builtin::Median => average(cx, call),
+        _ => round(cx, call),
     }
 }
 
-fn round<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+fn round<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     let value = call.arg(0);
-    let Some(number) = number(value) else { return call.refuse(machine, value) };
+    let Some(number) = number(value) else { return call.refuse(cx, value) };
     Ok(match (call.builtin, number) {
         (Builtin::Abs, Number::Int(int)) => Value::Int(int.wrapping_abs()),
         (Builtin::Abs, Number::Float(float)) => Value::Float(float.abs()),
@@ -30,31 +27,31 @@ fn round<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
 
 /// All numbers in the arguments and in lists among them, however deep.
 fn collect<'a>(
-    machine: &mut Machine<'a>,
-    call: Call<'a>,
+    cx: &mut Context<'a>,
+    call: Call<'_, 'a>,
     values: &[Value<'a>],
     depth: usize,
-) -> Outcome<Vec<Value<'a>>> {
+) -> Result<Vec<Value<'a>>, Stop> {
     let mut out = Vec::with_capacity(values.len());
-    machine.spend(values.len() as u64)?;
+    cx.spend(values.len() as u64)?;
     for value in values {
-        match (number(*value), elements(*value, machine.arena)) {
+        match (number(*value), elements(*value, cx.arena)) {
             (Some(_), _) => out.push(*value),
-            (None, Some(items)) if depth < MAX_VALUE_DEPTH => out.extend(collect(machine, call, items, depth + 1)?),
-            _ => return call.refuse(machine, *value),
+            (None, Some(items)) if depth < MAX_VALUE_DEPTH => out.extend(collect(cx, call, items, depth + 1)?),
+            _ => return call.refuse(cx, *value),
         }
     }
     Ok(out)
 }
 
-fn extreme<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+fn extreme<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     // The original looks at the type of what it compares only: a lone value passes as it is.
     if let [value] = call.args
-        && elements(*value, machine.arena).is_none()
+        && elements(*value, cx.arena).is_none()
     {
         return Ok(*value);
     }
-    let numbers = collect(machine, call, call.args, 0)?;
+    let numbers = collect(cx, call, call.args, 0)?;
     let best = numbers.into_iter().reduce(|best, value| {
         let order = total_order(value, best);
         let better = if call.builtin == Builtin::Max { order.is_gt() } else { order.is_lt() };
@@ -63,8 +60,8 @@ fn extreme<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> 
     Ok(best.unwrap_or(Value::Null))
 }
 
-fn average<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
-    let numbers = collect(machine, call, call.args, 0)?;
+fn average<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
+    let numbers = collect(cx, call, call.args, 0)?;
     let mut floats: Vec<f64> = numbers.into_iter().filter_map(number).map(Number::float).collect();
     if floats.is_empty() {
         return Ok(Value::Float(0.0));

@@ -5,32 +5,29 @@
 mod layout;
 
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
-use kanon_lang::{Span, Value};
+use kanon_lang::{Context, Stop, Value};
 
 use super::{Builtin, Call};
-use crate::{
-    eval::{Machine, Outcome, fail},
-    value::{shift, type_name},
-};
+use crate::value::{shift, type_name};
 
-pub(super) fn call<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
+pub(super) fn call<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
     match call.builtin {
-        Builtin::Now => match machine.now {
-            Some(Value::Time(now)) => Ok(Value::Time(now)),
-            _ => call.fail(machine, "now() is not available here"),
+        Builtin::Now => match cx.now {
+            Some(now) => Ok(Value::Time(now)),
+            None => cx.fail("now() is not available here"),
         },
         Builtin::Duration => {
-            let text = call.text(machine, 0)?;
+            let text = call.text(cx, 0)?;
             match duration(text) {
                 Some(duration) => Ok(Value::Duration(duration)),
-                None => call.fail(machine, format!("time: invalid duration {text:?}")),
+                None => cx.fail(format!("time: invalid duration {text:?}")),
             }
         }
         Builtin::Timezone => {
-            let name = call.text(machine, 0)?;
-            zone(name).map(|_| Value::Str(name)).map_or_else(|message| call.fail(machine, message), Ok)
+            let name = call.text(cx, 0)?;
+            zone(name).map(|_| Value::Str(name)).map_or_else(|message| cx.fail(message), Ok)
         }
-        _ => date(machine, call),
+        _ => date(cx, call),
     }
 }
 
@@ -52,13 +49,13 @@ const LAYOUTS: &[&str] = &[
     "Mon, 02 Jan 2006 15:04:05 MST",
 ];
 
-fn date<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
-    let text = call.text(machine, 0)?;
-    let given = if call.args.len() > 1 { Some(call.text(machine, 1)?) } else { None };
-    let zone = if call.args.len() > 2 { zone(call.text(machine, 2)?) } else { Ok(TimeZone::UTC) };
+fn date<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
+    let text = call.text(cx, 0)?;
+    let given = if call.args.len() > 1 { Some(call.text(cx, 1)?) } else { None };
+    let zone = if call.args.len() > 2 { zone(call.text(cx, 2)?) } else { Ok(TimeZone::UTC) };
     let zone = match zone {
         Ok(zone) => zone,
-        Err(message) => return call.fail(machine, message),
+        Err(message) => return cx.fail(message),
     };
     let parsed = match given {
         Some(layout) => layout::parse(layout, text, &zone),
@@ -66,8 +63,8 @@ fn date<'a>(machine: &mut Machine<'a>, call: Call<'a>) -> Outcome<Value<'a>> {
     };
     match (parsed, given) {
         (Some(time), _) => Ok(Value::Time(time)),
-        (None, Some(layout)) => call.fail(machine, format!("parsing time {text:?} as {layout:?}: cannot parse")),
-        (None, None) => call.fail(machine, format!("invalid date {text}")),
+        (None, Some(layout)) => cx.fail(format!("parsing time {text:?} as {layout:?}: cannot parse")),
+        (None, None) => cx.fail(format!("invalid date {text}")),
     }
 }
 
@@ -120,30 +117,29 @@ pub(crate) fn shown(time: Timestamp) -> String {
 
 /// `time.Year()`, `duration.Hours()` and the like.
 pub(crate) fn method<'a>(
-    machine: &mut Machine<'a>,
+    cx: &mut Context<'a>,
     value: Value<'a>,
     name: &str,
     args: &[Value<'a>],
-    at: Span,
-) -> Outcome<Value<'a>> {
+) -> Result<Value<'a>, Stop> {
     let found = match (value, args) {
-        (Value::Time(time), _) => of_time(machine, time, name, args)?,
-        (Value::Duration(duration), []) => of_duration(machine, duration, name)?,
+        (Value::Time(time), _) => of_time(cx, time, name, args)?,
+        (Value::Duration(duration), []) => of_duration(cx, duration, name)?,
         (Value::Duration(duration), [Value::Duration(unit)]) => round(duration, *unit, name),
         _ => None,
     };
     match found {
         Some(value) => Ok(value),
-        None => fail(format!("cannot call {name} of {}", type_name(value)), at),
+        None => cx.fail(format!("cannot call {name} of {}", type_name(value))),
     }
 }
 
 fn of_time<'a>(
-    machine: &mut Machine<'a>,
+    cx: &mut Context<'a>,
     time: Timestamp,
     name: &str,
     args: &[Value<'a>],
-) -> Outcome<Option<Value<'a>>> {
+) -> Result<Option<Value<'a>>, Stop> {
     let utc: civil::DateTime = TimeZone::UTC.to_datetime(time);
     let int = |number: i64| Some(Value::Int(number));
     Ok(match (name, args) {
@@ -163,8 +159,8 @@ fn of_time<'a>(
         ("UTC" | "Local", []) | ("In", [Value::Str(_)]) => Some(Value::Time(time)),
         // Go's zero time is the first instant of year 1.
         ("IsZero", []) => Some(Value::Bool(time.as_second() == -62_135_596_800)),
-        ("String", []) => Some(machine.text(&shown(time))?),
-        ("Format", [Value::Str(layout)]) => Some(machine.text(&layout::format(layout, time))?),
+        ("String", []) => Some(cx.text(&shown(time))?),
+        ("Format", [Value::Str(layout)]) => Some(cx.text(&layout::format(layout, time))?),
         ("Add", [Value::Duration(by)]) => Some(Value::Time(shift(time, *by))),
         ("Sub", [Value::Time(other)]) => Some(Value::Duration(time.duration_since(*other))),
         ("Before", [Value::Time(other)]) => Some(Value::Bool(time < *other)),
@@ -174,7 +170,7 @@ fn of_time<'a>(
     })
 }
 
-fn of_duration<'a>(machine: &mut Machine<'a>, duration: SignedDuration, name: &str) -> Outcome<Option<Value<'a>>> {
+fn of_duration<'a>(cx: &mut Context<'a>, duration: SignedDuration, name: &str) -> Result<Option<Value<'a>>, Stop> {
     let nanos = duration.as_nanos();
     let seconds = duration.as_secs_f64();
     let int = |number: i128| i64::try_from(number).ok().map(Value::Int);
@@ -187,8 +183,8 @@ fn of_duration<'a>(machine: &mut Machine<'a>, duration: SignedDuration, name: &s
         "Nanoseconds" => int(nanos),
         "Abs" => Some(Value::Duration(duration.abs())),
         "String" => {
-            let text = super::convert::shown(Value::Duration(duration), machine.arena);
-            Some(machine.text(&text)?)
+            let text = super::convert::shown(Value::Duration(duration), cx.arena);
+            Some(cx.text(&text)?)
         }
         _ => None,
     })

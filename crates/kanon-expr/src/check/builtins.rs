@@ -3,32 +3,6 @@
 use super::{Base, Nature, Verdict};
 use crate::builtins::{Builtin, Takes};
 
-/// The type of a name that is no variable: nil, or a function named without a call.
-pub(super) fn nature_of_name(name: &str) -> Nature {
-    if Builtin::parse(name).is_some() || name == crate::REGEX_MATCH {
-        Nature::new(Base::Function)
-    } else {
-        Nature::UNKNOWN
-    }
-}
-
-/// A call of a function by name.
-pub(super) fn function(name: &str, count: usize, nature: impl Fn(usize) -> Nature) -> Verdict {
-    if name != crate::REGEX_MATCH {
-        return Ok(Nature::UNKNOWN);
-    }
-    if count != 2 {
-        let amount = if count < 2 { "not enough" } else { "too many" };
-        return Err(format!("{amount} arguments to call {name}"));
-    }
-    for argument in [nature(0), nature(1)] {
-        if !argument.may_be(&[Base::Str]) {
-            return Err(format!("cannot use {argument} as argument (type string) to call {name} "));
-        }
-    }
-    Ok(Nature::new(Base::Bool))
-}
-
 /// The argument that a message about wrong types points at; `None` for messages about the whole call.
 pub(super) fn wrong_argument(builtin: Builtin, args: &[Nature]) -> Option<usize> {
     let points = builtin.parameters().is_some() || !matches!(builtin.signature().2, Takes::Own(_) | Takes::Any);

@@ -21,13 +21,15 @@ impl<'s> Parser<'s> {
     pub(super) fn call(&mut self, name: &'s str, first: Option<Id>, at: Span) -> Result<Id> {
         let start = first.map_or(at, |first| self.span_of(first));
         let args: Vec<Id> = first.into_iter().collect();
-        let kind = match Builtin::parse(name).filter(|_| !self.functions.contains(&name)) {
+        let kind = match Builtin::parse(name).filter(|_| !self.is_function(name)) {
             Some(builtin) => match builtin.parameters() {
-                Some(parameters) => Kind::Builtin { builtin, args: self.predicate_arguments(parameters, args)? },
+                Some(parameters) => {
+                    Kind::Builtin { builtin, args: self.predicate_arguments(builtin, parameters, args)? }
+                }
                 None => Kind::Builtin { builtin, args: self.arguments(args)? },
             },
             None => match self.name(name) {
-                Kind::Unbound(name) => Kind::Function { name, args: self.arguments(args)? },
+                Kind::Unbound(name) => Kind::Function { name, args: self.arguments(args)?, method: false },
                 kind => {
                     let callee = self.node(kind, at, at)?;
                     Kind::Call { callee, args: self.arguments(args)?, method: false }
@@ -55,7 +57,7 @@ impl<'s> Parser<'s> {
         Ok(args)
     }
 
-    fn predicate_arguments(&mut self, parameters: &[Parameter], args: Vec<Id>) -> Result<Vec<Id>> {
+    fn predicate_arguments(&mut self, builtin: Builtin, parameters: &[Parameter], args: Vec<Id>) -> Result<Vec<Id>> {
         let mut args = args;
         let piped = args.len();
         self.expect_bracket(b'(')?;
@@ -75,7 +77,7 @@ impl<'s> Parser<'s> {
                 Parameter::Value | Parameter::OptionalValue => self.expression(0)?,
                 // A predicate takes as much stack as two ordinary levels.
                 Parameter::Predicate | Parameter::OptionalPredicate => {
-                    self.nested(|parser| parser.predicate(args[0]))?
+                    self.nested(|parser| parser.predicate(builtin, args[0]))?
                 }
             });
         }
@@ -84,9 +86,9 @@ impl<'s> Parser<'s> {
         Ok(args)
     }
 
-    fn predicate(&mut self, collection: Id) -> Result<Id> {
+    fn predicate(&mut self, builtin: Builtin, collection: Id) -> Result<Id> {
         let start = self.span();
-        self.collections.push(collection);
+        self.predicates.push((builtin, collection));
         let body = if self.is_bracket(b'{') {
             self.advance();
             let body = self.sequence()?;
@@ -99,7 +101,7 @@ impl<'s> Parser<'s> {
             }
             body
         };
-        self.collections.pop();
+        self.predicates.pop();
         let span = start.to(self.last_span());
         self.node(Kind::Predicate(body), span, start)
     }

@@ -1,12 +1,13 @@
 //! Literals, names, brackets and what follows them: members, indexes, slices.
 
-use kanon_lang::Span;
+use kanon_lang::{Diagnostics, Span};
 
 use super::{Parser, Result};
 use crate::{
     ast::{Id, Kind, UnaryOp},
     builtins::Builtin,
     lexer::{TokenKind, is_word_start},
+    suggest,
 };
 
 impl<'s> Parser<'s> {
@@ -30,7 +31,7 @@ impl<'s> Parser<'s> {
                 self.expect_bracket(b')')?;
                 inner
             }
-            TokenKind::Operator("#" | ".") if !self.collections.is_empty() => self.pointer(at)?,
+            TokenKind::Operator("#" | ".") if !self.predicates.is_empty() => self.pointer(at)?,
             TokenKind::Operator("::") => {
                 self.advance();
                 let name = self.expect_name()?;
@@ -43,7 +44,7 @@ impl<'s> Parser<'s> {
 
     /// `#`, `#acc`, `#index`; the `.` of a lone `.field` stays for [`Self::postfix`].
     fn pointer(&mut self, at: Span) -> Result<Id> {
-        let collection = self.collections[self.collections.len() - 1];
+        let (builtin, collection) = self.predicates[self.predicates.len() - 1];
         let mut span = Span { start: at.start, end: at.start };
         let mut kind = Kind::Element { collection };
         if self.is_sign("#") {
@@ -52,14 +53,22 @@ impl<'s> Parser<'s> {
             if let TokenKind::Identifier(name) = *self.kind() {
                 span = at.to(self.span());
                 kind = match name {
-                    "acc" => Kind::Accumulator,
-                    "index" => Kind::Index,
-                    _ => return self.fail(format!("unknown pointer #{name}"), at),
+                    "acc" => Kind::Accumulator(builtin),
+                    "index" => Kind::Index(builtin),
+                    _ => return self.unknown_pointer(name, at),
                 };
                 self.advance();
             }
         }
         self.node(kind, span, at)
+    }
+
+    fn unknown_pointer<T>(&self, name: &str, at: Span) -> Result<T> {
+        let mut diagnostics = Diagnostics::one(self.source, format!("unknown pointer #{name}"), at);
+        if let Some(first) = diagnostics.list.first_mut() {
+            first.help = suggest::help(&format!("#{name}"), ["#acc", "#index"].into_iter());
+        }
+        Err(diagnostics)
     }
 
     fn literal(&mut self, at: Span) -> Result<Id> {
@@ -104,9 +113,7 @@ impl<'s> Parser<'s> {
             _ => match (local(), self.env.slot(name)) {
                 (Some((_, slot, value)), _) => Kind::Local { slot: *slot, value: *value },
                 // Functions and built-ins are not values; their names read as nil and have a type of their own.
-                (None, Some(slot)) if Builtin::parse(name).is_none() && !self.functions.contains(&name) => {
-                    Kind::Variable(slot)
-                }
+                (None, Some(slot)) if Builtin::parse(name).is_none() && !self.is_function(name) => Kind::Variable(slot),
                 (None, Some(_) | None) => Kind::Unbound(name.into()),
             },
         }
@@ -203,6 +210,9 @@ impl<'s> Parser<'s> {
             }
         };
         self.advance();
+        if let Some(call) = self.declared(node, &name, optional, at)? {
+            return Ok(call);
+        }
         let (base, chained) = self.unchained(node);
         let key = self.node(Kind::Str(name), at, at)?;
         let span = self.span_of(base).to(at);
@@ -213,6 +223,27 @@ impl<'s> Parser<'s> {
             node = self.node(Kind::Call { callee: node, args, method: true }, span, at)?;
         }
         self.chain(node, chained || optional, at)
+    }
+
+    /// `space.name(…)` and `value.name(…)` where the environment has such a function.
+    fn declared(&mut self, base: Id, name: &str, optional: bool, at: Span) -> Result<Option<Id>> {
+        if optional || !self.is_bracket(b'(') {
+            return Ok(None);
+        }
+        let start = self.span_of(base);
+        let kind = match &self.tree.nodes[base.at()].kind {
+            Kind::Unbound(space) if self.is_function(&format!("{space}.{name}")) => {
+                let name = format!("{space}.{name}").into();
+                Kind::Function { name, args: self.arguments(Vec::new())?, method: false }
+            }
+            _ if self.env.functions.iter().any(|it| it.method && it.name == name) => {
+                let args = self.arguments(vec![base])?;
+                Kind::Function { name: name.into(), args, method: true }
+            }
+            _ => return Ok(None),
+        };
+        let span = start.to(self.last_span());
+        self.node(kind, span, at).map(Some)
     }
 
     /// Takes the end of a chain off again, as the chain goes on. It is the newest node: nothing else refers to it.

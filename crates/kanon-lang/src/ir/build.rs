@@ -56,6 +56,7 @@ impl<D: Dialect> Builder<D> {
                 repeats: 0,
                 variables: env.variables.iter().map(|name| name.as_str().into()).collect(),
                 clock: None,
+                hidden: env.slot(Environment::NOW),
                 paths: Vec::new(),
                 base_cost: 0,
             },
@@ -198,6 +199,8 @@ impl<D: Dialect> Builder<D> {
     /// The order of evaluation of every chain: cheap operands first, where nobody can tell the difference.
     fn order(&mut self) {
         let (weights, total) = (&self.weights, &self.total);
+        // What is no boolean fails where it is tested.
+        let boolean: Vec<bool> = self.code.ops.iter().map(Op::is_boolean).collect();
         for op in &mut self.code.ops {
             let (Op::And(logic) | Op::Or(logic)) = op else { continue };
             let operands = &logic.operands;
@@ -208,7 +211,10 @@ impl<D: Dialect> Builder<D> {
                 order.sort_by_key(weight);
             } else {
                 // Only among neighbours that cannot fail nobody can tell.
-                let total = |at: &u16| total[operands[usize::from(*at)].at()];
+                let total = |at: &u16| {
+                    let operand = operands[usize::from(*at)].at();
+                    total[operand] && boolean[operand]
+                };
                 order.chunk_by_mut(|a, b| total(a) && total(b)).for_each(|run| run.sort_by_key(weight));
             }
             logic.order = if order.is_sorted() { Box::default() } else { order.into() };
@@ -380,7 +386,6 @@ fn is_total(op: &Op) -> bool {
         | Op::Json(_)
         | Op::Variable(_)
         | Op::EqualConst { .. }
-        | Op::InWords { .. }
         | Op::Coalesce { .. } => true,
         Op::Local(_)
         | Op::Environment
@@ -395,6 +400,7 @@ fn is_total(op: &Op) -> bool {
         | Op::Compare { .. }
         | Op::Arithmetic { .. }
         | Op::In { .. }
+        | Op::InWords { .. }
         | Op::Text { .. }
         | Op::Matches { .. }
         | Op::Call { .. }

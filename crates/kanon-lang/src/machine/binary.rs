@@ -87,23 +87,20 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         self.placed(id, result)
     }
 
-    /// `needle in ["a", "b"]`: what is no text is in no list of texts, in every language; a foreign value says itself.
+    /// `needle in ["a", "b"]`
     pub(super) fn in_words(&mut self, id: OpId, needle: OpId, words: &'a [Name]) -> Result<bool, Stop> {
-        if let Some(node) = self.node(needle) {
+        if let Some(node) = self.node(needle)
+            && node.kind() == NodeKind::String
+        {
             return Ok(words.iter().any(|word| node.is_str(word)));
         }
-        Ok(match self.eval(needle)? {
-            Value::Str(text) => words.iter().any(|word| word.as_str() == text),
-            needle @ Value::Opaque(_) => {
-                for word in words {
-                    if self.equal(id, needle, Value::Str(word.as_str()))? {
-                        return Ok(true);
-                    }
-                }
-                false
+        match self.eval(needle)? {
+            Value::Str(text) => Ok(words.iter().any(|word| word.as_str() == text)),
+            other => {
+                let result = D::among(&mut self.cx, other, words);
+                self.placed(id, result)
             }
-            _ => false,
-        })
+        }
     }
 
     pub(super) fn text_test(&mut self, id: OpId, op: TextTest, left: OpId, right: OpId) -> Result<bool, Stop> {

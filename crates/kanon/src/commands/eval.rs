@@ -1,164 +1,154 @@
-//! `kanon eval`: one expression, or one a line, against a context.
+//! `kanon eval`: one expression, or one a line, against a context; and what there is to know about how it came to its value.
 
-use std::{
-    io::{BufRead, Read, Write},
-    path::Path,
+mod batch;
+mod tree;
+
+use kanon_core::EvidenceValue;
+use kanon_lang::{
+    Arena, Environment, EvalError, Explained, Limits, ModuleOptions, Options, Program, Spent, ir::Estimate,
 };
-
-use kanon_core::{Node, Object};
-use kanon_lang::{Arena, Environment, Language, LanguageId, Limits, Options, Value};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::{
     cli::{EvalArgs, Lang},
+    commands::texts::{Context, Text, explain_unknown_variables, language, read_context},
     exit::{Exit, Failure},
-    languages,
     output::{Format, print, print_data, table},
+    report,
 };
 
 /// Evaluates what was asked for.
 pub(crate) fn run(args: EvalArgs) -> Result<Exit, Failure> {
-    let languages = languages::all();
-    let id = match args.lang {
-        Lang::Expr => LanguageId::EXPR,
-        Lang::Cel => LanguageId::CEL,
-        Lang::Rego => LanguageId::REGO,
-    };
-    let language = &*languages[&id];
-    let context = match &args.context {
-        Some(path) => read_context(path)?,
-        None => Object::from_value(&json!({})),
-    };
     if args.batch {
-        return batch(language, &context);
+        let language = language(args.text.lang.unwrap_or(Lang::Expr));
+        return batch::run(&*language, &read_context(args.text.context.as_ref())?);
     }
-    let source = args.expression.unwrap_or_default();
-    let context = Context::new(language, &context);
+    let text = Text::read(&args.text)?;
+    let mut answer = Answer::default();
+    if args.ast {
+        let tree = text.language.tree(&text.source).map_err(|it| report::compile_failure(&text.place, &it))?;
+        answer.section("ast", json!(tree), tree.clone());
+        if !(args.reads || args.explain || args.cost.is_some()) {
+            return answer.print(args.output, Exit::Fine);
+        }
+    }
+    let context = Context::read(&*text.language, args.text.context.as_ref())?.with_clock(args.now);
+    let module = ModuleOptions { query: args.query.clone(), ..ModuleOptions::default() };
+    let options = Options { module, ..Options::default() };
+    let program = text.language.compile(&text.source, context.env(), &options);
+    let program = program.map_err(|mut it| {
+        explain_unknown_variables(&mut it, &*text.language, context.env(), &options);
+        report::compile_failure(&text.place, &it)
+    })?;
+    if args.reads {
+        let (data, shown) = reads(&*program, context.env());
+        answer.section("reads", data, shown);
+        if !(args.explain || args.cost.is_some()) {
+            return answer.print(args.output, Exit::Fine);
+        }
+    }
+    let (arena, limits) = (Arena::new(), Limits::default());
+    let values = context.values(&arena);
+    let Explained { result, values, spent } = match args.explain || args.cost.is_some() {
+        true => program.explain(&values, &limits, &arena),
+        false => {
+            let result = program.evaluate(&values, &limits, &arena);
+            Explained { result, values: Vec::new(), spent: None }
+        }
+    };
+    let result = result.map(|it| it.to_json(&arena));
     if args.explain {
-        return explain(language, &source, &context, args.output);
+        answer.section("values", json!(values), explained(&text.source, &values, &result));
     }
-    match context.evaluate(language, &source, false) {
-        Ok(value) => {
-            match args.output {
-                Format::Table => print(&format!("{value}\n"))?,
-                Format::Json | Format::Yaml => print_data(args.output, &value)?,
+    if let Some(size) = args.cost {
+        let (data, shown) = cost(spent, &limits, size, program.estimate(size));
+        answer.section("cost", data, shown);
+    }
+    answer.finish(&text, args.output, result)
+}
+
+/// What was asked for, for people and for machines.
+#[derive(Default)]
+struct Answer {
+    data: Map<String, Json>,
+    shown: Vec<String>,
+}
+
+impl Answer {
+    /// Adds a part.
+    fn section(&mut self, name: &str, data: Json, shown: String) {
+        self.data.insert(name.to_owned(), data);
+        if !shown.is_empty() {
+            self.shown.push(shown);
+        }
+    }
+
+    /// Prints all parts.
+    fn print(self, output: Format, exit: Exit) -> Result<Exit, Failure> {
+        match output {
+            Format::Table => print(&self.shown.join("\n"))?,
+            Format::Json | Format::Yaml => print_data(output, &Json::Object(self.data))?,
+        }
+        Ok(exit)
+    }
+
+    /// Adds the value, or the error, and prints all. A value that nothing else was asked about stands alone.
+    fn finish(mut self, text: &Text, output: Format, result: Result<Json, EvalError>) -> Result<Exit, Failure> {
+        match result {
+            Ok(value) if output != Format::Table && self.data.is_empty() => {
+                print_data(output, &value)?;
+                Ok(Exit::Fine)
             }
-            Ok(Exit::Fine)
-        }
-        Err(error) => Err(Failure::new(error)),
-    }
-}
-
-/// The variables an expression may use.
-struct Context {
-    /// Always an object.
-    whole: Object,
-    env: Environment,
-}
-
-impl Context {
-    /// The members of `whole` are the variables; for Rego they are `input` and `data`, and any other object is the input.
-    fn new(language: &dyn Language, whole: &Object) -> Context {
-        let names = |it: &Object| it.root().members().map(|(name, _)| name.into_owned()).collect::<Vec<_>>();
-        let mut whole = whole.clone();
-        if language.id() == LanguageId::REGO && !names(&whole).iter().all(|it| it == "input" || it == "data") {
-            whole = Object::from_value(&json!({"input": whole.to_value()}));
-        }
-        let names = names(&whole);
-        Context { env: Environment::new(names.iter().map(String::as_str)), whole }
-    }
-
-    fn values<'a>(&'a self, arena: &'a Arena) -> Vec<Value<'a>> {
-        self.whole.root().members().map(|(_, node)| Value::from_node(node, arena)).collect()
-    }
-
-    fn evaluate(&self, language: &dyn Language, source: &str, unchecked: bool) -> Result<Json, String> {
-        let options = Options { unchecked, ..Options::default() };
-        let program = language.compile(source, &self.env, &options).map_err(|it| it.to_string())?;
-        let arena = Arena::new();
-        let (values, limits) = (self.values(&arena), Limits::default());
-        let value = program.evaluate(&values, &limits, &arena).map_err(|it| it.to_string())?;
-        Ok(value.to_json(&arena))
-    }
-}
-
-fn explain(language: &dyn Language, source: &str, context: &Context, output: Format) -> Result<Exit, Failure> {
-    let program = language.compile(source, &context.env, &Options::default());
-    let program = program.map_err(|it| Failure::new(it.to_string()))?;
-    let arena = Arena::new();
-    let (values, limits) = (context.values(&arena), Limits::default());
-    let explained = program.explain(&values, &limits, &arena);
-    let result = match &explained.result {
-        Ok(value) => json!({"value": value.to_json(&arena)}),
-        Err(error) => json!({"error": error.to_string()}),
-    };
-    match output {
-        Format::Table => {
-            let rows: Vec<_> = explained.values.iter().map(|it| vec![it.text.clone(), it.value.to_string()]).collect();
-            print(&table(&["EXPRESSION", "VALUE"], &rows))?;
-            print(&format!("{result}\n"))?;
-        }
-        Format::Json | Format::Yaml => {
-            print_data(output, &json!({"result": result, "values": explained.values}))?;
-        }
-    }
-    Ok(if explained.result.is_ok() { Exit::Fine } else { Exit::Failure })
-}
-
-/// One JSON object a line, one answer a line. A line that makes no sense is answered like an expression that does not.
-fn batch(language: &dyn Language, default: &Object) -> Result<Exit, Failure> {
-    let default = Context::new(language, default);
-    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
-    for line in std::io::stdin().lock().lines() {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let (id, result) = match Object::parse(line) {
-            Err(error) => (Json::Null, Err(error.to_string())),
-            Ok(request) => {
-                let id = request.root().get("id").map_or(Json::Null, Node::to_value);
-                (id, batch_line(language, &request, &default))
+            Ok(value) => {
+                self.section("result", json!({ "value": value }), format!("{value}\n"));
+                self.print(output, Exit::Fine)
             }
-        };
-        let answer = match result {
-            Ok(value) => json!({"id": id, "value": value}),
-            Err(error) => json!({"id": id, "error": error}),
-        };
-        writeln!(out, "{answer}")?;
-    }
-    out.flush()?;
-    Ok(Exit::Fine)
-}
-
-fn batch_line(language: &dyn Language, request: &Object, default: &Context) -> Result<Json, String> {
-    let source = request.root().get("expr").and_then(Node::as_str).ok_or("`expr` is missing or not a string")?;
-    let unchecked = request.root().get("check").and_then(Node::as_bool) == Some(false);
-    let own = request.root().get("context").map(|it| Context::new(language, &it.to_object()));
-    own.as_ref().unwrap_or(default).evaluate(language, &source, unchecked)
-}
-
-fn read_context(path: &Path) -> Result<Object, Failure> {
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).map(|_| ())
-    } else {
-        std::fs::read_to_string(path).map(|it| text = it)
-    };
-    let named = |problem: &dyn std::fmt::Display| {
-        Failure::new(format!("the context `{}` cannot be read: {problem}", path.display()))
-    };
-    read.map_err(|error| named(&error))?;
-    // JSON first: its numbers come through exactly as written.
-    let object = match Object::parse(text.clone()) {
-        Ok(object) => object,
-        Err(_) => {
-            let value: Json = serde_saphyr::from_str(&text).map_err(|error| named(&error))?;
-            Object::from_value(&value)
+            Err(error) => {
+                let failure = report::eval_failure(&text.place, &text.source, &error);
+                if output == Format::Table || self.data.is_empty() {
+                    print(&self.shown.join("\n"))?;
+                    return Err(failure);
+                }
+                self.section("result", json!({ "error": error.message }), String::new());
+                self.print(output, Exit::Failure)
+            }
         }
-    };
-    match object.root().kind() {
-        kanon_core::NodeKind::Object => Ok(object),
-        _ => Err(named(&"it is not an object of variables")),
     }
+}
+
+/// The values on the way; nothing for a text of which nothing was noted.
+fn explained(source: &str, values: &[EvidenceValue], result: &Result<Json, EvalError>) -> String {
+    tree::render(source, values, result.is_err())
+}
+
+/// What the program reads.
+fn reads(program: &dyn Program, env: &Environment) -> (Json, String) {
+    let reads = program.reads();
+    let names = reads.variables.iter().filter_map(|slot| env.variables.get(*slot));
+    let names: Vec<&String> = names.filter(|it| *it != Environment::NOW).collect();
+    let mut rows: Vec<_> = names.iter().map(|it| vec!["variable".to_owned(), (*it).clone()]).collect();
+    rows.extend(reads.paths.iter().map(|it| vec!["path".to_owned(), it.join(".")]));
+    if reads.clock {
+        rows.push(vec!["clock".to_owned(), String::new()]);
+    }
+    let shown = if rows.is_empty() { "reads nothing\n".to_owned() } else { table(&["READS", "NAME"], &rows) };
+    (json!({"variables": names, "paths": reads.paths, "clock": reads.clock}), shown)
+}
+
+/// What the evaluation took, and what it may take.
+fn cost(spent: Option<Spent>, limits: &Limits, size: u64, estimate: Option<Estimate>) -> (Json, String) {
+    let data = json!({
+        "spent": spent.map(|it| json!({"steps": it.steps, "memory": it.memory})),
+        "limits": {"steps": limits.steps, "memory": limits.memory},
+        "estimate": estimate.map(|it| json!({"size": size, "min": it.min, "max": it.max})),
+    });
+    let of = |value: Option<u64>| value.map_or_else(|| "not counted".to_owned(), |it| it.to_string());
+    let row = |name: &str, value: Option<u64>, limit: u64| vec![name.to_owned(), of(value), limit.to_string()];
+    let rows = [
+        row("steps", spent.map(|it| it.steps), limits.steps),
+        row("memory", spent.map(|it| it.memory), limits.memory),
+        row("steps at least", estimate.map(|it| it.min), limits.steps),
+        row(&format!("steps at most, lists of {size}"), estimate.map(|it| it.max), limits.steps),
+    ];
+    (data, table(&["COST", "VALUE", "LIMIT"], &rows))
 }

@@ -21,7 +21,7 @@ fn eval_prints_plain_json_in_every_language() {
         assert_eq!(out.trim(), want, "{lang}: {expression}");
     }
     let error = run(&["eval", "n +"]).fails(1);
-    assert!(error.starts_with("kanon: ") && error.contains("(1:"), "{error}");
+    assert!(error.starts_with("error: ") && error.contains("expression:1:"), "{error}");
 }
 
 #[test]

@@ -36,8 +36,11 @@ impl Opaque for Format {
     }
 }
 
+/// What is wrong with a text, by a format's rule.
+type Rule = fn(&str) -> Vec<String>;
+
 /// Each format: its name, the function that gives it, and the rule.
-const FORMATS: [(&str, &str, Native, fn(&str) -> Vec<String>); 13] = [
+const FORMATS: [(&str, &str, Native, Rule); 13] = [
     ("dns1123Label", "format.dns1123Label", |cx, _| arg::make(cx, Format("dns1123Label")), dns1123_label),
     ("dns1123Subdomain", "format.dns1123Subdomain", |cx, _| arg::make(cx, Format("dns1123Subdomain")), subdomain),
     ("dns1035Label", "format.dns1035Label", |cx, _| arg::make(cx, Format("dns1035Label")), dns1035_label),

@@ -14,11 +14,11 @@ pub(in crate::library) fn functions() -> Vec<Function> {
     let any = || Type::Param("T");
     let mut out = vec![
         Function::method("indexOf", [Type::list(any()), any()], Type::Int, |cx, args| {
-            let (items, wanted) = (arg::slice(cx, args, 0)?, arg::value(cx, args, 1)?);
+            let (items, wanted) = (arg::slice(cx, args, 0)?, arg::any(cx, args, 1)?);
             position(cx, items.iter().enumerate(), wanted)
         }),
         Function::method("lastIndexOf", [Type::list(any()), any()], Type::Int, |cx, args| {
-            let (items, wanted) = (arg::slice(cx, args, 0)?, arg::value(cx, args, 1)?);
+            let (items, wanted) = (arg::slice(cx, args, 0)?, arg::any(cx, args, 1)?);
             position(cx, items.iter().enumerate().rev(), wanted)
         }),
     ];

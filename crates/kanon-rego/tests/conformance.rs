@@ -1,0 +1,135 @@
+//! Agreement with OPA on its own compliance cases (those of OPA 1.14.1).
+//!
+//! The data is not part of the project: set `KANON_CONFORMANCE` to the folder, or have it beside the checkout as
+//! `../shared/conformance`; without it this test says so and passes. `KANON_TABLE=1` prints the table by folder,
+//! `SHOW=name` the cases of a folder that differ.
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "tests find their data and print their figure"
+)]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use kanon_rego::{Given, LoadOptions, Policy, Value};
+use serde_json::Value as Json;
+
+/// How many cases must agree.
+const FLOOR: usize = 0;
+
+fn file() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
+    let folder = std::env::var("KANON_CONFORMANCE").map_or_else(|_| beside(), PathBuf::from).join("rego");
+    Some(folder.join("cases.jsonl")).filter(|it| it.exists())
+}
+
+/// Numbers that are whole are the same, however they are written.
+fn plain(json: &Json) -> Json {
+    match json {
+        Json::Number(number) => match number.as_f64() {
+            Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => Json::from(float as i64),
+            _ => json.clone(),
+        },
+        Json::Array(items) => items.iter().map(plain).collect(),
+        Json::Object(members) => Json::Object(members.iter().map(|(key, item)| (key.clone(), plain(item))).collect()),
+        Json::Null | Json::Bool(_) | Json::String(_) => json.clone(),
+    }
+}
+
+fn json(value: &Value) -> Json {
+    plain(&serde_json::from_str(&value.to_json_str().unwrap()).unwrap())
+}
+
+/// A term of the language as a value.
+fn term(text: &str) -> Option<Value> {
+    let policy = Policy::load(&[], &LoadOptions::default()).ok()?;
+    let query = policy.query(text, false).ok()?;
+    policy.evaluate(&query, Given::default()).ok()?.list.into_iter().next().map(|it| it.value)
+}
+
+/// The bindings of all answers, or why there are none.
+fn run(case: &Json) -> Result<Vec<Json>, String> {
+    let sources: Vec<&str> = case["modules"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let policy = Policy::load(&sources, &LoadOptions::default()).map_err(|error| format!("load: {error}"))?;
+    let query = policy.query(case["query"].as_str().unwrap(), false).map_err(|error| format!("query: {error}"))?;
+    let input = match (&case["input_term"], &case["input"]) {
+        (Json::String(text), _) => term(text),
+        (_, Json::Null) => None,
+        (_, input) => Some(Value::from(input.clone())),
+    };
+    let data = case.get("data").filter(|it| it.is_object()).map(|it| Value::from(it.clone()));
+    let given = Given {
+        input,
+        data,
+        now_ns: Some(1_700_000_000_000_000_000),
+        strict: case["strict_error"].as_bool().unwrap_or(false),
+        limit: Some(Duration::from_secs(5)),
+        coverage: false,
+    };
+    let answers = policy.evaluate(&query, given).map_err(|error| format!("run: {error}"))?;
+    Ok(answers.list.iter().map(|it| json(&it.bindings)).collect())
+}
+
+fn check(case: &Json) -> Result<(), String> {
+    let got = run(case);
+    if case.get("want_error_code").is_some() || case.get("want_error").is_some() {
+        return match got {
+            Err(_) => Ok(()),
+            Ok(value) => Err(format!("want an error ({}), got {}", case["want_error"], Json::from(value))),
+        };
+    }
+    let mut want: Vec<Json> =
+        case["want_result"].as_array().map(|it| it.iter().map(plain).collect()).unwrap_or_default();
+    let mut got = got?;
+    // Sets of answers have no order of their own.
+    want.sort_by_key(Json::to_string);
+    got.sort_by_key(Json::to_string);
+    if case["sort_bindings"] == Json::Bool(true) {
+        let sorted = |list: &mut Vec<Json>| {
+            for answer in list.iter_mut() {
+                for value in answer.as_object_mut().into_iter().flat_map(|it| it.values_mut()) {
+                    if let Json::Array(items) = value {
+                        items.sort_by_key(Json::to_string);
+                    }
+                }
+            }
+        };
+        sorted(&mut want);
+        sorted(&mut got);
+    }
+    if want == got { Ok(()) } else { Err(format!("want {}\n    got  {}", Json::from(want), Json::from(got))) }
+}
+
+#[test]
+fn agrees_with_the_original() {
+    let Some(file) = file() else {
+        println!("skipped: no conformance data (KANON_CONFORMANCE)");
+        return;
+    };
+    let cases = std::fs::read_to_string(file).unwrap();
+    let show = std::env::var("SHOW").ok();
+    let mut table: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for line in cases.lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let folder = case["folder"].as_str().unwrap().to_owned();
+        let verdict = check(&case);
+        let row = table.entry(folder.clone()).or_default();
+        row.0 += 1;
+        match verdict {
+            Ok(()) => row.1 += 1,
+            Err(problem) if show.as_deref().is_some_and(|it| it == "all" || it == folder) => {
+                println!("{} | {}\n    {}", case["note"], case["query"], problem.replace('\n', "\n    "));
+            }
+            Err(_) => {}
+        }
+    }
+    let (total, agreed) = table.values().fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+    if std::env::var("KANON_TABLE").is_ok() {
+        for (folder, (total, agreed)) in &table {
+            println!("| {folder} | {total} | {agreed} |");
+        }
+    }
+    println!("rego conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
+    assert!(agreed >= FLOOR, "agreement fell below the floor: {agreed}");
+}
