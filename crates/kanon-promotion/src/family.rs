@@ -182,7 +182,12 @@ impl PromotionFamily {
             out.event(subject, EventType::Warning, "GateInvalid", &message, &revision);
         }
         if news {
-            let row = Row { meta: state.meta.clone(), gate: state.gate.clone(), problem: state.problem.clone() };
+            let row = Row {
+                meta: state.meta.clone(),
+                gate: state.gate.clone(),
+                problem: state.problem.clone(),
+                told: object.str_at(&["status", "reason"]).to_owned(),
+            };
             Arc::make_mut(&mut self.rows).insert(key.clone(), row);
             self.publish();
             self.ask(&key, now, out);

@@ -14,6 +14,8 @@ use crate::{
 
 /// Reason of a template that compiles and that no Bundle waits for (2.5.4).
 pub(crate) const AWAITING: &str = "valid CEL syntax (not yet evaluated — awaiting bundle promotion)";
+/// Said of a gate whose newest revision is broken.
+pub(crate) const LAST_GOOD: &str = "the last good revision is in force";
 /// How many inputs are shown.
 const INPUTS_MAX: usize = 32;
 /// How much of an input is shown.
@@ -57,7 +59,7 @@ impl Standing<'_> {
             (None, None) => AWAITING.to_owned(),
             (Some(problem), None) => problem.reason(self.template),
             (Some(problem), Some(reason)) => {
-                format!("{} (the last good revision is in force: {reason})", problem.reason(self.template))
+                format!("{} ({LAST_GOOD}: {reason})", problem.reason(self.template))
             }
         }
     }

@@ -25,6 +25,8 @@ pub struct Row {
     pub gate: Option<Arc<Gate>>,
     /// What is wrong with the newest one.
     pub problem: Option<Problem>,
+    /// `status.reason` as it was when the object was first seen: what another process says.
+    pub told: String,
 }
 
 /// The family's snapshot.

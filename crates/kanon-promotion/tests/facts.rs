@@ -43,7 +43,8 @@ fn facts(environments: &[&str]) -> Facts {
 
 /// A Bundle that was created `minute` minutes after eight, with a phase in `staging`.
 fn add(facts: &mut Facts, name: &str, minute: u32, staging: &str) {
-    let verified = json!({"name": "staging", "phase": staging, "healthCheckedAt": format!("2026-04-07T08:{minute:02}:30Z")});
+    let verified =
+        json!({"name": "staging", "phase": staging, "healthCheckedAt": format!("2026-04-07T08:{minute:02}:30Z")});
     add_bundle(facts, name, minute, json!({"images": [{"repository": "app", "tag": name}]}), json!([verified]));
 }
 
@@ -105,9 +106,7 @@ fn history_is_the_last_ten_bundles_of_the_pipeline() {
 #[test]
 fn soak_is_the_least_of_the_direct_upstreams_and_moves_with_the_clock() {
     let mut all = facts(&["test", "uat", "prod"]);
-    let verified = |name: &str, minute: u32| {
-        json!({"name": name, "phase": "Verified", "soakMinutes": 7, "healthCheckedAt": format!("2026-04-07T09:{minute:02}:00Z")})
-    };
+    let verified = |name: &str, minute: u32| json!({"name": name, "phase": "Verified", "soakMinutes": 7, "healthCheckedAt": format!("2026-04-07T09:{minute:02}:00Z")});
     add_bundle(&mut all, "v1", 0, json!({}), json!([verified("test", 10), verified("uat", 50)]));
     check(&all, "v1", "bundle.upstreamSoakMinutes == 10 && upstream.test.soakMinutes == 50", "= true");
     let stored = json!([{"name": "uat", "phase": "Verified", "soakMinutes": 7}]);
@@ -130,7 +129,11 @@ fn a_version_is_a_tag_a_digest_or_a_commit() {
         add_bundle(all, "v1", 0, spec, json!([]));
         check(all, "v1", &format!("bundle.version == {want:?}"), "= true");
     };
-    version(&mut all, json!({"images": [{"repository": "a", "tag": "1.29.0"}, {"repository": "b", "tag": "2"}]}), "1.29.0");
+    version(
+        &mut all,
+        json!({"images": [{"repository": "a", "tag": "1.29.0"}, {"repository": "b", "tag": "2"}]}),
+        "1.29.0",
+    );
     version(&mut all, json!({"images": [{"repository": "a", "digest": "sha256:abc"}]}), "sha256:abc");
     version(&mut all, json!({"type": "config", "configRef": {"commitSHA": "abc12345def"}}), "abc12345");
     version(&mut all, json!({}), "");
@@ -258,7 +261,8 @@ fn skipping_needs_leave_of_the_organisation() {
         assert!(got.starts_with(want), "{got}");
     };
     let org = ("platform-policies", json!({}), "false");
-    let permission = |namespace| (namespace, json!({"kardinal.io/type": "skip-permission"}), "bundle.labels.hotfix == true");
+    let permission =
+        |namespace| (namespace, json!({"kardinal.io/type": "skip-permission"}), "bundle.labels.hotfix == true");
     let denied = "skip denied for environment \"staging\"";
     check(&[org.clone(), permission("platform-policies")], json!({"hotfix": "true"}), "permitted by g");
     check(&[org.clone(), permission("platform-policies")], json!({"hotfix": "false"}), denied);

@@ -188,9 +188,7 @@ fn overrides_let_through_where_and_while_they_count() {
         assert_eq!(reason.starts_with("OVERRIDDEN by alice: INC-77 (expires 2026-04-07T"), want, "{reason}");
         world
     };
-    let entry = |stage: &str, expires: &str| {
-        json!({"reason": "INC-77", "createdBy": "alice", "stage": stage, "expiresAt": expires})
-    };
+    let entry = |stage: &str, expires: &str| json!({"reason": "INC-77", "createdBy": "alice", "stage": stage, "expiresAt": expires});
     let mut world = check(entry("prod", "2026-04-07T11:00:00Z"), true);
     world.pass(HOUR);
     assert!(world.gate("g").0, "the last instant counts");
@@ -260,7 +258,9 @@ fn explain_shows_the_values_and_when_it_changes() {
     let headline = &explained.headline;
     assert!(headline.contains("blocks prod") && headline.ends_with("opens at 2026-04-07T12:00:00Z"), "{headline}");
     let cells: Vec<_> = explained.sections.iter().flat_map(|it| &it.rows).flatten().map(String::as_str).collect();
-    for want in ["schedule.hour", "10", "schedule.hour >= 12", "false", "2026-04-07T12:00:00Z (in 2h 0m)", "afternoons only"] {
+    for want in
+        ["schedule.hour", "10", "schedule.hour >= 12", "false", "2026-04-07T12:00:00Z (in 2h 0m)", "afternoons only"]
+    {
         assert!(cells.contains(&want), "{want}: {cells:#?}");
     }
     let place = &explained.data["gates"][0]["places"][0];

@@ -46,7 +46,8 @@ fn on_prod(name: &str, expression: &str, message: &str) -> Candidate {
 
 fn shop() -> Facts {
     let mut facts = Facts::new(Settings::default());
-    let spec = json!({"environments": [{"name": "test"}, {"name": "staging"}, {"name": "prod", "approval": "pr-review"}]});
+    let spec =
+        json!({"environments": [{"name": "test"}, {"name": "staging"}, {"name": "prod", "approval": "pr-review"}]});
     let pipeline = Pipeline::new(&serde_json::from_value(spec).unwrap(), BTreeMap::new()).unwrap();
     facts.pipelines = Arc::new(BTreeMap::from([(("shop".to_owned(), "my-app".to_owned()), pipeline)]));
     facts
@@ -81,7 +82,10 @@ no-weekend-deploys:   BLOCK (!schedule.isWeekend = false)
 business-hours:       PASS  (schedule.hour >= 9 = true)
 ";
     assert_eq!(run(&gates, json!({}), "2026-04-11T15:00:00Z"), want);
-    assert_eq!(run(&gates[..1], json!({}), "2026-04-07T15:00:00Z"), "RESULT: PASS\n\nno-weekend-deploys:   PASS  (!schedule.isWeekend = true)\n");
+    assert_eq!(
+        run(&gates[..1], json!({}), "2026-04-07T15:00:00Z"),
+        "RESULT: PASS\n\nno-weekend-deploys:   PASS  (!schedule.isWeekend = true)\n"
+    );
     let alone = run(&gates[..1], json!({}), "2026-04-11T15:00:00Z");
     assert!(alone.contains("Next window: Monday 00:00 UTC\n"), "{alone}");
     assert_eq!(run(&[], json!({}), "2026-04-07T15:00:00Z"), "RESULT: PASS\n");
@@ -105,17 +109,28 @@ fn the_next_window_is_when_all_gates_are_open() {
 #[test]
 fn simulations_take_conditions_and_know_their_pipeline() {
     let gate = |expression| [on_prod("g", expression, "")];
-    let out = run(&gate("bundle.pr['staging'].approvalCount >= 2 && metrics.x < 1.0"),
-        json!({"pr": {"staging": {"isApproved": true, "approvalCount": 2}}, "metrics": {"x": 0.5}}), "2026-04-07T10:00:00Z");
+    let out = run(
+        &gate("bundle.pr['staging'].approvalCount >= 2 && metrics.x < 1.0"),
+        json!({"pr": {"staging": {"isApproved": true, "approvalCount": 2}}, "metrics": {"x": 0.5}}),
+        "2026-04-07T10:00:00Z",
+    );
     assert!(out.starts_with("RESULT: PASS"), "{out}");
-    let out = run(&gate("bundle.version == 'v1.0.0' && bundle.provenance.author == 'simulate' && bundle.intent.target == 'prod'"),
-        json!({}), "2026-04-07T10:00:00Z");
+    let out = run(
+        &gate("bundle.version == 'v1.0.0' && bundle.provenance.author == 'simulate' && bundle.intent.target == 'prod'"),
+        json!({}),
+        "2026-04-07T10:00:00Z",
+    );
     assert!(out.starts_with("RESULT: PASS"), "{out}");
     let wrong = Request { environment: "qa".into(), ..request(json!({})) };
     let error = simulate(&shop(), &[], &wrong, now()).err().unwrap();
     assert!(error.contains("test, staging, prod"), "{error}");
     let mixed = [
-        candidate("elsewhere", "not-collected", json!({"kardinal.io/applies-to": "prod"}), json!({"expression": "false"})),
+        candidate(
+            "elsewhere",
+            "not-collected",
+            json!({"kardinal.io/applies-to": "prod"}),
+            json!({"expression": "false"}),
+        ),
         candidate("shop", "nowhere", json!({}), json!({"expression": "false"})),
         candidate("shop", "on-test", json!({"kardinal.io/applies-to": "test"}), json!({"expression": "false"})),
         candidate("shop", "broken", json!({"kardinal.io/applies-to": "prod"}), json!({"expression": "1 +"})),
@@ -128,7 +143,8 @@ fn simulations_take_conditions_and_know_their_pipeline() {
 #[test]
 fn cases_tell_what_they_expected_and_what_was_read() {
     let spec = PolicyGateSpec {
-        expression: "!schedule.isWeekend && (bundle.labels.hotfix == true || upstream.staging.soakMinutes >= 30)".into(),
+        expression: "!schedule.isWeekend && (bundle.labels.hotfix == true || upstream.staging.soakMinutes >= 30)"
+            .into(),
         ..PolicyGateSpec::default()
     };
     let gate = compiler().gate(&spec).unwrap();
@@ -146,7 +162,11 @@ fn cases_tell_what_they_expected_and_what_was_read() {
     let failures: Vec<_> = outcomes.iter().map(|it| it.failure.as_str()).collect();
     assert_eq!(failures[..3], ["", "", ""]);
     assert!(failures[3].starts_with("expected allow, got block"), "{}", failures[3]);
-    assert!(outcomes[3].inputs.contains(&("upstream.staging.soakMinutes".into(), "0".into())), "{:?}", outcomes[3].inputs);
+    assert!(
+        outcomes[3].inputs.contains(&("upstream.staging.soakMinutes".into(), "0".into())),
+        "{:?}",
+        outcomes[3].inputs
+    );
     assert!(failures[4].contains("bundel"), "{}", failures[4]);
     assert_eq!(outcomes[5].name, "case 6");
     assert!(failures[5].contains("cannot be read"), "{}", failures[5]);
@@ -172,8 +192,18 @@ fn lint_finds_what_is_legal_and_not_meant() {
     check("shop", prod(), json!({"expression": "1 +"}), &["invalid"]);
     check("shop", prod(), json!({"expression": "delegation.status == 'ok'"}), &["planned-attribute"]);
     check("shop", json!({}), json!({"expression": "schedule.hour > 9"}), &["applies-to"]);
-    check("shop", json!({"kardinal.io/applies-to": "prod,test"}), json!({"expression": "schedule.hour > 9"}), &["comma-label"]);
-    check("shop", json!({"kardinal.io/applies-to": "qa"}), json!({"expression": "schedule.hour > 9"}), &["unknown-environment"]);
+    check(
+        "shop",
+        json!({"kardinal.io/applies-to": "prod,test"}),
+        json!({"expression": "schedule.hour > 9"}),
+        &["comma-label"],
+    );
+    check(
+        "shop",
+        json!({"kardinal.io/applies-to": "qa"}),
+        json!({"expression": "schedule.hour > 9"}),
+        &["unknown-environment"],
+    );
     let scoped = json!({"kardinal.io/applies-to": "prod", "kardinal.io/scope": "org"});
     check("shop", scoped.clone(), json!({"expression": "schedule.hour > 9"}), &["scope"]);
     check("platform-policies", scoped, json!({"expression": "schedule.hour > 9"}), &[]);
@@ -193,8 +223,9 @@ fn lint_finds_what_is_legal_and_not_meant() {
 #[test]
 fn everything_that_a_gate_mentions_can_be_assumed() {
     let spec = PolicyGateSpec {
-        expression: "metrics.errors < 1.0 && !changewindow['w'] && bundle.labels.hotfix == true && !bundle.pr.qa.isApproved"
-            .into(),
+        expression:
+            "metrics.errors < 1.0 && !changewindow['w'] && bundle.labels.hotfix == true && !bundle.pr.qa.isApproved"
+                .into(),
         ..PolicyGateSpec::default()
     };
     let gate = compiler().gate(&spec).unwrap();

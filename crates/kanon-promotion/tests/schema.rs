@@ -28,7 +28,12 @@ fn names_and_columns_are_those_users_know() {
             .iter()
             .map(|it| {
                 let wide = if it["priority"] == 1 { "*" } else { "" };
-                format!("{}{wide}:{}:{}", it["name"].as_str().unwrap(), it["type"].as_str().unwrap(), it["jsonPath"].as_str().unwrap())
+                format!(
+                    "{}{wide}:{}:{}",
+                    it["name"].as_str().unwrap(),
+                    it["type"].as_str().unwrap(),
+                    it["jsonPath"].as_str().unwrap()
+                )
             })
             .collect();
         assert_eq!(shown, columns, "{kind}");
@@ -38,15 +43,26 @@ fn names_and_columns_are_those_users_know() {
         "PolicyGate",
         "pg",
         "Namespaced",
-        &["Ready:boolean:.status.ready", "Reason*:string:.status.reason", "Last-Evaluated*:date:.status.lastEvaluatedAt", age],
+        &[
+            "Ready:boolean:.status.ready",
+            "Reason*:string:.status.reason",
+            "Last-Evaluated*:date:.status.lastEvaluatedAt",
+            age,
+        ],
     );
     check("Pipeline", "pipe", "Namespaced", &["Phase:string:.status.phase", "Paused:boolean:.spec.paused", age]);
     let bundle = ["Type:string:.spec.type", "Pipeline:string:.spec.pipeline", "Phase:string:.status.phase", age];
     check("Bundle", "bnd", "Namespaced", &bundle);
     let window = ["Type:string:.spec.type", "Active:boolean:.status.active", "Reason*:string:.status.reason", age];
     check("ChangeWindow", "cw", "Cluster", &window);
-    check("ScheduleClock", "sc", "Namespaced", &["Interval:string:.spec.interval", "Last-Tick:string:.status.tick", age]);
-    let metric = ["Provider:string:.spec.provider", "Result:string:.status.result", "LastValue:string:.status.lastValue", age];
+    check(
+        "ScheduleClock",
+        "sc",
+        "Namespaced",
+        &["Interval:string:.spec.interval", "Last-Tick:string:.status.tick", age],
+    );
+    let metric =
+        ["Provider:string:.spec.provider", "Result:string:.status.result", "LastValue:string:.status.lastValue", age];
     check("MetricCheck", "", "Namespaced", &metric);
 }
 
@@ -77,9 +93,8 @@ fn check(kind: &str, spec: Value, want: &str) {
 
 #[test]
 fn a_bundle_never_changes_and_overrides_only_grow() {
-    let image = |tag: &str| {
-        json!({"type": "image", "pipeline": "my-app", "images": [{"repository": "app", "tag": tag}]})
-    };
+    let image =
+        |tag: &str| json!({"type": "image", "pipeline": "my-app", "images": [{"repository": "app", "tag": tag}]});
     check_change("Bundle", Some(image("1")), image("1"), "");
     check_change("Bundle", Some(image("1")), image("2"), "does not change");
     let entry = json!({"reason": "INC-77", "expiresAt": "2026-04-07T11:00:00Z"});
@@ -98,7 +113,8 @@ fn schemas_let_in_what_the_seed_shows_and_refuse_what_makes_no_sense() {
     check("PolicyGate", gate("  "), "spec.expression");
     check("PolicyGate", json!({"expression": "true", "when": "sometime"}), "spec.when");
     check("PolicyGate", json!({"expression": "true", "overrides": [{"reason": "r"}]}), "expiresAt");
-    let pipeline = |environments: Value| json!({"git": {"url": "https://example.com/x.git"}, "environments": environments});
+    let pipeline =
+        |environments: Value| json!({"git": {"url": "https://example.com/x.git"}, "environments": environments});
     check("Pipeline", pipeline(json!([{"name": "test"}, {"name": "prod", "approval": "pr-review", "wave": 1}])), "");
     check("Pipeline", pipeline(json!([])), "spec.environments");
     check("Pipeline", pipeline(json!([{"name": "Prod"}])), "spec.environments");
@@ -112,7 +128,11 @@ fn schemas_let_in_what_the_seed_shows_and_refuse_what_makes_no_sense() {
     check("ChangeWindow", blackout("2026-12-20T00:00:00Z", "2027-01-02T00:00:00Z"), "");
     check("ChangeWindow", blackout("2027-12-20T00:00:00Z", "2027-01-02T00:00:00Z"), "must come after");
     check("ChangeWindow", json!({"type": "blackout", "start": "2026-12-20T00:00:00Z"}), "needs `start` and `end`");
-    check("ChangeWindow", json!({"type": "recurring", "schedule": {"allowedDays": ["Mon"], "allowedHours": "22:00-06:00"}}), "");
+    check(
+        "ChangeWindow",
+        json!({"type": "recurring", "schedule": {"allowedDays": ["Mon"], "allowedHours": "22:00-06:00"}}),
+        "",
+    );
     check("ChangeWindow", json!({"type": "recurring", "schedule": {"allowedHours": "9-17"}}), "allowedHours");
     check("ScheduleClock", json!({"interval": "1m"}), "");
     check("ScheduleClock", json!({}), "");

@@ -13,5 +13,9 @@ pub(crate) fn all(languages: &Languages, namespace: &str) -> Vec<Box<dyn Family>
                 .with_actions(kanon_actions::all()),
         ),
         Box::new(kanon_integrity::IntegrityFamily::default()),
+        Box::new(kanon_promotion::PromotionFamily::new(
+            languages[&LanguageId::CEL].clone(),
+            kanon_promotion::Settings::default(),
+        )),
     ]
 }

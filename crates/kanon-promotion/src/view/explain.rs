@@ -16,7 +16,7 @@ use crate::{
     inputs::Inputs,
     next::{HORIZON, gate_changes},
     skip::{Skip, skip},
-    status::{AWAITING, rfc3339},
+    status::{AWAITING, LAST_GOOD, rfc3339},
 };
 
 /// One gate at one place, explained.
@@ -78,6 +78,10 @@ impl PromotionView {
         let name = format!("gate {}/{} ({})", subject.namespace, subject.name, row.meta.scope(&self.facts).as_str());
         let blocked: Vec<_> = told.iter().filter(|it| !it.assumed && !it.decision.state.is_ready()).collect();
         match (&row.problem, &row.gate, blocked.first()) {
+            // The last good revision lives in the controller's memory, which is not this process's.
+            (Some(_), None, _) if row.told.contains(LAST_GOOD) => {
+                format!("{name}: the newest revision is broken; the controller keeps the last good one in force")
+            }
             (Some(problem), None, _) => format!("{name} is broken and blocks: {}", problem.reason(true)),
             (_, _, Some(it)) => {
                 let open = match it.changes {
@@ -116,6 +120,9 @@ impl PromotionView {
         if let Some(problem) = &row.problem {
             let kept = if row.gate.is_some() { "; the last good revision is in force" } else { "" };
             fact("problem", format!("{}{kept}", problem.reason(row.meta.role() != Role::Instance)));
+        }
+        if row.gate.is_none() && !row.told.is_empty() {
+            facts.push(vec!["status".to_owned(), row.told.clone()]);
         }
         let mut sections = vec![section("", &[], facts)];
         for it in told {
