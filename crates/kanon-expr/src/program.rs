@@ -50,7 +50,7 @@ impl Language for Expr {
         let (Ok(tree), Ok((rewritten, _))) = (crate::parser::parse(source, env), analyse(source, env, options)) else {
             return Vec::new();
         };
-        crate::lint::lint(&tree, &rewritten, env, options.boolean)
+        Diagnostics::new(source, crate::lint::lint(&tree, &rewritten, env, options.boolean)).list
     }
 }
 
