@@ -35,3 +35,11 @@ demo:
 # Durable creates, reads and watch fan-out of the store.
 bench:
     cargo run --release --package kanon-store --example store_bench
+
+# The policy languages beside the crates that they replace, with the figures of the Go originals and the bars.
+bench-languages:
+    cargo run --release --package kanon-bench --no-default-features --features peers -- languages
+
+# The instructions of a few rules against the committed counts; needs valgrind.
+instructions:
+    cargo run --release --package kanon-bench --no-default-features -- instructions

@@ -1,11 +1,12 @@
-//! The project's own tools: `cargo xtask tidy | codegen [--check] | verify`.
+//! The project's own tools: `cargo xtask tidy | codegen [--check] | conformance [--check] | verify`.
 //!
-//! `tidy` holds the rules of CONTRIBUTING.md that a compiler does not, `codegen` writes the files under `deploy/crds`, and
-//! `verify` runs everything that a change must pass.
+//! `tidy` holds the rules of CONTRIBUTING.md that a compiler does not, `codegen` writes the files under `deploy/crds`,
+//! `conformance` measures the languages and writes docs/conformance.md, and `verify` runs everything that a change must pass.
 
 #![allow(clippy::disallowed_macros, reason = "a command-line tool prints")]
 
 mod codegen;
+mod conformance;
 mod tidy;
 mod verify;
 
@@ -13,7 +14,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 
-const USAGE: &str = "usage: cargo xtask tidy | codegen [--check] | verify";
+const USAGE: &str = "usage: cargo xtask tidy | codegen [--check] | conformance [--check] | verify";
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).collect();
@@ -22,6 +23,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["codegen"] => codegen::run(&root, false),
         ["codegen", "--check"] => codegen::run(&root, true),
+        ["conformance"] => conformance::run(&root, false),
+        ["conformance", "--check"] => conformance::run(&root, true),
         ["verify"] => verify::run(&root),
         _ => Err(anyhow::anyhow!(USAGE)),
     });

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{codegen, tidy};
+use crate::{codegen, conformance, tidy};
 
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
@@ -19,6 +19,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"], &[])
     })?;
     step("tests", || tests(root))?;
+    step("conformance", || conformance::run(root, true))?;
     let doc = ["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"];
     step("docs", || cargo(root, &doc, &[("RUSTDOCFLAGS", "--deny warnings")]))?;
     println!("verify: all steps passed");

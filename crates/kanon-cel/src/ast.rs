@@ -287,6 +287,15 @@ impl Binary {
 }
 
 impl Expr {
+    /// The name that the members of a path begin with.
+    pub(crate) fn first_name(&self) -> Option<&Name> {
+        match &self.kind {
+            Kind::Name(name) => Some(name),
+            Kind::Select(select) => select.operand.first_name(),
+            _ => None,
+        }
+    }
+
     /// The name it spells, if it is names joined by points: `a.b.c`.
     pub(crate) fn qualified(&self) -> Option<Name> {
         match &self.kind {

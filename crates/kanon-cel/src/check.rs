@@ -21,6 +21,9 @@ use crate::{
     suggest::nearest,
 };
 
+/// How many mistakes are told at most.
+const MAX_MISTAKES: usize = 20;
+
 /// A tree with what is known of its nodes.
 #[derive(Debug)]
 pub(crate) struct Checked {
@@ -87,7 +90,10 @@ pub(crate) fn check(
     env: &Environment,
     rules: Rules<'_>,
 ) -> Result<Checked, Diagnostics> {
+    let mut pointed = env.variables.iter().map(String::as_str).chain(env.functions.iter().map(|it| it.name));
+    let has_pointed = !rules.container.is_empty() || pointed.any(|it| it.contains('.'));
     let mut checker = Checker {
+        has_pointed,
         functions,
         env,
         rules,
@@ -105,7 +111,7 @@ pub(crate) fn check(
     if !mistakes.is_empty() {
         mistakes.sort_by_key(|it| it.span);
         mistakes.dedup();
-        return Err(Diagnostics { source: source.to_owned(), list: mistakes });
+        return Err(Diagnostics::new(source, mistakes));
     }
     let Checker { bindings, types, references, .. } = checker;
     let types = types.iter().map(|it| bindings.resolve(it).to_type()).collect();
@@ -116,6 +122,8 @@ struct Checker<'c> {
     functions: &'c Functions,
     env: &'c Environment,
     rules: Rules<'c>,
+    /// Whether the environment has names with points in them, or a container that lends some to all.
+    has_pointed: bool,
     bindings: Bindings,
     types: Vec<Ty>,
     references: Vec<Reference>,
@@ -308,9 +316,14 @@ impl Checker<'_> {
 
     /// Notes a mistake, where mistakes are looked for.
     fn report(&mut self, mistake: Diagnostic) {
-        if self.rules.strict {
+        if self.listens() {
             self.mistakes.push(mistake);
         }
+    }
+
+    /// Whether a mistake would be noted. What it says need not be found out otherwise: a text may be full of them.
+    fn listens(&self) -> bool {
+        self.rules.strict && self.mistakes.len() < MAX_MISTAKES
     }
 
     fn refer(&mut self, expr: &Expr, reference: Reference) {

@@ -284,13 +284,14 @@ fn shown<'a>(value: Value<'a>, arena: &'a Arena) -> (String, Json) {
 
 /// What the compiled program and the walk give; `None` where the text does not compile.
 fn both(source: &str, unchecked: bool) -> Option<[Result<(String, Json), String>; 2]> {
-    let cel = Cel::default();
+    static CEL: std::sync::LazyLock<Cel> = std::sync::LazyLock::new(Cel::default);
+    let cel = &*CEL;
     let env = Environment::new(["o"])
         .with_variable("i", kanon_lang::Type::Int)
         .with_variable("u", kanon_lang::Type::list(kanon_lang::Type::String));
     let options = Options { unchecked, ..Options::default() };
     let checked = cel.check(source, &env, &options).ok()?;
-    let program = kanon_lang::Language::compile(&cel, source, &env, &options).ok()?;
+    let program = kanon_lang::Language::compile(cel, source, &env, &options).ok()?;
     let object = Object::parse(OBJECT).ok()?;
     let arena = Arena::new();
     let strings = [Value::Str("b"), Value::Str("a")];
@@ -308,10 +309,17 @@ fn both(source: &str, unchecked: bool) -> Option<[Result<(String, Json), String>
     Some([compiled, walked].map(|it| it.map(|it| shown(it, &arena)).map_err(|error| error.message)))
 }
 
+/// `PROPTEST_CASES` asks for more.
+fn cases() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    config.cases = config.cases.max(1500);
+    config
+}
+
 fn agree(source: &str, unchecked: bool) -> Result<(), TestCaseError> {
     if let Some([compiled, walked]) = both(source, unchecked) {
         match (&compiled, &walked) {
-            (Err(_), Err(_)) => {}
+            (Err(a), Err(b)) => prop_assert_eq!(a, b, "{}", source),
             _ => prop_assert_eq!(&compiled, &walked, "{}", source),
         }
     }
@@ -319,7 +327,7 @@ fn agree(source: &str, unchecked: bool) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(cases())]
 
     #[test]
     fn compiled_programs_mean_what_the_tree_means(source in typed()) {

@@ -1,7 +1,10 @@
 //! Every function and operator that programs may use, by name. Built once per language; what an environment adds is looked at
 //! beside it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kanon_lang::{Function, Type};
 
@@ -18,6 +21,8 @@ pub(crate) struct Functions {
     operators: BTreeMap<&'static str, Vec<Signature>>,
     /// Names of types that the functions bring.
     types: BTreeMap<&'static str, Type>,
+    /// What names with points in them begin with.
+    namespaces: BTreeSet<&'static str>,
 }
 
 /// Names of operators as messages show them.
@@ -54,6 +59,8 @@ impl Functions {
             let names = if function.method { &mut out.methods } else { &mut out.free };
             names.entry(function.name).or_default().push(Arc::new(function));
         }
+        let pointed = out.free.keys().chain(out.types.keys()).filter_map(|it| it.split_once('.'));
+        out.namespaces = pointed.map(|it| it.0).collect();
         out
     }
 
@@ -85,6 +92,11 @@ impl Functions {
     /// A type by its name, with the name as it is kept.
     pub(crate) fn type_named(&self, name: &str) -> Option<(&'static str, &Type)> {
         self.types.get_key_value(name).map(|(name, ty)| (*name, ty))
+    }
+
+    /// Whether any name with a point in it begins like this.
+    pub(crate) fn is_namespace(&self, first: &str) -> bool {
+        self.namespaces.contains(first)
     }
 
     /// All names of functions or methods.

@@ -6,6 +6,7 @@
 
 mod ast;
 mod check;
+pub mod cost;
 mod dialect;
 #[cfg(test)]
 mod differential;
@@ -25,7 +26,7 @@ pub mod values;
 
 use std::{fmt::Write as _, sync::Arc};
 
-use kanon_lang::{Compiled, Diagnostic, Diagnostics, Environment, Language, LanguageId, Options, Program};
+use kanon_lang::{Bound, Compiled, Diagnostic, Diagnostics, Environment, Language, LanguageId, Options, Program};
 
 use crate::{
     check::{Checked, Rules},
@@ -80,6 +81,14 @@ impl Cel {
         Ok(checked.type_of(checked.expr.id).to_string())
     }
 
+    /// What an evaluation costs at least and at most, in the units of Kubernetes: see [`cost`].
+    ///
+    /// # Errors
+    /// What [`Language::compile`] finds.
+    pub fn cost(&self, source: &str, env: &Environment, bounds: &[Bound]) -> Result<cost::Range, Diagnostics> {
+        Ok(cost::estimate(&self.check(source, env, &Options::default())?, bounds))
+    }
+
     fn check(&self, source: &str, env: &Environment, options: &Options) -> Result<Checked, Diagnostics> {
         let parsed = parser::parse(source, self.dialect)?;
         let rules = Rules { container: &self.container, strict: !options.unchecked, boolean: options.boolean };
@@ -108,6 +117,10 @@ impl Language for Cel {
     fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
         let Ok(checked) = self.check(source, env, options) else { return Vec::new() };
         lower::lower(&checked, env).map_or_else(|_| Vec::new(), |(_, known)| lint::lint(&checked, &known))
+    }
+
+    fn worst_cost(&self, source: &str, env: &Environment, bounds: &[Bound]) -> Option<u64> {
+        self.cost(source, env, bounds).ok().map(|it| it.max)
     }
 
     fn tree(&self, source: &str) -> Result<String, Diagnostics> {

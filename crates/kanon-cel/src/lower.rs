@@ -22,7 +22,8 @@ use crate::{
 
 /// The code of a checked program, and the conditions whose value turned out to be known.
 pub(crate) fn lower(checked: &Checked, env: &Environment) -> Result<(Code, Vec<(Span, bool)>), TooDeep> {
-    let mut lowering = Lowering { checked, env, builder: Builder::new(env), scope: Vec::new(), known: Vec::new() };
+    let mut lowering =
+        Lowering { checked, env, builder: Builder::new(env), scope: Vec::new(), known: Vec::new(), ahead: MAX_AHEAD };
     let root = lowering.expr(&checked.expr);
     Ok((lowering.builder.finish(root)?, lowering.known))
 }
@@ -34,7 +35,13 @@ struct Lowering<'c> {
     /// The variables of the macros around, as the checker counts them: where their values stand.
     scope: Vec<u16>,
     known: Vec<(Span, bool)>,
+    /// How many more calls may be evaluated, and patterns compiled, ahead of time: either may take long.
+    ahead: u32,
 }
+
+/// How many calls and patterns are seen to ahead of time. Programs have few; a text made to have thousands must not take
+/// seconds to compile.
+const MAX_AHEAD: u32 = 40;
 
 impl<'c> Lowering<'c> {
     fn expr(&mut self, expr: &'c Expr) -> OpId {
@@ -95,6 +102,13 @@ impl<'c> Lowering<'c> {
             }
             Kind::Block(block) => self.block(block, 0, place),
         }
+    }
+
+    /// Whether one more call may be evaluated, or pattern compiled, ahead of time.
+    fn takes_time(&mut self) -> bool {
+        let is_left = self.ahead > 0;
+        self.ahead = self.ahead.saturating_sub(1);
+        is_left
     }
 
     /// An operation replaced by its value, if that is known.

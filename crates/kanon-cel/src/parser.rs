@@ -47,7 +47,7 @@ pub(crate) fn parse(source: &str, dialect: Dialect) -> Result<Parsed, Diagnostic
         let message = format!("expression code point size exceeds limit: size: {size}, limit {MAX_CHARS}");
         return Err(Diagnostics::one("", message, Span::default()));
     }
-    let one = |it: Diagnostic| Diagnostics { source: source.to_owned(), list: vec![it] };
+    let one = |it: Diagnostic| Diagnostics::new(source, vec![it]);
     let tokens = lexer::tokens(source).map_err(one)?;
     let mut parser = Parser { source, tokens, at: 0, dialect, nodes: 0, nesting: 0, mistakes: Vec::new() };
     let result = parser.expr().and_then(|expr| {
@@ -60,7 +60,7 @@ pub(crate) fn parse(source: &str, dialect: Dialect) -> Result<Parsed, Diagnostic
         result => {
             mistakes.extend(result.err().map(|it| *it));
             mistakes.sort_by_key(|it| it.span);
-            Err(Diagnostics { source: source.to_owned(), list: mistakes })
+            Err(Diagnostics::new(source, mistakes))
         }
     }
 }

@@ -103,20 +103,22 @@ impl<'a> Walk<'a> {
                 Value::Bool(false) => self.expr(&parts[2]),
                 _ => self.fail("no such overload"),
             },
+            // All parts are evaluated before what is optional among them is asked for.
             Kind::List(elements) => {
-                let mut items = Vec::with_capacity(elements.len());
-                for element in elements {
-                    let value = self.expr(&element.value)?;
-                    items.extend(self.present(value, element.optional)?);
+                let parts = elements.iter().map(|it| Ok((it.optional, self.expr(&it.value)?)));
+                let parts: Vec<_> = parts.collect::<Outcome<_>>()?;
+                let mut items = Vec::with_capacity(parts.len());
+                for (optional, value) in parts {
+                    items.extend(self.present(value, optional)?);
                 }
                 self.lift(|cx| cx.list(&items))
             }
             Kind::Map(entries) => {
-                let mut members = Vec::with_capacity(entries.len());
-                for entry in entries {
-                    let key = self.expr(&entry.key)?;
-                    let value = self.expr(&entry.value)?;
-                    members.extend(self.present(value, entry.optional)?.map(|value| (key, value)));
+                let parts = entries.iter().map(|it| Ok((it.optional, self.expr(&it.key)?, self.expr(&it.value)?)));
+                let parts: Vec<_> = parts.collect::<Outcome<_>>()?;
+                let mut members = Vec::with_capacity(parts.len());
+                for (optional, key, value) in parts {
+                    members.extend(self.present(value, optional)?.map(|value| (key, value)));
                 }
                 self.lift(|cx| values::map_literal(cx, &members))
             }
@@ -200,10 +202,19 @@ impl<'a> Walk<'a> {
             args.push(self.expr(target)?);
         }
         // What stands in for a missing value is only computed when it is.
-        match (call.function.as_str(), args.as_slice()) {
-            ("or", [Value::Optional(Some(_))]) => return Ok(args[0]),
-            ("orValue", [Value::Optional(Some(value))]) => return Ok(**value),
-            _ => {}
+        if let ([overload], [target], [other]) = (overloads, args.as_slice(), call.args.as_slice())
+            && matches!(overload.name, "or" | "orValue")
+        {
+            return match (overload.name, *target) {
+                ("or", Value::Optional(Some(_))) => Ok(*target),
+                (_, Value::Optional(Some(value))) => Ok(*value),
+                ("orValue", Value::Optional(None)) => self.expr(other),
+                (_, Value::Optional(None)) => match self.expr(other)? {
+                    other @ Value::Optional(_) => Ok(other),
+                    _ => self.fail("no such overload"),
+                },
+                _ => self.fail("no such overload"),
+            };
         }
         for arg in &call.args {
             args.push(self.expr(arg)?);

@@ -71,7 +71,7 @@ fn the_specification_s_suite_passes() {
         println!("| **all** | {} | {} | {} |", total[0], total[1], total[2]);
     }
     for failure in &failures {
-        println!("{failure}");
+        println!("- {failure}");
     }
     assert!(
         total[0] * 1000 >= (total[0] + total[1]) * FLOOR,

@@ -163,6 +163,21 @@ fn types_are_deduced() {
         ("timestamp('2026-01-01T00:00:00Z') - timestamp('2025-01-01T00:00:00Z')", "duration"),
         ("true ? 1 : self.a", "dyn"),
         ("[1, 2, 3].sortBy(x, -x)", "list(int)"),
+        ("[optional.of(1), optional.none()]", "list(optional_type(int))"),
+        ("[optional.of(1), optional.of(dyn(1))]", "list(optional_type(dyn))"),
+        ("[duration('0s'), null][0]", "duration"),
+        ("[null, timestamp(0)][0]", "timestamp"),
+        ("{'a': 1, 'b': 'c'}", "map(string, dyn)"),
+        ("[[1], []]", "list(list(int))"),
+        ("[] + [1]", "list(int)"),
+        ("([] + [])[0]", "dyn"),
+        ("[1, 2, 3].map(x, x > 1)", "list(bool)"),
+        ("[].filter(x, x > 1)", "list(int)"),
+        ("optional.none().orValue(1)", "int"),
+        ("true ? [] : [1]", "list(int)"),
+        ("true ? duration('1s') : null", "duration"),
+        ("math.greatest(1, 2, 3)", "int"),
+        ("dyn([1])[0]", "dyn"),
     ];
     for (source, want) in cases {
         assert_eq!(Cel::default().type_of(source, &environment()).unwrap(), want, "{source}");
@@ -197,5 +212,27 @@ fn what_is_likely_a_mistake_is_found() {
         let found = Cel::default().lint(source, &environment(), &Options::default());
         let found: Vec<String> = found.iter().map(|it| format!("1:{} {}", it.span.start + 1, it.message)).collect();
         assert_eq!(found, want, "{source}");
+    }
+}
+
+#[test]
+fn long_texts_end_in_an_answer() {
+    // Whether they compile, and how many mistakes are told of those that do not.
+    let cases = [
+        ("undeclared_name_that_is_quite_long || ".repeat(2_500) + "true", Some(20)),
+        ("a || ".repeat(19_000) + "true", Some(20)),
+        ("self.matches('\\\\w{900}') || ".repeat(3_000) + "true", None),
+        ("'x'.matches('[a-z]{1,1000}{1,3}') || ".repeat(2_000) + "true", None),
+        (format!("[{}]", "1, ".repeat(30_000)), None),
+        (format!("[{}]", "{}, ".repeat(24_000)), None),
+        (format!("self == {{{}}}", (0..9_000).map(|it| format!("'{it}': 1, ")).collect::<String>()), None),
+        ("self.a.b.c.d.e.f.g == self.a.b || ".repeat(2_900) + "true", None),
+        ("1 + ".repeat(20_000) + "1", Some(1)),
+        ("(".repeat(10_000) + &")".repeat(10_000), Some(1)),
+        (" ".repeat(100_001), Some(1)),
+    ];
+    for (text, want) in cases {
+        let result = Cel::default().compile(&text, &environment(), &Options::default());
+        assert_eq!(result.err().map(|it| it.list.len()), want, "{}", &text[..30]);
     }
 }

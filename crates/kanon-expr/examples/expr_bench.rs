@@ -1,5 +1,5 @@
 //! How fast rules are: compile time, evaluation of rules of five kinds over a pod of about 8.9 kB, and reading that pod.
-//! `cargo run --release -p kanon-expr --example expr_bench`; the figure is the minimum over windows of 30 ms.
+//! `cargo run --release -p kanon-expr --example expr_bench [-- RULE]`; the figure is the minimum over windows of 30 ms.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
@@ -110,7 +110,12 @@ fn main() {
     let env = Environment::new(["object", "container"]);
     let options = Options { boolean: true, ..Options::default() };
     let limits = Limits::default();
+    // `-- E4` runs one of them.
+    let only = std::env::args().nth(1);
     for (name, source) in rules {
+        if only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
         let compile = time(|| drop(black_box(Expr::default().compile(source, &env, &options))));
         let program = Expr::default().compile(source, &env, &options).unwrap();
         // One arena for all turns, reset between them, as a worker has it.

@@ -132,8 +132,10 @@ pub(crate) fn method<'a>(
     name: &str,
     args: &[Value<'a>],
 ) -> Result<Value<'a>, Stop> {
-    if let Value::Time(_) | Value::Duration(_) = value {
-        return builtins::time::method(cx, value, name, args);
+    if let Value::Time(_) | Value::Duration(_) | Value::Opaque(_) = value
+        && let Some(result) = builtins::time::method(cx, value, name, args)
+    {
+        return result;
     }
     let callee = member(cx, value, name)?;
     call(cx, callee, args)

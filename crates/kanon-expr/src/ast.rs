@@ -292,30 +292,85 @@ pub(crate) enum BinaryOp {
 impl BinaryOp {
     /// The operator written `sign`, with its precedence; all but `**` and `^` are left-associative.
     pub(crate) fn parse(sign: &str) -> Option<(BinaryOp, u16)> {
-        Some(match sign {
-            "or" | "||" => (BinaryOp::Or, 10),
-            "and" | "&&" => (BinaryOp::And, 15),
-            "==" => (BinaryOp::Equal, 20),
-            "!=" => (BinaryOp::NotEqual, 20),
-            "<" => (BinaryOp::Less, 20),
-            ">" => (BinaryOp::Greater, 20),
-            "<=" => (BinaryOp::LessEqual, 20),
-            ">=" => (BinaryOp::GreaterEqual, 20),
-            "in" => (BinaryOp::In, 20),
-            "matches" => (BinaryOp::Matches, 20),
-            "contains" => (BinaryOp::Contains, 20),
-            "startsWith" => (BinaryOp::StartsWith, 20),
-            "endsWith" => (BinaryOp::EndsWith, 20),
-            ".." => (BinaryOp::Range, 25),
-            "+" => (BinaryOp::Add, 30),
-            "-" => (BinaryOp::Subtract, 30),
-            "*" => (BinaryOp::Multiply, 60),
-            "/" => (BinaryOp::Divide, 60),
-            "%" => (BinaryOp::Modulo, 60),
-            "**" | "^" => (BinaryOp::Power, 100),
-            "??" => (BinaryOp::Coalesce, 500),
-            _ => return None,
-        })
+        let op = match sign {
+            "or" | "||" => BinaryOp::Or,
+            "and" | "&&" => BinaryOp::And,
+            "^" => BinaryOp::Power,
+            _ => *BinaryOp::ALL.iter().find(|op| op.sign() == sign)?,
+        };
+        Some((op, op.precedence()))
+    }
+
+    const ALL: &[BinaryOp] = {
+        use BinaryOp::{
+            Add, Coalesce, Contains, Divide, EndsWith, Equal, Greater, GreaterEqual, In, Less, LessEqual, Matches,
+            Modulo, Multiply, NotEqual, Power, Range, StartsWith, Subtract,
+        };
+        &[
+            Equal,
+            NotEqual,
+            Less,
+            Greater,
+            LessEqual,
+            GreaterEqual,
+            In,
+            Matches,
+            Contains,
+            StartsWith,
+            EndsWith,
+            Range,
+            Add,
+            Subtract,
+            Multiply,
+            Divide,
+            Modulo,
+            Power,
+            Coalesce,
+        ]
+    };
+
+    /// How tightly it binds.
+    pub(crate) fn precedence(self) -> u16 {
+        match self {
+            BinaryOp::Or => 10,
+            BinaryOp::And => 15,
+            BinaryOp::Equal | BinaryOp::NotEqual => 20,
+            BinaryOp::Less | BinaryOp::Greater | BinaryOp::LessEqual | BinaryOp::GreaterEqual => 20,
+            BinaryOp::In | BinaryOp::Matches => 20,
+            BinaryOp::Contains | BinaryOp::StartsWith | BinaryOp::EndsWith => 20,
+            BinaryOp::Range => 25,
+            BinaryOp::Add | BinaryOp::Subtract => 30,
+            BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => 60,
+            BinaryOp::Power => 100,
+            BinaryOp::Coalesce => 500,
+        }
+    }
+
+    /// How it is written.
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            BinaryOp::Or => "||",
+            BinaryOp::And => "&&",
+            BinaryOp::Equal => "==",
+            BinaryOp::NotEqual => "!=",
+            BinaryOp::Less => "<",
+            BinaryOp::Greater => ">",
+            BinaryOp::LessEqual => "<=",
+            BinaryOp::GreaterEqual => ">=",
+            BinaryOp::In => "in",
+            BinaryOp::Matches => "matches",
+            BinaryOp::Contains => "contains",
+            BinaryOp::StartsWith => "startsWith",
+            BinaryOp::EndsWith => "endsWith",
+            BinaryOp::Range => "..",
+            BinaryOp::Add => "+",
+            BinaryOp::Subtract => "-",
+            BinaryOp::Multiply => "*",
+            BinaryOp::Divide => "/",
+            BinaryOp::Modulo => "%",
+            BinaryOp::Power => "**",
+            BinaryOp::Coalesce => "??",
+        }
     }
 
     pub(crate) fn is_comparison(self) -> bool {

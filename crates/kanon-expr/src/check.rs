@@ -18,8 +18,14 @@ type Verdict = Result<Nature, String>;
 
 /// Finds the type of every node. `boolean` demands that the whole is one, or unknown.
 pub(crate) fn check(tree: &Tree, source: &str, env: &Environment, boolean: bool) -> Result<Vec<Nature>, Diagnostics> {
-    let mut checker =
-        Checker { tree, env, natures: Vec::with_capacity(tree.nodes.len()), firsts: Vec::new(), mistakes: Vec::new() };
+    let mut checker = Checker {
+        tree,
+        source,
+        env,
+        natures: Vec::with_capacity(tree.nodes.len()),
+        firsts: Vec::new(),
+        mistakes: Vec::new(),
+    };
     for (at, node) in tree.nodes.iter().enumerate() {
         checker.extent(at, node);
         let nature = checker.node(node).unwrap_or_else(|message| {
@@ -45,6 +51,7 @@ pub(crate) fn check(tree: &Tree, source: &str, env: &Environment, boolean: bool)
 
 struct Checker<'t> {
     tree: &'t Tree,
+    source: &'t str,
     env: &'t Environment,
     natures: Vec<Nature>,
     /// The first node of each node's sub-tree; all of it stands between.
@@ -123,7 +130,9 @@ impl Checker<'_> {
             Kind::Local { value, .. } => Ok(self.of(*value)),
             Kind::Element { collection } => self.element(*collection),
             Kind::Unary(op, operand) => self.unary(*op, self.of(*operand)),
-            Kind::Binary(op, left, right) => self.binary(*op, *left, *right),
+            Kind::Binary(op, left, right) => {
+                self.binary(*op, *left, *right).map_err(|message| self.as_written(*op, node, message))
+            }
             Kind::Member { base, key, .. } => self.member(*base, *key),
             Kind::Chain(inner) | Kind::Predicate(inner) => Ok(self.of(*inner)),
             Kind::Slice { base, from, to } => self.slice(*base, *from, *to),
@@ -205,6 +214,15 @@ impl Checker<'_> {
         nature::binary(op, self.of(left), self.of(right))
     }
 
+    /// Messages show `&&` where that was written, and `and` where that was.
+    fn as_written(&self, op: BinaryOp, node: &Node, message: String) -> String {
+        let written = self.source.get(node.at.start as usize..node.at.end as usize).unwrap_or_default();
+        match written {
+            "&&" | "||" | "^" => message.replacen(sign(op), written, 1),
+            _ => message,
+        }
+    }
+
     fn member(&self, base: Id, key: Id) -> Verdict {
         let (nature, key_nature) = (self.of(base), self.of(key));
         let name = match &self.tree.nodes[key.at()].kind {
@@ -213,7 +231,7 @@ impl Checker<'_> {
         };
         match (nature.base, name) {
             (Base::Unknown, _) => Ok(Nature::UNKNOWN),
-            (Base::Time | Base::Duration, Some(_)) => Ok(Nature::UNKNOWN),
+            (Base::Time | Base::Duration | Base::Location, Some(_)) => Ok(Nature::UNKNOWN),
             (Base::Map, _) if key_nature.may_be(&[Base::Str]) => Ok(nature.element()),
             // Only maps made by groupBy have other keys.
             (Base::Map, None) if nature.element().base == Base::List => Ok(nature.element()),

@@ -19,6 +19,7 @@ pub(crate) struct Meaning;
 
 impl Dialect for Meaning {
     const ABSORBS: bool = false;
+    const MISSING_IS_NIL: bool = true;
 
     fn missing<'a>(_: &mut Context<'a>, _: Value<'a>, _: &'a str) -> Result<Value<'a>, Stop> {
         Ok(Value::Null)

@@ -59,6 +59,20 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Token<'_>>, Diagnostics> {
     Ok(lexer.tokens)
 }
 
+/// Whether there are comments among the tokens of a text that can be read.
+pub(crate) fn has_comments(source: &str) -> bool {
+    let mut lexer = Lexer { source, at: 0, tokens: Vec::new() };
+    loop {
+        let blank = lexer.rest().trim_start();
+        if blank.starts_with("//") || blank.starts_with("/*") {
+            return true;
+        }
+        if !matches!(lexer.skip_blank(), Ok(true)) || lexer.token().is_err() {
+            return false;
+        }
+    }
+}
+
 /// Letters, digits, `_` and `$`.
 pub(crate) fn is_word_char(c: char) -> bool {
     is_word_start(c) || c.is_numeric()

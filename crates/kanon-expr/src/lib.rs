@@ -19,11 +19,14 @@ mod dialect;
 mod differential;
 mod functions;
 mod lexer;
+mod lint;
 mod lower;
 mod natives;
 mod operators;
+mod outline;
 mod parser;
 mod patterns;
+mod print;
 mod program;
 #[cfg(test)]
 mod reference;

@@ -8,6 +8,7 @@ use kanon_lang::{Context, Stop, Value};
 use crate::{
     access::{integer, not_integer},
     ast::BinaryOp,
+    builtins::time::zoned,
     check::sign,
     value::{self, Number, equal, number, order, ordered, type_name},
 };
@@ -182,7 +183,7 @@ pub(crate) fn range<'a>(cx: &mut Context<'a>, a: Value<'a>, b: Value<'a>) -> Res
 /// `-value`
 pub(crate) fn negate<'a>(cx: &mut Context<'a>, value: Value<'a>) -> Result<Value<'a>, Stop> {
     match value {
-        Value::Duration(duration) => Ok(Value::Duration(-duration)),
+        Value::Duration(duration) => Ok(wrapped(-duration.as_nanos())),
         _ => match number(value) {
             Some(Number::Int(int)) => Ok(Value::Int(int.wrapping_neg())),
             Some(Number::Float(float)) => Ok(Value::Float(-float)),
@@ -236,13 +237,12 @@ fn arithmetic<'a>(cx: &mut Context<'a>, op: BinaryOp, a: Value<'a>, b: Value<'a>
             None => undefined(cx, op, a, b),
         };
     }
+    if let Some(result) = times(cx, op, a, b) {
+        return Ok(result);
+    }
     let nanos = |duration: SignedDuration| duration.as_nanos() as f64;
     let scaled = |float: f64| Value::Duration(SignedDuration::from_nanos(value::float_to_int(float)));
     Ok(match (op, a, b) {
-        (BinaryOp::Add, Value::Time(time), Value::Duration(by)) => Value::Time(value::shift(time, by)),
-        (BinaryOp::Add, Value::Duration(by), Value::Time(time)) => Value::Time(value::shift(time, by)),
-        (BinaryOp::Subtract, Value::Time(time), Value::Duration(by)) => Value::Time(value::shift(time, -by)),
-        (BinaryOp::Subtract, Value::Time(a), Value::Time(b)) => Value::Duration(value::between(a, b)),
         (BinaryOp::Add, Value::Duration(a), Value::Duration(b)) => wrapped(a.as_nanos() + b.as_nanos()),
         (BinaryOp::Subtract, Value::Duration(a), Value::Duration(b)) => wrapped(a.as_nanos() - b.as_nanos()),
         (BinaryOp::Multiply, Value::Duration(a), Value::Duration(b)) => scaled(nanos(a) * nanos(b)),
@@ -253,6 +253,21 @@ fn arithmetic<'a>(cx: &mut Context<'a>, op: BinaryOp, a: Value<'a>, b: Value<'a>
         },
         (BinaryOp::Divide, Value::Duration(a), Value::Duration(b)) => Value::Float(nanos(a) / nanos(b)),
         _ => return undefined(cx, op, a, b),
+    })
+}
+
+/// What a time gives with a duration or another time; it keeps its zone.
+fn times<'a>(cx: &Context<'a>, op: BinaryOp, a: Value<'a>, b: Value<'a>) -> Option<Value<'a>> {
+    Some(match (op, zoned::instant(a), zoned::instant(b), a, b) {
+        (BinaryOp::Add, Some((time, zone)), None, _, Value::Duration(by))
+        | (BinaryOp::Add, None, Some((time, zone)), Value::Duration(by), _) => {
+            zoned::value(value::shift(time, by), zone, cx.arena)
+        }
+        (BinaryOp::Subtract, Some((time, zone)), None, _, Value::Duration(by)) => {
+            zoned::value(value::shift(time, by.checked_neg().unwrap_or(SignedDuration::MAX)), zone, cx.arena)
+        }
+        (BinaryOp::Subtract, Some((a, _)), Some((b, _)), ..) => Value::Duration(value::between(a, b)),
+        _ => return None,
     })
 }
 

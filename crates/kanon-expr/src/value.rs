@@ -55,6 +55,7 @@ pub(crate) fn type_name(value: Value<'_>) -> &'static str {
 /// What `type()` gives.
 pub(crate) fn kind_name(value: Value<'_>) -> &'static str {
     match value {
+        Value::Opaque(opaque) => opaque.type_name().trim_start_matches('*'),
         Value::Null => "nil",
         Value::Bool(_) => "bool",
         Value::Int(_) => "int",
@@ -66,7 +67,6 @@ pub(crate) fn kind_name(value: Value<'_>) -> &'static str {
         Value::Bytes(_) | Value::NilList | Value::List(_) => "array",
         Value::Node(node) if node.kind() == NodeKind::List => "array",
         Value::NilMap | Value::Map(_) | Value::Record(_) | Value::Node(_) => "map",
-        Value::Opaque(opaque) => opaque.type_name(),
         Value::Optional(_) | Value::Type(_) => "any",
     }
 }
@@ -144,6 +144,8 @@ pub(crate) fn order(a: Value<'_>, b: Value<'_>) -> Option<Ordering> {
         (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
         (Value::Time(a), Value::Time(b)) => Some(a.cmp(&b)),
         (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(&b)),
+        (Value::Opaque(a), b) => a.compare(b),
+        (a, Value::Opaque(b)) => b.compare(a).map(Ordering::reverse),
         _ => match (number(a)?, number(b)?) {
             (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
             (a, b) => a.float().partial_cmp(&b.float()),
@@ -169,10 +171,13 @@ pub(crate) fn total_order(a: Value<'_>, b: Value<'_>) -> Ordering {
 
 /// Whether two values have types that can be ordered.
 pub(crate) fn ordered(a: Value<'_>, b: Value<'_>) -> bool {
-    matches!(
-        (a, b),
-        (Value::Str(_), Value::Str(_)) | (Value::Time(_), Value::Time(_)) | (Value::Duration(_), Value::Duration(_))
-    ) || (number(a).is_some() && number(b).is_some())
+    match (a, b) {
+        (Value::Str(_), Value::Str(_))
+        | (Value::Time(_), Value::Time(_))
+        | (Value::Duration(_), Value::Duration(_)) => true,
+        (Value::Opaque(_), _) | (_, Value::Opaque(_)) => order(a, b).is_some(),
+        _ => number(a).is_some() && number(b).is_some(),
+    }
 }
 
 /// A comparison was given up: the values are too large.
@@ -209,6 +214,8 @@ fn equal_scalars(a: Value<'_>, b: Value<'_>) -> Option<bool> {
         (Value::Time(a), Value::Time(b)) => a == b,
         (Value::Duration(a), Value::Duration(b)) => a == b,
         (Value::Bytes(a), Value::Bytes(b)) => a == b,
+        (Value::Opaque(a), b) => a.equals(b).unwrap_or(false),
+        (a, Value::Opaque(b)) => b.equals(a).unwrap_or(false),
         _ if a.is_nil() && b.is_nil() => true,
         (Value::Int(_) | Value::UInt(_) | Value::Float(_), Value::Int(_) | Value::UInt(_) | Value::Float(_)) => {
             order(a, b) == Some(Ordering::Equal)
@@ -292,6 +299,7 @@ pub(crate) fn member<'a>(value: Value<'a>, name: &str, arena: &'a Arena) -> Resu
             .find(|(key, _)| matches!(key, Value::Str(key) if *key == name))
             .map_or(Value::Null, |it| it.1)),
         Value::NilMap => Ok(Value::Null),
+        Value::Opaque(opaque) => opaque.member(name, arena).ok_or(()),
         _ => Err(()),
     }
 }

@@ -1,7 +1,8 @@
 //! Agreement with expr-lang 1.17.8 on its own tests and fuzzing corpus.
 //!
 //! The data is not part of the project: set `KANON_CONFORMANCE` to the folder, or have it beside the checkout as
-//! `../shared/conformance`; without it this test says so and passes.
+//! `../shared/conformance`; without it this test says so and passes. `KANON_TABLE=1`
+//! prints the table by file of the original.
 #![allow(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
@@ -15,8 +16,26 @@ use kanon_expr::Expr;
 use kanon_lang::{Arena, Context, Environment, Function, Language, Limits, Native, Options, Stop, Type, Value};
 use serde_json::Value as Json;
 
-/// Of 1,000 cases, how many must agree.
-const FLOOR: usize = 995;
+/// Why cases differ that are expected to: all others must agree.
+const EXPECTED: &[(&str, &[&str])] = &[
+    (
+        "the original walks its maps in random order; here keys are sorted, and groups stand as they were found",
+        &["keys(", "values(", "toPairs("],
+    ),
+    (
+        "a nil chain of the original leaves the arguments of its calls on the stack, where what follows takes them",
+        &["$env?.foobar?.greet(1.0)", "$env?.$env?.list(add, nil)", "$env?.[foobar?.String($env)]"],
+    ),
+    (
+        "a predicate in a predicate of the original overwrites results that lie on the stack",
+        &["array | map(array | findLast(true))"],
+    ),
+];
+
+/// The reason for a difference that is expected.
+fn reason(code: &str) -> Option<&'static str> {
+    EXPECTED.iter().find(|(_, parts)| parts.iter().any(|part| code.contains(part))).map(|it| it.0)
+}
 
 fn folder() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
@@ -118,7 +137,12 @@ fn ours<'a>(value: Value<'a>, arena: &'a Arena) -> String {
             };
             format!("{:?}", node.members().map(member).collect::<BTreeMap<String, String>>())
         }
-        Value::Record(_) | Value::Optional(_) | Value::Type(_) | Value::Opaque(_) => "not of this language".to_owned(),
+        // A time in a zone, in the text of JSON.
+        Value::Opaque(time) => {
+            let time = time.text().parse::<jiff::Timestamp>();
+            time.map_or("no time".to_owned(), |time| format!("time {}", time.as_nanosecond()))
+        }
+        Value::Record(_) | Value::Optional(_) | Value::Type(_) => "not of this language".to_owned(),
     }
 }
 
@@ -138,12 +162,17 @@ fn agrees_with_the_original() {
     let language = Expr::default();
     let cases = std::fs::read_to_string(folder.join("cases.jsonl")).unwrap();
     let (mut total, mut agreed) = (0, 0);
+    // By file of the original: passed, failed, out of scope.
+    let mut table: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+    let mut expected: BTreeMap<&str, usize> = BTreeMap::new();
     let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in cases.lines() {
         let case: Json = serde_json::from_str(line).unwrap();
         let code = case["code"].as_str().unwrap();
+        let row = table.entry(case["src"].as_str().unwrap().to_owned()).or_default();
         // Times that depend on the clock cannot agree.
         if code.contains("now(") {
+            row[2] += 1;
             continue;
         }
         total += 1;
@@ -151,6 +180,10 @@ fn agrees_with_the_original() {
             Some(stage) => stage.to_owned(),
             None => recorded(&case["val"]),
         };
+        // The canonical layout reads the same, and is its own.
+        if let Ok(text) = language.format(code) {
+            assert_eq!(language.format(&text).as_deref(), Ok(&*text), "{code}");
+        }
         let arena = Arena::new();
         let values: Vec<Value<'_>> =
             variables.root().members().map(|(_, node)| Value::from_node(node, &arena)).collect();
@@ -163,13 +196,21 @@ fn agrees_with_the_original() {
         };
         if got == want {
             agreed += 1;
+            row[0] += 1;
+            continue;
+        }
+        row[1] += 1;
+        if let Some(reason) = reason(code) {
+            *expected.entry(reason).or_default() += 1;
             continue;
         }
         let kind = |text: &str| text.split([' ', '[', '{']).next().unwrap_or_default().to_owned();
-        let reason = case["err"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
+        let message = case["err"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
         let class = format!("{} -> {}", kind(&want), kind(&got));
-        let shown =
-            format!("{code:?}\n    want {want} {reason}\n    got  {got} {}", detail.lines().next().unwrap_or_default());
+        let shown = format!(
+            "{code:?}\n    want {want} {message}\n    got  {got} {}",
+            detail.lines().next().unwrap_or_default()
+        );
         classes.entry(class).or_default().push(shown);
     }
     let mut sizes: Vec<(usize, &String)> = classes.iter().map(|(class, cases)| (cases.len(), class)).collect();
@@ -182,7 +223,17 @@ fn agrees_with_the_original() {
         }
     }
     println!("expr conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
-    assert!(agreed * 1000 >= total * FLOOR, "agreement fell below the floor");
+    if std::env::var("KANON_TABLE").is_ok() {
+        for (file, [passed, failed, out]) in &table {
+            println!("| {file} | {passed} | {failed} | {out} |");
+        }
+    }
+    for (reason, count) in expected {
+        println!("- {count} cases: {reason}");
+    }
+    assert!(classes.is_empty(), "some cases differ without a known reason");
+    // Reasons excuse few: what they cover must not grow unseen.
+    assert!(agreed * 1000 >= total * 996, "too many cases differ");
 }
 
 /// The rules of the admission comparison: all compile, and none fails on its pods.

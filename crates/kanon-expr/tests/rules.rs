@@ -154,3 +154,62 @@ fn budgets_stop_evaluations() {
         assert_eq!(error.kind, ErrorKind::Budget, "{source}: {error}");
     }
 }
+
+#[test]
+fn diagnostics_suggest_what_was_meant() {
+    let help = |source: &str| {
+        let env = Environment::new(VARIABLES);
+        Expr::default().compile(source, &env, &Options::default()).err().unwrap().list[0].help.clone()
+    };
+    assert_eq!(help("object.s startswith 'a'").as_deref(), Some("did you mean `startsWith`?"));
+    assert_eq!(help("object.s contians 'a'").as_deref(), Some("did you mean `contains`?"));
+    assert_eq!(help("reduce(object.list, #ac + 1)").as_deref(), Some("did you mean `#acc`?"));
+    assert_eq!(help("object.s something 'a'"), None);
+}
+
+#[test]
+fn likely_mistakes_are_noticed() {
+    let lint = |source: &str| -> Vec<String> {
+        let env = Environment::new(VARIABLES);
+        let options = Options { boolean: true, ..Options::default() };
+        let found = Expr::default().lint(source, &env, &options);
+        found.into_iter().map(|it| format!("{}; {}", it.message, it.help.unwrap_or_default())).collect()
+    };
+    for (source, want) in [
+        ("object.spec.hostNetwork == true", &[][..]),
+        ("objct.kind == 'Pod'", &["unknown name `objct` is nil; did you mean `object`?"]),
+        ("lenn(object.list) > 1", &["`lenn` is no function; calling it is an error; did you mean `len`?"]),
+        ("object.a || object.b == true", &["testing a field that is absent is an error; write `… == true`"]),
+        ("let x = 1; object.kind == 'Pod'", &["`x` is never read; "]),
+        ("any(object.spec?.containers, .name == 'a')", &["`any` of nil is an error; write `(… ?? [])`"]),
+        ("any(object.list, true)", &["the predicate is always true; "]),
+        (
+            "1 == 1 || object.x == 2",
+            &["both sides are the same: this is true but for numbers that are none; ", "this is always true; "],
+        ),
+        ("object.x == object.x", &["both sides are the same: this is true but for numbers that are none; "]),
+        ("object.x ==", &[]),
+    ] {
+        let mut found = lint(source);
+        found.sort();
+        assert_eq!(found, want, "{source}");
+    }
+}
+
+#[test]
+fn trees_are_shown_one_node_a_line() {
+    let tree = Expr::default().tree("any(xs, .a == 1) && !b").unwrap();
+    let want = "operator &&  any(xs, .a == 1) && !b
+  built-in any  any(xs, .a == 1)
+    name  xs
+    predicate  .a == 1
+      operator ==  .a == 1
+        member  .a
+          element
+          string  a
+        integer  1
+  not  !b
+    name  b
+";
+    assert_eq!(tree, want);
+}

@@ -33,6 +33,16 @@ impl<D: Dialect> Compiled<D> {
         Compiled { source: source.to_owned(), code, reads, guards, boolean, dialect: std::marker::PhantomData }
     }
 
+    /// Names variables that stand in the text and were folded away: what a program is about does not change with what is
+    /// left of it (a rule that names a container is asked about every container).
+    #[must_use]
+    pub fn mentioning(mut self, variables: impl IntoIterator<Item = usize>) -> Compiled<D> {
+        self.reads.variables.extend(variables);
+        self.reads.variables.sort_unstable();
+        self.reads.variables.dedup();
+        self
+    }
+
     #[inline]
     fn run<'a, const TRACE: bool>(&self, machine: &mut Machine<'_, 'a, D, TRACE>) -> Result<Value<'a>, Stop> {
         if self.boolean { machine.run_boolean().map(Value::Bool) } else { machine.run() }
@@ -58,13 +68,21 @@ impl<D: Dialect> Program for Compiled<D> {
         self.run(&mut machine).map_err(|Stop| machine.cx.error())
     }
 
+    fn measure<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+    ) -> (Result<Value<'a>, EvalError>, Option<Spent>) {
+        let mut machine = Machine::<D, false>::new(&self.code, values, Context::new(limits, arena), None);
+        let result = self.run(&mut machine).map_err(|Stop| machine.cx.error());
+        (result, Some(spent(&machine.cx, limits)))
+    }
+
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
         let mut machine = Machine::<D, true>::new(&self.code, values, Context::new(limits, arena), None);
         let result = self.run(&mut machine).map_err(|Stop| machine.cx.error());
-        let spent = Spent {
-            steps: limits.steps - machine.cx.steps_left(),
-            memory: limits.memory.saturating_sub(machine.cx.memory_left() as u64),
-        };
+        let spent = spent(&machine.cx, limits);
         let mut last: BTreeMap<(u32, Reverse<u32>), serde_json::Value> = machine
             .trace
             .take()
@@ -95,6 +113,10 @@ impl<D: Dialect> Program for Compiled<D> {
     fn shareable(&self) -> Option<&dyn Shareable> {
         Some(self)
     }
+}
+
+fn spent(cx: &Context<'_>, limits: &Limits) -> Spent {
+    Spent { steps: limits.steps - cx.steps_left(), memory: limits.memory.saturating_sub(cx.memory_left() as u64) }
 }
 
 impl<D: Dialect> Shareable for Compiled<D> {

@@ -18,6 +18,14 @@ impl Span {
         Span { start: start as u32, end: end as u32 }
     }
 
+    /// The range moved to where it is a part of `source`: inside, and at the borders of letters.
+    #[must_use]
+    pub fn within(self, source: &str) -> Span {
+        let start = source.floor_char_boundary(self.start as usize);
+        let end = source.ceil_char_boundary(self.end as usize).max(start);
+        Span::new(start, end)
+    }
+
     /// The smallest range that holds both.
     #[must_use]
     pub fn to(self, other: Span) -> Span {
@@ -46,9 +54,20 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// The mistakes of a text. Places are put right where they end inside of a letter; of messages that quote very long
+    /// text, the beginning and the end are kept.
+    pub fn new(source: &str, mut list: Vec<Diagnostic>) -> Diagnostics {
+        for it in &mut list {
+            it.span = it.span.within(source);
+            bound(&mut it.message);
+            it.help.as_mut().map(bound);
+        }
+        Diagnostics { source: source.to_owned(), list }
+    }
+
     /// A single mistake.
     pub fn one(source: &str, message: impl Into<String>, span: Span) -> Diagnostics {
-        Diagnostics { source: source.to_owned(), list: vec![Diagnostic { message: message.into(), span, help: None }] }
+        Diagnostics::new(source, vec![Diagnostic { message: message.into(), span, help: None }])
     }
 
     /// Line and column (both from 1, columns in characters) of a span's start.
@@ -56,6 +75,17 @@ impl Diagnostics {
         let before = self.source.get(..span.start as usize).unwrap_or(&self.source);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+/// Longer messages help nobody, in bytes.
+const MESSAGE_MAX: usize = 1_000;
+
+fn bound(message: &mut String) {
+    if message.len() > MESSAGE_MAX {
+        let head = &message[..message.floor_char_boundary(MESSAGE_MAX / 2)];
+        let tail = &message[message.ceil_char_boundary(message.len() - MESSAGE_MAX / 4)..];
+        *message = format!("{head} … {tail}");
     }
 }
 
@@ -87,6 +117,14 @@ impl std::error::Error for Diagnostics {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_and_messages_are_put_right() {
+        let one = &Diagnostics::one("aé", "x".repeat(1 << 20), Span::new(2, 2)).list[0];
+        assert_eq!(one.span, Span::new(1, 3));
+        assert!(one.message.len() < 1_000 && one.message.contains(" … "));
+        assert_eq!(Diagnostics::one("a", "x", Span::new(7, 3)).list[0].span, Span::new(1, 1));
+    }
 
     #[test]
     fn diagnostics_point_at_their_place() {

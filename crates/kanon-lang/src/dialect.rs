@@ -16,6 +16,9 @@ pub trait Dialect: Send + Sync + 'static {
     /// or fails.
     const ABSORBS: bool;
 
+    /// Whether a member that an object does not have is nil, and nil equals no other constant.
+    const MISSING_IS_NIL: bool = false;
+
     /// The value of a member that is not there.
     ///
     /// # Errors

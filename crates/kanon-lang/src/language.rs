@@ -9,6 +9,7 @@ use std::{
 use kanon_core::EvidenceValue;
 
 use crate::{
+    bound::Bound,
     diagnostic::{Diagnostic, Diagnostics, Span},
     function::Function,
     ir::Estimate,
@@ -137,6 +138,14 @@ pub trait Language: Send + Sync {
         Vec::new()
     }
 
+    /// What an evaluation of `source` costs at most in the units by which Kubernetes bounds the rules of a CRD, when variables
+    /// are no larger than `bounds` say, by slot. `None` for languages that Kubernetes does not have, and for text that does not
+    /// compile in `env`.
+    fn worst_cost(&self, source: &str, env: &Environment, bounds: &[Bound]) -> Option<u64> {
+        let _ = (source, env, bounds);
+        None
+    }
+
     /// The package and the rules of a module, in order of place, without compiling it further. Languages without modules
     /// have nothing to list.
     ///
@@ -172,6 +181,16 @@ pub trait Program: Send + Sync {
 
     /// Evaluates and notes the value of every sub-expression that was evaluated.
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a>;
+
+    /// Evaluates, and says what that took, where the language counts.
+    fn measure<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+    ) -> (Result<Value<'a>, EvalError>, Option<Spent>) {
+        (self.evaluate(values, limits, arena), None)
+    }
 
     /// What an evaluation costs when every list and map that it runs over has `len` elements; `None` where the language cannot
     /// say.

@@ -3,6 +3,7 @@
 //!
 //! No language is known here by name, and no expression does I/O.
 
+mod bound;
 mod compiled;
 mod context;
 mod diagnostic;
@@ -17,6 +18,7 @@ mod suggest;
 mod types;
 mod value;
 
+pub use bound::{Bound, Inner};
 pub use compiled::Compiled;
 pub use context::{Context, Stop};
 pub use diagnostic::{Diagnostic, Diagnostics, Span};

@@ -39,6 +39,8 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     memo: Option<&'m mut Memo<'a>>,
     /// The positions of the code's shared paths in the memo.
     shared: &'m [u32],
+    /// Whether the way that was followed last ended at something absent.
+    absent: bool,
     /// Only where the machine traces.
     pub(crate) trace: Option<Box<Trace<'a>>>,
     /// Locals whose values could not be computed, and why.
@@ -65,8 +67,8 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             if code.repeats == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.repeats, None) };
         let (memo, shared) = memo.map_or((None, &[][..]), |(memo, shared)| (Some(memo), shared));
         let trace = TRACE.then(Box::default);
-        let failed = Vec::new();
-        Machine { code, values, cx, locals, repeats, memo, shared, trace, failed, dialect: std::marker::PhantomData }
+        let (absent, failed, dialect) = (false, Vec::new(), std::marker::PhantomData);
+        Machine { code, values, cx, locals, repeats, memo, shared, absent, trace, failed, dialect }
     }
 
     /// The value of the whole.
@@ -150,6 +152,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             Op::Local(slot) => self.local(id, *slot)?,
             Op::Path { .. } => match self.node(id) {
                 Some(node) if self.memo.is_none() => Value::from_node(node, self.cx.arena),
+                None if self.absent && self.memo.is_none() => Value::Null,
                 _ => {
                     let found = self.found(id)?;
                     self.read(found)

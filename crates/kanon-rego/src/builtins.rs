@@ -36,7 +36,7 @@ const TABLE: &[(&str, u8, Kind)] = &[
     ("base64url.encode", 1, Native),
     ("base64url.encode_no_pad", 1, Native),
     ("bits.and", 2, Native),
-    ("bits.lsh", 2, Native),
+    ("bits.lsh", 2, Ours),
     ("bits.negate", 1, Native),
     ("bits.or", 2, Native),
     ("bits.rsh", 2, Native),
@@ -126,6 +126,7 @@ const TABLE: &[(&str, u8, Kind)] = &[
     ("json.remove", 2, Native),
     ("json.unmarshal", 1, Native),
     ("json.verify_schema", 1, ABSENT),
+    ("kanon__.template_string", 1, Ours),
     ("lower", 1, Native),
     ("lt", 2, Native),
     ("lte", 2, Native),
@@ -237,7 +238,9 @@ pub(crate) fn find(name: &str) -> Option<(u8, Kind)> {
 
 /// Names of functions that a policy may call.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let offered = |it: &&(&str, u8, Kind)| !matches!(it.2, Refused(_)) && !it.0.starts_with("internal.");
+    let offered = |it: &&(&str, u8, Kind)| {
+        !matches!(it.2, Refused(_)) && !it.0.starts_with("internal.") && !it.0.starts_with("kanon__")
+    };
     TABLE.iter().filter(offered).map(|it| it.0)
 }
 

@@ -58,6 +58,12 @@ impl Index {
         self.rules.get(&key).filter(|entry| entry.kind == RuleKind::Function).map(|entry| entry.arity)
     }
 
+    /// Whether the rule at a path makes an object of what it finds: without anything, the object is empty.
+    pub(crate) fn makes_object(&self, path: &[&str]) -> bool {
+        let key: Vec<Text> = path.iter().map(|it| (*it).into()).collect();
+        self.rules.get(&key).is_some_and(|entry| entry.kind == RuleKind::Object)
+    }
+
     /// Whether there is a rule at a path or below it.
     pub(crate) fn has(&self, path: &[&str]) -> bool {
         !self.reached(path).is_empty()

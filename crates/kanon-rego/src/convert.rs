@@ -28,14 +28,16 @@ pub(crate) fn to_rego<'a>(value: Value<'a>, arena: &'a Arena) -> Result<Rego, St
     parsed.map_err(|error| error.to_string())
 }
 
-/// The interpreter's value as ours, in the arena; `units` counts elements and bytes. Sets are sorted lists.
-pub(crate) fn from_rego<'a>(value: &Rego, arena: &'a Arena, units: &mut u64) -> Value<'a> {
-    *units += 1;
+/// The interpreter's value as ours, in the arena; sets are sorted lists. `left` counts elements and eight-byte pieces of
+/// text down; `None` where they do not suffice.
+pub(crate) fn from_rego<'a>(value: &Rego, arena: &'a Arena, left: &mut u64) -> Option<Value<'a>> {
+    let units = if let Rego::String(text) = value { 1 + text.len() as u64 / 8 } else { 1 };
+    *left = left.checked_sub(units)?;
     let mut list = |items: &mut dyn Iterator<Item = &Rego>| {
-        let items: Vec<Value<'a>> = items.map(|item| from_rego(item, arena, units)).collect();
-        Value::List(arena.alloc_slice_copy(&items))
+        let items: Option<Vec<Value<'a>>> = items.map(|item| from_rego(item, arena, left)).collect();
+        Some(Value::List(arena.alloc_slice_copy(&items?)))
     };
-    match value {
+    Some(match value {
         Rego::Null | Rego::Undefined => Value::Null,
         Rego::Bool(bool) => Value::Bool(*bool),
         Rego::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
@@ -45,18 +47,14 @@ pub(crate) fn from_rego<'a>(value: &Rego, arena: &'a Arena, units: &mut u64) -> 
             // Larger than a double can say: as it is written.
             (None, None, None) => Value::Str(arena.alloc_str(&number.format_decimal())),
         },
-        Rego::String(text) => {
-            *units += text.len() as u64 / 8;
-            Value::Str(arena.alloc_str(text))
-        }
-        Rego::Array(items) => list(&mut items.iter()),
-        Rego::Set(items) => list(&mut items.iter()),
+        Rego::String(text) => Value::Str(arena.alloc_str(text)),
+        Rego::Array(items) => list(&mut items.iter())?,
+        Rego::Set(items) => list(&mut items.iter())?,
         Rego::Object(members) => {
-            let members: Vec<(Value<'a>, Value<'a>)> = members
-                .iter_sorted()
-                .map(|(key, item)| (from_rego(key, arena, units), from_rego(item, arena, units)))
-                .collect();
-            Value::Map(arena.alloc_slice_copy(&members))
+            let member =
+                |(key, item): (&Rego, &Rego)| Some((from_rego(key, arena, left)?, from_rego(item, arena, left)?));
+            let members: Option<Vec<(Value<'a>, Value<'a>)>> = members.iter_sorted().map(member).collect();
+            Value::Map(arena.alloc_slice_copy(&members?))
         }
-    }
+    })
 }

@@ -110,10 +110,10 @@ impl Engines {
     }
 
     fn give_back(&self, runner: Runner) {
-        if let Ok(mut idle) = self.idle.lock() {
-            if idle.len() < MAX_IDLE {
-                idle.push(runner);
-            }
+        if let Ok(mut idle) = self.idle.lock()
+            && idle.len() < MAX_IDLE
+        {
+            idle.push(runner);
         }
     }
 
@@ -159,9 +159,10 @@ impl Engines {
     fn error(&self, rendered: &str, query: Option<&Printed>) -> EvalError {
         let message = rendered.rsplit("error: ").next().unwrap_or(rendered).lines().next().unwrap_or_default().trim();
         let message = if message.is_empty() { "the evaluation failed" } else { message };
-        if rendered.contains("time limit") {
+        if rendered.contains("exceeded time limit") {
             return plain(ErrorKind::Budget, "step budget exceeded".to_owned());
         }
+        let kind = if rendered.contains(library::TOO_LARGE) { ErrorKind::Budget } else { ErrorKind::Value };
         let place = rendered.rsplit("--> ").next().and_then(|place| {
             let (file, rest) = place.split_once(':')?;
             let line: usize = rest.split(':').next()?.parse().ok()?;
@@ -173,7 +174,7 @@ impl Engines {
             };
             printed.lines.get(line.checked_sub(1)?).copied()
         });
-        EvalError { kind: ErrorKind::Value, message: message.to_owned(), span: place.filter(|span| span.end > 0) }
+        EvalError { kind, message: message.to_owned(), span: place.filter(|span| span.end > 0) }
     }
 }
 

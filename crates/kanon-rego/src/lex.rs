@@ -32,6 +32,9 @@ pub(crate) struct Token {
     pub(crate) newline: bool,
 }
 
+/// What names that are made here begin with; a policy cannot have such names.
+pub(crate) const RESERVED: &str = "kanon__";
+
 /// Tokens, comments.
 type Lexed = (Vec<Token>, Vec<Span>);
 
@@ -92,6 +95,10 @@ impl Lexer<'_> {
                 '0'..='9' => self.number(),
                 c if c == '_' || c.is_ascii_alphabetic() => {
                     let len = self.rest().bytes().take_while(|b| *b == b'_' || b.is_ascii_alphanumeric()).count();
+                    if self.rest().starts_with(RESERVED) {
+                        let message = format!("names that begin with `{RESERVED}` are reserved");
+                        return Err(problem(message, start, start + len));
+                    }
                     self.at += len;
                     Tok::Name
                 }

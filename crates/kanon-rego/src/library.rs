@@ -1,6 +1,7 @@
 //! Functions of the language that the interpreter lacks, or has in a form that is not wanted: they are given to it as
 //! extensions. Pure, except for the clock's reading, which is given with each evaluation.
 
+mod bounds;
 mod cast;
 mod crypto;
 mod globs;
@@ -16,6 +17,8 @@ use std::sync::{
 };
 
 use regorus::Value;
+
+use crate::rewrite::guard::BOUNDED;
 
 /// What an evaluation gives to functions. One a runner; evaluations on a runner follow each other.
 #[derive(Debug, Default)]
@@ -41,6 +44,7 @@ const FUNCTIONS: &[(&str, u8, Body)] = &[
     ("all", 1, cast::all),
     ("any", 1, cast::any),
     ("array.flatten", 1, cast::flatten),
+    ("bits.lsh", 2, bounds::shift_left),
     ("cast_array", 1, cast::array),
     ("cast_boolean", 1, cast::boolean),
     ("cast_null", 1, cast::null),
@@ -73,6 +77,7 @@ const FUNCTIONS: &[(&str, u8, Body)] = &[
     ("io.jwt.verify_rs384", 2, |_, args| jwt::verify("RS384", args)),
     ("io.jwt.verify_rs512", 2, |_, args| jwt::verify("RS512", args)),
     ("json.is_valid", 1, text::json_is_valid),
+    ("kanon__.template_string", 1, text::template_string),
     ("net.cidr_contains_matches", 2, net::contains_matches),
     ("net.cidr_expand", 1, net::expand),
     ("net.cidr_intersects", 2, net::intersects),
@@ -90,6 +95,8 @@ const FUNCTIONS: &[(&str, u8, Body)] = &[
     ("yaml.unmarshal", 1, text::yaml_unmarshal),
 ];
 
+pub(crate) use bounds::{TOO_LARGE, is_bounded};
+
 /// How a function failed, as the interpreter shows it.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {message}")]
@@ -100,6 +107,8 @@ struct Failure {
 
 /// Gives all functions to an interpreter; what they need to know of an evaluation is in `state`.
 pub(crate) fn install(engine: &mut regorus::Engine, state: &Arc<State>) -> Result<(), String> {
+    let bounded = |args: Vec<Value>| bounds::bounded(args).map_err(Into::into);
+    engine.add_extension(BOUNDED.join("."), 1, Box::new(bounded)).map_err(|error| error.to_string())?;
     for (name, arity, body) in FUNCTIONS {
         let (name, body, state) = (*name, *body, Arc::clone(state));
         let function = move |args: Vec<Value>| match body(&state, &args) {
@@ -116,7 +125,7 @@ fn now_ns(state: &State, _: &[Value]) -> Result<Value, String> {
     state.now().map(Value::from).ok_or_else(|| "there is no clock here".to_owned())
 }
 
-fn operand<'v>(args: &'v [Value], at: usize) -> &'v Value {
+fn operand(args: &[Value], at: usize) -> &Value {
     args.get(at).unwrap_or(&Value::Undefined)
 }
 

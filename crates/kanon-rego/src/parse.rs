@@ -79,10 +79,10 @@ pub(crate) fn parse_module(source: &str, legacy: bool) -> Result<Module, Diagnos
     });
     match module {
         Ok(module) if mistakes.is_empty() => Ok(module),
-        Ok(_) => Err(Diagnostics { source: source.to_owned(), list: mistakes }),
+        Ok(_) => Err(Diagnostics::new(source, mistakes)),
         Err(mistake) => {
             mistakes.push(mistake);
-            Err(Diagnostics { source: source.to_owned(), list: mistakes })
+            Err(Diagnostics::new(source, mistakes))
         }
     }
 }
@@ -93,7 +93,7 @@ pub(crate) fn parse_module(source: &str, legacy: bool) -> Result<Module, Diagnos
 /// The first mistake.
 pub(crate) fn parse_query(source: &str, legacy: bool) -> Result<Body, Diagnostics> {
     let parsed = Parser::new(source, legacy).and_then(|(mut parser, _)| parser.query());
-    parsed.map_err(|mistake| Diagnostics { source: source.to_owned(), list: vec![mistake] })
+    parsed.map_err(|mistake| Diagnostics::new(source, vec![mistake]))
 }
 
 impl<'s> Parser<'s> {
@@ -207,8 +207,12 @@ impl<'s> Parser<'s> {
             Tok::Str(_) => "string".to_owned(),
             Tok::Template { .. } => "template string".to_owned(),
         };
-        let wanted = if wanted.is_empty() { String::new() } else { format!(": {wanted}") };
-        self.mistake(format!("unexpected {found}{wanted}"))
+        let mut mistake = self.mistake(format!("unexpected {found}: {wanted}"));
+        if self.at_keyword("if") {
+            let help = "a condition belongs to a rule, not to a term: write a rule or function, with `else` for the other case";
+            mistake.help = Some(help.to_owned());
+        }
+        mistake
     }
 
     /// Runs `inner` one level deeper.
@@ -232,6 +236,9 @@ impl<'s> Parser<'s> {
                 return Ok(body);
             }
             body.push(self.literal()?);
+            if body.len() > body::MAX_LITERALS {
+                return Err(self.mistake(format!("query has more than {} expressions", body::MAX_LITERALS)));
+            }
             if self.take_sign(";")? || self.at_end() || self.token().newline {
                 continue;
             }

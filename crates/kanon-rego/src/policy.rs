@@ -6,7 +6,7 @@ use kanon_lang::{Diagnostic, Diagnostics, EvalError, Outline, OutlineRule, Span}
 use regorus::Value;
 
 use crate::{
-    ast::{Body, Module, Rule, Term, TermKind, Text},
+    ast::{Body, Literal, LiteralKind, Module, Rule, Term, TermKind, Text},
     check::{self, Index},
     engine::{Engines, Run},
     parse::{parse_module, parse_query},
@@ -17,6 +17,8 @@ use crate::{
 
 /// Rules that a policy may have.
 const MAX_RULES: usize = 5_000;
+
+const TOO_DEEP: &str = "literals are nested too deeply in each other";
 
 /// What the texts of a policy must be.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,8 @@ pub struct Query {
     text: Printed,
     reads: BTreeSet<Vec<String>>,
     clock: bool,
+    /// It names a rule that makes an object: where nothing is found the interpreter says undefined, OPA an empty object.
+    makes_object: bool,
 }
 
 /// What an evaluation is given.
@@ -92,17 +96,17 @@ pub struct Answers {
 fn diagnostics(source: &str, mut list: Vec<Diagnostic>) -> Result<(), Diagnostics> {
     list.sort_by_key(|it| it.span);
     list.dedup();
-    if list.is_empty() { Ok(()) } else { Err(Diagnostics { source: source.to_owned(), list }) }
+    if list.is_empty() { Ok(()) } else { Err(Diagnostics::new(source, list)) }
 }
 
 /// What a module holds.
 pub(crate) fn outline(module: &Module) -> Outline {
     let rule = |rule: &Rule| {
-        let parts = rule.head.path.iter().map_while(|it| it.as_var().filter(|_| true).or_else(|| it.as_str()));
-        // A variable in a name ends its constant part.
-        let constant = 1 + rule.head.path.iter().skip(1).take_while(|it| it.as_str().is_some()).count();
+        // A variable in a name ends its constant part; the first part is always a name.
+        let (first, rest) = (rule.head.path.iter().take(1), rule.head.path.iter().skip(1));
+        let parts = first.filter_map(Term::as_var).chain(rest.map_while(Term::as_str));
         OutlineRule {
-            name: parts.take(constant).collect::<Vec<_>>().join("."),
+            name: parts.collect::<Vec<_>>().join("."),
             kind: check::kind_of(rule),
             is_default: rule.is_default,
             span: rule.head.span,
@@ -208,6 +212,11 @@ impl Policy {
         let mut mistakes = check::query_calls(&body, &self.index);
         rewrite::desugar_query(&mut body, &self.index);
         mistakes.extend(check::query(&body));
+        walk::all(&body, &mut |_| {}, &mut |term| {
+            if mistakes.is_empty() && print::too_deep(term) {
+                mistakes.push(Diagnostic { message: TOO_DEEP.to_owned(), span: term.span, help: None });
+            }
+        });
         diagnostics(source, mistakes)?;
         let (mut reads, mut clock) = (BTreeSet::new(), false);
         walk::all(&body, &mut |_| {}, &mut |term| {
@@ -219,8 +228,14 @@ impl Policy {
         // The head of each reference was seen as well; only longer paths say something then.
         let longer: Vec<Vec<String>> = reads.iter().filter(|it| it.len() > 1).cloned().collect();
         reads.retain(|path| path.len() > 1 || !longer.iter().any(|it| it.first() == path.first()));
+        let makes_object = match body.as_slice() {
+            [Literal { kind: LiteralKind::Term(term), negated: false, with, .. }] if with.is_empty() => {
+                matches!(term.path().as_deref(), Some(["data", path @ ..]) if self.index.makes_object(path))
+            }
+            _ => false,
+        };
         rewrite::expand_query(&mut body, self.plain_not);
-        Ok(Query { text: print::query(&body), reads, clock })
+        Ok(Query { text: print::query(&body), reads, clock, makes_object })
     }
 
     /// Evaluates a query.
@@ -235,7 +250,10 @@ impl Policy {
             let value = result.expressions.into_iter().next_back()?.value;
             (value != Value::Undefined).then_some(Answer { value, bindings: result.bindings })
         };
-        let list = found.results.result.into_iter().filter_map(answer).collect();
+        let mut list: Vec<Answer> = found.results.result.into_iter().filter_map(answer).collect();
+        if list.is_empty() && query.makes_object {
+            list.push(Answer { value: Value::new_object(), bindings: Value::new_object() });
+        }
         let origin = |(text, span): (usize, Span)| self.origins.get(text).map(|at| (*at, span));
         Ok(Answers { list, covered: found.covered.into_iter().filter_map(origin).collect() })
     }
@@ -275,10 +293,10 @@ fn globals_of(module: &Module, modules: &[Module]) -> Globals {
 
 fn note_read(path: &[&str], index: &Index, reads: &mut BTreeSet<Vec<String>>) {
     // A reference to a rule is not a reading of data.
-    if let ["data", rest @ ..] = path {
-        if index.has(rest) {
-            return;
-        }
+    if let ["data", rest @ ..] = path
+        && index.has(rest)
+    {
+        return;
     }
     reads.insert(path.iter().map(|it| (*it).to_owned()).collect());
 }
@@ -288,14 +306,13 @@ fn reads_clock(term: &Term) -> bool {
     matches!(callee.path().as_deref(), Some(["time", "now_ns"] | ["io", "jwt", "decode_verify"]))
 }
 
-/// Terms that the interpreter's parser cannot read in bounded time.
+/// The first term that the interpreter's parser cannot read in bounded time.
 fn unprintable(module: &Module) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for rule in &module.rules {
         walk::all_in_rule(rule, &mut |_| {}, &mut |term| {
             if out.is_empty() && print::too_deep(term) {
-                let message = "brackets are nested too deeply at the beginning of others".to_owned();
-                out.push(Diagnostic { message, span: term.span, help: None });
+                out.push(Diagnostic { message: TOO_DEEP.to_owned(), span: term.span, help: None });
             }
         });
     }

@@ -6,7 +6,10 @@
 
 use kanon_lang::Span;
 
-use crate::ast::{Body, Head, Infix, Literal, LiteralKind, Module, Rule, Term, TermKind, Text};
+use crate::{
+    ast::{Body, Head, Infix, Literal, LiteralKind, Module, Rule, Term, TermKind, Text},
+    walk,
+};
 
 /// Text for the interpreter, and where its lines come from.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +19,9 @@ pub(crate) struct Printed {
     pub(crate) lines: Vec<Span>,
 }
 
-/// How deep the first elements of literals may nest: the interpreter's parser tries each level as a comprehension first,
-/// which doubles its time.
-const MAX_FIRST: usize = 12;
+/// How deep literals and comprehensions may nest: at each level, the interpreter's parser tries one of them first and the
+/// others afterwards, which doubles its time.
+const MAX_NESTING: usize = 12;
 
 const KEYWORDS: [&str; 15] = [
     "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "some",
@@ -75,31 +78,39 @@ pub(crate) fn path(components: &[Text]) -> String {
     printer.out.text
 }
 
-/// Whether literals nest so deep at their beginning that the interpreter cannot read them.
-pub(crate) fn first_nesting(term: &Term) -> usize {
-    let first = match &term.kind {
-        TermKind::Array(items) | TermKind::Set(items) => items.first().map(first_nesting),
-        TermKind::Object(members) => members.first().map(|it| first_nesting(&it.0)),
-        TermKind::ArrayOf(head, _) | TermKind::SetOf(head, _) => Some(first_nesting(head)),
-        TermKind::ObjectOf(head, _) => Some(first_nesting(&head.0)),
-        TermKind::Infix(_, pair) | TermKind::Member(_, pair) => return first_nesting(&pair.0),
-        TermKind::Ref(head, _) => return first_nesting(head),
-        _ => None,
-    };
+/// How deep literals and comprehensions nest in each other.
+fn nesting(term: &Term) -> usize {
+    let mut below = 0;
+    walk::children(term, &mut |child| {
+        below = below.max(match child {
+            walk::Child::Term(term) => nesting(term),
+            walk::Child::Body(body) => body.iter().map(nesting_in).max().unwrap_or(0),
+            walk::Child::Literal(literal) => nesting_in(literal),
+        });
+    });
     match &term.kind {
         TermKind::Array(_)
         | TermKind::Set(_)
         | TermKind::Object(_)
         | TermKind::ArrayOf(..)
         | TermKind::SetOf(..)
-        | TermKind::ObjectOf(..) => 1 + first.unwrap_or(0),
-        _ => 0,
+        | TermKind::ObjectOf(..) => below + 1,
+        _ => below,
     }
 }
 
-/// See [`first_nesting`].
+fn nesting_in(literal: &Literal) -> usize {
+    let mut most = 0;
+    walk::terms(literal, &mut |term| most = most.max(nesting(term)));
+    if let LiteralKind::Every(every) = &literal.kind {
+        most = most.max(every.body.iter().map(nesting_in).max().unwrap_or(0));
+    }
+    most
+}
+
+/// Whether literals nest so deep that the interpreter's parser cannot read them in bounded time.
 pub(crate) fn too_deep(term: &Term) -> bool {
-    first_nesting(term) > MAX_FIRST
+    nesting(term) > MAX_NESTING
 }
 
 #[derive(Default)]

@@ -11,6 +11,7 @@ use regorus::Value as Rego;
 use crate::{
     convert::{from_rego, to_rego},
     engine::plain,
+    library::{TOO_LARGE, is_bounded},
     policy::{Answers, Given, Policy, Query},
 };
 
@@ -104,19 +105,19 @@ impl Compiled {
     }
 
     fn result<'a>(&self, answers: &Answers, limits: &Limits, arena: &'a Arena) -> Result<Value<'a>, EvalError> {
-        let mut units = 0;
+        let mut left = limits.memory;
         let value = match answers.list.as_slice() {
             [] if self.tells_undefined && !self.boolean => return Ok(Value::Optional(None)),
-            [] => Value::Null,
-            [one] => from_rego(&one.value, arena, &mut units),
+            [] => Some(Value::Null),
+            [one] => from_rego(&one.value, arena, &mut left),
             several => {
-                let values: Vec<Value<'a>> = several.iter().map(|it| from_rego(&it.value, arena, &mut units)).collect();
-                Value::List(arena.alloc_slice_copy(&values))
+                let values = several.iter().map(|it| from_rego(&it.value, arena, &mut left));
+                values.collect::<Option<Vec<Value<'a>>>>().map(|values| Value::List(arena.alloc_slice_copy(&values)))
             }
         };
-        if units > limits.memory {
+        let Some(value) = value else {
             return Err(plain(ErrorKind::Budget, "the result is larger than the memory budget".to_owned()));
-        }
+        };
         if !self.boolean || matches!(value, Value::Bool(_)) {
             Ok(value)
         } else if value.is_nil() {
@@ -168,6 +169,9 @@ impl Compiled {
 }
 
 fn json(value: &Rego) -> serde_json::Value {
+    if !is_bounded(value) {
+        return serde_json::Value::from(TOO_LARGE);
+    }
     let text = value.to_json_str().unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }

@@ -101,12 +101,12 @@ impl Change for Resolver<'_> {
             *term = path_term(path, Vec::new(), whole, whole);
             return;
         }
-        if let TermKind::Ref(head, rest) = &mut term.kind {
-            if let Some(path) = head.as_var().and_then(|name| self.global(name)).cloned() {
-                rest.iter_mut().for_each(|operand| self.term(operand));
-                *term = path_term(&path, std::mem::take(rest), head.span, whole);
-                return;
-            }
+        if let TermKind::Ref(head, rest) = &mut term.kind
+            && let Some(path) = head.as_var().and_then(|name| self.global(name)).cloned()
+        {
+            rest.iter_mut().for_each(|operand| self.term(operand));
+            *term = path_term(&path, std::mem::take(rest), head.span, whole);
+            return;
         }
         if let TermKind::Call(callee, args) = &mut term.kind {
             // A function of the language is not hidden by a variable of its name; a rule hides it.

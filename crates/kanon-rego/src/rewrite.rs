@@ -1,7 +1,8 @@
 //! Resolved modules to what the interpreter understands as OPA does: operators written as functions, results taken by a last
-//! argument, templates, and the meaning of `not`.
+//! argument, templates, the meaning of `not`, and guards against growth.
 
 mod desugar;
+pub(crate) mod guard;
 mod negation;
 
 use crate::{
@@ -22,9 +23,11 @@ pub(crate) fn desugar_query(body: &mut Body, index: &Index) {
 /// Gives `not` OPA's meaning, and templates their value.
 pub(crate) fn expand(module: &mut Module) {
     negation::module(module);
+    guard::module(module);
 }
 
 /// The same for a query; `plain_not` keeps `not` as it is.
 pub(crate) fn expand_query(body: &mut Body, plain_not: bool) {
     negation::query(body, plain_not);
+    guard::query(body);
 }

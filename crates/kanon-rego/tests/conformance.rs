@@ -1,8 +1,9 @@
 //! Agreement with OPA on its own compliance cases (those of OPA 1.14.1).
 //!
 //! The data is not part of the project: set `KANON_CONFORMANCE` to the folder, or have it beside the checkout as
-//! `../shared/conformance`; without it this test says so and passes. `KANON_TABLE=1` prints the table by folder,
-//! `SHOW=name` the cases of a folder that differ.
+//! `../shared/conformance`; without it this test says so and passes. `KANON_TABLE=1` prints the table by folder and the
+//! reasons of what does not pass, `SHOW=name` the cases of a folder that differ. Cases that call a function which is refused
+//! (network, surroundings, chance, GraphQL, X.509, AWS, metadata) are out of scope.
 #![allow(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
@@ -15,8 +16,19 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use kanon_rego::{Given, LoadOptions, Policy, Value};
 use serde_json::Value as Json;
 
-/// How many cases must agree.
-const FLOOR: usize = 0;
+/// Of 1,000 cases in scope, how many must agree.
+const FLOOR: usize = 993;
+
+/// Why cases that fail do, by how their names begin.
+const REASONS: [(&str, &str); 7] = [
+    ("jwtencodesignraw/", "tokens are not signed with RSA keys"),
+    ("reachable_paths/", "the interpreter takes another way through the graph"),
+    ("refheads/", "the interpreter does not join a constant and a variable part of one reference below a set"),
+    ("strings/sprintf: float too big", "the interpreter has no numbers beyond a double"),
+    ("time/time caching", "`test.sleep` is a function of OPA's own tests"),
+    ("withkeyword/builtin-builtin", "the interpreter puts no built-in in the place of another"),
+    ("withkeyword/function: direct call, built-in", "the interpreter puts no built-in in the place of a function"),
+];
 
 fn file() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance");
@@ -109,27 +121,34 @@ fn agrees_with_the_original() {
     };
     let cases = std::fs::read_to_string(file).unwrap();
     let show = std::env::var("SHOW").ok();
-    let mut table: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut table: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+    let mut notes = Vec::new();
     for line in cases.lines() {
         let case: Json = serde_json::from_str(line).unwrap();
-        let folder = case["folder"].as_str().unwrap().to_owned();
+        let (folder, note) = (case["folder"].as_str().unwrap(), case["note"].as_str().unwrap());
         let verdict = check(&case);
-        let row = table.entry(folder.clone()).or_default();
-        row.0 += 1;
-        match verdict {
-            Ok(()) => row.1 += 1,
-            Err(problem) if show.as_deref().is_some_and(|it| it == "all" || it == folder) => {
-                println!("{} | {}\n    {}", case["note"], case["query"], problem.replace('\n', "\n    "));
-            }
-            Err(_) => {}
+        let refused = verdict.as_ref().is_err_and(|problem| problem.contains("cannot be called: "));
+        let row = table.entry(folder.to_owned()).or_default();
+        row[if verdict.is_ok() { 0 } else { 1 + usize::from(refused) }] += 1;
+        let Err(problem) = verdict else { continue };
+        if !refused {
+            let reason = REASONS.iter().find(|it| note.starts_with(it.0)).map_or("not looked into", |it| it.1);
+            notes.push(format!("- {note}: {reason}"));
+        }
+        if show.as_deref().is_some_and(|it| it == "all" || it == folder) {
+            println!("{note} | {}\n    {}", case["query"], problem.replace('\n', "\n    "));
         }
     }
-    let (total, agreed) = table.values().fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+    let sum = |at: usize| table.values().map(|row| row[at]).sum::<usize>();
+    let (agreed, total) = (sum(0), sum(0) + sum(1));
     if std::env::var("KANON_TABLE").is_ok() {
-        for (folder, (total, agreed)) in &table {
-            println!("| {folder} | {total} | {agreed} |");
+        for (folder, [passed, failed, out]) in &table {
+            println!("| {folder} | {passed} | {failed} | {out} |");
+        }
+        for note in &notes {
+            println!("{note}");
         }
     }
     println!("rego conformance: {agreed} of {total} agree ({:.2} %)", agreed as f64 * 100.0 / total as f64);
-    assert!(agreed >= FLOOR, "agreement fell below the floor: {agreed}");
+    assert!(agreed * 1000 >= total * FLOOR, "agreement fell below the floor");
 }

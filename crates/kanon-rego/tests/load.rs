@@ -64,7 +64,8 @@ fn unsafe_variables_are_refused() {
     refused("a := [x | y := 1]", &["variable `x` is unsafe"]);
     refused("a if { x := y; y := x }", &["variable `x` is unsafe", "variable `y` is unsafe"]);
     refused("a if { x := 1; x := 2 }", &["variable `x` is declared twice"]);
-    accepted("a if { x > 1; x := 2 }\nb[k] := v if { v := input[k] }\nc contains [i, j] if { input.m[i][j] }");
+    refused("a if { x > 1; x := 2 }", &["`x` used before definition"]);
+    accepted("b[k] := v if { v := input[k] }\nc contains [i, j] if { input.m[i][j] }");
     accepted(
         "a if { [x, y] = [1, input.b]; x == y }\nb := {k: v | some k, v in input}\nc if { input.xs[i] == input.ys[i] }",
     );
@@ -81,21 +82,22 @@ fn contradictions_are_refused() {
     refused("a := b\nb := c\nc := a", &["is recursive"]);
     refused("f(x) := f(x - 1)", &["rule `f` is recursive: f -> f"]);
     refused("a if { data[x]; x == 1 }", &["is recursive"]);
-    refused("import data.x.y\nimport data.z.y\na := y", &["import of `y` hides the import of `x.y`"]);
+    refused("import data.x.y\nimport data.z.y\na := y", &["import of `y` hides the import of `data.x.y`"]);
     accepted("a := 1 if { input.x }\na := 2 if { input.y }\ndefault a := 3");
     accepted("a := data.other.thing\nb := data[1]");
 }
 
 #[test]
 fn mistakes_of_syntax_are_collected() {
-    let got = compile("package p\na := \nb := [1\nc if { }\nd := 1", ModuleOptions::default()).unwrap_err();
+    let got = compile("package p\na := )\nb := [1\nc if { x == }\nd := 1", ModuleOptions::default()).unwrap_err();
     assert!(got.len() >= 2, "{got:#?}");
     refused("a { true }", &["2:3 `if` keyword is required before rule body"]);
     refused("a[x] { x := 1 }", &["`if` keyword is required"]);
     refused("default a = input.x", &["the value of a default must be constant"]);
+    refused("kanon__.bounded(x) := x", &["names that begin with `kanon__` are reserved"]);
     refused("import x.y", &["cannot import `x.y`"]);
     refused("a := \"\\q\"", &["illegal escape in string"]);
-    refused("a := f(1 if { true }", &["expected"]);
+    refused("a := upper(\"x\" if input.x else \"y\")", &["unexpected keyword `if`", "with `else` for the other case"]);
 }
 
 #[test]

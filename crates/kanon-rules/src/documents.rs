@@ -33,6 +33,10 @@ pub(crate) struct Unreadable {
 /// # Errors
 /// A file that is no YAML at all: nothing is known of the rules in it.
 pub(crate) fn read_file(file: &PolicyFile) -> Result<(Vec<Document>, Vec<Unreadable>), Unreadable> {
+    // Programs belong to other families.
+    if file.path.to_ascii_lowercase().ends_with(".rego") {
+        return Ok((Vec::new(), Vec::new()));
+    }
     let whole = |problem: String| Unreadable { place: file.path.clone(), problem };
     let text = std::str::from_utf8(&file.text).map_err(|it| whole(format!("file is not UTF-8: {it}")))?;
     let documents: Vec<Value> =
@@ -139,5 +143,11 @@ mod tests {
         assert_eq!((rules.len(), problems.len()), (0, 1));
         assert!(problems[0].starts_with("a.yaml: file is not YAML") && !problems[0].contains('\n'), "{problems:?}");
         assert!(read("just text").1[0].contains("a rule is a mapping"));
+    }
+
+    #[test]
+    fn programs_of_other_families_are_passed_over() {
+        let file = PolicyFile { path: "policy.Rego".into(), text: "package a\nb := {\n".into() };
+        assert_eq!(read_file(&file), Ok((Vec::new(), Vec::new())));
     }
 }

@@ -1,6 +1,6 @@
 //! The policy folder: read whole, watched for changes, and read again when its content differs.
 //!
-//! A mounted ConfigMap changes by swapping a `..data` link and never touches a file whose name ends in `.yaml`; so any event
+//! A mounted ConfigMap changes by swapping a `..data` link and never touches the files themselves; so any event
 //! in the folder, and a poll every ten seconds besides, leads to a fresh look at the content (spec/rules 1.8).
 
 use std::{
@@ -31,7 +31,7 @@ pub struct FolderError {
     pub source: std::io::Error,
 }
 
-/// All policy files directly inside `folder`, in order of name: regular files ending in `.yaml` or `.yml`, any case.
+/// All policy files directly inside `folder`, in order of name: regular files ending in `.yaml`, `.yml` or `.rego`, any case.
 ///
 /// # Errors
 /// A folder that is missing or unreadable. A single file that cannot be read is left out with a log line.
@@ -43,7 +43,7 @@ pub fn read_folder(folder: &Path) -> Result<Vec<PolicyFile>, FolderError> {
         let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase();
         // Follows links: files of a mounted ConfigMap are links.
         let Ok(meta) = fs::metadata(&path) else { continue };
-        if !matches!(extension.as_str(), "yaml" | "yml") || !meta.is_file() {
+        if !matches!(extension.as_str(), "yaml" | "yml" | "rego") || !meta.is_file() {
             continue;
         }
         let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn only_yaml_files_directly_inside_are_read_in_order() {
+    fn only_policy_files_directly_inside_are_read_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["b.yaml", "A.YML", "notes.txt", ".hidden"] {
+        for name in ["b.yaml", "A.YML", "policy.rego", "notes.txt", ".hidden"] {
             fs::write(dir.path().join(name), name).unwrap();
         }
         fs::create_dir(dir.path().join("sub.yaml")).unwrap();
-        assert_eq!(names(&read_folder(dir.path()).unwrap()), ["A.YML", "b.yaml"]);
+        assert_eq!(names(&read_folder(dir.path()).unwrap()), ["A.YML", "b.yaml", "policy.rego"]);
         assert!(read_folder(&dir.path().join("absent")).is_err());
     }
 

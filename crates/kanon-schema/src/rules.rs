@@ -4,20 +4,27 @@
 //! at their place, and `oldSelf`, the value it replaces. They run after everything else was found right.
 
 mod compile;
+mod convert;
+mod cost;
+mod declare;
 mod fields;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use kanon_core::{Node, Object};
 use kanon_lang::{Arena, ErrorKind, EvalError, Language, Limits, Program, Value as LangValue};
 use serde_json::Value;
 
+use self::{convert::Conversion, cost::Costs};
 use crate::{
     error::{FieldError, FieldErrorKind},
     path::FieldPath,
     schema::{MapType, Rule, Schema, Type},
     validate::{OldItems, Validator},
 };
+
+/// What all rules may take of one object, in steps; one evaluation may take what [`Limits`] says.
+const OBJECT_STEPS: u64 = 10_000_000;
 
 /// Longest message that a message expression may give, in bytes (upstream's limit).
 const MESSAGE_MAX: usize = 5 * 1024;
@@ -32,6 +39,8 @@ pub struct Rules {
 struct RuleNode {
     schema: Arc<Schema>,
     rules: Vec<CompiledRule>,
+    /// How rules see values that are not what their JSON is.
+    conversion: Option<Conversion>,
     properties: BTreeMap<String, RuleNode>,
     additional: Option<Box<RuleNode>>,
     items: Option<Box<RuleNode>>,
@@ -51,14 +60,15 @@ impl Rules {
     /// Compiles all rules of `schema`, whose own place (for the errors) is `path`.
     ///
     /// # Errors
-    /// Every rule that does not compile, or reads `oldSelf` where old values cannot be told from each other.
+    /// Every rule that does not compile, reads `oldSelf` where old values cannot be told from each other, or may cost too much.
     pub fn compile(
         schema: &Arc<Schema>,
         language: &dyn Language,
         path: &FieldPath<'_>,
     ) -> Result<Rules, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let root = compile::node(schema, language, path, compile::Above { root: true, lost: None }, &mut errors);
+        let mut compiler = compile::Compiler { language, errors: Vec::new(), costs: Costs::default() };
+        let root = compiler.node(schema, path, compile::Above { root: true, lost: None, times: Some(1) });
+        let errors = compiler.finish(path);
         if errors.is_empty() { Ok(Rules { root: root.map(Arc::new) }) } else { Err(errors) }
     }
 
@@ -78,9 +88,10 @@ impl Rules {
             old: old.zip(old_object.as_ref().map(Object::root)),
             unchanged: false,
         };
-        let mut errors = Vec::new();
-        root.check(place, &FieldPath::root(), &mut errors);
-        errors
+        let mut run = Run { errors: Vec::new(), steps: OBJECT_STEPS };
+        // What breaks off has said why.
+        let _ = root.check(place, &FieldPath::root(), &mut run);
+        run.errors
     }
 }
 
@@ -162,22 +173,28 @@ impl<'v> Place<'v> {
     }
 }
 
+/// Rules on their way through an object.
+struct Run {
+    errors: Vec<FieldError>,
+    /// What is left for all of them.
+    steps: u64,
+}
+
+/// Each step breaks off when rules cost too much: no other is tried then.
 impl RuleNode {
-    fn check(&self, place: Place<'_>, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
+    fn check(&self, place: Place<'_>, path: &FieldPath<'_>, run: &mut Run) -> ControlFlow<()> {
         if place.new.0.is_null() {
-            return;
+            return ControlFlow::Continue(());
         }
         let unchanged = place.old.map_or(place.unchanged, |(old, _)| old == place.new.0);
         let place = Place { unchanged, ..place };
         for rule in &self.rules {
-            if self.check_rule(rule, place, path, errors).is_break() {
-                return;
-            }
+            self.check_rule(rule, place, path, run)?;
         }
         match place.new.0 {
-            Value::Object(members) => self.check_members(members, place, path, errors),
-            Value::Array(_) => self.check_items(place, path, errors),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            Value::Object(members) => self.check_members(members, place, path, run),
+            Value::Array(_) => self.check_items(place, path, run),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => ControlFlow::Continue(()),
         }
     }
 
@@ -186,23 +203,26 @@ impl RuleNode {
         members: &serde_json::Map<String, Value>,
         place: Place<'_>,
         path: &FieldPath<'_>,
-        errors: &mut Vec<FieldError>,
-    ) {
+        run: &mut Run,
+    ) -> ControlFlow<()> {
         let comparable = self.schema.map_type == MapType::Granular;
         for key in members.keys() {
             let Some(place) = place.member(key, comparable) else { continue };
             if let Some(node) = self.properties.get(key) {
-                node.check(place, &path.child(key), errors);
+                node.check(place, &path.child(key), run)?;
             } else if let Some(node) = &self.additional
                 && !self.schema.properties.contains_key(key)
             {
-                node.check(place, &path.key(key), errors);
+                node.check(place, &path.key(key), run)?;
             }
         }
+        ControlFlow::Continue(())
     }
 
-    fn check_items(&self, place: Place<'_>, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
-        let (Some(node), Some(items)) = (&self.items, place.new.0.as_array()) else { return };
+    fn check_items(&self, place: Place<'_>, path: &FieldPath<'_>, run: &mut Run) -> ControlFlow<()> {
+        let (Some(node), Some(items)) = (&self.items, place.new.0.as_array()) else {
+            return ControlFlow::Continue(());
+        };
         let old_items = OldItems::new(&self.schema, place.old.map(|(old, _)| old));
         for (index, (value, item)) in items.iter().zip(place.new.1.elements()).enumerate() {
             let old = old_items.find(value).and_then(|old| {
@@ -210,43 +230,58 @@ impl RuleNode {
                 let at = list.as_array()?.iter().position(|it| std::ptr::eq(it, old))?;
                 Some((old, nodes.elements().nth(at)?))
             });
-            node.check(Place { new: (value, item), old, ..place }, &path.index(index), errors);
+            node.check(Place { new: (value, item), old, ..place }, &path.index(index), run)?;
         }
+        ControlFlow::Continue(())
     }
 
-    /// Breaks off when a rule costs too much: no other is tried then.
     fn check_rule(
         &self,
         rule: &CompiledRule,
         place: Place<'_>,
         path: &FieldPath<'_>,
-        errors: &mut Vec<FieldError>,
-    ) -> std::ops::ControlFlow<()> {
+        run: &mut Run,
+    ) -> ControlFlow<()> {
         let applies =
             if rule.transition { place.old.is_some() || rule.rule.optional_old_self } else { !place.unchanged };
         if !applies {
-            return std::ops::ControlFlow::Continue(());
+            return ControlFlow::Continue(());
         }
         let arena = Arena::new();
-        let old = LangValue::from_option(place.old.map(|(_, node)| node), &arena);
-        let old = if rule.rule.optional_old_self {
-            // See `compile::with_optional_old`.
-            LangValue::List(if place.old.is_some() { arena.alloc_slice_copy(&[old]) } else { &[] })
-        } else {
-            old
-        };
-        let values = [LangValue::from_node(place.new.1, &arena), old];
-        match rule.program.evaluate(&values, &Limits::default(), &arena) {
+        let values = self.values(rule, place, &arena);
+        let limits = Limits::default();
+        let (result, spent) = rule.program.measure(&values, &limits, &arena);
+        match run.steps.checked_sub(spent.map_or(0, |it| it.steps)) {
+            Some(left) => run.steps = left,
+            None => {
+                let why =
+                    "validation failed due to running out of cost budget, no further validation rules will be run";
+                run.errors.push(FieldError::invalid(path, self.type_name(), why));
+                return ControlFlow::Break(());
+            }
+        }
+        match result {
             Ok(LangValue::Bool(true)) => {}
-            Ok(_) => errors.push(self.broken(rule, place, path)),
+            Ok(_) => run.errors.push(self.broken(rule, place, path)),
             Err(error) => {
-                errors.push(FieldError::invalid(path, self.type_name(), failure(&error, &rule.rule)));
+                run.errors.push(FieldError::invalid(path, self.type_name(), failure(&error, &rule.rule)));
                 if error.kind == ErrorKind::Budget {
-                    return std::ops::ControlFlow::Break(());
+                    return ControlFlow::Break(());
                 }
             }
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
+    }
+
+    /// What a rule's variables hold, in their order.
+    fn values<'a>(&self, rule: &CompiledRule, place: Place<'a>, arena: &'a Arena) -> [LangValue<'a>; 2] {
+        let value = |node| convert::value(self.conversion.as_ref(), node, arena);
+        let old = place.old.map(|(_, node)| value(node));
+        let old = match (rule.rule.optional_old_self, old) {
+            (true, old) => LangValue::Optional(old.map(|it| &*arena.alloc(it))),
+            (false, old) => old.unwrap_or(LangValue::Null),
+        };
+        [value(place.new.1), old]
     }
 
     /// The type as errors name the value by; those without type have none.
@@ -263,7 +298,7 @@ impl RuleNode {
             Some(message) => message.trim().to_owned(),
             None => format!("failed rule: {}", text.rule.trim()),
         };
-        let detail = rule.message.as_ref().and_then(|it| message(&**it, place)).unwrap_or_else(written);
+        let detail = rule.message.as_ref().and_then(|it| self.message(rule, &**it, place)).unwrap_or_else(written);
         let kind = text.reason.as_deref().and_then(FieldErrorKind::from_reason).unwrap_or(FieldErrorKind::Invalid);
         // A duplicate shows its value only.
         let detail = if kind == FieldErrorKind::Duplicate { String::new() } else { detail };
@@ -272,20 +307,19 @@ impl RuleNode {
             None => FieldError::new(kind, path, self.type_name().into(), detail),
         }
     }
-}
 
-/// What a message expression gives; `None` when it gives no message that can be shown.
-fn message(program: &dyn Program, place: Place<'_>) -> Option<String> {
-    let arena = Arena::new();
-    let old = LangValue::from_option(place.old.map(|(_, node)| node), &arena);
-    let values = [LangValue::from_node(place.new.1, &arena), old];
-    match program.evaluate(&values, &Limits::default(), &arena) {
-        Ok(LangValue::Str(text)) => {
-            let text = text.trim();
-            let fine = !text.is_empty() && text.len() <= MESSAGE_MAX && !text.contains('\n');
-            fine.then(|| text.to_owned())
+    /// What a message expression gives; `None` when it gives no message that can be shown.
+    fn message(&self, rule: &CompiledRule, program: &dyn Program, place: Place<'_>) -> Option<String> {
+        let arena = Arena::new();
+        let values = self.values(rule, place, &arena);
+        match program.evaluate(&values, &Limits::default(), &arena) {
+            Ok(LangValue::Str(text)) => {
+                let text = text.trim();
+                let fine = !text.is_empty() && text.len() <= MESSAGE_MAX && !text.contains('\n');
+                fine.then(|| text.to_owned())
+            }
+            Ok(_) | Err(_) => None,
         }
-        Ok(_) | Err(_) => None,
     }
 }
 
@@ -293,7 +327,8 @@ fn failure(error: &EvalError, rule: &Rule) -> String {
     let shown = rule.message.as_ref().unwrap_or(&rule.rule).trim();
     match error.kind {
         ErrorKind::Budget => format!(
-            "'{error}': no further validation rules will be run due to call cost exceeds limit for rule: {shown}"
+            "'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds \
+             limit for rule: {shown}"
         ),
         ErrorKind::Value if error.message.starts_with("no such overload") => format!(
             "'{error}': call arguments did not match a supported operator, function or macro signature for rule: {shown}"

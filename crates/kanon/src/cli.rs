@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Read and prove the decision log
     Log(LogArgs),
+    /// Classify signals and decide about approvals, offline
+    Signals(crate::commands::signals::SignalsArgs),
     /// Print the version
     Version(VersionArgs),
     /// Print a completion script for a shell
@@ -138,7 +140,7 @@ pub(crate) struct CheckArgs {
 /// `kanon explain`
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// What to explain: `rule/NAME`, `pcp/NAME`, `decision/ID`, …
+    /// What to explain: `rule/NAME`, `pcp/NAME`, `signals/approval`, `decision/ID`, …
     #[arg(value_name = "KIND/NAME")]
     pub(crate) target: String,
     /// Namespace of the target

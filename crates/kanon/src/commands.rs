@@ -10,6 +10,7 @@ pub(crate) mod lint;
 pub(crate) mod log;
 pub(crate) mod policy;
 pub(crate) mod serve;
+pub(crate) mod signals;
 pub(crate) mod texts;
 pub(crate) mod up;
 pub(crate) mod version;

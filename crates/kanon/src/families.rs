@@ -13,6 +13,10 @@ pub(crate) fn all(languages: &Languages, namespace: &str) -> Vec<Box<dyn Family>
                 .with_actions(kanon_actions::all()),
         ),
         Box::new(kanon_integrity::IntegrityFamily::default()),
+        Box::new(kanon_signals::SignalsFamily::new(
+            languages[&LanguageId::REGO].clone(),
+            kanon_signals::Settings::of(namespace),
+        )),
         Box::new(kanon_promotion::PromotionFamily::new(
             languages[&LanguageId::CEL].clone(),
             kanon_promotion::Settings::default(),

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Policy(args) => commands::policy::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Log(args) => commands::log::run(args),
+        Command::Signals(args) => commands::signals::run(args),
         Command::Version(args) => commands::version::run(args),
         Command::Completions(args) => commands::completions::run(args),
     };

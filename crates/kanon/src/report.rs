@@ -51,10 +51,10 @@ pub(crate) fn compile_failure(place: &str, diagnostics: &Diagnostics) -> Failure
 }
 
 /// The failure of a command whose evaluation failed.
-pub(crate) fn eval_failure(place: &str, source: &str, error: &EvalError) -> Failure {
+pub(crate) fn eval_failure(place: &str, source: &str, error: &EvalError, help: Option<String>) -> Failure {
     match error.span {
         Some(span) => {
-            let mark = Diagnostic { message: error.message.clone(), span, help: None };
+            let mark = Diagnostic { message: error.message.clone(), span, help };
             Failure::report(Exit::Failure, render(place, source, [(Severity::Error, &mark)]))
         }
         None => Failure::new(error.message.clone()),

@@ -49,6 +49,77 @@ fn schemas_must_be_structural_and_rules_compile() {
 }
 
 #[test]
+fn rules_that_may_cost_too_much_are_refused() {
+    let judge = |most: Option<u64>, rules: Value| {
+        let mut crd = gates();
+        let mut list = json!({"type": "array", "items": {"type": "string", "maxLength": 20},
+            "x-kubernetes-validations": rules});
+        if let Some(most) = most {
+            list["maxItems"] = json!(most);
+        }
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["names"] = list;
+        validate(&crd, None, Some(&Cel::default())).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let unique = || json!([{"rule": "self.all(a, self.exists_one(b, a == b))"}]);
+    let advice = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings \
+                  are declared)";
+    let place = "spec.validation.openAPIV3Schema";
+    let rule = format!("{place}.properties[spec].properties[names].x-kubernetes-validations[0].rule");
+    assert_eq!(
+        judge(None, unique()),
+        [
+            format!("{rule}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {advice}"),
+            format!(
+                "{rule}: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"
+            ),
+            format!(
+                "{place}: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds \
+                 budget by factor of more than 100x {advice}"
+            ),
+        ]
+    );
+    let some = judge(Some(1_500), unique());
+    assert_eq!(some, [format!("{rule}: Forbidden: estimated rule cost exceeds budget by factor of 2.7x {advice}")]);
+    assert_eq!(judge(Some(100), unique()), [""; 0]);
+}
+
+#[test]
+fn rules_see_values_with_the_types_of_their_schema() {
+    let judge = |rule: &str, spec: Value| {
+        let mut crd = crate::testing::established();
+        let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        schema["properties"]["ratio"] = json!({"type": "number"});
+        schema["properties"]["from"] = json!({"type": "string", "format": "date-time"});
+        schema["properties"]["hold-for"] = json!({"type": "string", "format": "duration"});
+        schema["properties"]["limits"] = json!({"type": "object", "additionalProperties": {"type": "number"}});
+        schema["x-kubernetes-validations"] = json!([{"rule": rule, "message": "broken"}]);
+        let problems = validate(&crd, None, Some(&Cel::default()));
+        if let Some(first) = problems.first() {
+            let text = first.message.split_once("compilation failed: ").map_or(first.message.as_str(), |it| it.1);
+            return text.lines().next().unwrap_or_default().to_owned();
+        }
+        let gates = resources(&crd, Some(&Cel::default())).remove(0);
+        let mut gate = crate::testing::gate("a");
+        gate["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        crate::shape::validate(&gates, &gate, None).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let spec = || json!({"ratio": 1, "from": "2024-05-01T10:00:00Z", "hold-for": "1h", "limits": {"a-b": 2}});
+    assert_eq!(judge("self.ratio * 2.5 == 2.5", spec()), "");
+    assert_eq!(judge("self.from.getHours() == 10", spec()), "");
+    assert_eq!(judge("self.hold__dash__for <= duration('1h')", spec()), "");
+    assert_eq!(
+        judge("self.from + self.hold__dash__for > timestamp('2024-05-01T11:00:00Z')", spec()),
+        r#"spec: Invalid value: "object": broken"#
+    );
+    assert_eq!(judge("self.limits['a-b'] == 2.0", spec()), "");
+    assert_eq!(
+        judge("self.ratio > 'x'", spec()),
+        "ERROR: <input>:1:12: found no matching overload for '_>_' applied to '(double, string)'"
+    );
+    assert_eq!(judge("self.hold", spec()), "ERROR: <input>:1:5: undefined field 'hold'");
+}
+
+#[test]
 fn rules_judge_objects() {
     let mut crd = crate::testing::established();
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] =
@@ -60,6 +131,23 @@ fn rules_judge_objects() {
     assert_eq!(causes[0].to_string(), r#"spec: Invalid value: "object": too heavy"#);
     gate["spec"]["weight"] = json!(9);
     assert!(crate::shape::validate(&gates, &gate, None).is_empty());
+}
+
+#[test]
+fn rules_may_ask_whether_there_was_an_old_value() {
+    let mut crd = crate::testing::established();
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = json!([{
+        "rule": "oldSelf.hasValue() ? self.weight >= oldSelf.value().weight : self.weight < 10",
+        "message": "weights begin small and grow", "optionalOldSelf": true}]);
+    assert!(validate(&crd, None, Some(&Cel::default())).is_empty());
+    let gates = resources(&crd, Some(&Cel::default())).remove(0);
+    let gate = |weight: i64| {
+        let mut gate = crate::testing::gate("a");
+        gate["spec"]["weight"] = json!(weight);
+        gate
+    };
+    let judge = |new: i64, old: Option<i64>| crate::shape::validate(&gates, &gate(new), old.map(gate).as_ref()).len();
+    assert_eq!([judge(5, None), judge(11, None), judge(11, Some(5)), judge(4, Some(5))], [0, 1, 0, 1]);
 }
 
 #[test]

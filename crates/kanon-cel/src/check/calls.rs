@@ -18,11 +18,11 @@ impl Checker<'_> {
             return self.free_call(call, expr, &name, overloads);
         };
         // `math.greatest(1, 2)`: the target may be part of the function's name.
-        if let Some(mut name) = target.qualified() {
-            let first = name.text.split('.').next().unwrap_or_default().to_owned();
-            let is_local = self.local(&Name { text: first, absolute: name.absolute }).is_some();
+        if self.may_be_pointed(target)
+            && let Some(mut name) = target.qualified()
+        {
             name.text = format!("{}.{}", name.text, call.function);
-            let overloads = if is_local { Vec::new() } else { self.free(&name) };
+            let overloads = self.free(&name);
             if !overloads.is_empty() {
                 return self.free_call(call, expr, &name, overloads);
             }
@@ -65,8 +65,10 @@ impl Checker<'_> {
     fn choose(&mut self, call: &Call, expr: &Expr, overloads: Vec<Arc<Function>>, args: &[Ty], pass: Pass) -> Ty {
         let receiver = pass == Pass::Receiver;
         if overloads.is_empty() {
-            let near = self.near_function(&call.function, receiver);
-            self.undeclared(&call.function, expr.at, near);
+            if self.listens() {
+                let near = self.near_function(&call.function, receiver);
+                self.undeclared(&call.function, expr.at, near);
+            }
             self.missing(expr, format!("unbound function: {}", call.function));
             return Ty::Error;
         }
@@ -74,13 +76,9 @@ impl Checker<'_> {
             self.refer(expr, Reference::Function { overloads, pass });
             return Ty::Error;
         }
-        let mut result = None;
-        let mut fitting = Vec::new();
-        for overload in &overloads {
-            let Some(ty) = self.attempt(&overload.parameters, &overload.result, args) else { continue };
-            result = Some(self.combine(result, ty));
-            fitting.push(overload.clone());
-        }
+        let signatures = overloads.iter().map(|it| (it.parameters.as_slice(), &it.result));
+        let (result, fitting) = self.fitting(signatures, args);
+        let fitting: Vec<_> = fitting.into_iter().filter_map(|at| overloads.get(at).cloned()).collect();
         let Some(result) = result else {
             self.does_not_fit(&call.function, args, receiver, expr.at);
             // An unchecked program finds out by itself.
@@ -107,21 +105,42 @@ impl Checker<'_> {
         if args.contains(&Ty::Error) {
             return Ty::Error;
         }
-        let functions = self.functions;
-        let mut result = None;
-        for (parameters, ty) in functions.operator(name) {
-            if let Some(ty) = self.attempt(parameters, ty, args) {
-                result = Some(self.combine(result, ty));
-            }
-        }
+        let signatures = self.functions.operator(name).iter().map(|it| (it.0.as_slice(), &it.1));
+        let (result, _) = self.fitting(signatures, args);
         result.unwrap_or_else(|| {
             self.does_not_fit(name, args, false, at);
             Ty::Error
         })
     }
 
+    /// What the signatures that the arguments fit give together, and which they are. What is not known yet of the arguments
+    /// is only taken to be what a signature asks for when it is the only one that fits.
+    fn fitting<'s>(
+        &mut self,
+        signatures: impl Iterator<Item = (&'s [Type], &'s Type)>,
+        args: &[Ty],
+    ) -> (Option<Ty>, Vec<usize>) {
+        let mut result = None;
+        let mut last = None;
+        let mut fitting = Vec::new();
+        for (at, signature) in signatures.enumerate() {
+            let Some(ty) = self.attempt(signature, args) else { continue };
+            self.bindings.undo();
+            result = match result {
+                Some(before) if before != ty => Some(Ty::Dyn),
+                _ => Some(ty),
+            };
+            fitting.push(at);
+            last = Some(signature);
+        }
+        match (last, fitting.len()) {
+            (Some(signature), 1) => (self.attempt(signature, args), fitting),
+            _ => (result, fitting),
+        }
+    }
+
     /// The result of an overload, if the arguments fit it.
-    fn attempt(&mut self, parameters: &[Type], result: &Type, args: &[Ty]) -> Option<Ty> {
+    fn attempt(&mut self, (parameters, result): (&[Type], &Type), args: &[Ty]) -> Option<Ty> {
         if parameters.len() != args.len() {
             return None;
         }
@@ -139,14 +158,6 @@ impl Checker<'_> {
         let result = Ty::of(result, &mut parameter);
         let fits = self.bindings.all_assignable(args.iter().zip(&parameters));
         fits.then(|| self.bindings.resolve(&result))
-    }
-
-    /// The result of several overloads that all fit.
-    fn combine(&self, before: Option<Ty>, ty: Ty) -> Ty {
-        match before {
-            Some(before) if before != ty => Ty::Dyn,
-            _ => ty,
-        }
     }
 
     fn does_not_fit(&mut self, name: &str, args: &[Ty], method: bool, at: Span) {

@@ -20,9 +20,11 @@ impl Checker<'_> {
         if let Some(ty) = self.declared(name, expr) {
             return ty;
         }
-        let known = self.env.variables.iter().map(String::as_str).chain(self.scope.iter().map(|it| it.0.as_str()));
-        let near = nearest(&name.text, known).map(str::to_owned);
-        self.undeclared(&name.text, expr.span, near);
+        if self.listens() {
+            let known = self.env.variables.iter().map(String::as_str).chain(self.scope.iter().map(|it| it.0.as_str()));
+            let near = nearest(&name.text, known).map(str::to_owned);
+            self.undeclared(&name.text, expr.span, near);
+        }
         let message = self.no_reference(&name.text);
         self.missing(expr, message);
         Ty::Error
@@ -30,14 +32,18 @@ impl Checker<'_> {
 
     /// `a.b.c` as one name, if it is one.
     pub(super) fn qualified(&mut self, expr: &Expr) -> Option<Ty> {
-        let name = expr.qualified()?;
-        // Most names with points are members of a variable; names that none of the known ones begins with are not looked up.
-        let first = name.text.split('.').next().unwrap_or_default();
-        let head = Name { text: first.to_owned(), absolute: name.absolute };
-        if self.local(&head).is_some() {
+        if !self.may_be_pointed(expr) {
             return None;
         }
+        let name = expr.qualified()?;
         self.declared(&name, expr)
+    }
+
+    /// Whether a path can be a name with points in it. Most are members of a variable; nothing is looked up for those.
+    pub(super) fn may_be_pointed(&self, expr: &Expr) -> bool {
+        let Some(first) = expr.first_name() else { return false };
+        let is_known = self.has_pointed || self.functions.is_namespace(&first.text);
+        is_known && self.local(first).is_none()
     }
 
     /// The innermost variable of a macro with this name.
@@ -46,7 +52,7 @@ impl Checker<'_> {
             return None;
         }
         let at = self.scope.iter().rposition(|it| it.0 == name.text)?;
-        Some((at, self.scope[at].1.clone()))
+        self.scope.get(at).map(|it| (at, it.1.clone()))
     }
 
     /// A variable or type of the environment.

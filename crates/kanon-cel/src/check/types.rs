@@ -189,13 +189,20 @@ impl Bindings {
         self.log.clear();
         for (from, to) in pairs {
             if !self.fits(from, to) {
-                while let Some((variable, before)) = self.log.pop() {
-                    self.variables[variable as usize] = before;
-                }
+                self.undo();
                 return false;
             }
         }
         true
+    }
+
+    /// Takes back what the last question has bound.
+    pub(super) fn undo(&mut self) {
+        while let Some((variable, before)) = self.log.pop() {
+            if let Some(slot) = self.variables.get_mut(variable as usize) {
+                *slot = before;
+            }
+        }
     }
 
     fn fits(&mut self, from: &Ty, to: &Ty) -> bool {

@@ -8,8 +8,9 @@ use regex::{Regex, RegexBuilder};
 /// The largest program a pattern may become. RE2's own default in Go is a limit of repetitions; this bounds the same.
 const MAX_PROGRAM: usize = 256 * 1024;
 
-/// The longest pattern.
-const MAX_PATTERN: usize = 16 * 1024;
+/// The longest pattern, and the most Unicode classes in one: reading them takes time before their size is known.
+const MAX_PATTERN: usize = 4 * 1024;
+const MAX_CLASSES: usize = 64;
 
 /// Compiles a pattern; for programs whose patterns are constant, ahead of time.
 ///
@@ -18,6 +19,10 @@ const MAX_PATTERN: usize = 16 * 1024;
 pub fn compile(pattern: &str) -> Result<Regex, String> {
     if pattern.len() > MAX_PATTERN {
         return Err(format!("regular expression of {} bytes; the longest has {MAX_PATTERN}", pattern.len()));
+    }
+    let classes = pattern.matches("\\p").count() + pattern.matches("\\P").count();
+    if classes > MAX_CLASSES {
+        return Err(format!("regular expression with {classes} Unicode classes; the most is {MAX_CLASSES}"));
     }
     RegexBuilder::new(&translate(pattern))
         .size_limit(MAX_PROGRAM)
@@ -179,6 +184,8 @@ mod tests {
         for pattern in ["((a{100}){100}){100}", "(", "a{1001}{1001}", "*"] {
             assert!(compile(pattern).is_err(), "{pattern}");
         }
-        assert!(compile(&"(".repeat(10_000)).is_err());
+        for (part, times) in [("(", 10_000), ("(", 1_000), (r"[\pL\pN]", 40), ("(a|b|c)*", 1_000)] {
+            assert!(compile(&part.repeat(times)).is_err(), "{part} {times} times");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Functions by data: `expression => value`, read by a small calculator that knows literals, operators and calls. Expectations come
 //! from the documentation and tests of cel-go, Kubernetes and kro.
 
+mod anything;
 mod calculator;
 mod corpus;
 mod extensions;

@@ -29,18 +29,18 @@ impl<'c> Lowering<'c> {
         if clock {
             self.builder.reads_clock(self.env.slot(Environment::NOW));
         }
-        // Where the checker knows the types and there is one choice, nobody needs to look again.
-        let settled = match overloads {
-            [_] => target.into_iter().chain(&call.args).all(|it| is_known(self.checked.type_of(it.id))),
-            _ => false,
-        };
-        let overload = |it: &Arc<Function>| Overload {
-            parameters: if settled { Box::default() } else { it.parameters.as_slice().into() },
-            body: it.body,
+        let overload = |it: &Arc<Function>| {
+            // Types that were found may still not be those of the run, where something dynamic went in; only a parameter
+            // that takes everything needs no look.
+            let is_open = it.parameters.iter().all(|it| matches!(it, Type::Dyn | Type::Param(_)));
+            let parameters =
+                if is_open && overloads.len() == 1 { Box::default() } else { it.parameters.as_slice().into() };
+            Overload { parameters, body: it.body }
         };
         let overloads = overloads.iter().map(overload).collect();
+        let is_constant = args.iter().all(|it| self.builder.is_constant(*it));
         let id = self.builder.push(Op::Call { overloads, args: args.into() }, place);
-        if clock { id } else { self.folded(id) }
+        if !clock && is_constant && self.takes_time() { self.folded(id) } else { id }
     }
 
     /// Functions of the library that have an operation of their own.
@@ -56,6 +56,9 @@ impl<'c> Lowering<'c> {
             ("endsWith", true, [text, part]) if is_text => self.text(TextTest::EndsWith, *text, *part, place),
             ("contains", true, [text, part]) if is_text => self.text(TextTest::Contains, *text, *part, place),
             ("matches", _, [text, pattern]) if is_text => {
+                if !self.takes_time() {
+                    return None;
+                }
                 let Op::Str(pattern) = self.builder.op(*pattern) else { return None };
                 // One that is no pattern is an error where it is evaluated.
                 let regex = Box::new(pattern::compile(pattern).ok()?);
@@ -85,25 +88,5 @@ impl<'c> Lowering<'c> {
         };
         let body = self.builder.push(Op::Cond { test, yes, no }, place);
         self.builder.push(Op::Let { slot, value: target, body }, place)
-    }
-}
-
-/// Whether nothing about a type is left to the run.
-fn is_known(ty: &Type) -> bool {
-    match ty {
-        Type::Dyn | Type::Param(_) => false,
-        Type::List(it) | Type::Optional(it) | Type::Type(it) => is_known(it),
-        Type::Map(key, value) => is_known(key) && is_known(value),
-        Type::Null
-        | Type::Bool
-        | Type::Int
-        | Type::UInt
-        | Type::Double
-        | Type::String
-        | Type::Bytes
-        | Type::Timestamp
-        | Type::Duration
-        | Type::Opaque(_)
-        | Type::Object(_) => true,
     }
 }

@@ -3,7 +3,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kanon_lang::{Arena, Context, Stop, Value};
 
-use super::{Builtin, Call};
+use super::{
+    Builtin, Call,
+    time::zoned::{Zone, instant},
+};
 use crate::value::{MAX_VALUE_DEPTH, Number, elements, float_to_int, kind_name, number, sorted_members, type_name};
 
 pub(super) fn call<'a>(cx: &mut Context<'a>, call: Call<'_, 'a>) -> Result<Value<'a>, Stop> {
@@ -85,7 +88,7 @@ fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize,
         Value::UInt(uint) => out.push_str(&uint.to_string()),
         Value::Float(float) => out.push_str(&go_float(float, 21)),
         Value::Str(text) => out.push_str(text),
-        Value::Time(time) => out.push_str(&super::time::shown(time)),
+        Value::Time(time) => out.push_str(&super::time::shown(time, &Zone::UTC)),
         Value::Duration(_) => {
             if let serde_json::Value::String(text) = value.to_json(arena) {
                 out.push_str(&text);
@@ -95,7 +98,10 @@ fn write<'a>(out: &mut String, value: Value<'a>, arena: &'a Arena, depth: usize,
             container(out, value, arena, depth, max);
         }
         Value::Node(_) => container(out, value, arena, depth, max),
-        Value::Opaque(opaque) => out.push_str(&opaque.text()),
+        Value::Opaque(opaque) => match instant(value) {
+            Some((at, zone)) => out.push_str(&super::time::shown(at, &zone)),
+            None => out.push_str(&opaque.text()),
+        },
         Value::Optional(_) | Value::Type(_) => {}
     }
 }

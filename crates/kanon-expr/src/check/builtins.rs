@@ -18,7 +18,17 @@ pub(super) fn check(builtin: Builtin, args: &[Nature]) -> Verdict {
         return aggregate(builtin, args);
     }
     let (least, most, takes) = builtin.signature();
-    arity(builtin, args.len(), least, most, takes)?;
+    // A zone may come before what these two take.
+    let zoned =
+        matches!(builtin, Builtin::Now | Builtin::Date) && args.first().is_some_and(|it| it.base == Base::Location);
+    let args = if zoned { &args[1..] } else { args };
+    if builtin == Builtin::Date && args.len() > most {
+        return Err(format!("invalid number of arguments (expected at most 3, got {})", args.len()));
+    }
+    if builtin == Builtin::Date && args.is_empty() && !zoned {
+        return Err("invalid number of arguments (expected at least 1, got 0)".to_owned());
+    }
+    arity(builtin, args.len(), if zoned { 0 } else { least }, most, takes)?;
     for (at, nature) in args.iter().enumerate() {
         argument(builtin, at, *nature)?;
     }
@@ -131,6 +141,7 @@ fn result(builtin: Builtin, args: &[Nature]) -> Nature {
         B::Abs => args.first().copied().unwrap_or(Nature::UNKNOWN),
         B::Now | B::Date => Nature::new(Base::Time),
         B::Duration => Nature::new(Base::Duration),
+        B::Timezone => Nature::new(Base::Location),
         B::Keys | B::Values | B::Uniq | B::Concat | B::Flatten | B::Reverse | B::ToPairs => {
             Nature::list(Nature::UNKNOWN)
         }

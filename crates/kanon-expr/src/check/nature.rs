@@ -20,6 +20,8 @@ pub(crate) enum Base {
     Function,
     Time,
     Duration,
+    /// A time zone.
+    Location,
 }
 
 /// A type, with those of elements of lists and maps two levels down: enough for every message of the original.
@@ -100,6 +102,7 @@ impl fmt::Display for Nature {
             Base::Function => "func(...interface {}) (interface {}, error)",
             Base::Time => "time.Time",
             Base::Duration => "time.Duration",
+            Base::Location => "*time.Location",
         })
     }
 }
@@ -171,24 +174,6 @@ pub(crate) fn sign(op: BinaryOp) -> &'static str {
     match op {
         BinaryOp::Or => "or",
         BinaryOp::And => "and",
-        BinaryOp::Equal => "==",
-        BinaryOp::NotEqual => "!=",
-        BinaryOp::Less => "<",
-        BinaryOp::Greater => ">",
-        BinaryOp::LessEqual => "<=",
-        BinaryOp::GreaterEqual => ">=",
-        BinaryOp::In => "in",
-        BinaryOp::Matches => "matches",
-        BinaryOp::Contains => "contains",
-        BinaryOp::StartsWith => "startsWith",
-        BinaryOp::EndsWith => "endsWith",
-        BinaryOp::Range => "..",
-        BinaryOp::Add => "+",
-        BinaryOp::Subtract => "-",
-        BinaryOp::Multiply => "*",
-        BinaryOp::Divide => "/",
-        BinaryOp::Modulo => "%",
-        BinaryOp::Power => "**",
-        BinaryOp::Coalesce => "??",
+        _ => op.sign(),
     }
 }

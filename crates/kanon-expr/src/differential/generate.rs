@@ -4,11 +4,11 @@
 use serde_json::{Value as Json, json};
 
 /// SplitMix64: small, fast, the same everywhere.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The stream of a seed; mixed twice, so that those of neighbours are far apart.
-    pub(super) fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         let first = Random(seed).next();
         Random(Random(!first).next())
     }
@@ -110,7 +110,7 @@ enum Want {
 }
 
 /// Writes one program.
-pub(super) struct Generator<'r> {
+pub(crate) struct Generator<'r> {
     random: &'r mut Random,
     out: String,
     /// Open predicates, and whether each has `#index` and `#acc`.
@@ -122,7 +122,7 @@ pub(super) struct Generator<'r> {
 }
 
 impl Generator<'_> {
-    pub(super) fn program(random: &mut Random) -> String {
+    pub(crate) fn program(random: &mut Random) -> String {
         let fuel = 4 + random.below(40) as i64;
         let mut generator = Generator { random, out: String::new(), scopes: Vec::new(), locals: 0, fuel };
         let want = match generator.random.below(3) {

@@ -308,20 +308,7 @@ impl<D: Dialect> Builder<D> {
 
     /// Whether an operation is a constant.
     pub fn is_constant(&self, id: OpId) -> bool {
-        matches!(
-            self.op(id),
-            Op::Null
-                | Op::Bool(_)
-                | Op::Int(_)
-                | Op::UInt(_)
-                | Op::Float(_)
-                | Op::Str(_)
-                | Op::Bytes(_)
-                | Op::Time(_)
-                | Op::Duration(_)
-                | Op::Type(_)
-                | Op::Json(_)
-        )
+        self.op(id).is_constant()
     }
 
     /// Replaces an operation whose operands are constants by its value, where it has one. What fails is left as it is, to
@@ -372,43 +359,5 @@ impl<D: Dialect> Builder<D> {
 
 /// Whether an operation cannot fail where its operands cannot.
 fn is_total(op: &Op) -> bool {
-    match op {
-        Op::Null
-        | Op::Bool(_)
-        | Op::Int(_)
-        | Op::UInt(_)
-        | Op::Float(_)
-        | Op::Str(_)
-        | Op::Bytes(_)
-        | Op::Time(_)
-        | Op::Duration(_)
-        | Op::Type(_)
-        | Op::Json(_)
-        | Op::Variable(_)
-        | Op::EqualConst { .. }
-        | Op::Coalesce { .. } => true,
-        Op::Local(_)
-        | Op::Environment
-        | Op::Path { .. }
-        | Op::Has { .. }
-        | Op::Not(_)
-        | Op::Negate(_)
-        | Op::And(_)
-        | Op::Or(_)
-        | Op::Cond { .. }
-        | Op::Equal { .. }
-        | Op::Compare { .. }
-        | Op::Arithmetic { .. }
-        | Op::In { .. }
-        | Op::InWords { .. }
-        | Op::Text { .. }
-        | Op::Matches { .. }
-        | Op::Call { .. }
-        | Op::CallValue { .. }
-        | Op::Let { .. }
-        | Op::Sequence(_)
-        | Op::List(_)
-        | Op::Map(_)
-        | Op::Loop(_) => false,
-    }
+    op.is_constant() || matches!(op, Op::Variable(_) | Op::EqualConst { .. } | Op::Coalesce { .. })
 }

@@ -17,43 +17,14 @@ pub struct Estimate {
 /// Steps of an operation itself.
 pub(super) fn own_cost(op: &Op) -> u32 {
     match op {
-        Op::Null
-        | Op::Bool(_)
-        | Op::Int(_)
-        | Op::UInt(_)
-        | Op::Float(_)
-        | Op::Str(_)
-        | Op::Bytes(_)
-        | Op::Time(_)
-        | Op::Duration(_)
-        | Op::Type(_)
-        | Op::Json(_) => 0,
+        _ if op.is_constant() => 0,
         Op::Path { steps, .. } => steps.len() as u32,
         Op::Arithmetic { steps, .. } => steps.len() as u32,
         Op::Call { .. } | Op::CallValue { .. } => 3,
         // A pattern is worth several comparisons.
         Op::Matches { .. } => 10,
         Op::Environment => 5,
-        Op::Variable(_)
-        | Op::Local(_)
-        | Op::Has { .. }
-        | Op::Not(_)
-        | Op::Negate(_)
-        | Op::And(_)
-        | Op::Or(_)
-        | Op::Cond { .. }
-        | Op::Coalesce { .. }
-        | Op::Equal { .. }
-        | Op::EqualConst { .. }
-        | Op::Compare { .. }
-        | Op::In { .. }
-        | Op::InWords { .. }
-        | Op::Text { .. }
-        | Op::Let { .. }
-        | Op::Sequence(_)
-        | Op::List(_)
-        | Op::Map(_)
-        | Op::Loop(_) => 1,
+        _ => 1,
     }
 }
 
@@ -85,6 +56,24 @@ impl Code {
 }
 
 impl Op {
+    /// Whether it is a constant.
+    pub fn is_constant(&self) -> bool {
+        matches!(
+            self,
+            Op::Null
+                | Op::Bool(_)
+                | Op::Int(_)
+                | Op::UInt(_)
+                | Op::Float(_)
+                | Op::Str(_)
+                | Op::Bytes(_)
+                | Op::Time(_)
+                | Op::Duration(_)
+                | Op::Type(_)
+                | Op::Json(_)
+        )
+    }
+
     /// Calls `visit` for every operand.
     pub fn children(&self, mut visit: impl FnMut(OpId)) {
         match self {

@@ -10,14 +10,8 @@ impl Code {
         reads.variables.extend(self.clock);
         // Variables that begin a longer path; alone they would say "all of it".
         let mut bases = vec![false; self.ops.len()];
-        let mut reached = vec![false; self.ops.len()];
-        let mut stack = vec![self.root];
-        while let Some(id) = stack.pop() {
-            if std::mem::replace(&mut reached[id.at()], true) {
-                continue;
-            }
-            let op = &self.ops[id.at()];
-            op.children(|child| stack.push(child));
+        // What folding took out of reach counts, too: `object.x || true` is about `object.x` to whoever wrote it.
+        for op in &self.ops {
             let (base, names) = match op {
                 Op::Path { base, steps, .. } => (*base, names(steps)),
                 Op::Has { base, name } => (*base, vec![name.as_str().to_owned()]),
@@ -30,11 +24,11 @@ impl Code {
         }
         for (at, op) in self.ops.iter().enumerate() {
             match op {
-                Op::Variable(slot) if reached[at] && !bases[at] => self.add(&mut reads, *slot, Vec::new()),
-                Op::Environment if reached[at] => {
+                Op::Variable(slot) if !bases[at] => self.add(&mut reads, *slot, Vec::new()),
+                Op::Environment => {
                     for slot in 0..self.variables.len() {
                         // The clock is no part of the environment that programs see.
-                        if Some(slot) != self.hidden {
+                        if Some(slot) != self.clock {
                             self.add(&mut reads, u16::try_from(slot).unwrap_or(u16::MAX), Vec::new());
                         }
                     }

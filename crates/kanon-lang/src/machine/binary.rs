@@ -26,13 +26,15 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
 
     /// Compares with a constant, in the object's text where it can.
     pub(super) fn equal_const(&mut self, id: OpId, left: OpId, constant: &'a Scalar) -> Result<bool, Stop> {
-        if let Some(node) = self.node(left) {
-            match (constant, node.kind()) {
+        match self.node(left) {
+            Some(node) => match (constant, node.kind()) {
                 (Scalar::Str(text), NodeKind::String) => return Ok(node.is_str(text)),
                 (Scalar::Bool(bool), NodeKind::Bool) => return Ok(node.as_bool() == Some(*bool)),
                 (Scalar::Null, NodeKind::Null) => return Ok(true),
                 _ => {}
-            }
+            },
+            None if self.absent => return Ok(matches!(constant, Scalar::Null)),
+            None => {}
         }
         let left = self.eval(left)?;
         self.equal(id, left, constant.value())

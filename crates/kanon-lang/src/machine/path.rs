@@ -22,9 +22,11 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 
     /// The place in an object that an operation leads to, where the way is plain: from a variable or local through members
-    /// that are there. Most ways are, and two words in registers are all that moves; `None` means to go the long way.
+    /// that are there. Most ways are, and two words in registers are all that moves. `None` means to go the long way, unless
+    /// the way ends at something absent, which is nil in the language: `absent` says so until the next call.
     #[inline]
     pub(super) fn node(&mut self, id: OpId) -> Option<Node<'a>> {
+        self.absent = false;
         if TRACE {
             return None;
         }
@@ -47,12 +49,20 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         };
         let Some(Value::Node(start)) = start else { return None };
         let mut node = *start;
-        for step in steps {
-            match step {
-                Step::Member { name, .. } => node = node.member(name)?,
-                Step::Repeated { name, slot, .. } => node = self.repeated(node, name, *slot)?,
-                Step::EndChain if !node.is_null() => {}
-                Step::EndChain | Step::OrNilList | Step::Key { .. } | Step::Method { .. } => return None,
+        for (at, step) in steps.iter().enumerate() {
+            let next = match step {
+                Step::Member { name, .. } => node.member(name),
+                Step::Repeated { name, slot, .. } => self.repeated(node, name, *slot),
+                Step::EndChain if !node.is_null() => continue,
+                Step::EndChain => None,
+                Step::OrNilList | Step::Key { .. } | Step::Method { .. } => return None,
+            };
+            match next {
+                Some(next) => node = next,
+                None => {
+                    self.absent = D::MISSING_IS_NIL && leads_to_nil(node, &steps[at..]);
+                    return None;
+                }
             }
         }
         Some(node)
@@ -89,6 +99,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         }
         let found = match self.node(id) {
             Some(node) => Found::Node(node),
+            None if self.absent => Found::Value(Value::Null),
             None => self.walk(*base, steps)?,
         };
         if let (Some(memo), Some(shared)) = (&mut self.memo, shared)
@@ -208,4 +219,30 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         let result = D::has(&mut self.cx, base, name.as_str());
         self.placed(id, result)
     }
+}
+
+/// Whether a way whose next step finds nothing at `node` leads to nil: what is absent is common in policies, and looking for it
+/// again on the long way is not cheap.
+fn leads_to_nil(node: Node<'_>, steps: &[Step]) -> bool {
+    // A member that an object does not have is nil; at a null, the step itself meets nil.
+    let mut rest = match node.kind() {
+        NodeKind::Object => steps[1..].iter(),
+        NodeKind::Null => steps.iter(),
+        NodeKind::Bool | NodeKind::Number | NodeKind::String | NodeKind::List => return false,
+    };
+    while let Some(step) = rest.next() {
+        match step {
+            Step::EndChain => {}
+            Step::Member { optional: true, .. }
+            | Step::Repeated { optional: true, .. }
+            | Step::Key { optional: true, .. }
+            | Step::Method { optional: true, .. } => {
+                rest.by_ref().find(|step| matches!(step, Step::EndChain));
+            }
+            Step::Member { .. } | Step::Repeated { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => {
+                return false;
+            }
+        }
+    }
+    true
 }

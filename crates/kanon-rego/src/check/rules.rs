@@ -10,8 +10,12 @@ use crate::{
     walk,
 };
 
-/// Rules that call each other, one after the other: the interpreter recurses at each, so the sum of their depths is bounded.
-const MAX_CHAIN: usize = 600;
+/// Rules that read each other, one after the other: the interpreter recurses at each, and so do values made on the way, so
+/// the sum of their depths and lengths is bounded.
+const MAX_CHAIN: usize = 1_500;
+
+/// A rule that is being looked at: its path, the rules it reads that are still to come, and the longest chain below it.
+type Visit<'g> = (&'g Vec<Text>, Vec<&'g Vec<Text>>, usize);
 
 pub(super) fn imports(module: &Module, out: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<&str, String> = BTreeMap::new();
@@ -103,7 +107,8 @@ pub(super) fn recursion(module: &Module, index: &Index, out: &mut Vec<Diagnostic
         let mut depth = usize::from(body_depth(&rule.body));
         depth = walk::head_terms(&rule.head).map(|it| usize::from(it.depth)).fold(depth, usize::max);
         let node = graph.entry(path).or_default();
-        node.1 = node.1.max(depth + 1);
+        // A body may also wrap a value once in each of its expressions.
+        node.1 = node.1.max(depth + rule.body.len() + 1);
         walk::references(rule, &mut |term, mut path| {
             // A constant that is no text names no rule, but it does end what is read.
             if let TermKind::Ref(_, rest) = &term.kind {
@@ -121,7 +126,7 @@ pub(super) fn recursion(module: &Module, index: &Index, out: &mut Vec<Diagnostic
     let mut reported = BTreeSet::new();
     for start in graph.keys() {
         // Depth first with a stack of its own: chains of rules may be long.
-        let mut stack: Vec<(&Vec<Text>, Vec<&Vec<Text>>, usize)> = Vec::new();
+        let mut stack: Vec<Visit<'_>> = Vec::new();
         let mut open: BTreeSet<&Vec<Text>> = BTreeSet::new();
         if !done.contains_key(start) {
             stack.push((start, next(&graph, start), 0));

@@ -92,17 +92,24 @@ impl Safety<'_> {
             });
         }
         let mut left: Vec<(usize, &Literal)> = body.iter().enumerate().collect();
+        // What each expression missed when it was looked at last: until one of these is safe, nothing is new.
+        let mut missed: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         loop {
             let before = left.len();
             left.retain(|(at, literal)| {
+                if missed.get(at).is_some_and(|names| !names.iter().any(|name| safe.contains(name))) {
+                    return true;
+                }
                 level.at = *at;
                 let flow = literal_flow(literal, &safe, &level);
-                let ready = flow.needs.keys().all(|name| safe.contains(name));
-                if ready {
+                let missing: Vec<&str> = flow.needs.keys().copied().filter(|name| !safe.contains(name)).collect();
+                if missing.is_empty() {
                     safe.extend(&flow.gives);
                     self.inner(&flow, &safe);
+                    return false;
                 }
-                !ready
+                missed.insert(*at, missing);
+                true
             });
             if left.is_empty() || left.len() == before {
                 break;
@@ -122,7 +129,7 @@ impl Safety<'_> {
         for head in heads {
             let mut flow = Flow::default();
             // References in a head may bring variables of their own.
-            term_flow(head, Role::Value, &safe, &level, &mut flow);
+            term_flow(head, Role::Value, &level, &mut flow);
             for (name, span) in
                 flow.needs.clone().into_iter().filter(|it| !safe.contains(it.0) && !flow.gives.contains(it.0))
             {
@@ -245,37 +252,37 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Level<'t>) -
                 let walks = callee.as_var() == Some("walk") && !literal.negated;
                 for (at, arg) in args.iter().enumerate() {
                     let role = if walks && at == 1 { Role::Pattern } else { role };
-                    term_flow(arg, role, safe, level, &mut flow);
+                    term_flow(arg, role, level, &mut flow);
                 }
             }
             TermKind::Infix(_, pair) => {
-                term_flow(&pair.0, role, safe, level, &mut flow);
-                term_flow(&pair.1, role, safe, level, &mut flow);
+                term_flow(&pair.0, role, level, &mut flow);
+                term_flow(&pair.1, role, level, &mut flow);
             }
             TermKind::Member(key, pair) => {
-                key.iter().for_each(|key| term_flow(key, role, safe, level, &mut flow));
-                term_flow(&pair.0, role, safe, level, &mut flow);
-                term_flow(&pair.1, role, safe, level, &mut flow);
+                key.iter().for_each(|key| term_flow(key, role, level, &mut flow));
+                term_flow(&pair.0, role, level, &mut flow);
+                term_flow(&pair.1, role, level, &mut flow);
             }
-            _ => term_flow(term, role, safe, level, &mut flow),
+            _ => term_flow(term, role, level, &mut flow),
         },
         LiteralKind::Assign(left, right) => {
-            term_flow(right, role, safe, level, &mut flow);
-            term_flow(left, Role::Pattern, safe, level, &mut flow);
+            term_flow(right, role, level, &mut flow);
+            term_flow(left, Role::Pattern, level, &mut flow);
         }
         LiteralKind::Unify(a, b) if literal.negated => {
-            term_flow(a, role, safe, level, &mut flow);
-            term_flow(b, role, safe, level, &mut flow);
+            term_flow(a, role, level, &mut flow);
+            term_flow(b, role, level, &mut flow);
         }
         LiteralKind::Unify(a, b) => unify(a, b, safe, level, &mut flow),
         LiteralKind::Some(_) => {}
         LiteralKind::SomeIn(key, value, domain) => {
-            term_flow(domain, role, safe, level, &mut flow);
-            key.iter().for_each(|key| term_flow(key, Role::Pattern, safe, level, &mut flow));
-            term_flow(value, Role::Pattern, safe, level, &mut flow);
+            term_flow(domain, role, level, &mut flow);
+            key.iter().for_each(|key| term_flow(key, Role::Pattern, level, &mut flow));
+            term_flow(value, Role::Pattern, level, &mut flow);
         }
         LiteralKind::Every(every) => {
-            term_flow(&every.domain, role, safe, level, &mut flow);
+            term_flow(&every.domain, role, level, &mut flow);
             let own = every.key.iter().chain([&every.value]).map(|it| it.0.as_ref()).collect();
             closure_flow(&[], &every.body, own, level, &mut flow);
         }
@@ -286,7 +293,7 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Level<'t>) -
         if function && with.value.as_var().is_none_or(|name| !safe.contains(name)) {
             continue;
         }
-        term_flow(&with.value, Role::Value, safe, level, &mut flow);
+        term_flow(&with.value, Role::Value, level, &mut flow);
     }
     // What an expression brings itself, it does not need from others.
     let gives = std::mem::take(&mut flow.gives);
@@ -297,20 +304,46 @@ fn literal_flow<'t>(literal: &'t Literal, safe: &Names<'t>, level: &Level<'t>) -
 
 /// A closure needs the variables that it shares with the body around it.
 fn closure_flow<'t>(heads: &[&'t Term], body: &'t [Literal], own: Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
-    let mut hidden = own.clone();
-    declared_names(body, &mut hidden);
     let mut needs = Vec::new();
-    let mut note = |term: &'t Term| {
-        if let Some(name) = term.as_var() {
-            if name != "_" && level.contains(name) && !hidden.contains(name) && name != "data" && name != "input" {
-                needs.push((name, term.span));
-            }
+    free(heads, body, &own, &mut |name, span| {
+        if level.contains(name) {
+            needs.push((name, span));
         }
-    };
-    heads.iter().for_each(|head| walk::all_in_term(head, &mut |_| {}, &mut note));
-    walk::all(body, &mut |_| {}, &mut note);
+    });
     flow.needs.extend(needs);
     flow.closures.push(Closure { heads: heads.to_vec(), body, own });
+}
+
+/// The names in a closure that neither it nor a closure inside it declares.
+fn free<'t>(heads: &[&'t Term], body: &'t [Literal], own: &Names<'t>, visit: &mut dyn FnMut(&'t str, Span)) {
+    fn in_term<'t>(term: &'t Term, hidden: &Names<'t>, visit: &mut dyn FnMut(&'t str, Span)) {
+        match &term.kind {
+            TermKind::Var(name)
+                if !matches!(name.as_ref(), "_" | "data" | "input") && !hidden.contains(name.as_ref()) =>
+            {
+                visit(name, term.span);
+            }
+            TermKind::ArrayOf(head, body) | TermKind::SetOf(head, body) => free(&[head], body, hidden, visit),
+            TermKind::ObjectOf(head, body) => free(&[&head.0, &head.1], body, hidden, visit),
+            _ => walk::children(term, &mut |child| match child {
+                walk::Child::Term(term) => in_term(term, hidden, visit),
+                walk::Child::Body(_) => {}
+                walk::Child::Literal(literal) => in_literal(literal, hidden, visit),
+            }),
+        }
+    }
+    fn in_literal<'t>(literal: &'t Literal, hidden: &Names<'t>, visit: &mut dyn FnMut(&'t str, Span)) {
+        walk::terms(literal, &mut |term| in_term(term, hidden, visit));
+        if let LiteralKind::Every(every) = &literal.kind {
+            let mut hidden = hidden.clone();
+            hidden.extend(every.key.iter().chain([&every.value]).map(|it| it.0.as_ref()));
+            free(&[], &every.body, &hidden, visit);
+        }
+    }
+    let mut hidden = own.clone();
+    declared_names(body, &mut hidden);
+    heads.iter().for_each(|head| in_term(head, &hidden, visit));
+    body.iter().for_each(|literal| in_literal(literal, &hidden, visit));
 }
 
 /// Both sides of `=`.
@@ -322,10 +355,10 @@ fn unify<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t>, flow
         (TermKind::Object(left), TermKind::Object(right)) if left.len() == right.len() => {
             for (key, value) in left {
                 let same = right.iter().find(|it| same_key(&it.0, key));
-                term_flow(key, Role::Value, safe, level, flow);
+                term_flow(key, Role::Value, level, flow);
                 match same {
                     Some((_, other)) => unify(value, other, safe, level, flow),
-                    None => term_flow(value, Role::Value, safe, level, flow),
+                    None => term_flow(value, Role::Value, level, flow),
                 }
             }
         }
@@ -344,7 +377,7 @@ fn same_key(a: &Term, b: &Term) -> bool {
 fn unify_values<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
     let of = |term: &'t Term, role: Role| {
         let mut flow = Flow::default();
-        term_flow(term, role, safe, level, &mut flow);
+        term_flow(term, role, level, &mut flow);
         flow
     };
     let missing = |flow: &Flow<'t>| flow.needs.keys().any(|name| !safe.contains(name) && !flow.gives.contains(name));
@@ -361,7 +394,7 @@ fn unify_values<'t>(a: &'t Term, b: &'t Term, safe: &Names<'t>, level: &Level<'t
     }
 }
 
-fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Level<'t>, flow: &mut Flow<'t>) {
+fn term_flow<'t>(term: &'t Term, role: Role, level: &Level<'t>, flow: &mut Flow<'t>) {
     match &term.kind {
         TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::Str(_) => {}
         TermKind::Var(name) => match (name.as_ref(), role) {
@@ -375,36 +408,36 @@ fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Level<'t>
         },
         TermKind::Ref(head, operands) => {
             let inner = if role == Role::Negated { Role::Negated } else { Role::Value };
-            term_flow(head, inner, safe, level, flow);
+            term_flow(head, inner, level, flow);
             // Operands are matched against keys; under `not` they must have values.
             let operand_role = if role == Role::Negated { Role::Negated } else { Role::Pattern };
             operands.iter().for_each(|operand| match &operand.kind {
                 TermKind::Var(_) | TermKind::Array(_) | TermKind::Object(_) => {
-                    term_flow(operand, operand_role, safe, level, flow);
+                    term_flow(operand, operand_role, level, flow);
                 }
-                _ => term_flow(operand, inner, safe, level, flow),
+                _ => term_flow(operand, inner, level, flow),
             });
         }
-        TermKind::Call(_, args) => args.iter().for_each(|arg| term_flow(arg, Role::Value, safe, level, flow)),
+        TermKind::Call(_, args) => args.iter().for_each(|arg| term_flow(arg, Role::Value, level, flow)),
         TermKind::Infix(_, pair) => {
-            term_flow(&pair.0, Role::Value, safe, level, flow);
-            term_flow(&pair.1, Role::Value, safe, level, flow);
+            term_flow(&pair.0, Role::Value, level, flow);
+            term_flow(&pair.1, Role::Value, level, flow);
         }
         TermKind::Member(key, pair) => {
-            key.iter().for_each(|key| term_flow(key, Role::Value, safe, level, flow));
-            term_flow(&pair.0, Role::Value, safe, level, flow);
-            term_flow(&pair.1, Role::Value, safe, level, flow);
+            key.iter().for_each(|key| term_flow(key, Role::Value, level, flow));
+            term_flow(&pair.0, Role::Value, level, flow);
+            term_flow(&pair.1, Role::Value, level, flow);
         }
-        TermKind::Array(items) => items.iter().for_each(|it| term_flow(it, role, safe, level, flow)),
+        TermKind::Array(items) => items.iter().for_each(|it| term_flow(it, role, level, flow)),
         TermKind::Set(items) => {
             let inner = if role == Role::Pattern { Role::Value } else { role };
-            items.iter().for_each(|it| term_flow(it, inner, safe, level, flow));
+            items.iter().for_each(|it| term_flow(it, inner, level, flow));
         }
         TermKind::Object(members) => {
             let keys = if role == Role::Pattern { Role::Value } else { role };
             for (key, value) in members {
-                term_flow(key, keys, safe, level, flow);
-                term_flow(value, role, safe, level, flow);
+                term_flow(key, keys, level, flow);
+                term_flow(value, role, level, flow);
             }
         }
         TermKind::Template(parts) => {
@@ -412,7 +445,7 @@ fn term_flow<'t>(term: &'t Term, role: Role, safe: &Names<'t>, level: &Level<'t>
                 if let Part::Expr(literal) = part {
                     walk::terms(literal, &mut |term| {
                         let mut own = Flow::default();
-                        term_flow(term, Role::Value, safe, level, &mut own);
+                        term_flow(term, Role::Value, level, &mut own);
                         flow.needs.extend(own.needs.into_iter().filter(|it| !own.gives.contains(it.0)));
                         flow.closures.extend(own.closures);
                     });

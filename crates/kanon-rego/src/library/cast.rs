@@ -7,7 +7,7 @@ use regorus::Value;
 use super::{State, operand, wrong};
 
 /// Elements of a range.
-const MAX_RANGE: i64 = 100_000;
+const MAX_RANGE: i64 = 20_000;
 
 fn elements(args: &[Value]) -> Result<Vec<&Value>, String> {
     match operand(args, 0) {

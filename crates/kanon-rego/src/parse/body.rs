@@ -7,6 +7,9 @@ use crate::{
 };
 use kanon_lang::Span;
 
+/// Expressions of a body.
+pub(super) const MAX_LITERALS: usize = 500;
+
 impl Parser<'_> {
     /// `{ … }`; the opening brace stands here.
     pub(super) fn braced_body(&mut self, end: &str) -> Parsed<Body> {
@@ -22,6 +25,9 @@ impl Parser<'_> {
         let mut body = Vec::new();
         loop {
             body.push(self.literal()?);
+            if body.len() > MAX_LITERALS {
+                return Err(self.mistake(format!("body has more than {MAX_LITERALS} expressions")));
+            }
             let separated = self.take_sign(";")?;
             if self.take_sign(end)? {
                 return Ok(body);

@@ -7,6 +7,7 @@ use crate::{
     ast::{Body, Infix, Literal, LiteralKind, Module, Part, Rule, Term, TermKind},
     builtins,
     check::Index,
+    lex::RESERVED,
     walk::{Change, change_body, change_literal, change_term},
 };
 
@@ -32,7 +33,7 @@ fn parameters(rule: &mut Rule) {
             continue;
         }
         let span = arg.span;
-        let name = Term::var(&format!("parameter__{at}"), span);
+        let name = Term::var(&format!("{RESERVED}parameter_{at}"), span);
         let value = std::mem::replace(arg, name.clone());
         let literal = Literal::new(LiteralKind::Unify(name, value), span);
         rule.body.push(literal.clone());
@@ -104,11 +105,12 @@ impl Desugar<'_> {
             }
             return;
         }
-        if name != "walk" && arity.is_some_and(|arity| args.len() == arity + 1) {
-            if let Some(output) = args.pop() {
-                let call = Term::new(TermKind::Call(callee.clone(), std::mem::take(args)), term.span);
-                literal.kind = LiteralKind::Unify(call, output);
-            }
+        if name != "walk"
+            && arity.is_some_and(|arity| args.len() == arity + 1)
+            && let Some(output) = args.pop()
+        {
+            let call = Term::new(TermKind::Call(callee.clone(), std::mem::take(args)), term.span);
+            literal.kind = LiteralKind::Unify(call, output);
         }
     }
 }
@@ -139,14 +141,14 @@ fn operator(name: &str, args: &mut Vec<Term>) -> Option<TermKind> {
     Some(TermKind::Infix(infix, Box::new((left, right))))
 }
 
-/// `internal.template_string(["text", {v | v := expression}])`: a set without a value is shown as undefined.
+/// `kanon__.template_string(["text", {v | v := expression}])`: a set without a value is shown as undefined.
 fn template(parts: Vec<Part>, span: Span) -> Term {
     let part = |part: Part| match part {
         Part::Text(text) => Term::new(TermKind::Str(text), span),
         Part::Expr(literal) => {
             let place = literal.span;
             let LiteralKind::Term(value) = literal.kind else { return Term::new(TermKind::Null, place) };
-            let name = Term::var("part__", place);
+            let name = Term::var(&format!("{RESERVED}part"), place);
             let assign = Literal {
                 kind: LiteralKind::Assign(name.clone(), value),
                 negated: false,
@@ -158,6 +160,6 @@ fn template(parts: Vec<Part>, span: Span) -> Term {
     };
     let parts = Term::new(TermKind::Array(parts.into_iter().map(part).collect()), span);
     let path = Term::new(TermKind::Str("template_string".into()), span);
-    let callee = Term::new(TermKind::Ref(Box::new(Term::var("internal", span)), vec![path]), span);
+    let callee = Term::new(TermKind::Ref(Box::new(Term::var(RESERVED, span)), vec![path]), span);
     Term::new(TermKind::Call(Box::new(callee), vec![parts]), span)
 }

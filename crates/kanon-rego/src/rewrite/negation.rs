@@ -3,11 +3,12 @@
 //! is undefined. With `import future.keywords.not` it means what it says, and nothing is moved.
 //!
 //! What is moved, as OPA's compiler does it: every call inside the expression; references and comprehensions that are
-//! arguments of a call, or stand inside a literal or as an operand of a reference. Both sides of an equality, and a
+//! arguments of a call, or stand inside a literal or as an operand of a reference; what `with` puts in the input's place. Both sides of an equality, and a
 //! reference that is the expression itself, stay.
 
 use crate::{
     ast::{Body, Infix, Literal, LiteralKind, Module, Term, TermKind, With},
+    lex::RESERVED,
     walk::{Change, change_literal, change_term},
 };
 
@@ -49,6 +50,14 @@ impl Change for Negation {
         for mut literal in std::mem::take(body) {
             change_literal(self, &mut literal);
             if literal.negated {
+                // What `with` puts in the place of the input is computed before, too; functions stay where they are.
+                let mut early = Before { negation: self, with: &[], literals: Vec::new() };
+                for with in &mut literal.with {
+                    if with.target.path().is_some_and(|path| path.first() == Some(&"input")) {
+                        early.argument(&mut with.value);
+                    }
+                }
+                out.append(&mut early.literals);
                 let mut before = Before { negation: self, with: &literal.with, literals: Vec::new() };
                 match &mut literal.kind {
                     LiteralKind::Term(term) => before.expression(term),
@@ -138,7 +147,7 @@ impl Before<'_> {
 
     fn bring_forward(&mut self, term: &mut Term) {
         self.negation.made += 1;
-        let name = Term::var(&format!("before__{}", self.negation.made), term.span);
+        let name = Term::var(&format!("{RESERVED}before_{}", self.negation.made), term.span);
         let span = term.span;
         let value = std::mem::replace(term, name.clone());
         let kind = LiteralKind::Assign(name, value);

@@ -1,10 +1,15 @@
 //! From the rules' text to programs, and every mistake on the way.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_lang::{Diagnostics, Environment, Language, Options, Program};
+use kanon_lang::{Diagnostics, Environment, Language, Options, Type as LangType};
 
-use super::{CompiledRule, RuleNode, fields::undefined};
+use super::{
+    CompiledRule, RuleNode,
+    convert::Conversion,
+    cost::{Costs, Place},
+    declare::{Declared, declare},
+};
 use crate::{
     crd::rule_field,
     error::FieldError,
@@ -12,9 +17,7 @@ use crate::{
     schema::{ListType, MapType, Rule, Schema},
 };
 
-/// Names that rules may use; the order is that of the values given to them.
-pub(super) const VARIABLES: [&str; 2] = ["self", "oldSelf"];
-/// The slot of `oldSelf`.
+/// The slot of `oldSelf`, behind that of `self`.
 const OLD_SELF: usize = 1;
 
 /// What is above a place.
@@ -24,99 +27,108 @@ pub(super) struct Above<'a> {
     pub(super) root: bool,
     /// The place from which on an old value cannot be found for a new one.
     pub(super) lost: Option<&'a str>,
+    /// How many values the place can have in one object; `None` without bound.
+    pub(super) times: Option<u64>,
 }
 
-/// Compiles the rules at a place and below; `None` where there are none.
-pub(super) fn node(
-    schema: &Arc<Schema>,
-    language: &dyn Language,
-    path: &FieldPath<'_>,
-    above: Above<'_>,
-    errors: &mut Vec<FieldError>,
-) -> Option<RuleNode> {
-    let Above { root: _, lost } = above;
-    let here = path.to_string();
-    let map_lost = lost.or_else(|| (schema.map_type == MapType::Atomic).then_some(here.as_str()));
-    let list_lost = lost.or_else(|| (!matches!(schema.list_type, ListType::Map(_))).then_some(here.as_str()));
-
-    let list = path.child("x-kubernetes-validations");
-    let mut rules = Vec::new();
-    for (index, text) in schema.validations.iter().enumerate() {
-        rules.extend(rule(schema, text, language, &list.index(index), above, errors));
-    }
-    let members = path.child("properties");
-    let properties = schema.properties.iter().filter_map(|(name, it)| {
-        let node = node(it, language, &members.key(name), Above { root: false, lost: map_lost }, errors)?;
-        Some((name.clone(), node))
-    });
-    let properties = properties.collect();
-    let mut inner = |schema: &Option<Arc<Schema>>, step: &str, lost: Option<&str>| {
-        let above = Above { root: false, lost };
-        let node = node(schema.as_ref()?, language, &path.child(step), above, errors)?;
-        Some(Box::new(node))
-    };
-    let additional = inner(&schema.additional, "additionalProperties", map_lost);
-    let items = inner(&schema.items, "items", list_lost);
-    let node = RuleNode { schema: schema.clone(), rules, properties, additional, items };
-    let is_empty =
-        node.rules.is_empty() && node.properties.is_empty() && node.additional.is_none() && node.items.is_none();
-    (!is_empty).then_some(node)
+/// Compiles rules and gathers what is wrong with them.
+pub(super) struct Compiler<'l> {
+    pub(super) language: &'l dyn Language,
+    pub(super) errors: Vec<FieldError>,
+    pub(super) costs: Costs,
 }
 
-fn rule(
-    schema: &Arc<Schema>,
-    text: &Rule,
-    language: &dyn Language,
-    path: &FieldPath<'_>,
-    above: Above<'_>,
-    errors: &mut Vec<FieldError>,
-) -> Option<CompiledRule> {
-    let before = errors.len();
-    let at = path.child("rule");
-    let resource = above.root || schema.embedded_resource;
-    let compile = |source: &str, options: &Options| {
-        let program = language.compile(source, &Environment::new(VARIABLES), options)?;
-        undefined(&*program, schema, resource).map_or(Ok(program), Err)
-    };
-    let program = compile(&text.rule, &Options { boolean: true, ..Options::default() })
-        .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
-        .ok();
-    let message = text.message_expression.as_deref().and_then(|expression| {
-        let at = path.child("messageExpression");
-        compile(expression, &Options::default())
-            .map_err(|why| {
-                let why = failed("messageExpression compilation failed", &why);
-                errors.push(FieldError::invalid(&at, expression, why));
-            })
-            .ok()
-    });
-    let mut program = program?;
-    let transition = program.reads().variables.contains(&OLD_SELF);
-    if let (true, Some(lost)) = (transition, above.lost) {
-        let why = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {lost}");
-        errors.push(FieldError::invalid(&at, text.rule.clone(), why));
+impl Compiler<'_> {
+    /// Everything wrong with the rules of the schema at `path`.
+    pub(super) fn finish(mut self, path: &FieldPath<'_>) -> Vec<FieldError> {
+        self.costs.finish(path, &mut self.errors);
+        self.errors
     }
-    if text.optional_old_self && !transition {
-        let why = "may not be set if oldSelf is not used in rule";
-        errors.push(FieldError::invalid(&path.child("optionalOldSelf"), true, why));
+
+    /// Compiles the rules at a place and below; `None` where there are none.
+    pub(super) fn node(&mut self, schema: &Arc<Schema>, path: &FieldPath<'_>, above: Above<'_>) -> Option<RuleNode> {
+        let Above { root: _, lost, times } = above;
+        let here = path.to_string();
+        let map_lost = lost.or_else(|| (schema.map_type == MapType::Atomic).then_some(here.as_str()));
+        let list_lost = lost.or_else(|| (!matches!(schema.list_type, ListType::Map(_))).then_some(here.as_str()));
+        let within = |most: Option<u64>| times.zip(most).map(|(times, most)| times.saturating_mul(most));
+
+        let list = path.child("x-kubernetes-validations");
+        let mut rules = Vec::new();
+        for (index, text) in schema.validations.iter().enumerate() {
+            rules.extend(self.rule(schema, text, &list.index(index), above));
+        }
+        let members = path.child("properties");
+        let mut properties = BTreeMap::new();
+        for (name, it) in &schema.properties {
+            let above = Above { root: false, lost: map_lost, times };
+            if let Some(node) = self.node(it, &members.key(name), above) {
+                properties.insert(name.clone(), node);
+            }
+        }
+        let mut inner = |schema: &Option<Arc<Schema>>, step: &str, lost: Option<&str>, most: Option<u64>| {
+            let above = Above { root: false, lost, times: within(most) };
+            Some(Box::new(self.node(schema.as_ref()?, &path.child(step), above)?))
+        };
+        let additional = inner(&schema.additional, "additionalProperties", map_lost, schema.rules.max_properties);
+        let items = inner(&schema.items, "items", list_lost, schema.rules.max_items);
+        let conversion = if rules.is_empty() { None } else { Conversion::of(schema) };
+        let node = RuleNode { schema: schema.clone(), rules, conversion, properties, additional, items };
+        let is_empty =
+            node.rules.is_empty() && node.properties.is_empty() && node.additional.is_none() && node.items.is_none();
+        (!is_empty).then_some(node)
     }
-    if text.optional_old_self && errors.len() == before {
-        program = with_optional_old(&text.rule, language)
+
+    fn rule(
+        &mut self,
+        schema: &Arc<Schema>,
+        text: &Rule,
+        path: &FieldPath<'_>,
+        above: Above<'_>,
+    ) -> Option<CompiledRule> {
+        let (language, errors) = (self.language, &mut self.errors);
+        let before = errors.len();
+        let at = path.child("rule");
+        let declared = declare(schema, above.root || schema.embedded_resource);
+        let env = environment(declared.as_ref(), text);
+        let program = language
+            .compile(&text.rule, &env, &Options { boolean: true, ..Options::default() })
             .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
-            .ok()?;
+            .ok();
+        let message = text.message_expression.as_deref().and_then(|expression| {
+            let at = path.child("messageExpression");
+            language
+                .compile(expression, &env, &Options::default())
+                .map_err(|why| {
+                    let why = failed("messageExpression compilation failed", &why);
+                    errors.push(FieldError::invalid(&at, expression, why));
+                })
+                .ok()
+        });
+        if let (true, Some(declared)) = (errors.len() == before, declared) {
+            let place = Place { path, times: above.times.unwrap_or_else(|| declared.cardinality()) };
+            self.costs.rule(text, language, &env, declared, place, errors);
+        }
+        let program = program?;
+        let transition = program.reads().variables.contains(&OLD_SELF);
+        if let (true, Some(lost)) = (transition, above.lost) {
+            let why = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {lost}");
+            errors.push(FieldError::invalid(&at, text.rule.clone(), why));
+        }
+        if text.optional_old_self && !transition {
+            let why = "may not be set if oldSelf is not used in rule";
+            errors.push(FieldError::invalid(&path.child("optionalOldSelf"), true, why));
+        }
+        let field = text.field_path.as_deref().and_then(|it| rule_field(schema, it));
+        (errors.len() == before).then(|| CompiledRule { rule: text.clone(), program, transition, message, field })
     }
-    let field = text.field_path.as_deref().and_then(|it| rule_field(schema, it));
-    (errors.len() == before).then(|| CompiledRule { rule: text.clone(), program, transition, message, field })
 }
 
-/// The rule with `oldSelf` as an optional. Values of the language interface have none, so the old value comes in as a list
-/// of none or one, and the rule is put where a comprehension binds `oldSelf` to the optional made of it. The line break
-/// ends a comment in the rule.
-fn with_optional_old(rule: &str, language: &dyn Language) -> Result<Arc<dyn Program>, Diagnostics> {
-    const OLD: &str = "oldSelfList";
-    let bound = format!("[size({OLD}) == 0 ? optional.none() : optional.of({OLD}[0])].all(oldSelf, ({rule}\n))");
-    let options = Options { boolean: true, ..Options::default() };
-    language.compile(&bound, &Environment::new(["self", OLD]), &options)
+/// The variables of a rule, with the types that the schema gives them.
+fn environment(declared: Option<&Declared>, rule: &Rule) -> Environment {
+    let of = declared.map_or(LangType::Dyn, |it| it.of.clone());
+    let old = if rule.optional_old_self { LangType::optional(of.clone()) } else { of.clone() };
+    Environment::default().with_variable("self", of).with_variable("oldSelf", old)
 }
 
 /// As CEL's own checker prints mistakes: `ERROR: <input>:1:5: what`, the line, and a caret below the place.

@@ -1,14 +1,14 @@
 //! A fake language for tests of this crate: just enough to see what rules are given and what becomes of their answers. It is
 //! not CEL.
 //!
-//! `a.b < c.d`, `==` and `!=` over paths, numbers and 'text'; `true`; `fail` and `costly` raise errors; `text(x)` makes a
-//! message. The frame that binds an optional `oldSelf` is understood: there, `has` and `none` test it.
+//! `a.b < c.d`, `==` and `!=` over paths, numbers and 'text'; `true`; `many`, which is true after 4,000,000 steps; `fail` and `costly` raise errors; `text(x)` makes a
+//! message. Where `oldSelf` is an optional, `has` and `none` test it.
 
 use std::sync::Arc;
 
 use kanon_lang::{
     Arena, Diagnostics, Environment, ErrorKind, EvalError, Explained, Language, LanguageId, Limits, Options, Program,
-    Reads, Span, Value,
+    Reads, Span, Spent, Value,
 };
 
 pub(super) struct Fake;
@@ -69,17 +69,15 @@ impl Program for FakeProgram {
     }
 
     fn evaluate<'a>(&'a self, values: &'a [Value<'a>], _: &Limits, arena: &'a Arena) -> Result<Value<'a>, EvalError> {
-        let mut source = self.source.as_str();
-        if let Some((_, rule)) = source.split_once(".all(oldSelf, (") {
-            source = rule.trim_end_matches("\n))");
-            let present = matches!(values.get(1), Some(Value::List([_])));
-            return Ok(Value::Bool(if source.contains("has") { present } else { !present }));
+        let source = self.source.as_str();
+        if let Some(Value::Optional(old)) = values.get(1) {
+            return Ok(Value::Bool(if source.contains("has") { old.is_some() } else { old.is_none() }));
         }
         let error = |kind, message: &str| Err(EvalError { kind, message: message.to_owned(), span: None });
         match source {
             "fail" => return error(ErrorKind::Value, "no such key: x"),
             "costly" => return error(ErrorKind::Budget, "operation cancelled: actual cost limit exceeded"),
-            "true" => return Ok(Value::Bool(true)),
+            "true" | "many" => return Ok(Value::Bool(true)),
             _ => {}
         }
         if let Some(inner) = source.strip_prefix("text(") {
@@ -96,6 +94,16 @@ impl Program for FakeProgram {
             }));
         }
         Ok(Value::Null)
+    }
+
+    fn measure<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+    ) -> (Result<Value<'a>, EvalError>, Option<Spent>) {
+        let steps = if self.source == "many" { 4_000_000 } else { 1 };
+        (self.evaluate(values, limits, arena), Some(Spent { steps, memory: 0 }))
     }
 
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {

@@ -67,6 +67,25 @@ fn a_broken_rule_tells_its_message() {
 }
 
 #[test]
+fn all_rules_together_may_take_so_much_of_an_object() {
+    let item = json!({"type": "object", "x-kubernetes-validations": [{"rule": "many"}, {"rule": "self.a < 1"}]});
+    let checker = checker(&json!({"type": "object", "properties": {"list": {"type": "array", "items": item}}}));
+    let found: Vec<String> = checker
+        .check(&json!({"list": [{"a": 5}, {"a": 5}, {"a": 5}, {"a": 5}]}), None)
+        .iter()
+        .map(|it| format!("{}: {}", it.field, it.detail))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "list[0]: failed rule: self.a < 1",
+            "list[1]: failed rule: self.a < 1",
+            "list[2]: validation failed due to running out of cost budget, no further validation rules will be run",
+        ]
+    );
+}
+
+#[test]
 fn rules_about_a_change_need_an_old_value() {
     let rules = json!([{"rule": "self.a == oldSelf.a", "message": "immutable"}]);
     check(rules.clone(), json!({"a": 1}), None, &[]);

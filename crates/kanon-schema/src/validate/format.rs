@@ -9,7 +9,7 @@ pub(crate) fn matches_format(format: &str, text: &str) -> Option<bool> {
     Some(match name.as_str() {
         "datetime" => is_date_time(text),
         "date" => is_date(text),
-        "duration" => is_duration(text),
+        "duration" => duration(text).is_some(),
         "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
         "cidr" => is_cidr(text),
@@ -90,35 +90,51 @@ fn is_clock(text: &str, parts: usize) -> bool {
         && fields.iter().zip(limits).all(|(field, limit)| digits(field, 2).is_some_and(|it| it < limit))
 }
 
-/// Go's durations (`1h30m`), and the loose form upstream also takes: a number and a unit word (`2 days`).
-fn is_duration(text: &str) -> bool {
-    const UNITS: &[&str] = &[
-        "ns", "nano", "us", "µs", "μs", "micro", "ms", "milli", "s", "sec", "m", "min", "h", "hr", "hour", "d", "day",
-        "w", "wk", "week",
+/// Go's durations (`1h30m`), and the loose form upstream also takes: a number and a unit word (`2 days`). Nanoseconds.
+pub(crate) fn duration(text: &str) -> Option<i128> {
+    const SECOND: i128 = 1_000_000_000;
+    const UNITS: [(&[&str], i128); 8] = [
+        (&["ns", "nano"], 1),
+        (&["us", "µs", "μs", "micro"], 1_000),
+        (&["ms", "milli"], 1_000_000),
+        (&["s", "sec"], SECOND),
+        (&["m", "min"], 60 * SECOND),
+        (&["h", "hr", "hour"], 3_600 * SECOND),
+        (&["d", "day"], 86_400 * SECOND),
+        (&["w", "wk", "week"], 604_800 * SECOND),
     ];
-    let mut rest = text.trim().strip_prefix(['-', '+']).unwrap_or(text.trim());
+    let text = text.trim();
+    let (sign, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
     if rest == "0" {
-        return true;
+        return Some(0);
     }
     if rest.is_empty() {
-        return false;
+        return None;
     }
+    let mut total = 0i128;
     while !rest.is_empty() {
         let number = rest.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(rest.len());
         let (value, after) = rest.split_at(number);
-        if value.parse::<f64>().is_err() {
-            return false;
-        }
         let after = after.trim_start();
         let unit = after.find(|it: char| it.is_ascii_digit() || it == '.' || it == ' ').unwrap_or(after.len());
         let (word, after) = after.split_at(unit);
         let word = word.to_lowercase();
-        if !UNITS.contains(&word.as_str()) && !word.strip_suffix('s').is_some_and(|it| UNITS.contains(&it)) {
-            return false;
-        }
+        let known = |words: &[&str]| {
+            words.contains(&word.as_str()) || word.strip_suffix('s').is_some_and(|it| words.contains(&it))
+        };
+        let nanos = UNITS.iter().find(|(words, _)| known(words))?.1;
+        // Whole numbers stay exact.
+        let part = match value.parse::<i64>() {
+            Ok(whole) => i128::from(whole) * nanos,
+            Err(_) => (value.parse::<f64>().ok()? * nanos as f64) as i128,
+        };
+        total = total.saturating_add(part);
         rest = after.trim_start();
     }
-    true
+    Some(sign * total)
 }
 
 fn is_cidr(text: &str) -> bool {

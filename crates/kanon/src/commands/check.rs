@@ -73,7 +73,9 @@ fn load(paths: &[PathBuf], now: Now) -> Result<Views, Failure> {
     }
     let mut plane = Plane::new(families::all(&languages::all(), ""), Settings::default());
     plane.handle(&Input::Folder { files }, now);
-    let policies = plane.views().iter().flat_map(|view| view.policies()).collect::<Vec<_>>();
+    // Other families have policies without any file.
+    let views = plane.views().iter().filter(|view| view.family() == kanon_rules::FAMILY);
+    let policies = views.flat_map(|view| view.policies()).collect::<Vec<_>>();
     let broken = policies.iter().filter(|it| !it.problem.is_empty());
     let broken: Vec<_> = broken.map(|it| format!("rule `{}`: {}", it.name, it.problem)).collect();
     if !broken.is_empty() {

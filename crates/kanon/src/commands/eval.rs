@@ -5,13 +5,13 @@ mod tree;
 
 use kanon_core::EvidenceValue;
 use kanon_lang::{
-    Arena, Environment, EvalError, Explained, Limits, ModuleOptions, Options, Program, Spent, ir::Estimate,
+    Arena, Environment, EvalError, Explained, Limits, ModuleOptions, Options, Program, Spent, ir::Estimate, suggest,
 };
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
     cli::{EvalArgs, Lang},
-    commands::texts::{Context, Text, explain_unknown_variables, language, read_context},
+    commands::texts::{Context, Text, explain_unknown_variables, language, leading_word, read_context},
     exit::{Exit, Failure},
     output::{Format, print, print_data, table},
     report,
@@ -64,7 +64,7 @@ pub(crate) fn run(args: EvalArgs) -> Result<Exit, Failure> {
         let (data, shown) = cost(spent, &limits, size, program.estimate(size));
         answer.section("cost", data, shown);
     }
-    answer.finish(&text, args.output, result)
+    answer.finish(&text, args.output, result, context.env())
 }
 
 /// What was asked for, for people and for machines.
@@ -93,7 +93,13 @@ impl Answer {
     }
 
     /// Adds the value, or the error, and prints all. A value that nothing else was asked about stands alone.
-    fn finish(mut self, text: &Text, output: Format, result: Result<Json, EvalError>) -> Result<Exit, Failure> {
+    fn finish(
+        mut self,
+        text: &Text,
+        output: Format,
+        result: Result<Json, EvalError>,
+        env: &Environment,
+    ) -> Result<Exit, Failure> {
         match result {
             Ok(value) if output != Format::Table && self.data.is_empty() => {
                 print_data(output, &value)?;
@@ -104,7 +110,12 @@ impl Answer {
                 self.print(output, Exit::Fine)
             }
             Err(error) => {
-                let failure = report::eval_failure(&text.place, &text.source, &error);
+                let failure = report::eval_failure(
+                    &text.place,
+                    &text.source,
+                    &error,
+                    unknown_variable(&text.source, &error, env),
+                );
                 if output == Format::Table || self.data.is_empty() {
                     print(&self.shown.join("\n"))?;
                     return Err(failure);
@@ -114,6 +125,17 @@ impl Answer {
             }
         }
     }
+}
+
+/// What was likely meant, where a language reads unknown variables as nil and the error came of that.
+fn unknown_variable(source: &str, error: &EvalError, env: &Environment) -> Option<String> {
+    let at = source.floor_char_boundary(error.span?.start as usize);
+    let word = leading_word(&source[tree::chain_start(source, at)..]);
+    if word.is_empty() || env.slot(word).is_some() {
+        return None;
+    }
+    let meant = suggest(word, env.variables.iter().map(String::as_str).filter(|it| *it != Environment::NOW))?;
+    Some(format!("`{word}` is no variable here; did you mean `{meant}`?"))
 }
 
 /// The values on the way; nothing for a text of which nothing was noted.

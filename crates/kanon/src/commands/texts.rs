@@ -205,7 +205,8 @@ pub(crate) fn explain_unknown_variables(
     }
 }
 
-fn leading_word(text: &str) -> &str {
+/// The name that a text begins with; empty where it begins with something else.
+pub(crate) fn leading_word(text: &str) -> &str {
     let end = text.find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(text.len());
     if text.starts_with(|it: char| it.is_ascii_digit()) { "" } else { &text[..end] }
 }

@@ -14,3 +14,4 @@ mod promotion;
 mod readme;
 mod rules;
 mod serve;
+mod signals;

@@ -1,7 +1,7 @@
 //! `kanon eval --explain` for people: every part of an expression on a line of its own, below what it is part of, with its
 //! value. Works on places in the text and values alone, so it serves every language.
 
-use std::fmt::Write as _;
+use std::{cmp::Reverse, fmt::Write as _};
 
 use anstyle::{AnsiColor, Style};
 use kanon_core::EvidenceValue;
@@ -27,7 +27,11 @@ struct Part<'v> {
 /// The values as an indented tree. `failed` says that the evaluation ended with an error: then values of the form
 /// `{"error": …}` are that error. The part on which the result rests is marked where the result is `false` or an error.
 pub(super) fn render(source: &str, values: &[EvidenceValue], failed: bool) -> String {
-    let parts = parts(source, values);
+    let parts = parts(source, values, failed);
+    // A module as a single part says nothing that its value does not.
+    if parts.len() == 1 && source.contains('\n') && !failed {
+        return String::new();
+    }
     let blamed = blamed(&parts, failed);
     let texts: Vec<String> =
         parts.iter().map(|it| format!("{}{}", "  ".repeat(it.depth), shown(source, it.span))).collect();
@@ -54,14 +58,15 @@ pub(super) fn render(source: &str, values: &[EvidenceValue], failed: bool) -> St
 }
 
 /// The parts in order of place, outer before inner, with what was left out where a decision needed no more.
-fn parts<'v>(source: &str, values: &'v [EvidenceValue]) -> Vec<Part<'v>> {
+fn parts<'v>(source: &str, values: &'v [EvidenceValue], failed: bool) -> Vec<Part<'v>> {
     let mut parts: Vec<Part<'v>> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
-    for it in values.iter().filter(|it| !is_literal(&it.text, &it.value) && !is_way(source, values, it)) {
-        let span = (it.span.0 as usize, it.span.1 as usize);
-        if span.0 > span.1 || source.get(span.0..span.1).is_none() {
-            continue;
-        }
+    let worth = values.iter().filter(|it| !is_literal(&it.text, &it.value) && !is_way(source, values, it));
+    let mut placed: Vec<((usize, usize), &Json)> =
+        worth.filter_map(|it| Some((place(source, it, failed)?, &it.value))).collect();
+    placed.sort_by_key(|((start, end), _)| (*start, Reverse(*end)));
+    placed.dedup_by_key(|it| it.0);
+    for (span, value) in placed {
         while open.last().is_some_and(|at| parts[*at].span.1 < span.1 || parts[*at].span.1 <= span.0) {
             open.pop();
         }
@@ -69,7 +74,7 @@ fn parts<'v>(source: &str, values: &'v [EvidenceValue]) -> Vec<Part<'v>> {
         if let Some(parent) = open.last() {
             parts[*parent].children.push(at);
         }
-        parts.push(Part { span, depth: open.len(), value: Some(&it.value), children: Vec::new() });
+        parts.push(Part { span, depth: open.len(), value: Some(value), children: Vec::new() });
         open.push(at);
     }
     with_gaps(source, parts)
@@ -94,7 +99,7 @@ fn with_gaps<'v>(source: &str, parts: Vec<Part<'v>>) -> Vec<Part<'v>> {
     }
     // Indices of children hold for the list as it was: they are found again by place.
     let mut all: Vec<Part<'v>> = parts.into_iter().map(|it| Part { children: Vec::new(), ..it }).chain(gaps).collect();
-    all.sort_by_key(|it| (it.span.0, std::cmp::Reverse(it.span.1), it.depth));
+    all.sort_by_key(|it| (it.span.0, Reverse(it.span.1), it.depth));
     let mut open: Vec<usize> = Vec::new();
     for at in 0..all.len() {
         open.truncate(all[at].depth);
@@ -174,6 +179,58 @@ fn is_literal(text: &str, value: &Json) -> bool {
     }
 }
 
+/// Where a part stands: an error at a member is shown with all that leads to the member, and a parenthesis that opens in a
+/// part closes in it.
+fn place(source: &str, part: &EvidenceValue, failed: bool) -> Option<(usize, usize)> {
+    let (mut start, mut end) = (part.span.0 as usize, part.span.1 as usize);
+    let text = source.get(start..end)?;
+    let is_name = |it: char| it.is_alphanumeric() || it == '_';
+    let is_member = text.starts_with(['.', '?']) || source[..start].ends_with('.');
+    if is_member && error_of(&part.value, failed).is_some() {
+        let rest = source[start..].trim_start_matches(['.', '?']);
+        let name_end = rest.find(|it| !is_name(it)).unwrap_or(rest.len());
+        end = end.max(source.len() - rest.len() + name_end);
+        start = chain_start(source, start);
+    }
+    let mut open = 0usize;
+    let mut quote = None;
+    for letter in source[start..end].chars() {
+        match (quote, letter) {
+            (Some(it), _) if it == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(letter),
+            (None, '(') => open += 1,
+            (None, ')') => open = open.saturating_sub(1),
+            (None, _) => {}
+        }
+    }
+    for _ in 0..open {
+        let rest = &source[end..];
+        let behind = rest.trim_start();
+        if !behind.starts_with(')') {
+            break;
+        }
+        end += rest.len() - behind.len() + 1;
+    }
+    Some((start, end))
+}
+
+/// Where the chain of members begins that leads to `at`: `object` in `object.spec["a"].x`.
+pub(super) fn chain_start(source: &str, at: usize) -> usize {
+    let mut start = at;
+    let mut depth = 0usize;
+    for (place, letter) in source[..at].char_indices().rev() {
+        match letter {
+            ']' => depth += 1,
+            '[' if depth > 0 => depth -= 1,
+            _ if depth > 0 || letter.is_alphanumeric() || matches!(letter, '_' | '.' | '?') => {}
+            _ => break,
+        }
+        start = place;
+    }
+    if depth > 0 { at } else { start }
+}
+
 /// Whether a part is only the way to a member that has its own line: `object` and `object.spec` in `object.spec.x`.
 fn is_way(source: &str, values: &[EvidenceValue], part: &EvidenceValue) -> bool {
     let goes_on = |it: &EvidenceValue| {
@@ -224,7 +281,7 @@ mod tests {
                 EvidenceValue { span, text: (*text).to_owned(), value: value.clone() }
             })
             .collect();
-        values.sort_by_key(|it| (it.span.0, std::cmp::Reverse(it.span.1)));
+        values.sort_by_key(|it| (it.span.0, Reverse(it.span.1)));
         let failed = values.iter().any(|it| it.value.get("error").is_some());
         let out = render(source, &values, failed);
         assert_eq!(anstream::adapter::strip_str(&out).to_string(), want);
@@ -302,11 +359,33 @@ mod tests {
     }
 
     #[test]
+    fn errors_at_members_are_shown_with_what_leads_there() {
+        let source = "a.b[\"x\"].c > 2";
+        let error = json!({"error": "no such key: c"});
+        check(
+            source,
+            &[(source, error.clone()), ("a.b", json!(null)), (".c", error.clone())],
+            "a.b[\"x\"].c > 2   error: no such key: c\n  a.b[\"x\"].c     error: no such key: c   <--\n    a.b          null\n",
+        );
+        assert_eq!((chain_start("f(a.b", 5), chain_start("x]", 2), chain_start("", 0)), (2, 2, 0));
+    }
+
+    #[test]
+    fn parentheses_are_closed() {
+        check(
+            "!(a && b)",
+            &[("!(a && b", json!(true)), ("a && b", json!(false))],
+            "!(a && b)   true\n  a && b    false\n",
+        );
+    }
+
+    #[test]
     fn long_texts_and_lines_are_shown_on_one_short_line() {
         let source = format!("a\n  {}", "x".repeat(200));
-        check(&source, &[(&source, json!("y".repeat(100)))], &{
+        check(&source, &[(&source, json!("y".repeat(100))), ("a", json!(1))], &{
             let text = format!("a {}…{}", "x".repeat(46), "x".repeat(23));
-            format!("{text}   \"{}…{}\"\n", "y".repeat(39), "y".repeat(18))
+            let value = format!("\"{}…{}\"", "y".repeat(39), "y".repeat(18));
+            format!("{text}   {value}\n  a{:69}   1\n", "")
         });
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{median, report};
+use super::{median, report};
 
 /// A running `kanon up`.
 pub(crate) struct Up {

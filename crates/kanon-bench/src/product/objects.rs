@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use kanon_core::Object;
 
-use crate::{median, report};
+use super::{median, report};
 
 /// Prints the figures.
 pub(crate) fn run(reviews: &[Bytes]) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use std::{
 use kanon_core::Object;
 use kanon_kube::{Api, Source};
 
-use crate::{process::Up, report};
+use super::{process::Up, report};
 
 const ROUND: Duration = Duration::from_secs(4);
 

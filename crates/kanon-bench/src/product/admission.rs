@@ -22,7 +22,7 @@ use kanon_rules::RulesFamily;
 use kanon_runtime::Clock;
 use kanon_web::{Metrics, Snapshot, Webhook, parse_review};
 
-use crate::{median, report, samples};
+use super::{median, report, samples};
 
 /// How long one round lasts.
 const ROUND: Duration = Duration::from_secs(2);
