@@ -109,10 +109,20 @@ pub fn decide(gate: &Gate, target: &Target, inputs: &Result<Inputs, String>, now
 /// # Errors
 /// Whatever keeps it from being a boolean.
 pub fn evaluate(gate: &Gate, inputs: &Inputs, now: Timestamp) -> Result<bool, EvalError> {
+    evaluate_within(gate, inputs, now, &Limits::default())
+}
+
+/// The same within other limits than a decision has.
+pub(crate) fn evaluate_within(
+    gate: &Gate,
+    inputs: &Inputs,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<bool, EvalError> {
     let arena = Arena::new();
     let records = Records::new(inputs, &gate.zone, now);
-    let (values, limits) = (records.values(&arena), Limits::default());
-    boolean(gate.program.evaluate(&values, &limits, &arena)?)
+    let values = records.values(&arena);
+    boolean(gate.program.evaluate(&values, limits, &arena)?)
 }
 
 /// The same, with the value of every sub-expression.

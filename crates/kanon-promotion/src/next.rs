@@ -5,9 +5,10 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use kanon_lang::Limits;
 
 use crate::{
-    decide::{active_override, evaluate},
+    decide::{active_override, evaluate_within},
     facts::Target,
     gate::Gate,
     inputs::Inputs,
@@ -17,9 +18,14 @@ use crate::{
 /// How far `simulate` and `explain` look ahead.
 pub const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 30);
 
+/// Steps of one look ahead. A search looks many times: a gate that costs more is asked again at its interval, not exactly.
+const LOOK_STEPS: u64 = 20_000;
+
 /// Whether the gate lets the Bundle pass at an instant; what cannot be told does not.
 pub fn passes(gate: &Gate, target: &Target, inputs: &Inputs, at: Timestamp) -> bool {
-    gate.warn_only || active_override(gate, target, at).is_some() || evaluate(gate, inputs, at).unwrap_or(false)
+    let limits = Limits { steps: LOOK_STEPS, ..Limits::default() };
+    let look = || evaluate_within(gate, inputs, at, &limits).unwrap_or(false);
+    gate.warn_only || active_override(gate, target, at).is_some() || look()
 }
 
 /// The first instant in `(now, now + horizon]` at which `all` gives what it does not give now.

@@ -267,7 +267,7 @@ fn skipping_needs_leave_of_the_organisation() {
     check(&[org.clone(), permission("platform-policies")], json!({"hotfix": "true"}), "permitted by g");
     check(&[org.clone(), permission("platform-policies")], json!({"hotfix": "false"}), denied);
     check(&[org.clone(), permission("platform-policies")], json!({}), denied);
-    check(&[org.clone()], json!({}), denied);
+    check(std::slice::from_ref(&org), json!({}), denied);
     check(&[("shop", json!({"kardinal.io/scope": "org"}), "false")], json!({}), "free");
     check(&[], json!({}), "free");
     check(&[org, permission("shop")], json!({"hotfix": "true"}), denied);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kanon_core::{EventType, Evidence, Now, Outcome, PolicyRef, Verdict};
 use kanon_plane::Outbox;
 use serde_json::Value;
@@ -17,6 +17,9 @@ use crate::{
     next::gate_changes,
     status::{Standing, observed, says, unknown_windows},
 };
+
+/// How far ahead a change is looked for, however long the gate's interval is.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// One gate's state.
 pub(super) struct GateState {
@@ -149,9 +152,10 @@ impl GateState {
 
 /// When a gate is asked again at a place: when the answer would change by itself, at the latest after its interval.
 fn again(gate: &Gate, target: &Target, inputs: &Result<Inputs, String>, now: Timestamp) -> Timestamp {
-    let fallback = now.checked_add(gate.recheck).unwrap_or(Timestamp::MAX);
+    let horizon = gate.recheck.min(AHEAD_MAX);
+    let fallback = now.checked_add(horizon).unwrap_or(Timestamp::MAX);
     match inputs {
-        Ok(inputs) => gate_changes(gate, target, inputs, now, gate.recheck).map_or(fallback, |at| at.min(fallback)),
+        Ok(inputs) => gate_changes(gate, target, inputs, now, horizon).map_or(fallback, |at| at.min(fallback)),
         Err(_) => fallback,
     }
 }
