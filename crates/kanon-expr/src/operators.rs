@@ -10,6 +10,7 @@ use crate::{
     ast::BinaryOp,
     builtins::time::zoned,
     check::sign,
+    power::power,
     value::{self, Number, equal, number, order, ordered, type_name},
 };
 
@@ -286,7 +287,7 @@ fn numbers<'a>(op: BinaryOp, a: Number, b: Number) -> Option<Value<'a>> {
         (BinaryOp::Subtract, a, b) => Value::Float(a.float() - b.float()),
         (BinaryOp::Multiply, a, b) => Value::Float(a.float() * b.float()),
         (BinaryOp::Divide, a, b) => Value::Float(a.float() / b.float()),
-        (BinaryOp::Power, a, b) => Value::Float(value::power(a.float(), b.float())),
+        (BinaryOp::Power, a, b) => Value::Float(power(a.float(), b.float())),
         _ => return None,
     })
 }
