@@ -190,18 +190,18 @@ pub(crate) const MAX_VALUE_DEPTH: usize = 256;
 
 /// How many elements one comparison may look at. One list may stand in a value many times over, so that this can be far
 /// more than was ever made.
-const MAX_COMPARED: u64 = 1_000_000;
+const MAX_COMPARED: u64 = 100_000;
 
 /// `a == b`; values too large to compare are not equal.
 pub(crate) fn equal(a: Value<'_>, b: Value<'_>) -> bool {
-    try_equal(a, b).unwrap_or(false)
+    try_equal(a, b, &mut MAX_COMPARED.clone()).unwrap_or(false)
 }
 
-/// `a == b`
-pub(crate) fn try_equal(a: Value<'_>, b: Value<'_>) -> Result<bool, TooLarge> {
+/// `a == b`; `fuel` is how many elements may be looked at, and is used up.
+pub(crate) fn try_equal(a: Value<'_>, b: Value<'_>, fuel: &mut u64) -> Result<bool, TooLarge> {
     match equal_scalars(a, b) {
         Some(equal) => Ok(equal),
-        None => equal_containers(a, b, false, 0, &mut MAX_COMPARED.clone()),
+        None => equal_containers(a, b, false, 0, fuel),
     }
 }
 
