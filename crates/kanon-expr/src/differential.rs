@@ -5,6 +5,7 @@
 //! seed and shows its program.
 
 pub(crate) mod generate;
+pub(crate) mod objects;
 
 use std::fmt::Write as _;
 
@@ -14,7 +15,10 @@ use kanon_lang::{
     Value,
 };
 
-use self::generate::{Generator, Random};
+use self::{
+    generate::Generator,
+    objects::{Random, object, scalar},
+};
 use crate::{Expr, program::analyse, reference};
 
 /// Objects that one program is tried on: a case is a program with an object.
@@ -157,8 +161,8 @@ fn check(seed: u64, env: &Environment, tally: &mut Tally) -> Result<(), String> 
     };
     let mut arena = Arena::new();
     for _ in 0..OBJECTS {
-        let object = Object::from_value(&generate::object(&mut random));
-        let other = generate::scalar(&mut random);
+        let object = Object::from_value(&object(&mut random));
+        let other = scalar(&mut random);
         arena.reset();
         let root = object.root();
         let of = |name| Value::from_option(root.get(name), &arena);

@@ -26,6 +26,7 @@ mod operators;
 mod outline;
 mod parser;
 mod patterns;
+mod power;
 mod print;
 mod program;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::{
     ast::BinaryOp,
     builtins::time::zoned,
     check::sign,
+    power::power,
     value::{self, Number, equal, number, order, ordered, type_name},
 };
 
@@ -61,9 +62,17 @@ fn not_bool<'a, T>(cx: &mut Context<'a>, value: Value<'a>) -> Result<T, Stop> {
 }
 
 pub(crate) fn try_equal<'a>(cx: &mut Context<'a>, a: Value<'a>, b: Value<'a>) -> Result<bool, Stop> {
-    // What is too large to compare is a matter of the budget: no budget is this large.
-    value::try_equal(a, b).or_else(|value::TooLarge| cx.spend(u64::MAX).map(|()| false))
+    // Elements of lists and maps cost steps; there are few where the budget is nearly used up.
+    let before = cx.steps_left() / STEPS_COMPARED;
+    let mut fuel = before;
+    match value::try_equal(a, b, &mut fuel) {
+        Ok(equal) => cx.spend((before - fuel) * STEPS_COMPARED).map(|()| equal),
+        Err(value::TooLarge) => cx.spend(u64::MAX).map(|()| false),
+    }
 }
+
+/// What looking at one element of a list or map costs.
+const STEPS_COMPARED: u64 = 4;
 
 fn concat<'a>(cx: &mut Context<'a>, a: &str, b: &str) -> Result<Value<'a>, Stop> {
     cx.grow(a.len() + b.len())?;
@@ -286,7 +295,7 @@ fn numbers<'a>(op: BinaryOp, a: Number, b: Number) -> Option<Value<'a>> {
         (BinaryOp::Subtract, a, b) => Value::Float(a.float() - b.float()),
         (BinaryOp::Multiply, a, b) => Value::Float(a.float() * b.float()),
         (BinaryOp::Divide, a, b) => Value::Float(a.float() / b.float()),
-        (BinaryOp::Power, a, b) => Value::Float(value::power(a.float(), b.float())),
+        (BinaryOp::Power, a, b) => Value::Float(power(a.float(), b.float())),
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@ use kanon_lang::Environment;
 use super::print;
 use crate::{
     ast::Tree,
-    differential::generate::{Generator, Random},
+    differential::{generate::Generator, objects::Random},
     parser,
 };
 

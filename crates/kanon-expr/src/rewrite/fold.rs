@@ -3,7 +3,7 @@
 use super::{Made, Rewriter};
 use crate::{
     ast::{BinaryOp, Id, Kind, UnaryOp},
-    value::power,
+    power::power,
 };
 
 impl Rewriter<'_> {

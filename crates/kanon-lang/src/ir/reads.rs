@@ -28,7 +28,7 @@ impl Code {
                 Op::Environment => {
                     for slot in 0..self.variables.len() {
                         // The clock is no part of the environment that programs see.
-                        if Some(slot) != self.clock {
+                        if Some(slot) != self.hidden {
                             self.add(&mut reads, u16::try_from(slot).unwrap_or(u16::MAX), Vec::new());
                         }
                     }
