@@ -1,5 +1,5 @@
 //! The compiled form that all languages share: a flat list of operations, children before parents, made once by a front
-//! end with a [`Builder`] and run by the [machine](crate::machine) on any number of threads.
+//! end with a [`Builder`] and run by the machine on any number of threads.
 //!
 //! An operation says *what* is computed. Where languages differ in what an operation means for odd operands (a missing
 //! member, `1 == 1.0`, an error beside `false`), the machine asks the language's [`Dialect`](crate::Dialect). Everything
@@ -120,7 +120,7 @@ pub enum Op {
         base: OpId,
         /// What is followed.
         steps: Box<[Step]>,
-        /// Its position in [`Code::paths`], where it is one of those.
+        /// Its position in the shared paths of the code, where it is one of those.
         shared: Option<u16>,
     },
     /// Whether `base` has the member `name`.
