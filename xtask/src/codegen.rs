@@ -34,6 +34,7 @@ pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<()> {
 fn crds() -> Vec<Value> {
     let mut crds = kanon_rules::api::crds();
     crds.extend(kanon_integrity::api::crds());
+    crds.extend(kanon_promotion::api::crds());
     crds
 }
 

@@ -1,6 +1,6 @@
 //! What CEL says where the shared operations of the compiled form leave room.
 
-use kanon_core::NodeKind;
+use kanon_core::{Name, NodeKind};
 use kanon_lang::{
     Callee, Context, Dialect, Source, Stop, Type, Value,
     ir::{Arithmetic, Comparison, TextTest},
@@ -57,6 +57,12 @@ impl Dialect for Meaning {
 
     fn contains<'a>(cx: &mut Context<'a>, needle: Value<'a>, haystack: Value<'a>) -> Result<bool, Stop> {
         values::contains(cx, needle, haystack)
+    }
+
+    fn among<'a>(cx: &mut Context<'a>, needle: Value<'a>, words: &[Name]) -> Result<bool, Stop> {
+        let Value::Opaque(opaque) = needle else { return Ok(false) };
+        values::readable(cx, needle)?;
+        Ok(words.iter().any(|word| opaque.equals(Value::Str(word.as_str())) == Some(true)))
     }
 
     fn text_test<'a>(cx: &mut Context<'a>, _: TextTest, _: Value<'a>, _: Value<'a>) -> Result<bool, Stop> {

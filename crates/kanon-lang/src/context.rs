@@ -136,6 +136,18 @@ impl<'a> Context<'a> {
         usize::try_from(self.memory).unwrap_or(usize::MAX)
     }
 
+    /// What a foreign value stands for in operations that do not know its type; any other value is itself.
+    ///
+    /// # Errors
+    /// A foreign value that cannot be used.
+    pub fn plain(&mut self, value: Value<'a>) -> Result<Value<'a>, Stop> {
+        let Value::Opaque(opaque) = value else { return Ok(value) };
+        match opaque.problem() {
+            Some(problem) => self.fail(problem.to_owned()),
+            None => Ok(opaque.plain().unwrap_or(value)),
+        }
+    }
+
     /// Text that a function made.
     ///
     /// # Errors

@@ -24,17 +24,27 @@ pub struct Function {
     pub result: Type,
     /// What it does.
     pub body: Native,
+    /// Whether it reads the clock ([`Context::now`]).
+    pub clock: bool,
 }
 
 impl Function {
     /// `name(parameters) -> result`
     pub fn free(name: &'static str, parameters: impl Into<Vec<Type>>, result: Type, body: Native) -> Function {
-        Function { name, method: false, parameters: parameters.into(), result, body }
+        Function { name, method: false, parameters: parameters.into(), result, body, clock: false }
     }
 
     /// `parameters[0].name(parameters[1..]) -> result`
     pub fn method(name: &'static str, parameters: impl Into<Vec<Type>>, result: Type, body: Native) -> Function {
-        Function { name, method: true, parameters: parameters.into(), result, body }
+        Function { name, method: true, parameters: parameters.into(), result, body, clock: false }
+    }
+}
+
+impl Function {
+    /// The same function, which reads the clock: programs that call it are given the time, and it is never run before.
+    #[must_use]
+    pub fn with_clock(self) -> Function {
+        Function { clock: true, ..self }
     }
 }
 

@@ -102,6 +102,16 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         result
     }
 
+    /// What a foreign value stands for.
+    #[inline]
+    fn plain(&mut self, id: OpId, value: Value<'a>) -> Result<Value<'a>, Stop> {
+        if !matches!(value, Value::Opaque(_)) {
+            return Ok(value);
+        }
+        let result = self.cx.plain(value);
+        self.placed(id, result)
+    }
+
     #[inline]
     fn variable(&self, slot: u16) -> Value<'a> {
         self.values.get(usize::from(slot)).copied().unwrap_or(Value::Null)
@@ -245,7 +255,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             }
             Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
             Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
-            Op::Matches { text, regex } => match self.eval(*text)? {
+            Op::Matches { text, regex } => match self.eval(*text).and_then(|it| self.plain(id, it))? {
                 Value::Str(text) => {
                     self.cx.spend(text.len() as u64 / 16)?;
                     regex.is_match(text)

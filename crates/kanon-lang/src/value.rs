@@ -88,6 +88,10 @@ pub trait Record: Sync {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>>;
     /// All member names, sorted.
     fn names(&self) -> &[&str];
+    /// Whether it has a member of this name. A record may answer [`Record::get`] for others too, with a default.
+    fn has(&self, name: &str) -> bool {
+        self.names().binary_search(&name).is_ok()
+    }
     /// Why its members cannot be read, where they cannot: every access is an error with this text then.
     fn problem(&self) -> Option<&str> {
         None

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod policy;
 mod texts;
 
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Fmt(FmtArgs),
     /// Find mistakes in a policy text
     Lint(LintArgs),
+    /// List, test, lint and simulate policies
+    Policy(policy::PolicyArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
     /// Read and prove the decision log

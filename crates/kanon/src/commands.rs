@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod lint;
 pub(crate) mod log;
+pub(crate) mod policy;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod texts;

@@ -17,5 +17,9 @@ pub(crate) fn all(languages: &Languages, namespace: &str) -> Vec<Box<dyn Family>
             languages[&LanguageId::REGO].clone(),
             kanon_signals::Settings::of(namespace),
         )),
+        Box::new(kanon_promotion::PromotionFamily::new(
+            languages[&LanguageId::CEL].clone(),
+            kanon_promotion::Settings::default(),
+        )),
     ]
 }

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args),
         Command::Fmt(args) => commands::fmt::run(args),
         Command::Lint(args) => commands::lint::run(args),
+        Command::Policy(args) => commands::policy::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Log(args) => commands::log::run(args),
         Command::Signals(args) => commands::signals::run(args),

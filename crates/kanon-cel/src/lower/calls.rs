@@ -25,7 +25,8 @@ impl<'c> Lowering<'c> {
         if pass == Pass::Packed {
             args = vec![self.builder.push(Op::List(args.into()), place)];
         }
-        if overloads.iter().any(|it| it.name == "now") {
+        let clock = overloads.iter().any(|it| it.clock || it.name == "now");
+        if clock {
             self.builder.reads_clock(self.env.slot(Environment::NOW));
         }
         let overload = |it: &Arc<Function>| {
@@ -39,7 +40,7 @@ impl<'c> Lowering<'c> {
         let overloads = overloads.iter().map(overload).collect();
         let is_constant = args.iter().all(|it| self.builder.is_constant(*it));
         let id = self.builder.push(Op::Call { overloads, args: args.into() }, place);
-        if is_constant && self.takes_time() { self.folded(id) } else { id }
+        if !clock && is_constant && self.takes_time() { self.folded(id) } else { id }
     }
 
     /// Functions of the library that have an operation of their own.

@@ -74,10 +74,12 @@ impl Parser<'_> {
         let (field, quoted) = match token {
             Token::Name => (self.text(name).to_owned(), false),
             Token::Quoted => (self.text(name).trim_matches('`').to_owned(), true),
+            // `schedule.in("Europe/Berlin")`: behind a point and before a bracket nothing else can be meant.
+            Token::In if !optional && self.peek_at(1) == Token::Sign("(") => (self.text(name).to_owned(), false),
             _ => return Err(self.unexpected("IDENTIFIER")),
         };
         self.advance();
-        if token == Token::Name && !optional && self.peek() == Token::Sign("(") {
+        if !quoted && !optional && self.peek() == Token::Sign("(") {
             return self.method(operand, name);
         }
         let span = operand.span.to(name);

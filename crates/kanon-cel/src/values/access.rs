@@ -67,6 +67,11 @@ pub fn has<'a>(cx: &mut Context<'a>, base: Value<'a>, name: &'a str) -> Result<b
         Value::Optional(None) => Ok(false),
         Value::Optional(Some(base)) => has(cx, *base, name),
         base if super::is_list(base) => cx.fail_named("no such key: ", name),
+        // A record may have defaults for names that are not members.
+        Value::Record(record) => {
+            readable(cx, base)?;
+            Ok(record.has(name))
+        }
         Value::Opaque(opaque) if opaque.plain().is_none() => {
             readable(cx, base)?;
             Ok(opaque.member(name, cx.arena).is_some())
@@ -182,6 +187,11 @@ pub fn contains<'a>(cx: &mut Context<'a>, needle: Value<'a>, haystack: Value<'a>
             }
         }
         return Ok(false);
+    }
+    let needle = plain(cx, needle)?;
+    if let (Value::Record(record), Value::Str(name)) = (haystack, needle) {
+        readable(cx, haystack)?;
+        return Ok(record.has(name));
     }
     if super::is_map(haystack) { Ok(find(cx, haystack, needle)?.is_some()) } else { no_overload(cx) }
 }

@@ -113,7 +113,8 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             return self.text_in_text(op, text, part);
         }
         let (left, right) = (self.eval(left)?, self.eval(right)?);
-        let (Value::Str(text), Value::Str(part)) = (left, right) else {
+        let (plain_left, plain_right) = (self.plain(id, left)?, self.plain(id, right)?);
+        let (Value::Str(text), Value::Str(part)) = (plain_left, plain_right) else {
             let result = D::text_test(&mut self.cx, op, left, right);
             return self.placed(id, result);
         };

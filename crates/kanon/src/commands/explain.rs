@@ -2,7 +2,7 @@
 //!
 //! Policies are read from the API server and put through the same families that decide there.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use kanon_core::{Change, Input, PolicyRef};
 use kanon_kube::{Api, Source};
@@ -25,12 +25,7 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Failure> {
     if target.kind == "decision" {
         return decision(&data_dir, &target.name, args.output);
     }
-    let own = data_dir.kubeconfig();
-    let source = match args.kubeconfig {
-        Some(path) => Source::File(path),
-        None if std::env::var_os("KUBECONFIG").is_none() && own.is_file() => Source::File(own),
-        None => Source::Infer,
-    };
+    let source = source(args.kubeconfig, &data_dir);
     let namespace = args.namespace;
     let target = Target { kind: target.kind, name: target.name, namespace };
     let found = runtime()?.block_on(explain(&source, &target))?;
@@ -53,13 +48,27 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-/// Feeds all policies of the cluster to a plane of our own and asks its views.
+/// The cluster meant: the one named, that of `kanon up`, or as kubectl finds it.
+pub(crate) fn source(kubeconfig: Option<PathBuf>, data_dir: &DataDir) -> Source {
+    let own = data_dir.kubeconfig();
+    match kubeconfig {
+        Some(path) => Source::File(path),
+        None if std::env::var_os("KUBECONFIG").is_none() && own.is_file() => Source::File(own),
+        None => Source::Infer,
+    }
+}
+
 async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>, Failure> {
-    let api = Api::connect(source).await?;
+    let plane = plane(&Api::connect(source).await?).await?;
+    Ok(plane.views().explain(target, Clock::start().now()))
+}
+
+/// Feeds all policies of the cluster to a plane of our own.
+pub(crate) async fn plane(api: &Api) -> Result<Plane, Failure> {
     let clock = Clock::start();
     let mut plane = Plane::new(families::all(&languages::all(), ""), Settings::default());
     for kind in plane.kinds() {
-        let objects = kanon_kube::list(&api, &kind).await?;
+        let objects = kanon_kube::list(api, &kind).await?;
         let kind = Arc::new(kind);
         for object in objects {
             let input = Input::Object { kind: Arc::clone(&kind), change: Change::Applied, object };
@@ -67,7 +76,7 @@ async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>
         }
         plane.handle(&Input::Synced { kind }, clock.now());
     }
-    Ok(plane.views().explain(target, clock.now()))
+    Ok(plane)
 }
 
 fn decision(data_dir: &DataDir, id: &str, output: Format) -> Result<Exit, Failure> {

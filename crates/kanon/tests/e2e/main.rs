@@ -10,6 +10,7 @@ mod harness;
 mod integrity;
 mod kube_client;
 mod kubectl;
+mod promotion;
 mod readme;
 mod rules;
 mod serve;

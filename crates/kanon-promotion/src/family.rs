@@ -1,0 +1,419 @@
+//! The family: routes objects and ticks to what it knows, asks the gates that this concerns, and keeps statuses. Decisions
+//! are made by [`crate::decide`].
+//!
+//! Nothing is asked before every kind has been listed: a gate must not open because a window was not there yet.
+
+mod agenda;
+mod gates;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use kanon_core::{Change, EventType, FamilyId, Input, Kind, Mono, Now, Object, ObjectRef};
+use kanon_lang::Language;
+use kanon_plane::{Applied, Family, Outbox, PolicyKey, PolicyStore, View};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{
+        self, BUNDLE, CLOCK, FAMILY, GATE, METRIC, PIPELINE, PipelineSpec, PolicyGateSpec, ScheduleClockSpec, WINDOW,
+    },
+    bundle::Bundle,
+    clock,
+    collect::Meta,
+    facts::{Facts, Key, Settings, read, text_map},
+    gate::{Compiler, Gate, Problem},
+    metric::Metric,
+    pipeline::Pipeline,
+    status::{condition, dated, rfc3339, says},
+    view::{PromotionView, Row},
+    window::Window,
+};
+use agenda::{Agenda, Due};
+use gates::{GateState, merge};
+
+/// How long after a failed status write a gate is asked again.
+const RETRY: SignedDuration = SignedDuration::from_secs(30);
+
+/// A clock or a window with what its status says.
+struct Told {
+    subject: ObjectRef,
+    status: Value,
+}
+
+struct Clock {
+    told: Told,
+    interval: SignedDuration,
+    last: Option<Timestamp>,
+}
+
+/// Owner of gates, Pipelines, Bundles, windows, clocks and metrics.
+pub struct PromotionFamily {
+    kinds: [Kind; 6],
+    compiler: Compiler,
+    store: PolicyStore<Gate>,
+    gates: BTreeMap<PolicyKey, GateState>,
+    /// The gates as the view shows them.
+    rows: Arc<BTreeMap<PolicyKey, Row>>,
+    facts: Facts,
+    /// Pipelines that make no sense, and why.
+    broken: BTreeMap<Key, String>,
+    windows: BTreeMap<String, Told>,
+    clocks: BTreeMap<Key, Clock>,
+    synced: BTreeSet<String>,
+    agenda: Agenda,
+    view: Arc<PromotionView>,
+}
+
+impl PromotionFamily {
+    /// A family without gates. `language` compiles the expressions: CEL in the binary.
+    pub fn new(language: Arc<dyn Language>, settings: Settings) -> PromotionFamily {
+        let facts = Facts::new(settings);
+        let view = PromotionView { gates: Arc::default(), broken: Arc::default(), facts: facts.clone() };
+        PromotionFamily {
+            kinds: api::kinds(),
+            compiler: Compiler::new(language),
+            store: PolicyStore::default(),
+            gates: BTreeMap::new(),
+            rows: Arc::default(),
+            facts,
+            broken: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+            synced: BTreeSet::new(),
+            agenda: Agenda::default(),
+            view: Arc::new(view),
+        }
+    }
+
+    /// What admission and `explain` see, by its own type.
+    pub fn promotion_view(&self) -> &Arc<PromotionView> {
+        &self.view
+    }
+
+    fn is_synced(&self) -> bool {
+        self.synced.len() == self.kinds.len()
+    }
+
+    fn object(&mut self, kind: &Kind, change: Change, object: &Object, now: Now, out: &mut Outbox) {
+        let text = |name| object.str_at(&["metadata", name]).to_owned();
+        let key = (text("namespace"), text("name"));
+        let gone = change == Change::Deleted;
+        match kind.gvk.kind.as_str() {
+            it if it == GATE.kind => self.gate(object, gone, now, out),
+            it if it == PIPELINE.kind => self.pipeline(&key, object, gone, now, out),
+            it if it == BUNDLE.kind => {
+                let bundle = if gone { None } else { Bundle::new(object).ok() };
+                if replace(&mut self.facts.bundles, key.clone(), bundle) {
+                    self.publish();
+                    self.concerning(now, out, |facts, gate| gate.concerns(facts, &key.0));
+                }
+            }
+            it if it == METRIC.kind => {
+                let metric = (!gone).then(|| Metric::of(object));
+                let shared = self.facts.settings.policy_namespaces.contains(&key.0);
+                if replace(&mut self.facts.metrics, key.clone(), metric) {
+                    self.publish();
+                    self.concerning(now, out, |facts, gate| {
+                        let reads = gate.gate.as_ref().is_some_and(|it| it.references.mentions("metrics"));
+                        reads && (shared || gate.concerns(facts, &key.0))
+                    });
+                }
+            }
+            it if it == WINDOW.kind => self.window(key.1, object, gone, now, out),
+            it if it == CLOCK.kind => self.clock(key, object, gone, now, out),
+            _ => {}
+        }
+    }
+
+    fn gate(&mut self, object: &Object, gone: bool, now: Now, out: &mut Outbox) {
+        let meta = Meta::of(object);
+        let (namespace, name) = (meta.subject.namespace.clone(), meta.subject.name.clone());
+        let key = PolicyKey { origin: GATE.kind.to_owned(), namespace, name };
+        if gone {
+            self.store.remove(&key);
+            self.gates.remove(&key);
+            Arc::make_mut(&mut self.rows).remove(&key);
+            self.agenda.set(Due::Gate(key), None);
+            self.publish();
+            return;
+        }
+        let mut problem = None;
+        let text = object.at(&["spec"]).map_or("{}", |it| it.raw());
+        let compiler = &self.compiler;
+        let applied = self.store.apply(key.clone(), text.as_bytes(), |_| {
+            let spec = read::<PolicyGateSpec>(object, "spec").map_err(Problem::Field);
+            let gate = spec.and_then(|it| compiler.gate(&it));
+            gate.map_err(|it| {
+                let text = it.to_string();
+                problem = Some(it);
+                text
+            })
+        });
+        let Some(entry) = self.store.get(&key) else { return };
+        let status = || object.at(&["status"]).map(|it| it.to_value()).unwrap_or_default();
+        let known = self.gates.entry(key.clone());
+        let mut news = matches!(known, std::collections::btree_map::Entry::Vacant(_)) || applied != Applied::Unchanged;
+        let state = known.or_insert_with(|| GateState::new(meta.clone(), status()));
+        // Another object of this name, or another status than ours: begin with what is there.
+        if state.meta.subject.uid != meta.subject.uid {
+            *state = GateState::new(meta.clone(), status());
+            news = true;
+        }
+        let same = |it: &Meta| (it.labels.clone(), it.annotations.clone());
+        news |= same(&state.meta) != same(&meta);
+        state.meta = meta;
+        if applied != Applied::Unchanged || state.gate.is_none() {
+            state.gate = entry.good.clone();
+            state.revision = entry.revision.short();
+        }
+        if applied != Applied::Unchanged {
+            state.problem = problem;
+        }
+        if applied == Applied::Broken
+            && let Some(problem) = &state.problem
+        {
+            let (subject, revision) = (state.meta.subject.clone(), state.revision.clone());
+            let kept = if state.gate.is_some() { "; the last good revision stays in force" } else { "" };
+            let message = format!("{}{kept}", problem.reason(true));
+            out.event(subject, EventType::Warning, "GateInvalid", &message, &revision);
+        }
+        if news {
+            let row = Row {
+                meta: state.meta.clone(),
+                gate: state.gate.clone(),
+                problem: state.problem.clone(),
+                told: object.str_at(&["status", "reason"]).to_owned(),
+            };
+            Arc::make_mut(&mut self.rows).insert(key.clone(), row);
+            self.publish();
+            self.ask(&key, now, out);
+        }
+    }
+
+    fn pipeline(&mut self, key: &Key, object: &Object, gone: bool, now: Now, out: &mut Outbox) {
+        let spec = read::<PipelineSpec>(object, "spec");
+        let pipeline = spec.and_then(|it| Pipeline::new(&it, text_map(object, "labels")));
+        let problem = pipeline.as_ref().err().cloned().filter(|_| !gone);
+        let before = match &problem {
+            Some(problem) => self.broken.insert(key.clone(), problem.clone()),
+            None => self.broken.remove(key),
+        };
+        // A Pipeline that is broken now keeps its last good shape.
+        let changed = match (gone, pipeline) {
+            (true, _) => replace(&mut self.facts.pipelines, key.clone(), None),
+            (false, Ok(it)) => replace(&mut self.facts.pipelines, key.clone(), Some(it)),
+            (false, Err(_)) => false,
+        };
+        if changed || before != problem {
+            self.publish();
+            self.concerning(now, out, |facts, gate| gate.concerns(facts, &key.0));
+        }
+        if gone {
+            return;
+        }
+        let present = object.at(&["status"]).map(|it| it.to_value()).unwrap_or_default();
+        let ready = match &problem {
+            None => condition("Ready", true, "Valid", "the Pipeline is valid".to_owned()),
+            Some(problem) => condition("Ready", false, "ValidationFailed", problem.clone()),
+        };
+        let paused = self.facts.pipelines.get(key).is_some_and(|it| it.paused);
+        let paused = condition("Paused", paused, if paused { "Paused" } else { "Running" }, String::new());
+        let conditions = [dated(ready, &present, now), dated(paused, &present, now)];
+        let status = json!({"conditions": conditions});
+        if !says(&present, &status) {
+            out.status(&self.kinds[1], subject(&self.kinds[1], object), status, true);
+        }
+    }
+
+    fn window(&mut self, name: String, object: &Object, gone: bool, now: Now, out: &mut Outbox) {
+        let stored = object.at(&["status", "active"]).and_then(|it| it.as_bool()).unwrap_or_default();
+        let window = (!gone).then(|| Window::new(&read(object, "spec").unwrap_or_default(), stored));
+        let changed = replace(&mut self.facts.windows, name.clone(), window);
+        if gone {
+            self.windows.remove(&name);
+            self.agenda.set(Due::Window(name.clone()), None);
+        } else {
+            let status = object.at(&["status"]).map(|it| it.to_value()).unwrap_or_default();
+            self.windows.insert(name.clone(), Told { subject: subject(&self.kinds[3], object), status });
+            self.tell_window(&name, now, out);
+        }
+        if changed {
+            self.publish();
+            self.concerning(now, out, |_, it| {
+                it.gate.as_ref().is_some_and(|it| it.references.mentions("changewindow"))
+            });
+        }
+    }
+
+    /// Writes whether a window blocks, and comes back when that changes.
+    fn tell_window(&mut self, name: &str, now: Now, out: &mut Outbox) {
+        let (Some(window), Some(told)) = (self.facts.windows.get(name), self.windows.get_mut(name)) else { return };
+        let active = window.is_active(now.wall);
+        let next = window.next_change(now.wall);
+        let reason = match (window.problem(), active) {
+            (Some(problem), _) => format!("blocks, because {problem}"),
+            (None, true) if !window.reason.is_empty() => window.reason.clone(),
+            (None, true) => "changes are blocked now".to_owned(),
+            (None, false) => "changes are allowed now".to_owned(),
+        };
+        let status = json!({"active": active, "reason": reason, "nextChangeAt": next.map(rfc3339)});
+        if !says(&told.status, &status) {
+            out.status(&self.kinds[3], told.subject.clone(), status.clone(), true);
+            merge(&mut told.status, status);
+        }
+        self.agenda.set(Due::Window(name.to_owned()), next);
+    }
+
+    fn clock(&mut self, key: Key, object: &Object, gone: bool, now: Now, out: &mut Outbox) {
+        if gone {
+            self.clocks.remove(&key);
+            self.agenda.set(Due::Clock(key), None);
+            return;
+        }
+        let spec: ScheduleClockSpec = read(object, "spec").unwrap_or_default();
+        let interval = clock::interval(&spec.interval);
+        let ticked: Option<Timestamp> = object.str_at(&["status", "tick"]).parse().ok();
+        let before = self.clocks.get(&key).and_then(|it| it.last);
+        let last = before.max(ticked);
+        let status = object.at(&["status"]).map(|it| it.to_value()).unwrap_or_default();
+        let told = Told { subject: subject(&self.kinds[4], object), status };
+        self.agenda.set(Due::Clock(key.clone()), Some(clock::next_tick(last, interval, now.wall)));
+        // A tick that somebody else wrote.
+        let foreign = self.clocks.contains_key(&key) && ticked > before;
+        self.clocks.insert(key, Clock { told, interval, last });
+        if foreign {
+            self.concerning(now, out, |_, gate| gate.is_live());
+        }
+    }
+
+    fn tick(&mut self, key: &Key, now: Now, out: &mut Outbox) {
+        let Some(clock) = self.clocks.get_mut(key) else { return };
+        let second = Timestamp::from_second(now.wall.as_second()).unwrap_or(now.wall);
+        clock.last = Some(second);
+        let status = json!({"tick": rfc3339(second)});
+        out.status(&self.kinds[4], clock.told.subject.clone(), status, false);
+        let next = clock::next_tick(clock.last, clock.interval, now.wall);
+        self.agenda.set(Due::Clock(key.clone()), Some(next));
+        self.concerning(now, out, |_, gate| gate.is_live());
+    }
+
+    /// Asks every gate that passes the filter.
+    fn concerning(&mut self, now: Now, out: &mut Outbox, which: impl Fn(&Facts, &GateState) -> bool) {
+        let facts = &self.facts;
+        let keys: Vec<_> =
+            self.gates.iter().filter(|(_, gate)| which(facts, gate)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.ask(&key, now, out);
+        }
+    }
+
+    fn ask(&mut self, key: &PolicyKey, now: Now, out: &mut Outbox) {
+        if !self.is_synced() {
+            return;
+        }
+        let Some(state) = self.gates.get_mut(key) else { return };
+        let next = state.ask(&self.facts, now, out);
+        self.agenda.set(Due::Gate(key.clone()), next);
+    }
+
+    fn publish(&mut self) {
+        let (gates, broken) = (self.rows.clone(), Arc::new(self.broken.clone()));
+        self.view = Arc::new(PromotionView { gates, broken, facts: self.facts.clone() });
+    }
+
+    /// Everything whose time has come.
+    fn run(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(due) = self.agenda.take(now.wall) {
+            match due {
+                Due::Gate(key) => self.ask(&key, now, out),
+                Due::Window(name) => {
+                    self.tell_window(&name, now, out);
+                    self.concerning(now, out, |_, it| {
+                        it.is_live() && it.gate.as_ref().is_some_and(|it| it.references.mentions("changewindow"))
+                    });
+                }
+                Due::Clock(key) => self.tick(&key, now, out),
+            }
+        }
+    }
+}
+
+impl Family for PromotionFamily {
+    fn id(&self) -> FamilyId {
+        FAMILY
+    }
+
+    fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    fn crds(&self) -> Vec<serde_json::Value> {
+        api::crds()
+    }
+
+    fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
+        let jumped = self.agenda.meet(now);
+        match input {
+            Input::Object { kind, change, object } => {
+                self.object(kind, *change, object, now, out);
+            }
+            Input::Synced { kind } => {
+                let first = !self.is_synced();
+                self.synced.insert(kind.gvk.kind.clone());
+                if first && self.is_synced() {
+                    self.concerning(now, out, |_, _| true);
+                }
+            }
+            Input::Delivered(delivery) if delivery.result.is_err() => {
+                let again = now.wall.checked_add(RETRY).ok();
+                let lost = self.gates.iter().find(|(_, it)| it.meta.subject == delivery.subject);
+                if let Some((key, _)) = lost {
+                    self.agenda.set(Due::Gate(key.clone()), again);
+                }
+            }
+            // A follower's statuses were held and may be old.
+            Input::Leadership(true) => self.concerning(now, out, |_, _| true),
+            Input::Folder { .. }
+            | Input::Reviewed { .. }
+            | Input::Delivered(_)
+            | Input::Leadership(false)
+            | Input::Tick => {}
+        }
+        if jumped {
+            self.concerning(now, out, |_, gate| gate.is_live());
+            let windows: Vec<_> = self.windows.keys().cloned().collect();
+            windows.iter().for_each(|it| self.tell_window(it, now, out));
+        }
+        self.run(now, out);
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        self.agenda.next()
+    }
+
+    fn view(&self) -> Arc<dyn View> {
+        self.view.clone()
+    }
+}
+
+/// Puts a fact in or takes it out; whether that changed anything.
+fn replace<K: Ord + Clone, V: Clone + PartialEq>(map: &mut Arc<BTreeMap<K, V>>, key: K, value: Option<V>) -> bool {
+    if map.get(&key) == value.as_ref() {
+        return false;
+    }
+    let map = Arc::make_mut(map);
+    match value {
+        Some(value) => _ = map.insert(key, value),
+        None => _ = map.remove(&key),
+    }
+    true
+}
+
+fn subject(kind: &Kind, object: &Object) -> ObjectRef {
+    let text = |name| object.str_at(&["metadata", name]).to_owned();
+    ObjectRef { gvk: kind.gvk.clone(), namespace: text("namespace"), name: text("name"), uid: text("uid") }
+}

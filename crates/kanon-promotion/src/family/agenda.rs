@@ -1,0 +1,74 @@
+//! What is due when. Deadlines are instants of the wall clock, since gates are about dates; the plane sleeps by the steady
+//! clock, so the two are tied together at every input, and a jump of the wall clock is noticed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use kanon_core::{Mono, Now};
+use kanon_plane::PolicyKey;
+
+use crate::facts::Key;
+
+/// How far the clocks may drift apart before everything is asked again.
+const DRIFT_MAX: SignedDuration = SignedDuration::from_secs(2);
+
+/// Something that waits for its time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// A clock ticks; before the gates, which read what it writes.
+    Clock(Key),
+    /// A change window begins or ends.
+    Window(String),
+    /// A gate is asked again.
+    Gate(PolicyKey),
+}
+
+/// All deadlines.
+#[derive(Default)]
+pub(super) struct Agenda {
+    at: BTreeMap<Due, Timestamp>,
+    order: BTreeSet<(Timestamp, Due)>,
+    seen: Option<Now>,
+}
+
+impl Agenda {
+    /// Ties the clocks together; whether the wall clock jumped since the last time.
+    pub(super) fn meet(&mut self, now: Now) -> bool {
+        let jumped = self.seen.is_some_and(|seen| {
+            let steady = SignedDuration::try_from(now.mono.since(seen.mono)).unwrap_or(SignedDuration::MAX);
+            let wall = now.wall.duration_since(seen.wall);
+            wall.checked_sub(steady).is_none_or(|drift| drift.abs() > DRIFT_MAX)
+        });
+        self.seen = Some(now);
+        jumped
+    }
+
+    /// Sets or clears one deadline.
+    pub(super) fn set(&mut self, due: Due, at: Option<Timestamp>) {
+        if let Some(before) = self.at.remove(&due) {
+            self.order.remove(&(before, due.clone()));
+        }
+        if let Some(at) = at {
+            self.order.insert((at, due.clone()));
+            self.at.insert(due, at);
+        }
+    }
+
+    /// Takes the first thing whose time has come.
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<Due> {
+        let (at, due) = self.order.first()?;
+        if *at > now {
+            return None;
+        }
+        let due = due.clone();
+        self.set(due.clone(), None);
+        Some(due)
+    }
+
+    /// When the first thing is due, by the steady clock.
+    pub(super) fn next(&self) -> Option<Mono> {
+        let ((at, _), seen) = (self.order.first()?, self.seen?);
+        let wait = at.duration_since(seen.wall);
+        Some(seen.mono.after(wait.try_into().unwrap_or_default()))
+    }
+}
