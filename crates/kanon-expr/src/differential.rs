@@ -141,6 +141,7 @@ fn outcome<'a>(result: Result<Value<'a>, EvalError>, arena: &'a Arena) -> Option
 /// What became of one seed's program.
 #[derive(Default)]
 struct Tally {
+    programs: u64,
     cases: u64,
     rejected: u64,
     values: u64,
@@ -215,11 +216,15 @@ fn differential_cases_agree() {
         let result = check(seed, &env, &mut Tally::default());
         panic!("{source}\n{result:?}");
     }
-    let programs = number("KANON_CASES").unwrap_or(CASES) / OBJECTS;
+    let cases = number("KANON_CASES").unwrap_or(CASES);
     let run = |thread: u64| {
         let mut tally = Tally::default();
         let mut failures = Vec::new();
-        for seed in (thread..programs).step_by(THREADS as usize) {
+        for seed in (thread..).step_by(THREADS as usize) {
+            if tally.cases * THREADS >= cases {
+                break;
+            }
+            tally.programs += 1;
             if let Err(failure) = check(seed, &env, &mut tally) {
                 failures.push(failure);
             }
@@ -235,7 +240,7 @@ fn differential_cases_agree() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let sum = |of: fn(&Tally) -> u64| results.iter().map(|it| of(&it.0)).sum::<u64>();
-    let (cases, rejected) = (sum(|it| it.cases), sum(|it| it.rejected));
+    let (programs, cases, rejected) = (sum(|it| it.programs), sum(|it| it.cases), sum(|it| it.rejected));
     let shown = format!(
         "{cases} cases of {programs} programs ({rejected} rejected): {} values, {} errors, {} beyond the budget",
         sum(|it| it.values),
