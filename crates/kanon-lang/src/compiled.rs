@@ -64,7 +64,7 @@ impl<D: Dialect> Program for Compiled<D> {
         limits: &'a Limits,
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError> {
-        let mut machine = Machine::<D, false>::new(&self.code, values, Context::new(limits, arena), None);
+        let mut machine = Machine::<D, false>::new(&self.code, values, limits, arena, None);
         self.run(&mut machine).map_err(|Stop| machine.cx.error())
     }
 
@@ -74,13 +74,13 @@ impl<D: Dialect> Program for Compiled<D> {
         limits: &'a Limits,
         arena: &'a Arena,
     ) -> (Result<Value<'a>, EvalError>, Option<Spent>) {
-        let mut machine = Machine::<D, false>::new(&self.code, values, Context::new(limits, arena), None);
+        let mut machine = Machine::<D, false>::new(&self.code, values, limits, arena, None);
         let result = self.run(&mut machine).map_err(|Stop| machine.cx.error());
         (result, Some(spent(&machine.cx, limits)))
     }
 
     fn explain<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> Explained<'a> {
-        let mut machine = Machine::<D, true>::new(&self.code, values, Context::new(limits, arena), None);
+        let mut machine = Machine::<D, true>::new(&self.code, values, limits, arena, None);
         let result = self.run(&mut machine).map_err(|Stop| machine.cx.error());
         let spent = spent(&machine.cx, limits);
         let mut last: BTreeMap<(u32, Reverse<u32>), serde_json::Value> = machine
@@ -138,8 +138,7 @@ impl<D: Dialect> Shareable for Compiled<D> {
         shared: &[u32],
     ) -> Option<Value<'a>> {
         let id = self.code.paths.get(path)?.op;
-        let cx = Context::new(limits, arena);
-        Machine::<D, false>::new(&self.code, values, cx, Some((memo, shared))).eval(id).ok()
+        Machine::<D, false>::new(&self.code, values, limits, arena, Some((memo, shared))).eval(id).ok()
     }
 
     fn decide<'a>(
@@ -150,8 +149,7 @@ impl<D: Dialect> Shareable for Compiled<D> {
         memo: &mut Memo<'a>,
         shared: &[u32],
     ) -> Result<bool, EvalError> {
-        let cx = Context::new(limits, arena);
-        let mut machine = Machine::<D, false>::new(&self.code, values, cx, Some((memo, shared)));
+        let mut machine = Machine::<D, false>::new(&self.code, values, limits, arena, Some((memo, shared)));
         machine.run_boolean().map_err(|Stop| machine.cx.error())
     }
 }

@@ -46,13 +46,18 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// A fresh budget of `limits`.
-    #[inline]
+    /// A fresh budget of `limits`, without a clock.
     pub fn new(limits: &'a Limits, arena: &'a Arena) -> Context<'a> {
+        Context::at(limits, arena, None)
+    }
+
+    /// The same at a time. Always in place: see `Machine::new`.
+    #[inline(always)]
+    pub(crate) fn at(limits: &'a Limits, arena: &'a Arena, now: Option<Timestamp>) -> Context<'a> {
         let stop = limits.stop.as_deref();
         // Looked at once at the start: an evaluation that begins after its deadline does not run.
         let check_at = if stop.is_some() { limits.steps } else { 0 };
-        Context { arena, now: None, steps: limits.steps, memory: limits.memory, check_at, stop, fault: None }
+        Context { arena, now, steps: limits.steps, memory: limits.memory, check_at, stop, fault: None }
     }
 
     /// Ends the evaluation with a message: a lower-case fragment.

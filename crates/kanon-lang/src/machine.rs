@@ -15,6 +15,7 @@ use crate::{
     context::{Context, Stop},
     dialect::{Callee, Dialect},
     ir::{Code, Logic, Loop, LoopKind, Op, OpId, Overload, Scalar},
+    language::{Arena, Limits},
     rules::Memo,
     value::Value,
 };
@@ -49,26 +50,41 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
 }
 
 impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
-    #[inline]
+    /// Always in place, and the context made where it stands: a machine that is built elsewhere and copied here costs as
+    /// much as a whole small program.
+    #[inline(always)]
     pub(crate) fn new(
         code: &'a Code,
         values: &'a [Value<'a>],
-        mut cx: Context<'a>,
+        limits: &'a Limits,
+        arena: &'a Arena,
         memo: Option<(&'m mut Memo<'a>, &'m [u32])>,
     ) -> Self {
-        if let Some(slot) = code.clock
-            && let Some(Value::Time(now)) = values.get(slot)
-        {
-            cx.now = Some(*now);
-        }
         let locals: &'a mut [Value<'a>] =
-            if code.locals == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.locals, Value::Null) };
+            if code.locals == 0 { &mut [] } else { arena.alloc_slice_fill_copy(code.locals, Value::Null) };
         let repeats: &'a mut [_] =
-            if code.repeats == 0 { &mut [] } else { cx.arena.alloc_slice_fill_copy(code.repeats, None) };
-        let (memo, shared) = memo.map_or((None, &[][..]), |(memo, shared)| (Some(memo), shared));
-        let trace = TRACE.then(Box::default);
-        let (absent, failed, dialect) = (false, Vec::new(), std::marker::PhantomData);
-        Machine { code, values, cx, locals, repeats, memo, shared, absent, trace, failed, dialect }
+            if code.repeats == 0 { &mut [] } else { arena.alloc_slice_fill_copy(code.repeats, None) };
+        let (memo, shared) = match memo {
+            Some((memo, shared)) => (Some(memo), shared),
+            None => (None, &[][..]),
+        };
+        let now = match code.clock {
+            Some(slot) => clock(values, slot),
+            None => None,
+        };
+        Machine {
+            code,
+            values,
+            cx: Context::at(limits, arena, now),
+            locals,
+            repeats,
+            memo,
+            shared,
+            absent: false,
+            trace: if TRACE { Some(Box::default()) } else { None },
+            failed: Vec::new(),
+            dialect: std::marker::PhantomData,
+        }
     }
 
     /// The value of the whole.
@@ -399,6 +415,15 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         if let Some(local) = self.locals.get_mut(usize::from(slot)) {
             *local = value;
         }
+    }
+}
+
+/// The clock's reading among the values.
+#[inline(never)]
+fn clock(values: &[Value<'_>], slot: usize) -> Option<jiff::Timestamp> {
+    match values.get(slot) {
+        Some(Value::Time(now)) => Some(*now),
+        _ => None,
     }
 }
 

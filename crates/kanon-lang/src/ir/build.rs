@@ -11,7 +11,6 @@ use super::{
     cost::{own_cost, turn_cost},
 };
 use crate::{
-    context::Context,
     dialect::Dialect,
     language::{Arena, Environment, Limits},
     machine::Machine,
@@ -321,7 +320,7 @@ impl<D: Dialect> Builder<D> {
             return id;
         }
         let (arena, limits) = (Arena::new(), Limits { steps: 1_000, memory: 1_000, stop: None });
-        let mut machine = Machine::<D, false>::new(&self.code, &[], Context::new(&limits, &arena), None);
+        let mut machine = Machine::<D, false>::new(&self.code, &[], &limits, &arena, None);
         let folded = match machine.eval(id) {
             Ok(value) => constant_op(value, &arena),
             Err(_) => None,
