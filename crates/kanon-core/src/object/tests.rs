@@ -76,6 +76,8 @@ proptest! {
         let text = object.root().elements().next().unwrap();
         prop_assert_eq!(text.is_str(&Name::new(&b)), a == b);
         prop_assert!(text.is_str(&Name::new(&a)));
+        prop_assert!(text.starts_plainly_with(&b).is_none_or(|starts| starts == a.starts_with(&b)));
+        prop_assert!(text.as_plain_str().is_none_or(|plain| plain == a));
     }
 
     #[test]

@@ -108,9 +108,16 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     pub(super) fn text_test(&mut self, id: OpId, op: TextTest, left: OpId, right: OpId) -> Result<bool, Stop> {
         let code = self.code;
         if let Op::Str(part) = &code.ops[right.at()]
-            && let Some(text) = self.node(left).and_then(Node::as_plain_str)
+            && let Some(node) = self.node(left)
         {
-            return self.text_in_text(op, text, part);
+            if let TextTest::StartsWith = op
+                && let Some(starts) = node.starts_plainly_with(part)
+            {
+                return Ok(starts);
+            }
+            if let Some(text) = node.as_plain_str() {
+                return self.text_in_text(op, text, part);
+            }
         }
         let (left, right) = (self.eval(left)?, self.eval(right)?);
         let (plain_left, plain_right) = (self.plain(id, left)?, self.plain(id, right)?);
