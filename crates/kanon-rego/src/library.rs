@@ -18,7 +18,7 @@ use std::sync::{
 
 use regorus::Value;
 
-use crate::rewrite::guard::BOUNDED;
+use crate::rewrite::guard::{BOUNDED, LAYOUT};
 
 /// What an evaluation gives to functions. One a runner; evaluations on a runner follow each other.
 #[derive(Debug, Default)]
@@ -109,6 +109,8 @@ struct Failure {
 pub(crate) fn install(engine: &mut regorus::Engine, state: &Arc<State>) -> Result<(), String> {
     let bounded = |args: Vec<Value>| bounds::bounded(args).map_err(Into::into);
     engine.add_extension(BOUNDED.join("."), 1, Box::new(bounded)).map_err(|error| error.to_string())?;
+    let layout = |args: Vec<Value>| bounds::layout(args).map_err(Into::into);
+    engine.add_extension(LAYOUT.join("."), 1, Box::new(layout)).map_err(|error| error.to_string())?;
     for (name, arity, body) in FUNCTIONS {
         let (name, body, state) = (*name, *body, Arc::clone(state));
         let function = move |args: Vec<Value>| match body(&state, &args) {

@@ -109,3 +109,12 @@ proptest! {
         let _ = run(&words.concat());
     }
 }
+
+#[test]
+fn a_layout_may_not_ask_for_widths_without_end() {
+    for layout in ["%1000000000d", "%-99999999999s", "a %d %.12345678f"] {
+        let query = format!("sprintf({layout:?}, [1, 2])");
+        assert!(run(&query).is_err_and(|it| it.contains("budget")), "{layout}");
+    }
+    assert_eq!(run("sprintf(\"%5d|%d\", [1, 12345678])"), Ok(json!("    1|12345678")));
+}

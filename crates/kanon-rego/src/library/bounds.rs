@@ -24,6 +24,22 @@ pub(super) fn bounded(args: Vec<Value>) -> Result<Value, TooLarge> {
     if is_bounded(&value) { Ok(value) } else { Err(TooLarge) }
 }
 
+/// The layout of a `sprintf`, if no width or precision in it is too large.
+pub(super) fn layout(args: Vec<Value>) -> Result<Value, TooLarge> {
+    /// Digits of a width; more ask for a million letters.
+    const MAX_DIGITS: usize = 6;
+    let value = args.into_iter().next().unwrap_or(Value::Undefined);
+    let is_wide = |verb: &str| {
+        let numbers = verb.split(|letter: char| !matches!(letter, '0'..='9' | '.' | '+' | '-' | '#' | ' '));
+        let numbers = numbers.take(1).flat_map(|it| it.split(|letter: char| !letter.is_ascii_digit()));
+        numbers.into_iter().any(|number| number.trim_start_matches('0').len() > MAX_DIGITS)
+    };
+    match &value {
+        Value::String(text) if text.split('%').skip(1).any(is_wide) => Err(TooLarge),
+        _ => Ok(value),
+    }
+}
+
 /// Whether a value may be written out.
 pub(crate) fn is_bounded(value: &Value) -> bool {
     let mut left = MAX_UNITS;

@@ -1,6 +1,6 @@
 //! What keeps a policy from growing without bound between two looks of the interpreter at its timer: functions whose result
 //! may be twice their argument, or that write out a value whose parts are shared, get arguments that were measured before
-//! (`kanon__.bounded`); so do products. `print` says nothing here, so it is not called.
+//! (`kanon__.bounded`); so do products. The layout of `sprintf` may not ask for widths without end (`kanon__.layout`). `print` says nothing here, so it is not called.
 
 use crate::{
     ast::{Infix, Literal, Module, Term, TermKind},
@@ -25,6 +25,9 @@ const GROWING: [&str; 12] = [
 
 /// The function that measures; it gives its argument back.
 pub(crate) const BOUNDED: [&str; 2] = [RESERVED, "bounded"];
+
+/// The function that measures a layout and its widths.
+pub(crate) const LAYOUT: [&str; 2] = [RESERVED, "layout"];
 
 pub(super) fn module(module: &mut Module) {
     for rule in &mut module.rules {
@@ -57,6 +60,9 @@ impl Change for Guard {
                     // The second argument of `walk` takes its results.
                     let measured = if name == "walk" { 1 } else { args.len() };
                     args.iter_mut().take(measured).for_each(measure);
+                    if let ("sprintf", Some(layout)) = (name.as_str(), args.first_mut()) {
+                        wrap(layout, LAYOUT);
+                    }
                 }
             }
             TermKind::Infix(Infix::Times, pair) if !is_literal(&pair.0) && !is_literal(&pair.1) => {
@@ -73,11 +79,14 @@ fn is_literal(term: &Term) -> bool {
 }
 
 fn measure(term: &mut Term) {
-    if is_literal(term) {
-        return;
+    if !is_literal(term) {
+        wrap(term, BOUNDED);
     }
+}
+
+/// `function(term)`
+fn wrap(term: &mut Term, [root, name]: [&str; 2]) {
     let span = term.span;
-    let [root, name] = BOUNDED;
     let callee = TermKind::Ref(Box::new(Term::var(root, span)), vec![Term::new(TermKind::Str(name.into()), span)]);
     let inner = std::mem::replace(term, Term::new(TermKind::Null, span));
     *term = Term::new(TermKind::Call(Box::new(Term::new(callee, span)), vec![inner]), span);
