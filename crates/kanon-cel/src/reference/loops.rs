@@ -144,7 +144,10 @@ impl<'a> Walk<'a> {
             if values::type_of(*key) != values::type_of(first) {
                 return self.fail("list elements must have the same type");
             }
-            self.lift(|cx| values::compare(cx, *key, *key))?;
+            // One key alone is not compared, so that it may be NaN.
+            if keyed.len() > 1 || !matches!(key, Value::Float(it) if it.is_nan()) {
+                self.lift(|cx| values::compare(cx, *key, *key))?;
+            }
         }
         let cx = &mut self.cx;
         keyed.sort_by(|a, b| values::compare(cx, a.0, b.0).unwrap_or(std::cmp::Ordering::Equal));
