@@ -105,7 +105,7 @@ impl Dialect for Meaning {
     }
 
     fn fits(parameter: &Type, value: Value<'_>) -> bool {
-        values::takes(parameter, value)
+        values::fits(parameter, value)
     }
 
     fn no_overload<'a>(cx: &mut Context<'a>, _: &[Value<'a>]) -> Result<Value<'a>, Stop> {

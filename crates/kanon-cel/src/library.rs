@@ -73,14 +73,10 @@ pub fn of(name: &str) -> impl Iterator<Item = &'static Function> {
 }
 
 /// The first of `overloads` whose parameters fit the arguments.
-pub fn choose<'f, 'a>(
-    cx: &Context<'a>,
-    mut overloads: impl Iterator<Item = &'f Function>,
-    arguments: &[Value<'a>],
-) -> Option<&'f Function> {
+pub fn choose<'f>(mut overloads: impl Iterator<Item = &'f Function>, arguments: &[Value<'_>]) -> Option<&'f Function> {
     overloads.find(|it| {
         it.parameters.len() == arguments.len()
-            && it.parameters.iter().zip(arguments).all(|(of, value)| values::fits(cx, of, *value))
+            && it.parameters.iter().zip(arguments).all(|(of, value)| values::fits(of, *value))
     })
 }
 
@@ -89,7 +85,7 @@ pub fn choose<'f, 'a>(
 /// # Errors
 /// `no such overload`, and the function's own.
 pub fn call<'a>(cx: &mut Context<'a>, name: &str, method: bool, arguments: &[Value<'a>]) -> Result<Value<'a>, Stop> {
-    match choose(cx, of(name).filter(|it| it.method == method), arguments) {
+    match choose(of(name).filter(|it| it.method == method), arguments) {
         Some(function) => (function.body)(cx, arguments),
         None => values::no_overload(cx),
     }

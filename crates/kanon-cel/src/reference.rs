@@ -222,10 +222,8 @@ impl<'a> Walk<'a> {
         if pass == Pass::Packed {
             args = vec![self.lift(|cx| cx.list(&args))?];
         }
-        let cx = &self.cx;
         let takes = |it: &&Arc<Function>| {
-            it.parameters.len() == args.len()
-                && it.parameters.iter().zip(&args).all(|(ty, arg)| values::fits(cx, ty, *arg))
+            it.parameters.len() == args.len() && it.parameters.iter().zip(&args).all(|(ty, arg)| values::fits(ty, *arg))
         };
         match overloads.iter().find(takes) {
             Some(overload) => self.lift(|cx| (overload.body)(cx, &args)),

@@ -21,7 +21,7 @@ pub use equality::equal;
 pub use iterate::{Elements, Entries, elements, entries, is_list, is_map, length};
 pub use order::compare;
 pub use record::{KeyOrder, key_order, map_literal};
-pub use types::{TIMESTAMP_TYPE, fits, takes, type_name, type_of};
+pub use types::{TIMESTAMP_TYPE, fits, type_name, type_of};
 
 pub(crate) use number::Num;
 

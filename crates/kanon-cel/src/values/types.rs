@@ -1,7 +1,7 @@
 //! Which type a value has, by name, and whether it fits a parameter's type.
 
 use kanon_core::{Node, NodeKind, Number};
-use kanon_lang::{Context, Type, Value};
+use kanon_lang::{Type, Value};
 
 /// The name of the type of points in time.
 pub const TIMESTAMP_TYPE: &str = "google.protobuf.Timestamp";
@@ -53,12 +53,7 @@ pub fn type_name(of: &Type) -> &str {
 
 /// Whether `value` may be passed for a parameter of type `of`, when overloads are told apart at run time. Of lists and maps
 /// the first element decides, as in cel-go: bodies check what they read.
-pub fn fits<'a>(_: &Context<'a>, of: &Type, value: Value<'a>) -> bool {
-    takes(of, value)
-}
-
-/// As [`fits`], without a context.
-pub fn takes(of: &Type, value: Value<'_>) -> bool {
+pub fn fits(of: &Type, value: Value<'_>) -> bool {
     match (of, value) {
         (Type::Dyn | Type::Param(_), _) => true,
         (Type::Null, value) => value.is_nil(),
@@ -74,15 +69,13 @@ pub fn takes(of: &Type, value: Value<'_>) -> bool {
         (Type::Timestamp, Value::Opaque(opaque)) if opaque.plain().is_none() => opaque.type_name() == TIMESTAMP_TYPE,
         (Type::Opaque(name), Value::Opaque(opaque)) => opaque.type_name() == *name,
         // Passed for what it stands for; the body takes it as that.
-        (of, Value::Opaque(opaque)) => opaque.plain().is_some_and(|it| takes(of, it)),
-        (Type::Optional(inner), Value::Optional(value)) => value.is_none_or(|it| takes(inner, *it)),
-        (_, Value::Node(node)) => takes_node(of, node),
-        (Type::List(element), Value::List(items)) => {
-            open(element) || items.first().is_none_or(|it| takes(element, *it))
-        }
+        (of, Value::Opaque(opaque)) => opaque.plain().is_some_and(|it| fits(of, it)),
+        (Type::Optional(inner), Value::Optional(value)) => value.is_none_or(|it| fits(inner, *it)),
+        (_, Value::Node(node)) => fits_node(of, node),
+        (Type::List(element), Value::List(items)) => open(element) || items.first().is_none_or(|it| fits(element, *it)),
         (Type::List(_), Value::NilList) | (Type::Map(..) | Type::Object(_), Value::NilMap) => true,
         (Type::Map(key, element), Value::Map(members)) => {
-            members.first().is_none_or(|(name, it)| takes(key, *name) && takes(element, *it))
+            members.first().is_none_or(|(name, it)| fits(key, *name) && fits(element, *it))
         }
         // Its members are not computed to find out.
         (Type::Map(key, _), Value::Record(_)) => matches!(**key, Type::Dyn | Type::Param(_) | Type::String),
@@ -92,7 +85,7 @@ pub fn takes(of: &Type, value: Value<'_>) -> bool {
 }
 
 /// The same of a place in an object.
-fn takes_node(of: &Type, node: Node<'_>) -> bool {
+fn fits_node(of: &Type, node: Node<'_>) -> bool {
     match (of, node.kind()) {
         (Type::Dyn | Type::Param(_), _) => true,
         (Type::Null, NodeKind::Null)
@@ -106,13 +99,13 @@ fn takes_node(of: &Type, node: Node<'_>) -> bool {
             None => false,
         },
         (Type::List(element), NodeKind::List) => {
-            open(element) || node.elements().next().is_none_or(|it| takes_node(element, it))
+            open(element) || node.elements().next().is_none_or(|it| fits_node(element, it))
         }
         (Type::Map(key, element), NodeKind::Object) => {
             let is_named = matches!(**key, Type::Dyn | Type::Param(_) | Type::String);
             match node.members().next() {
                 None => true,
-                Some((_, it)) => is_named && takes_node(element, it),
+                Some((_, it)) => is_named && fits_node(element, it),
             }
         }
         _ => false,
