@@ -12,6 +12,8 @@ pub struct Name {
     /// The last eight bytes of `quoted`, where it has more than eight.
     tail: u64,
     plain: bool,
+    /// As in directories of members.
+    hash: u8,
 }
 
 impl Name {
@@ -24,7 +26,8 @@ impl Name {
         let mask = if len == 8 { u64::MAX } else { (1 << (8 * len)) - 1 };
         let tail = quoted.as_bytes().last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
         let plain = Name::is_plain_text(text);
-        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain }
+        let hash = super::index::hash(text.as_bytes());
+        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain, hash }
     }
 
     /// The text.
@@ -37,6 +40,12 @@ impl Name {
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.plain
+    }
+
+    /// The hash by which directories of members know it.
+    #[inline]
+    pub(super) fn hash(&self) -> u8 {
+        self.hash
     }
 
     /// See [`Name::is_plain`].

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{Name, Object, parse::Index};
+use super::{
+    Name, Object,
+    index::{self, Index},
+};
 
 /// One value inside an object. Two words, copied freely, borrowing the object.
 #[derive(Clone, Copy)]
@@ -200,24 +203,26 @@ impl<'a> Node<'a> {
         let len = name.len();
         let (text, bytes) = (self.text(), name.as_bytes());
         let plain = Name::is_plain_text(name);
-        self.find(name, plain, |key| text.get(key..key + len) == Some(bytes) && text.get(key + len) == Some(&b'"'))
+        self.find(name, plain, index::hash(bytes), |key| {
+            text.get(key..key + len) == Some(bytes) && text.get(key + len) == Some(&b'"')
+        })
     }
 
     /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
     #[inline]
     pub fn member(self, name: &Name) -> Option<Node<'a>> {
         let text = self.text();
-        self.find(name.as_str(), name.is_plain(), |key| name.is_at(text, key))
+        self.find(name.as_str(), name.is_plain(), name.hash(), |key| name.is_at(text, key))
     }
 
     /// The member whose key, which begins at the offset given, passes; `name` is looked for again where keys or the name
     /// may be written with escapes.
     #[inline]
-    fn find(self, name: &str, plain: bool, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
+    fn find(self, name: &str, plain: bool, hash: u8, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
         if self.kind() != NodeKind::Object {
             return None;
         }
-        if plain && let Some((entry, key)) = self.index().find(self.entry(), is_at) {
+        if plain && let Some((entry, key)) = self.index().find(self.entry(), hash, is_at) {
             return Some(Node::new(self.object, entry, key + name.len() + 2));
         }
         if self.object.escaped { self.find_escaped(name) } else { None }
@@ -236,13 +241,13 @@ impl<'a> Node<'a> {
     /// The elements of a list; nothing for other values.
     #[inline]
     pub fn elements(self) -> Elements<'a> {
-        let end = if self.kind() == NodeKind::List { self.end_entry() } else { 0 };
+        let end = if self.kind() == NodeKind::List { self.index().children_end(self.entry()) } else { 0 };
         Elements { parent: self, entry: self.entry() + 2, end }
     }
 
     /// The members of an object, in document order; nothing for other values.
     pub fn members(self) -> Members<'a> {
-        let end = if self.kind() == NodeKind::Object { self.end_entry() } else { 0 };
+        let end = if self.kind() == NodeKind::Object { self.index().children_end(self.entry()) } else { 0 };
         Members { parent: self, entry: self.entry() + 2, end }
     }
 
@@ -269,7 +274,7 @@ impl<'a> Node<'a> {
     pub fn to_object(self) -> Object {
         let (start, end) = (self.start(), self.end());
         let text = self.object.text.slice_ref(self.raw());
-        let index = self.index().part(self.entry(), self.end_entry(), start, end - start);
+        let index = self.index().part(self.entry(), start, end - start);
         Object { text, index, escaped: self.object.escaped }
     }
 
@@ -281,7 +286,7 @@ impl<'a> Node<'a> {
     /// The bytes of a member with its key and one adjoining comma: what to cut to remove it.
     pub(super) fn member_range(self, name: &str) -> Option<Range<usize>> {
         let member = self.get(name)?;
-        let start = self.index().entry(member.entry()).0;
+        let start = self.index().offset(member.entry());
         let end = member.end();
         Some(match (self.text()[start - 1], self.text()[end]) {
             (_, b',') => start..end + 1,
@@ -322,7 +327,7 @@ impl<'a> Node<'a> {
     /// The value whose entry is `entry`, as the child of an object or of a list.
     #[inline]
     fn child(self, entry: usize, member: bool) -> (&'a str, Node<'a>) {
-        let offset = self.index().entry(entry).0;
+        let offset = self.index().offset(entry);
         if !member {
             return ("", Node::new(self.object, entry, offset));
         }
