@@ -60,8 +60,6 @@ pub struct Code {
     pub(crate) root: OpId,
     /// How many local variables.
     pub(crate) locals: usize,
-    /// How many names stand in it more than once.
-    pub(crate) repeats: usize,
     /// Names of the environment by slot.
     pub(crate) variables: Box<[Box<str>]>,
     /// The slot of the clock, where the program reads it.
@@ -122,6 +120,8 @@ pub enum Op {
         steps: Box<[Step]>,
         /// Its position in the shared paths of the code, where it is one of those.
         shared: Option<u16>,
+        /// The same in short, where it is a plain way: made by the builder at the end.
+        way: Option<Way>,
     },
     /// Whether `base` has the member `name`.
     Has {
@@ -267,6 +267,20 @@ impl Logic {
     }
 }
 
+/// A path from a variable or local through names alone: what the machine follows in one go.
+#[derive(Debug)]
+pub struct Way {
+    pub(crate) start: Start,
+    pub(crate) names: Box<[Name]>,
+}
+
+/// Where a way begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start {
+    Variable(u16),
+    Local(u16),
+}
+
 /// One step of a [`Op::Path`].
 #[derive(Debug)]
 pub enum Step {
@@ -278,17 +292,6 @@ pub enum Step {
         optional: bool,
         /// The path up to here; errors point at the name.
         place: Place,
-    },
-    /// `.name`, where the program names it more than once: made by the builder.
-    Repeated {
-        /// The member's name.
-        name: Name,
-        /// Written `?.`.
-        optional: bool,
-        /// The path up to here.
-        place: Place,
-        /// Where the machine keeps what the name led to last.
-        slot: u16,
     },
     /// `[key]`
     Key {

@@ -28,14 +28,20 @@ pub(crate) enum Found<'a> {
     Value(Value<'a>),
 }
 
+/// A local whose value could not be computed; in the arena, so that a machine has nothing to drop.
+struct Failed<'a> {
+    slot: u16,
+    fault: crate::context::Fault<'a>,
+    /// Those before it.
+    earlier: Option<&'a Failed<'a>>,
+}
+
 /// One evaluation. `TRACE`: the value of every operation is noted.
 pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     code: &'a Code,
     values: &'a [Value<'a>],
     pub(crate) cx: Context<'a>,
     locals: &'a mut [Value<'a>],
-    /// Where each name that the program repeats led to last: from which object, and where.
-    repeats: &'a mut [Option<(Node<'a>, Node<'a>)>],
     /// What other programs of a rule set have read of the same object.
     memo: Option<&'m mut Memo<'a>>,
     /// The positions of the code's shared paths in the memo.
@@ -45,7 +51,7 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     /// Only where the machine traces.
     pub(crate) trace: Option<Box<Trace<'a>>>,
     /// Locals whose values could not be computed, and why.
-    failed: Vec<(u16, crate::context::Fault<'a>)>,
+    failed: Option<&'a Failed<'a>>,
     dialect: std::marker::PhantomData<D>,
 }
 
@@ -62,8 +68,6 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     ) -> Self {
         let locals: &'a mut [Value<'a>] =
             if code.locals == 0 { &mut [] } else { arena.alloc_slice_fill_copy(code.locals, Value::Null) };
-        let repeats: &'a mut [_] =
-            if code.repeats == 0 { &mut [] } else { arena.alloc_slice_fill_copy(code.repeats, None) };
         let (memo, shared) = match memo {
             Some((memo, shared)) => (Some(memo), shared),
             None => (None, &[][..]),
@@ -77,12 +81,11 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             values,
             cx: Context::at(limits, arena, now),
             locals,
-            repeats,
             memo,
             shared,
             absent: false,
             trace: if TRACE { Some(Box::default()) } else { None },
-            failed: Vec::new(),
+            failed: None,
             dialect: std::marker::PhantomData,
         }
     }
@@ -138,8 +141,12 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         let value = self.locals.get(usize::from(slot)).copied().unwrap_or(Value::Null);
         match value {
             Value::Opaque(opaque) if opaque.type_name() == loops::UNREADABLE => {
-                if let Some((_, fault)) = self.failed.iter().rfind(|it| it.0 == slot) {
-                    return self.cx.resume(*fault);
+                let mut failed = self.failed;
+                while let Some(Failed { slot: local, fault, earlier }) = failed {
+                    if *local == slot {
+                        return self.cx.resume(*fault);
+                    }
+                    failed = *earlier;
                 }
                 let result = self.cx.fail("cannot read the elements of a map by position");
                 self.placed(id, result)
@@ -381,8 +388,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             return Err(Stop);
         }
         let Some(fault) = self.cx.absorb() else { return Err(Stop) };
-        self.failed.retain(|it| it.0 != slot);
-        self.failed.push((slot, fault));
+        self.failed = Some(self.cx.arena.alloc(Failed { slot, fault, earlier: self.failed }));
         self.set(slot, Value::Opaque(&loops::Unreadable));
         Ok(())
     }

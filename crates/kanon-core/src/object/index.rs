@@ -32,7 +32,7 @@ pub(super) enum Index {
 }
 
 /// A word of an index.
-trait Word: Copy {
+pub(super) trait Word: Copy {
     /// Without its mark, as an offset, a position or a number.
     fn plain(self) -> usize;
     fn is_marked(self) -> bool;
@@ -146,11 +146,18 @@ impl Index {
         }
     }
 
-    /// The first member of the object at `entry` whose name has the hash and whose key's offset (after its quote) passes: its
-    /// position and that offset.
+    /// The words of a 16-bit index.
+    #[inline]
+    pub(super) fn short(&self) -> Option<&[u16]> {
+        match self {
+            Index::Short(words) => Some(words),
+            Index::Wide(_) => None,
+        }
+    }
+
+    /// See [`find_member`].
     #[inline]
     pub(super) fn find(&self, entry: usize, hash: u8, is_at: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
-        // Each width has its own loop, so that the width is not asked for at every member.
         match self {
             Index::Short(words) => find_member(words, entry, hash, is_at),
             Index::Wide(words) => find_member(words, entry, hash, is_at),
@@ -186,46 +193,57 @@ fn children_end<W: Word>(words: &[W], at: usize) -> usize {
     if second.is_marked() { end - directory_len(words[end - 1].plain()) } else { end }
 }
 
+/// The first member of the object at `object` whose name has the hash and whose key's offset (after its quote) passes: its
+/// position and that offset.
 #[inline]
-fn find_member<W: Word>(words: &[W], object: usize, hash: u8, is_at: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+pub(super) fn find_member<W: Word>(
+    words: &[W],
+    object: usize,
+    hash: u8,
+    is_at: impl Fn(usize) -> bool,
+) -> Option<(usize, usize)> {
     let second = *words.get(object + 1)?;
-    let words = words.get(..second.plain())?;
-    if second.is_marked() {
-        return find_listed(words, hash, is_at);
-    }
+    let end = second.plain();
+    let words = words.get(..end)?;
     let mut entry = object + 2;
-    while let Some(word) = words.get(entry) {
-        let offset = word.plain() + 1;
-        if is_at(offset) {
-            return Some((entry, offset));
+    if !second.is_marked() {
+        while let Some(word) = words.get(entry) {
+            let offset = word.plain() + 1;
+            if is_at(offset) {
+                return Some((entry, offset));
+            }
+            entry = if word.is_marked() { words.get(entry + 1)?.plain() } else { entry + 1 };
         }
-        entry = if word.is_marked() { words.get(entry + 1)?.plain() } else { entry + 1 };
+        return None;
     }
-    None
-}
-
-/// The same by the directory with which `words` end.
-#[inline]
-fn find_listed<W: Word>(words: &[W], hash: u8, is_at: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+    // By the directory with which the words end.
     const ONES: u64 = u64::MAX / 255;
-    let (count, rest) = words.split_last()?;
-    let count = count.plain();
-    let (rest, hashes) = rest.split_at_checked(rest.len().checked_sub(count.div_ceil(GROUP) * GROUP_WORDS)?)?;
-    let positions = rest.get(rest.len().checked_sub(count)?..)?;
+    let last = end.checked_sub(1)?;
+    let count = words.get(last)?.plain();
+    let hashes = last.checked_sub(count.div_ceil(GROUP) * GROUP_WORDS)?;
+    let (mut group, mut position) = (hashes, hashes.checked_sub(count)?);
     let wanted = ONES * u64::from(hash);
-    for (group, chunk) in hashes.chunks_exact(GROUP_WORDS).enumerate() {
-        let word = chunk.iter().rev().fold(0, |word, pair| word << 16 | pair.hashes());
-        let difference = word ^ wanted;
+    while let Some([a, b, c, d]) = words.get(group..group + GROUP_WORDS).and_then(|it| it.first_chunk())
+        && group < last
+    {
+        let difference = (a.hashes() | b.hashes() << 16 | c.hashes() << 32 | d.hashes() << 48) ^ wanted;
         // Zero bytes of the difference: exact for the lowest one, and what is found is compared anyway.
         let mut found = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
         while found != 0 {
-            let entry = positions.get(group * GROUP + found.trailing_zeros() as usize / 8)?.plain();
+            let at = position + found.trailing_zeros() as usize / 8;
+            if at >= hashes {
+                // What fills the last group up.
+                return None;
+            }
+            entry = words.get(at)?.plain();
             let offset = words.get(entry)?.plain() + 1;
             if is_at(offset) {
                 return Some((entry, offset));
             }
             found &= found - 1;
         }
+        group += GROUP_WORDS;
+        position += GROUP;
     }
     None
 }

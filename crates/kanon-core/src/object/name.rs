@@ -36,6 +36,12 @@ impl Name {
         &self.quoted[..self.quoted.len() - 1]
     }
 
+    /// Its length in bytes.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.quoted.len() - 1
+    }
+
     /// Whether JSON may write the text as it is.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
@@ -57,22 +63,26 @@ impl Name {
     /// Whether the text and a closing quote stand at `start`.
     #[inline]
     pub(super) fn is_at(&self, text: &[u8], start: usize) -> bool {
-        match text.get(start..start + 8).and_then(<[u8]>::first_chunk::<8>) {
-            Some(head) => {
-                (u64::from_le_bytes(*head) ^ self.head) & self.mask == 0
-                    && (self.quoted.len() <= 8 || self.ends_at(text, start))
-            }
-            None => text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes()),
+        let Some(head) = text.get(start..start + 8).and_then(<[u8]>::first_chunk::<8>) else {
+            return self.is_whole_at(text, start);
+        };
+        if (u64::from_le_bytes(*head) ^ self.head) & self.mask != 0 {
+            return false;
         }
+        let len = self.quoted.len();
+        if len <= 8 {
+            return true;
+        }
+        let end = start + len;
+        let Some(tail) = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>) else { return false };
+        u64::from_le_bytes(*tail) == self.tail && (len <= 16 || self.is_whole_at(text, start))
     }
 
-    /// Whether the rest stands there, too, where the first eight bytes do.
-    #[inline]
-    fn ends_at(&self, text: &[u8], start: usize) -> bool {
-        let quoted = self.quoted.as_bytes();
-        let end = start + quoted.len();
-        let Some(tail) = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>) else { return false };
-        u64::from_le_bytes(*tail) == self.tail && (quoted.len() <= 16 || text.get(start..end) == Some(quoted))
+    /// The same, letter by letter: for texts of more than sixteen bytes and at the end of the object. Apart, so that its call
+    /// takes no registers from those who do not need it.
+    #[inline(never)]
+    fn is_whole_at(&self, text: &[u8], start: usize) -> bool {
+        text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes())
     }
 }
 

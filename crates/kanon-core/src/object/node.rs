@@ -211,8 +211,56 @@ impl<'a> Node<'a> {
     /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
     #[inline]
     pub fn member(self, name: &Name) -> Option<Node<'a>> {
-        let text = self.text();
-        self.find(name.as_str(), name.is_plain(), name.hash(), |key| name.is_at(text, key))
+        let mut missed = 0;
+        let node = self.along(std::slice::from_ref(name), &mut missed);
+        if missed == 0 { Some(node) } else { None }
+    }
+
+    /// The value that a way of member names leads to; `missed` is how many of the names could not be followed. Then what is
+    /// given is the value that lacks the first of them.
+    // Text and index stay in registers from name to name; what is rare is elsewhere.
+    pub fn along(self, names: &[Name], missed: &mut usize) -> Node<'a> {
+        let object = self.object;
+        let (Some(words), text) = (object.index.short(), object.text.as_bytes().as_ref()) else {
+            return self.along_wide(names, missed);
+        };
+        let (mut entry, mut start) = (self.entry(), self.start());
+        for (at, name) in names.iter().enumerate() {
+            let found = match text.get(start) {
+                Some(b'{') if name.is_plain() => {
+                    index::find_member(words, entry, name.hash(), |key| name.is_at(text, key))
+                }
+                _ => None,
+            };
+            match found {
+                Some((found, key)) => (entry, start) = (found, key + name.len() + 2),
+                None if object.escaped => return Node::new(object, entry, start).along_wide(&names[at..], missed),
+                None => {
+                    *missed = names.len() - at;
+                    return Node::new(object, entry, start);
+                }
+            }
+        }
+        *missed = 0;
+        Node::new(object, entry, start)
+    }
+
+    /// The same for any index, and for names and keys that are not written plainly.
+    #[cold]
+    fn along_wide(self, names: &[Name], missed: &mut usize) -> Node<'a> {
+        let mut node = self;
+        for (at, name) in names.iter().enumerate() {
+            let text = node.text();
+            match node.find(name.as_str(), name.is_plain(), name.hash(), |key| name.is_at(text, key)) {
+                Some(found) => node = found,
+                None => {
+                    *missed = names.len() - at;
+                    return node;
+                }
+            }
+        }
+        *missed = 0;
+        node
     }
 
     /// The member whose key, which begins at the offset given, passes; `name` is looked for again where keys or the name

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kanon_core::Name;
 
 use super::{
-    ArithmeticStep, Code, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
+    ArithmeticStep, Code, Logic, Loop, Op, OpId, Place, Scalar, Start, StaticPath, Step, Way,
     constant::constant_op,
     cost::{own_cost, turn_cost},
 };
@@ -52,7 +52,6 @@ impl<D: Dialect> Builder<D> {
                 places: Vec::new(),
                 root: OpId(0),
                 locals: 0,
-                repeats: 0,
                 variables: env.variables.iter().map(|name| name.as_str().into()).collect(),
                 clock: None,
                 hidden: env.slot(Environment::NOW),
@@ -124,7 +123,7 @@ impl<D: Dialect> Builder<D> {
         let key = self.path_key(base, &steps);
         let next = u16::try_from(self.code.paths.len()).ok();
         let shared = key.as_ref().and_then(|key| self.paths.get(key).copied().or(next));
-        let id = self.push(Op::Path { base, steps: steps.into(), shared }, place);
+        let id = self.push(Op::Path { base, steps: steps.into(), shared, way: None }, place);
         if let Some(key) = key
             && shared.is_some()
             && shared == next
@@ -164,7 +163,7 @@ impl<D: Dialect> Builder<D> {
                     key.push_str(name.as_str());
                 }
                 Step::EndChain => key.push(';'),
-                Step::Repeated { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
+                Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
             }
         }
         Some(key)
@@ -220,38 +219,27 @@ impl<D: Dialect> Builder<D> {
         }
     }
 
-    /// Marks the names that stand in several steps: the machine keeps where such a name led to last, since what asks for a
-    /// member twice (`!has(c.x.y) || c.x.y == 1`) mostly asks the same object.
-    fn mark_repeats(&mut self) {
-        let mut counts: BTreeMap<Box<str>, (usize, u16)> = BTreeMap::new();
-        let paths = |ops: &mut Vec<Op>, visit: &mut dyn FnMut(&mut Step)| {
-            for op in ops {
-                if let Op::Path { steps, .. } = op {
-                    steps.iter_mut().for_each(&mut *visit);
-                }
+    /// Makes the ways of the paths that have one.
+    fn ways(&mut self) {
+        for at in 0..self.code.ops.len() {
+            let Op::Path { base, steps, .. } = &self.code.ops[at] else { continue };
+            let start = match self.op(*base) {
+                Op::Variable(slot) => Start::Variable(*slot),
+                Op::Local(slot) => Start::Local(*slot),
+                _ => continue,
+            };
+            let name = |step: &Step| match step {
+                Step::Member { name, .. } => Some(Some(name.clone())),
+                // Behind a member that is there it changes nothing.
+                Step::EndChain => Some(None),
+                Step::Key { .. } | Step::Method { .. } | Step::OrNilList => None,
+            };
+            let Some(names) = steps.iter().map(name).collect::<Option<Vec<_>>>() else { continue };
+            let names = names.into_iter().flatten().collect();
+            if let Op::Path { way, .. } = &mut self.code.ops[at] {
+                *way = Some(Way { start, names });
             }
-        };
-        paths(&mut self.code.ops, &mut |step| {
-            if let Step::Member { name, .. } = step {
-                counts.entry(name.as_str().into()).or_default().0 += 1;
-            }
-        });
-        let mut repeats = 0;
-        for (_, slot) in counts.values_mut().filter(|it| it.0 > 1) {
-            *slot = repeats;
-            repeats += 1;
         }
-        self.code.repeats = usize::from(repeats);
-        if repeats == 0 {
-            return;
-        }
-        paths(&mut self.code.ops, &mut |step| {
-            if let Step::Member { name, optional, place } = step
-                && let Some((2.., slot)) = counts.get(name.as_str())
-            {
-                *step = Step::Repeated { name: name.clone(), optional: *optional, place: *place, slot: *slot };
-            }
-        });
     }
 
     /// `left == right` or `!=`; a constant on either side is compared without being made a value.
@@ -341,7 +329,7 @@ impl<D: Dialect> Builder<D> {
             return Err(error);
         }
         self.order();
-        self.mark_repeats();
+        self.ways();
         // A path that was taken apart and is read elsewhere too has its reader there.
         for (at, op) in self.code.ops.iter().enumerate() {
             if let Op::Path { shared: Some(shared), .. } = op

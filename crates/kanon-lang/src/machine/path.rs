@@ -6,7 +6,7 @@ use super::{Found, Machine};
 use crate::{
     context::Stop,
     dialect::{Callee, Dialect},
-    ir::{Op, OpId, Place, Step},
+    ir::{Op, OpId, Place, Start, Step, Way},
     rules::Memo,
     value::Value,
 };
@@ -30,56 +30,52 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         if TRACE {
             return None;
         }
-        let code = self.code;
-        let (base, steps) = match &code.ops[id.at()] {
-            Op::Path { base, steps, shared } => {
-                if let (Some(memo), Some(shared)) = (&self.memo, shared)
-                    && let Some(Found::Node(node)) = self.memoized(memo, *shared)
-                {
-                    return Some(node);
-                }
-                (&code.ops[base.at()], &**steps)
-            }
-            op => (op, &[][..]),
-        };
-        let start = match base {
-            Op::Variable(slot) => self.values.get(usize::from(*slot)),
-            Op::Local(slot) => self.locals.get(usize::from(*slot)),
+        match &self.code.ops[id.at()] {
+            Op::Path { way: Some(way), steps, shared, .. } => match (&self.memo, shared) {
+                (Some(_), Some(shared)) => self.shared_way(way, steps, *shared),
+                _ => self.follow(way, steps),
+            },
+            Op::Variable(slot) => start(self.values, *slot),
+            Op::Local(slot) => start(self.locals, *slot),
             _ => None,
-        };
-        let Some(Value::Node(start)) = start else { return None };
-        let mut node = *start;
-        for (at, step) in steps.iter().enumerate() {
-            let next = match step {
-                Step::Member { name, .. } => node.member(name),
-                Step::Repeated { name, slot, .. } => self.repeated(node, name, *slot),
-                Step::EndChain if !node.is_null() => continue,
-                Step::EndChain => None,
-                Step::OrNilList | Step::Key { .. } | Step::Method { .. } => return None,
-            };
-            match next {
-                Some(next) => node = next,
-                None => {
-                    self.absent = D::MISSING_IS_NIL && leads_to_nil(node, &steps[at..]);
-                    return None;
-                }
-            }
         }
+    }
+
+    #[inline]
+    fn follow(&mut self, way: &Way, steps: &[Step]) -> Option<Node<'a>> {
+        let start = match way.start {
+            Start::Variable(slot) => start(self.values, slot)?,
+            Start::Local(slot) => start(self.locals, slot)?,
+        };
+        let mut missed = 0;
+        let node = start.along(&way.names, &mut missed);
+        if missed == 0 {
+            return Some(node);
+        }
+        self.absent = D::MISSING_IS_NIL && leads_to_nil(node, steps, way.names.len() - missed);
+        None
+    }
+
+    /// The same, read once for all programs of a rule set.
+    #[inline(never)]
+    fn shared_way(&mut self, way: &Way, steps: &[Step], shared: u16) -> Option<Node<'a>> {
+        if let Some(memo) = &self.memo
+            && let Some(Found::Node(node)) = self.memoized(memo, shared)
+        {
+            return Some(node);
+        }
+        let node = self.follow(way, steps)?;
+        self.memoize(shared, Found::Node(node));
         Some(node)
     }
 
-    /// A member by a name that the program repeats.
     #[inline]
-    fn repeated(&mut self, node: Node<'a>, name: &Name, slot: u16) -> Option<Node<'a>> {
-        let last = self.repeats.get_mut(usize::from(slot))?;
-        if let Some((from, to)) = last
-            && from.is_same(node)
+    fn memoize(&mut self, shared: u16, found: Found<'a>) {
+        if let Some(memo) = &mut self.memo
+            && let Some(at) = self.shared.get(usize::from(shared))
         {
-            return Some(*to);
+            memo.set(*at, found);
         }
-        let to = node.member(name)?;
-        *last = Some((node, to));
-        Some(to)
     }
 
     #[inline]
@@ -91,21 +87,20 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     #[inline]
     pub(super) fn found(&mut self, id: OpId) -> Result<Found<'a>, Stop> {
         let code = self.code;
-        let Op::Path { base, steps, shared } = &code.ops[id.at()] else { return self.eval(id).map(Found::Value) };
+        let Op::Path { base, steps, shared, .. } = &code.ops[id.at()] else { return self.eval(id).map(Found::Value) };
         if let (Some(memo), Some(shared)) = (&self.memo, shared)
             && let Some(found) = self.memoized(memo, *shared)
         {
             return Ok(found);
         }
         let found = match self.node(id) {
-            Some(node) => Found::Node(node),
+            // A shared one has been noted.
+            Some(node) => return Ok(Found::Node(node)),
             None if self.absent => Found::Value(Value::Null),
             None => self.walk(*base, steps)?,
         };
-        if let (Some(memo), Some(shared)) = (&mut self.memo, shared)
-            && let Some(at) = self.shared.get(usize::from(*shared))
-        {
-            memo.set(*at, found);
+        if let Some(shared) = shared {
+            self.memoize(*shared, found);
         }
         Ok(found)
     }
@@ -121,7 +116,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         let mut rest = steps.iter();
         while let Some(step) = rest.next() {
             let next = match step {
-                Step::Member { name, optional, place } | Step::Repeated { name, optional, place, .. } => match found {
+                Step::Member { name, optional, place } => match found {
                     Found::Node(node) => match node.member(name) {
                         Some(member) => Some(Found::Node(member)),
                         None => self.member(found, name, *optional, place)?,
@@ -138,12 +133,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                     Found::Value(Value::Null)
                 }
             };
-            if TRACE
-                && let Step::Member { place, .. }
-                | Step::Repeated { place, .. }
-                | Step::Key { place, .. }
-                | Step::Method { place, .. } = step
-            {
+            if TRACE && let Step::Member { place, .. } | Step::Key { place, .. } | Step::Method { place, .. } = step {
                 let value = self.read(found);
                 self.note_at(place.span, value);
             }
@@ -190,9 +180,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             // A nil list at the end of a chain is plain nil.
             Step::EndChain => Ok(Some(if value.is_nil() { Found::Value(Value::Null) } else { found })),
             Step::OrNilList => Ok(Some(if value.is_nil() { Found::Value(Value::NilList) } else { found })),
-            Step::Member { name, optional, place } | Step::Repeated { name, optional, place, .. } => {
-                self.member(found, name, *optional, place)
-            }
+            Step::Member { name, optional, place } => self.member(found, name, *optional, place),
         }
     }
 
@@ -221,27 +209,38 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 }
 
-/// Whether a way whose next step finds nothing at `node` leads to nil: what is absent is common in policies, and looking for it
-/// again on the long way is not cheap.
-fn leads_to_nil(node: Node<'_>, steps: &[Step]) -> bool {
-    // A member that an object does not have is nil; at a null, the step itself meets nil.
-    let mut rest = match node.kind() {
-        NodeKind::Object => steps[1..].iter(),
-        NodeKind::Null => steps.iter(),
+/// The place in an object that a variable or local is.
+#[inline]
+fn start<'a>(values: &[Value<'a>], slot: u16) -> Option<Node<'a>> {
+    match values.get(usize::from(slot)) {
+        Some(Value::Node(node)) => Some(*node),
+        _ => None,
+    }
+}
+
+/// Whether a way that leads to `node` by its first `followed` members, and finds no further one there, leads to nil: what is
+/// absent is common in policies, and looking for it again on the long way is not cheap.
+fn leads_to_nil(node: Node<'_>, steps: &[Step], followed: usize) -> bool {
+    let mut rest = steps.iter();
+    rest.by_ref().filter(|step| matches!(step, Step::Member { .. })).take(followed).for_each(drop);
+    match node.kind() {
+        // A member that an object does not have is nil.
+        NodeKind::Object => {
+            rest.by_ref().find(|step| matches!(step, Step::Member { .. }));
+        }
+        // At a null, the step itself meets nil.
+        NodeKind::Null => {}
         NodeKind::Bool | NodeKind::Number | NodeKind::String | NodeKind::List => return false,
-    };
+    }
     while let Some(step) = rest.next() {
         match step {
             Step::EndChain => {}
             Step::Member { optional: true, .. }
-            | Step::Repeated { optional: true, .. }
             | Step::Key { optional: true, .. }
             | Step::Method { optional: true, .. } => {
                 rest.by_ref().find(|step| matches!(step, Step::EndChain));
             }
-            Step::Member { .. } | Step::Repeated { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => {
-                return false;
-            }
+            Step::Member { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return false,
         }
     }
     true
