@@ -200,7 +200,7 @@ pub(super) fn find_member<W: Word>(
     words: &[W],
     object: usize,
     hash: u8,
-    is_at: impl Fn(usize) -> bool,
+    mut is_at: impl FnMut(usize) -> bool,
 ) -> Option<(usize, usize)> {
     let second = *words.get(object + 1)?;
     let end = second.plain();

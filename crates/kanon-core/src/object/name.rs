@@ -9,7 +9,7 @@ pub struct Name {
     /// The first eight bytes of `quoted`, and which bits of them count.
     head: u64,
     mask: u64,
-    /// The last eight bytes of `quoted`, where it has more than eight.
+    /// The last eight bytes of `quoted`, where it has as many.
     tail: u64,
     plain: bool,
     /// As in directories of members.
@@ -26,6 +26,8 @@ impl Name {
         let mask = if len == 8 { u64::MAX } else { (1 << (8 * len)) - 1 };
         let tail = quoted.as_bytes().last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
         let plain = Name::is_plain_text(text);
+        // What JSON writes with escapes never stands there as it is: bytes that are no text keep it from being found.
+        let (head, mask) = if plain { (head, mask) } else { ([u8::MAX; 8], u64::MAX) };
         let hash = super::index::hash(text.as_bytes());
         Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain, hash }
     }
@@ -63,26 +65,38 @@ impl Name {
     /// Whether the text and a closing quote stand at `start`.
     #[inline]
     pub(super) fn is_at(&self, text: &[u8], start: usize) -> bool {
-        let Some(head) = text.get(start..start + 8).and_then(<[u8]>::first_chunk::<8>) else {
-            return self.is_whole_at(text, start);
-        };
+        match text.get(start..start + 8) {
+            Some(bytes) => self.is_likely(bytes, text, start) && (!self.is_long() || self.is_whole_at(text, start)),
+            None => self.is_whole_at(text, start),
+        }
+    }
+
+    /// Whether the first and the last eight bytes of text and closing quote stand at `start`, where `bytes` stand: all of them
+    /// but for long names.
+    #[inline]
+    pub(super) fn is_likely(&self, bytes: &[u8], text: &[u8], start: usize) -> bool {
+        let Some(head) = bytes.first_chunk::<8>() else { return false };
         if (u64::from_le_bytes(*head) ^ self.head) & self.mask != 0 {
             return false;
         }
-        let len = self.quoted.len();
-        if len <= 8 {
+        if self.mask != u64::MAX {
             return true;
         }
-        let end = start + len;
-        let Some(tail) = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>) else { return false };
-        u64::from_le_bytes(*tail) == self.tail && (len <= 16 || self.is_whole_at(text, start))
+        let end = start + self.quoted.len();
+        let tail = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>);
+        tail.is_some_and(|tail| u64::from_le_bytes(*tail) == self.tail)
     }
 
-    /// The same, letter by letter: for texts of more than sixteen bytes and at the end of the object. Apart, so that its call
-    /// takes no registers from those who do not need it.
+    /// Whether there is more of it than its first and last eight bytes.
+    #[inline]
+    pub(super) fn is_long(&self) -> bool {
+        self.quoted.len() > 16
+    }
+
+    /// The same as [`Name::is_at`], letter by letter. Apart, so that its call takes no registers from those who do not need it.
     #[inline(never)]
     fn is_whole_at(&self, text: &[u8], start: usize) -> bool {
-        text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes())
+        self.plain && text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes())
     }
 }
 

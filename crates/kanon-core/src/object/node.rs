@@ -211,56 +211,59 @@ impl<'a> Node<'a> {
     /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
     #[inline]
     pub fn member(self, name: &Name) -> Option<Node<'a>> {
-        let mut missed = 0;
-        let node = self.along(std::slice::from_ref(name), &mut missed);
+        let (node, missed) = self.along(std::slice::from_ref(name));
         if missed == 0 { Some(node) } else { None }
     }
 
-    /// The value that a way of member names leads to; `missed` is how many of the names could not be followed. Then what is
-    /// given is the value that lacks the first of them.
-    // Text and index stay in registers from name to name; what is rare is elsewhere.
-    pub fn along(self, names: &[Name], missed: &mut usize) -> Node<'a> {
-        let object = self.object;
-        let (Some(words), text) = (object.index.short(), object.text.as_bytes().as_ref()) else {
-            return self.along_wide(names, missed);
-        };
+    /// The value that a way of member names leads to, and how many of the names could not be followed: then the value is the
+    /// one that lacks the first of them.
+    #[inline]
+    pub fn along(self, names: &[Name]) -> (Node<'a>, usize) {
+        let (at, missed) = self.place_along(names);
+        (Node { object: self.object, at }, missed)
+    }
+
+    // Two words that return in registers. Text and index stay in registers from name to name, too; what is rare is elsewhere.
+    fn place_along(self, mut names: &[Name]) -> (u64, usize) {
+        let Some(words) = self.index().short() else { return self.place_along_slowly(names) };
+        let text = self.text();
         let (mut entry, mut start) = (self.entry(), self.start());
-        for (at, name) in names.iter().enumerate() {
+        while let [name, rest @ ..] = names {
+            let mut at_end = false;
             let found = match text.get(start) {
-                Some(b'{') if name.is_plain() => {
-                    index::find_member(words, entry, name.hash(), |key| name.is_at(text, key))
-                }
+                Some(b'{') => index::find_member(words, entry, name.hash(), |key| match text.get(key..key + 8) {
+                    Some(bytes) => name.is_likely(bytes, text, key),
+                    None => {
+                        at_end = true;
+                        false
+                    }
+                }),
                 _ => None,
             };
             match found {
-                Some((found, key)) => (entry, start) = (found, key + name.len() + 2),
-                None if object.escaped => return Node::new(object, entry, start).along_wide(&names[at..], missed),
-                None => {
-                    *missed = names.len() - at;
-                    return Node::new(object, entry, start);
+                Some((found, key)) if !name.is_long() || name.is_at(text, key) => {
+                    (entry, start) = (found, key + name.len() + 2);
+                    names = rest;
                 }
+                None if !self.object.escaped && !at_end => break,
+                _ => return Node::new(self.object, entry, start).place_along_slowly(names),
             }
         }
-        *missed = 0;
-        Node::new(object, entry, start)
+        (Node::new(self.object, entry, start).at, names.len())
     }
 
     /// The same for any index, and for names and keys that are not written plainly.
     #[cold]
-    fn along_wide(self, names: &[Name], missed: &mut usize) -> Node<'a> {
+    fn place_along_slowly(self, names: &[Name]) -> (u64, usize) {
         let mut node = self;
         for (at, name) in names.iter().enumerate() {
             let text = node.text();
             match node.find(name.as_str(), name.is_plain(), name.hash(), |key| name.is_at(text, key)) {
                 Some(found) => node = found,
-                None => {
-                    *missed = names.len() - at;
-                    return node;
-                }
+                None => return (node.at, names.len() - at),
             }
         }
-        *missed = 0;
-        node
+        (node.at, 0)
     }
 
     /// The member whose key, which begins at the offset given, passes; `name` is looked for again where keys or the name

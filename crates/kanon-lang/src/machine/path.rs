@@ -47,8 +47,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             Start::Variable(slot) => start(self.values, slot)?,
             Start::Local(slot) => start(self.locals, slot)?,
         };
-        let mut missed = 0;
-        let node = start.along(&way.names, &mut missed);
+        let (node, missed) = start.along(&way.names);
         if missed == 0 {
             return Some(node);
         }
