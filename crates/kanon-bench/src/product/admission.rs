@@ -22,7 +22,8 @@ use kanon_rules::RulesFamily;
 use kanon_runtime::Clock;
 use kanon_web::{Metrics, Snapshot, Webhook, parse_review};
 
-use super::{median, report, samples};
+use super::samples;
+use crate::{median, report};
 
 /// How long one round lasts.
 const ROUND: Duration = Duration::from_secs(2);

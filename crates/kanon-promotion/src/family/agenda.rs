@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{Mono, Now};
-use kanon_plane::PolicyKey;
 
+use super::gates::GateId;
 use crate::facts::Key;
 
 /// How far the clocks may drift apart before everything is asked again.
@@ -20,7 +20,7 @@ pub(super) enum Due {
     /// A change window begins or ends.
     Window(String),
     /// A gate is asked again.
-    Gate(PolicyKey),
+    Gate(GateId),
 }
 
 /// All deadlines.
