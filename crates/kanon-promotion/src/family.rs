@@ -64,9 +64,9 @@ pub struct PromotionFamily {
     compiler: Compiler,
     store: PolicyStore<Gate>,
     ids: BTreeMap<PolicyKey, GateId>,
-    gates: BTreeMap<GateId, GateState>,
-    /// How many gates there ever were.
-    count: GateId,
+    /// By their ids; the places of those that are gone are free.
+    gates: Vec<Option<Box<GateState>>>,
+    free: Vec<GateId>,
     /// The gates as the view shows them.
     rows: Namespaced<Row>,
     facts: Facts,
@@ -95,8 +95,8 @@ impl PromotionFamily {
             compiler: Compiler::new(language),
             store: PolicyStore::default(),
             ids: BTreeMap::new(),
-            gates: BTreeMap::new(),
-            count: 0,
+            gates: Vec::new(),
+            free: Vec::new(),
             rows: Namespaced::default(),
             facts,
             desk: Desk::default(),
@@ -166,9 +166,11 @@ impl PromotionFamily {
         let place = (key.namespace.clone(), key.name.clone());
         if gone {
             self.store.remove(&key);
-            if let Some(id) = self.ids.remove(&key) {
-                self.gates.remove(&id);
-                self.agenda.set(Due::Gate(id), None);
+            if let Some(id) = self.ids.remove(&key)
+                && let Some(state) = self.gates.get_mut(id).and_then(Option::take)
+            {
+                self.free.push(id);
+                self.agenda.set_gate(id, state.next, None);
             }
             self.rows.remove(&place);
             self.publish();
@@ -189,17 +191,19 @@ impl PromotionFamily {
         let Some(entry) = self.store.get(&key) else { return };
         let status = || object.at(&["status"]).map(|it| it.to_value()).unwrap_or_default();
         let id = *self.ids.entry(key).or_insert_with(|| {
-            self.count += 1;
-            self.count
+            self.free.pop().unwrap_or_else(|| {
+                self.gates.push(None);
+                self.gates.len() - 1
+            })
         });
-        let known = self.gates.entry(id);
-        let mut news = matches!(known, std::collections::btree_map::Entry::Vacant(_)) || applied != Applied::Unchanged;
-        let state = known.or_insert_with(|| GateState::new(meta.clone(), status()));
+        let Some(known) = self.gates.get_mut(id) else { return };
+        let mut news = known.is_none() || applied != Applied::Unchanged;
+        let new = |desk: &mut Desk| GateState::new(meta.clone(), status(), desk);
+        let state = known.get_or_insert_with(|| Box::new(new(&mut self.desk)));
         // Another object of this name, or another status than ours: begin with what is there.
         if state.meta.subject.uid != meta.subject.uid {
-            let is_queued = state.is_queued;
-            *state = GateState::new(meta.clone(), status());
-            state.is_queued = is_queued;
+            let before = std::mem::replace(&mut **state, new(&mut self.desk));
+            (state.is_queued, state.next) = (before.is_queued, before.next);
             news = true;
         }
         let same = |it: &Meta| (it.labels.clone(), it.annotations.clone());
@@ -355,7 +359,8 @@ impl PromotionFamily {
 
     /// Asks every gate that passes the filter.
     fn concerning(&mut self, now: Now, out: &mut Outbox, which: impl Fn(&GateState) -> bool) {
-        let ids: Vec<_> = self.gates.iter().filter(|it| which(it.1)).map(|it| *it.0).collect();
+        let known = self.gates.iter().enumerate().filter_map(|(id, it)| Some((id, it.as_ref()?)));
+        let ids: Vec<_> = known.filter(|it| which(it.1)).map(|it| it.0).collect();
         ids.into_iter().for_each(|id| self.ask(id, now, out));
     }
 
@@ -371,7 +376,7 @@ impl PromotionFamily {
         for namespace in namespaces {
             let first = PolicyKey { origin: GATE.kind.to_owned(), namespace, name: String::new() };
             let here = self.ids.range(&first..).take_while(|it| it.0.namespace == first.namespace).map(|it| *it.1);
-            ids.extend(here.filter(|id| self.gates.get(id).is_some_and(&which)));
+            ids.extend(here.filter(|id| self.state(*id).is_some_and(&which)));
         }
         ids.into_iter().for_each(|id| self.ask(id, now, out));
     }
@@ -380,20 +385,25 @@ impl PromotionFamily {
         if !self.is_synced() {
             return;
         }
-        let Some(state) = self.gates.get_mut(&id) else { return };
+        let Some(state) = self.gates.get_mut(id).and_then(Option::as_mut) else { return };
+        let before = state.next;
         state.ask(&self.facts, &mut self.desk, now, out);
         if state.is_owed && !state.is_queued {
             state.is_queued = true;
             self.owed.push_back(id);
         }
-        self.agenda.set(Due::Gate(id), state.next);
+        self.agenda.set_gate(id, before, state.next);
+    }
+
+    fn state(&self, id: GateId) -> Option<&GateState> {
+        self.gates.get(id)?.as_deref()
     }
 
     /// Tells the times that are owed, as many as the pace allows.
     fn settle(&mut self, now: Now, out: &mut Outbox) {
         self.owed_at = None;
         while let Some(id) = self.owed.front() {
-            let state = self.gates.get_mut(id);
+            let state = self.gates.get_mut(*id).and_then(Option::as_mut);
             if state.as_ref().is_some_and(|it| it.is_owed)
                 && let Err(at) = self.pace.take(now.mono)
             {
@@ -423,7 +433,14 @@ impl PromotionFamily {
     fn run(&mut self, now: Now, out: &mut Outbox) {
         while let Some(due) = self.agenda.take(now.wall) {
             match due {
-                Due::Gate(id) => self.ask(id, now, out),
+                Due::Gates(at, ids) => {
+                    for id in ids {
+                        // One that was asked meanwhile has another deadline.
+                        if self.state(id).is_some_and(|it| it.next == Some(at)) {
+                            self.ask(id, now, out);
+                        }
+                    }
+                }
                 Due::Window(name) => {
                     self.tell_window(&name, now, out);
                     self.concerning(now, out, |it| {
@@ -467,15 +484,15 @@ impl Family for PromotionFamily {
                 let again = now.wall.checked_add(RETRY).ok();
                 let ObjectRef { namespace, name, .. } = delivery.subject.clone();
                 let id = self.ids.get(&PolicyKey { origin: GATE.kind.to_owned(), namespace, name });
-                if let Some(id) =
-                    id.filter(|it| self.gates.get(it).is_some_and(|it| it.meta.subject == delivery.subject))
-                {
-                    self.agenda.set(Due::Gate(*id), again);
+                let state = id.and_then(|it| self.gates.get_mut(*it)?.as_mut());
+                if let (Some(id), Some(state)) = (id, state.filter(|it| it.meta.subject == delivery.subject)) {
+                    self.agenda.set_gate(*id, state.next, again);
+                    state.next = again;
                 }
             }
             // A follower's statuses were held and may be old.
             Input::Leadership(true) => {
-                self.gates.values_mut().for_each(|it| it.is_new = true);
+                self.gates.iter_mut().flatten().for_each(|it| it.is_new = true);
                 self.concerning(now, out, |_| true);
             }
             Input::Folder { .. }

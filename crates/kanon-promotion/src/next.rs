@@ -3,7 +3,7 @@
 //! can matter: full hours, minutes, window boundaries, minutes of soak, the end of a metric's life.
 
 use jiff::{SignedDuration, Timestamp};
-use kanon_lang::Limits;
+use kanon_lang::{Arena, Limits};
 
 use crate::{
     decide::{active_override, evaluate_within},
@@ -22,8 +22,12 @@ const LOOK_STEPS: u64 = 20_000;
 
 /// Whether the gate lets the Bundle pass at an instant; what cannot be told does not.
 pub fn passes(gate: &Gate, target: &Target, inputs: &Inputs, at: Timestamp) -> bool {
+    passes_in(gate, target, inputs, at, &mut Arena::new())
+}
+
+fn passes_in(gate: &Gate, target: &Target, inputs: &Inputs, at: Timestamp, arena: &mut Arena) -> bool {
     let limits = Limits { steps: LOOK_STEPS, ..Limits::default() };
-    let look = || evaluate_within(gate, inputs, at, &limits).unwrap_or(false);
+    let mut look = || evaluate_within(gate, inputs, at, &limits, arena).unwrap_or(false);
     gate.warn_only || active_override(gate, target, at).is_some() || look()
 }
 
@@ -32,7 +36,7 @@ pub fn next_change(
     gates: &[(&Gate, &Target, &Inputs)],
     now: Timestamp,
     horizon: SignedDuration,
-    all: impl Fn(Timestamp) -> bool,
+    mut all: impl FnMut(Timestamp) -> bool,
 ) -> Option<Timestamp> {
     let end = now.checked_add(horizon).unwrap_or(Timestamp::MAX);
     let mut instants = Instants::default();
@@ -44,7 +48,8 @@ pub fn next_change(
     let mut before = None;
     loop {
         at = instants.after(at).filter(|at| *at <= end)?;
-        if all(at) != *before.get_or_insert_with(|| all(now)) {
+        let before = *before.get_or_insert_with(|| all(now));
+        if all(at) != before {
             return Some(at);
         }
     }
@@ -58,7 +63,19 @@ pub fn gate_changes(
     now: Timestamp,
     horizon: SignedDuration,
 ) -> Option<Timestamp> {
-    next_change(&[(gate, target, inputs)], now, horizon, |at| passes(gate, target, inputs, at))
+    gate_changes_in(gate, target, inputs, now, horizon, &mut Arena::new())
+}
+
+/// The same in memory that was used before.
+pub(crate) fn gate_changes_in(
+    gate: &Gate,
+    target: &Target,
+    inputs: &Inputs,
+    now: Timestamp,
+    horizon: SignedDuration,
+    arena: &mut Arena,
+) -> Option<Timestamp> {
+    next_change(&[(gate, target, inputs)], now, horizon, |at| passes_in(gate, target, inputs, at, arena))
 }
 
 /// Instants that can matter.

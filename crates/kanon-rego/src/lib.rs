@@ -10,7 +10,7 @@
 //! lacks. `format` lays a text out for people, from the tree as it was parsed.
 //!
 //! What bounds a policy: length, nesting and chains of rules at load; time at evaluation, a step of the budget being a
-//! microsecond, since the interpreter counts nothing else. The stop signal is looked at before and after.
+//! microsecond, since the interpreter counts nothing else. The stop signal is looked at before and after, and by our functions.
 
 mod ast;
 mod builtins;
@@ -20,6 +20,7 @@ mod engine;
 mod format;
 mod lex;
 mod library;
+mod lint;
 mod parse;
 mod policy;
 mod print;
@@ -30,7 +31,7 @@ mod walk;
 
 use std::sync::Arc;
 
-use kanon_lang::{Diagnostics, Environment, Language, LanguageId, Options, Outline, Program, Span};
+use kanon_lang::{Diagnostic, Diagnostics, Environment, Language, LanguageId, Options, Outline, Program, Span};
 
 pub use crate::policy::{Answer, Answers, Given, LoadOptions, Policy, Query};
 use crate::program::Compiled;
@@ -76,6 +77,18 @@ impl Language for Rego {
     /// As `opa fmt` lays text out; text of v0 is refused.
     fn format(&self, source: &str) -> Result<String, Diagnostics> {
         if is_module(source) { format::module(source) } else { format::query(source) }
+    }
+
+    fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
+        if self.compile(source, env, options).is_err() {
+            return Vec::new();
+        }
+        let legacy = options.module.legacy;
+        if is_module(source) {
+            parse::parse_module(source, legacy).map(|it| lint::module(&it)).unwrap_or_default()
+        } else {
+            parse::parse_query(source, legacy).map(|it| lint::query(&it)).unwrap_or_default()
+        }
     }
 
     fn outline(&self, source: &str, options: &Options) -> Result<Outline, Diagnostics> {

@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use kanon_lang::Arena;
+
 use crate::{
     facts::{Facts, Target},
     inputs::Inputs,
@@ -19,11 +21,15 @@ pub(super) type Stamp = u64;
 pub(super) struct Desk {
     /// Changes of what every place reads: windows, shared metrics.
     everywhere: Stamp,
+    /// Where a namespace's changes are counted.
+    namespaces: BTreeMap<String, usize>,
     /// Changes in a namespace: its Pipelines, Bundles and metrics.
-    namespaces: BTreeMap<String, Stamp>,
+    changes: Vec<Stamp>,
     /// All changes.
     total: Stamp,
     inputs: BTreeMap<Target, (Stamp, Arc<Asked>)>,
+    /// Memory of the evaluation that runs, used again by the next one.
+    pub(super) arena: Arena,
 }
 
 impl Desk {
@@ -36,9 +42,9 @@ impl Desk {
 
     /// A fact of one namespace changed.
     pub(super) fn changed_in(&mut self, namespace: &str) {
-        match self.namespaces.get_mut(namespace) {
-            Some(stamp) => *stamp += 1,
-            None => _ = self.namespaces.insert(namespace.to_owned(), 1),
+        let place = self.place_of(namespace);
+        if let Some(changes) = self.changes.get_mut(place) {
+            *changes += 1;
         }
         self.total += 1;
         // Places end with their Bundles: what is still in use is made again.
@@ -49,10 +55,20 @@ impl Desk {
         }
     }
 
+    /// Where the changes of a namespace are counted, for [`Desk::stamp_at`].
+    pub(super) fn place_of(&mut self, namespace: &str) -> usize {
+        if let Some(place) = self.namespaces.get(namespace) {
+            return *place;
+        }
+        self.changes.push(0);
+        self.namespaces.insert(namespace.to_owned(), self.changes.len() - 1);
+        self.changes.len() - 1
+    }
+
     /// The stamp of a namespace.
-    pub(super) fn stamp_of(&self, namespace: &str) -> Stamp {
+    pub(super) fn stamp_at(&self, place: usize) -> Stamp {
         // Both only grow: a sum is the same only when neither changed.
-        self.everywhere + self.namespaces.get(namespace).copied().unwrap_or_default()
+        self.everywhere + self.changes.get(place).copied().unwrap_or_default()
     }
 
     /// The stamp of all namespaces together.
@@ -62,7 +78,8 @@ impl Desk {
 
     /// The inputs at a place.
     pub(super) fn inputs(&mut self, facts: &Facts, target: &Target) -> Arc<Asked> {
-        let stamp = self.stamp_of(&target.namespace);
+        let place = self.place_of(&target.namespace);
+        let stamp = self.stamp_at(place);
         match self.inputs.get(target) {
             Some((known, inputs)) if *known == stamp => inputs.clone(),
             _ => {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{EventType, Evidence, Now, Outcome, PolicyRef, Verdict};
+use kanon_lang::{Arena, Limits};
 use kanon_plane::Outbox;
 use serde_json::Value;
 
@@ -11,18 +12,18 @@ use super::desk::{Asked, Desk, Stamp};
 use crate::{
     api::{self, FAMILY, GATE},
     collect::{Meta, Role, targets},
-    decide::{Decision, State, decide, evaluate, explain},
+    decide::{Decision, State, decide, evaluate_within, explain},
     facts::{Facts, Target},
     gate::{Gate, Problem},
-    next::gate_changes,
+    next::gate_changes_in,
     status::{Standing, observed, says, unknown_windows},
 };
 
 /// How far ahead a change is looked for, however long the gate's interval is.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
-/// Which gate: counted as they come.
-pub(super) type GateId = u64;
+/// Which gate: its place among all.
+pub(super) type GateId = usize;
 
 /// One gate's state.
 pub(super) struct GateState {
@@ -34,6 +35,8 @@ pub(super) struct GateState {
     pub(super) status: Value,
     /// When it is asked again.
     pub(super) next: Option<Timestamp>,
+    /// Where changes of its namespace are counted.
+    place: usize,
     /// There is more to tell than what was decided.
     pub(super) is_new: bool,
     /// Its status tells older times than it could.
@@ -48,8 +51,9 @@ pub(super) struct GateState {
 }
 
 impl GateState {
-    pub(super) fn new(meta: Meta, status: Value) -> GateState {
+    pub(super) fn new(meta: Meta, status: Value, desk: &mut Desk) -> GateState {
         GateState {
+            place: desk.place_of(&meta.subject.namespace),
             meta,
             gate: None,
             problem: None,
@@ -74,12 +78,12 @@ impl GateState {
     /// statuses writes them with [`GateState::say`].
     pub(super) fn ask(&mut self, facts: &Facts, desk: &mut Desk, now: Now, out: &mut Outbox) {
         let stamp = match self.meta.role() {
-            Role::Instance => desk.stamp_of(&self.meta.subject.namespace),
+            Role::Instance => desk.stamp_at(self.place),
             Role::Template | Role::Freeze | Role::SkipPermission => desk.stamp(),
         };
         let same_inputs = self.asked.is_some_and(|it| it.0 == stamp) && !self.is_new;
         self.asked = Some((stamp, now));
-        if same_inputs && self.says_the_same(now.wall) {
+        if same_inputs && self.says_the_same(now.wall, &mut desk.arena) {
             self.is_owed = self.is_live();
             return;
         }
@@ -94,7 +98,7 @@ impl GateState {
         }
         let same = !self.is_new && decisions == self.decisions;
         (self.decisions, self.inputs) = (decisions, inputs);
-        self.next = self.ask_again(now.wall);
+        self.next = self.ask_again(now.wall, &mut desk.arena);
         if same {
             self.is_owed = self.is_live();
             return;
@@ -105,7 +109,8 @@ impl GateState {
 
     /// Whether every place gives what it gave before, with the inputs it had then. Exceptions and gates that only warn are
     /// decided anew.
-    fn says_the_same(&mut self, now: Timestamp) -> bool {
+    fn says_the_same(&mut self, now: Timestamp, arena: &mut Arena) -> bool {
+        let limits = Limits::default();
         let Some(gate) = self.gate.as_ref().filter(|it| !it.warn_only && it.overrides.is_empty()) else { return false };
         let same = self.decisions.iter().zip(&self.inputs).all(|((_, before), inputs)| {
             let passed = match before.state {
@@ -113,18 +118,18 @@ impl GateState {
                 State::Block => false,
                 State::Overridden | State::Warn | State::Error => return false,
             };
-            inputs.as_ref().as_ref().is_ok_and(|it| evaluate(gate, it, now) == Ok(passed))
+            inputs.as_ref().as_ref().is_ok_and(|it| evaluate_within(gate, it, now, &limits, arena) == Ok(passed))
         });
         if same {
-            self.next = self.ask_again(now);
+            self.next = self.ask_again(now, arena);
         }
         same
     }
 
-    fn ask_again(&self, now: Timestamp) -> Option<Timestamp> {
+    fn ask_again(&self, now: Timestamp, arena: &mut Arena) -> Option<Timestamp> {
         let gate = self.gate.as_ref()?;
         let places = self.decisions.iter().zip(&self.inputs);
-        places.map(|((target, _), inputs)| again(gate, target, inputs, now)).min()
+        places.map(|((target, _), inputs)| again(gate, target, inputs, now, arena)).min()
     }
 
     /// Writes the status as of when it was asked last, if that says anything new; with `news`, Events and a record too.
@@ -216,11 +221,13 @@ impl GateState {
 }
 
 /// When a gate is asked again at a place: when the answer would change by itself, at the latest after its interval.
-fn again(gate: &Gate, target: &Target, inputs: &Asked, now: Timestamp) -> Timestamp {
+fn again(gate: &Gate, target: &Target, inputs: &Asked, now: Timestamp, arena: &mut Arena) -> Timestamp {
     let horizon = gate.recheck.min(AHEAD_MAX);
     let fallback = now.checked_add(horizon).unwrap_or(Timestamp::MAX);
     match inputs {
-        Ok(inputs) => gate_changes(gate, target, inputs, now, horizon).map_or(fallback, |at| at.min(fallback)),
+        Ok(inputs) => {
+            gate_changes_in(gate, target, inputs, now, horizon, arena).map_or(fallback, |at| at.min(fallback))
+        }
         Err(_) => fallback,
     }
 }
