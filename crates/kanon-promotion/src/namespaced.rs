@@ -48,6 +48,11 @@ impl<V> Namespaced<V> {
         self.shelves.values().flat_map(|shelf| shelf.iter()).map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
+    /// The keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.iter().map(|it| it.0)
+    }
+
     /// Those of one namespace, in the order of their names.
     pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = (&Key, &V)> {
         let shelf = self.shelves.get(namespace).into_iter().flat_map(|shelf| shelf.iter());

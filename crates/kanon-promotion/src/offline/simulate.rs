@@ -83,7 +83,7 @@ impl Report {
 /// A Bundle or environment that is not there.
 pub fn simulate(facts: &Facts, candidates: &[Candidate], request: &Request, at: Timestamp) -> Result<Report, String> {
     let named = |key: &&Key| key.1 == request.pipeline && (request.namespace.is_empty() || key.0 == request.namespace);
-    let key = facts.pipelines.iter().map(|it| it.0).find(named);
+    let key = facts.pipelines.keys().find(named);
     let pipeline = key.and_then(|it| facts.pipelines.get(it));
     if let Some(pipeline) = pipeline
         && pipeline.environment(&request.environment).is_none()

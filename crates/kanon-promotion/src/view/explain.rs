@@ -176,7 +176,7 @@ impl PromotionView {
         let named = |(namespace, name): &&Key| {
             *name == asked.name && (asked.namespace.is_empty() || *namespace == asked.namespace)
         };
-        if let Some(key) = self.facts.pipelines.iter().map(|it| it.0).find(named) {
+        if let Some(key) = self.facts.pipelines.keys().find(named) {
             let bundle = self.facts.active_bundle(key);
             return Some(self.way(key, bundle, now));
         }
