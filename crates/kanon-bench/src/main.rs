@@ -2,8 +2,9 @@
 //! nearest peer beside each figure. Ratios are taken in one interleaved run; absolute times vary with the neighbours.
 //! The binary under test is `target/release/kanon`; build it first (`cargo build --release`).
 //!
-//! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs,
-//! `… -- gates` measures the gates alone, and `… -- instructions` holds the number of instructions of a few rules against the committed ones.
+//! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, `… -- gates` and
+//! `… -- engine` measure gates and admission alone, and `… -- instructions` holds the number of instructions of a few rules
+//! against the committed ones.
 #![allow(clippy::disallowed_methods, reason = "a bench: it reads the clock")]
 #![allow(clippy::disallowed_macros, reason = "a bench: it prints its figures")]
 
@@ -19,6 +20,8 @@ fn main() -> anyhow::Result<()> {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         #[cfg(feature = "product")]
         [] => load().and_then(|()| product::run()),
+        #[cfg(feature = "product")]
+        ["engine"] => load().and_then(|()| product::engine()),
         #[cfg(feature = "gates")]
         ["gates"] => load().and_then(|()| gates::run()),
         ["languages"] => load().and_then(|()| languages::run(false)),
@@ -27,7 +30,8 @@ fn main() -> anyhow::Result<()> {
         ["instructions", "write"] => instructions::gate(true),
         ["instructions", case, calls] => instructions::work(case, calls.parse()?),
         _ => anyhow::bail!(
-            "unknown arguments: none, `gates`, `languages`, `languages quick`, `instructions` or `instructions write`"
+            "unknown arguments: none, `engine`, `gates`, `languages`, `languages quick`, `instructions` or \
+             `instructions write`"
         ),
     }
 }

@@ -20,3 +20,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     runtime.block_on(server::run())?;
     Ok(())
 }
+
+/// The admission engine alone.
+pub(crate) fn engine() -> anyhow::Result<()> {
+    admission::engine(&samples::reviews())
+}
