@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     ir::{Guard, GuardTest},
-    language::{Arena, EvalError, Limits, Program},
+    language::{Arena, ErrorKind, EvalError, Limits, Program},
     machine::Found,
     value::Value,
 };
@@ -305,6 +305,19 @@ impl RuleSet {
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
+        answer: impl FnMut(usize, Result<bool, EvalError>),
+    ) {
+        self.decide_among(values, limits, arena, memo, |_| true, answer);
+    }
+
+    /// The same about the programs at the positions that are `wanted`; others are not run.
+    pub fn decide_among<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+        memo: &mut Memo<'a>,
+        wanted: impl Fn(usize) -> bool,
         mut answer: impl FnMut(usize, Result<bool, EvalError>),
     ) {
         memo.paths.positions.resize(self.paths, 0);
@@ -323,6 +336,7 @@ impl RuleSet {
                 Some(_) | None => candidates.extend_from_slice(&index.all),
             }
         }
+        candidates.retain(|it| wanted(*it as usize));
         candidates.sort_unstable();
         for number in &candidates {
             let at = *number as usize;
@@ -333,12 +347,23 @@ impl RuleSet {
             }
             let result = match rule.program.shareable() {
                 Some(program) => program.decide(values, limits, arena, memo, rule.places()),
-                None => rule.program.evaluate(values, limits, arena).map(|value| matches!(value, Value::Bool(true))),
+                None => rule.program.evaluate(values, limits, arena).and_then(truth),
             };
             answer(at, result);
         }
         candidates.clear();
         memo.candidates = candidates;
+    }
+}
+
+/// The truth of a program's value; nil is false.
+fn truth(value: Value<'_>) -> Result<bool, EvalError> {
+    match value {
+        Value::Bool(truth) => Ok(truth),
+        value if value.is_nil() => Ok(false),
+        _ => {
+            Err(EvalError { kind: ErrorKind::Value, message: "expected bool, but got another type".into(), span: None })
+        }
     }
 }
 

@@ -13,7 +13,9 @@ impl Code {
     pub(crate) fn conjuncts(&self) -> Vec<Option<String>> {
         match &self.ops[self.root.at()] {
             Op::And(logic) => logic.operands.iter().map(|id| self.key(*id)).collect(),
-            _ => vec![self.key(self.root)],
+            op if op.is_boolean() => vec![self.key(self.root)],
+            // A whole program may be nil for false; an operand may not.
+            _ => vec![None],
         }
     }
 
