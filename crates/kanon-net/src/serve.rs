@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Identity, Peer};
+use crate::{Error, Identity, Peer, stall::Stalling};
 
 /// Bounds of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Limits {
     pub head: Duration,
     /// How often an idle HTTP/2 connection is asked whether it lives; after as long again without an answer it is closed.
     pub ping: Duration,
+    /// How long a client may take nothing of what it is sent before its connection is closed.
+    pub stall: Duration,
     /// How long requests in work may take to end after shutdown began.
     pub drain: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
             ping: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
             drain: Duration::from_secs(10),
         }
     }
@@ -168,7 +171,8 @@ impl Connection {
             service.call(request)
         });
         let builder = self.builder(is_h2);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+        let mut connection =
+            pin!(builder.serve_connection(TokioIo::new(Stalling::new(io, self.limits.stall)), service));
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
