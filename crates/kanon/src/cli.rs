@@ -1,5 +1,7 @@
 //! The command line.
 
+mod audit;
+mod backup;
 pub(crate) mod policy;
 mod texts;
 
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
+pub(crate) use audit::AuditArgs;
+pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -43,6 +47,10 @@ pub(crate) enum Command {
     Policy(policy::PolicyArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
+    /// Write a backup of `kanon up`'s objects and keys, while it runs or not
+    Backup(BackupArgs),
+    /// Make a data folder out of a backup
+    Restore(RestoreArgs),
     /// Read and prove the decision log
     Log(LogArgs),
     /// Classify signals and decide about approvals, offline
@@ -80,6 +88,9 @@ pub(crate) struct UpArgs {
     /// With --demo: end when every outcome was seen (0), or was not (1)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+    /// The audit log.
+    #[command(flatten)]
+    pub(crate) audit: AuditArgs,
 }
 
 /// `kanon serve`
