@@ -66,6 +66,9 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
+/// Bytes that one HTTP/1.1 connection or one HTTP/2 stream holds for a client that takes its time; also the longest head.
+const BUFFER: usize = 128 << 10;
+
 /// How long to wait after the system refused a connection (no file handles left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -182,11 +185,12 @@ impl Connection {
 
     fn builder(&self, is_h2: bool) -> auto::Builder<TokioExecutor> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.head);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.head).max_buf_size(BUFFER);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.streams_max)
+            .max_send_buf_size(BUFFER)
             .keep_alive_interval(self.limits.ping)
             .keep_alive_timeout(self.limits.ping);
         // The version is known, so nobody can hold a connection by sending half of what would tell it.

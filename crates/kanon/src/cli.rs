@@ -2,16 +2,18 @@
 
 mod audit;
 mod backup;
+mod limits;
 pub(crate) mod policy;
 mod texts;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use limits::LimitArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -91,6 +93,9 @@ pub(crate) struct UpArgs {
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
+    /// Bounds.
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 /// `kanon serve`
@@ -212,4 +217,10 @@ pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// A time such as `30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is not a duration such as `30s`"))?;
+    Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
 }

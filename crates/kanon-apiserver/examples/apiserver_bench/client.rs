@@ -22,14 +22,15 @@ pub(crate) const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const SPAN: Duration = Duration::from_secs(3);
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How many times a second `work` runs with so many at a time.
-pub(crate) async fn rate<F, W>(clients: usize, work: F) -> Res<f64>
+/// How many times a second `work` runs with so many at a time, and what one takes of a processor (client and server): on a
+/// machine with neighbours the latter says more.
+pub(crate) async fn rate<F, W>(clients: usize, work: F) -> Res<String>
 where
     F: Fn(usize, usize) -> W + Send + Sync + 'static,
     W: Future<Output = Res<()>> + Send + 'static,
 {
     let (done, work) = (Arc::new(AtomicUsize::new(0)), Arc::new(work));
-    let begin = Instant::now();
+    let (begin, before) = (Instant::now(), processor()?);
     let one = |client: usize| {
         let (done, work) = (Arc::clone(&done), Arc::clone(&work));
         async move {
@@ -46,7 +47,18 @@ where
         }
     };
     try_join_all((0..clients).map(one)).await?;
-    Ok(done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64())
+    let done = done.load(Ordering::Relaxed) as f64;
+    let (rate, each) = (done / begin.elapsed().as_secs_f64(), (processor()? - before) * 1e6 / done);
+    Ok(format!("{rate:.0}/s, {each:.0} µs of a processor each"))
+}
+
+/// Seconds of processor time of this process.
+fn processor() -> Res<f64> {
+    let text = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = text.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks = |at: usize| fields.get(at).and_then(|it| it.parse::<f64>().ok()).unwrap_or_default();
+    // User and system time in hundredths of a second (proc(5), fields 14 and 15).
+    Ok((ticks(11) + ticks(12)) / 100.0)
 }
 
 /// A call in this process.

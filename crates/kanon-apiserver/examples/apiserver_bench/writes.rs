@@ -20,7 +20,7 @@ pub(crate) async fn creates(server: &TestServer) -> Res<()> {
             async move { ask(&service, Method::POST, MAPS, "application/json", body).await.map(drop) }
         })
         .await?;
-        println!("durable creates, in process, {clients} clients: {rate:.0}/s");
+        println!("durable creates, in process, {clients} clients: {rate}");
     }
     for clients in [1, 16, 64] {
         let (https, url) = (admin(server)?, format!("{}{MAPS}", server.url()));
@@ -30,7 +30,7 @@ pub(crate) async fn creates(server: &TestServer) -> Res<()> {
             async move { call(&https, Method::POST, &url, "application/json", body).await }
         })
         .await?;
-        println!("durable creates, TLS, {clients} clients: {rate:.0}/s");
+        println!("durable creates, TLS, {clients} clients: {rate}");
     }
     Ok(())
 }
@@ -48,7 +48,7 @@ pub(crate) async fn applies(server: &TestServer) -> Res<()> {
             }
         })
         .await?;
-        println!("server-side apply, in process, {clients} clients: {rate:.0}/s");
+        println!("server-side apply, in process, {clients} clients: {rate}");
     }
     Ok(())
 }
@@ -63,13 +63,13 @@ pub(crate) async fn gets(server: &TestServer) -> Res<()> {
             async move { call(&https, Method::GET, &url, "", String::new()).await }
         })
         .await?;
-        println!("GET, TLS, {clients} clients: {rate:.0}/s");
+        println!("GET, TLS, {clients} clients: {rate}");
     }
     let rate = rate(2, move |_, _| {
         let service = service.clone();
         async move { ask(&service, Method::GET, &format!("{MAPS}/get"), "", String::new()).await.map(drop) }
     })
     .await?;
-    println!("GET, in process, 2 clients: {rate:.0}/s");
+    println!("GET, in process, 2 clients: {rate}");
     Ok(())
 }

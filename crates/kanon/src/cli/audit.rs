@@ -37,13 +37,13 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 400)]
     pub(crate) audit_webhook_batch_max_size: usize,
     /// How long events gather at most, such as `30s`
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::duration)]
     pub(crate) audit_webhook_batch_max_wait: Duration,
     /// Events that may wait for the webhook
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub(crate) audit_webhook_batch_buffer_size: usize,
     /// The first pause after a failed call
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = super::duration)]
     pub(crate) audit_webhook_initial_backoff: Duration,
 }
 
@@ -66,9 +66,4 @@ impl From<Mode> for AuditMode {
             Mode::BlockingStrict => AuditMode::BlockingStrict,
         }
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is not a duration such as `30s`"))?;
-    Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
 }

@@ -89,6 +89,9 @@ fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Conf
     let mut config = Config::new(place, Arc::new(authority), cel, Arc::new(move || clock.now()));
     config.listen = address("--listen", &args.listen)?;
     config.audit = super::audit::options(&args.audit)?;
+    config.requests.reads_max = args.limits.max_requests_inflight.max(1);
+    config.requests.writes_max = args.limits.max_mutating_requests_inflight.max(1);
+    config.history_age = args.limits.history_age;
     Ok(config)
 }
 
