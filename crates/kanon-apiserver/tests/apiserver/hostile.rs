@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::Mutex,
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -20,6 +21,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use crate::world::{LIMIT, World};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+/// Memory is the process's: those who measure it run one after the other, whatever runs the tests.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Resident memory of this process (server and clients), in MB.
 fn resident() -> usize {
@@ -64,6 +68,7 @@ async fn inflight(world: &World) -> Vec<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_idle_connections_cost_little() {
+    let _alone = ALONE.lock().await;
     let world = World::start().await;
     all_is_well(&world, "before").await;
     let before = resident();
@@ -86,6 +91,7 @@ async fn a_thousand_idle_connections_cost_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_heads_and_slow_bodies_end_in_time() {
+    let _alone = ALONE.lock().await;
     let world = World::start_with(|config| {
         config.limits.head = Duration::from_millis(200);
         config.limits.handshake = Duration::from_millis(200);
@@ -110,6 +116,7 @@ async fn slow_heads_and_slow_bodies_end_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_takes_nothing_of_an_answer_is_let_go() {
+    let _alone = ALONE.lock().await;
     let world = World::start_with(|config| config.limits.stall = Duration::from_millis(300)).await;
     for number in 0..20 {
         let mut object = map(&format!("m{number}"));
@@ -133,6 +140,7 @@ async fn whoever_takes_nothing_of_an_answer_is_let_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resets_and_aborted_bodies_leave_nothing_behind() {
+    let _alone = ALONE.lock().await;
     let world = World::start().await;
     all_is_well(&world, "before").await;
     let before = resident();
@@ -176,6 +184,7 @@ async fn resets_and_aborted_bodies_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_make_no_sense_are_refused_in_words() {
+    let _alone = ALONE.lock().await;
     let world = World::start().await;
     let before = resident();
     let nested = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000));
@@ -231,6 +240,7 @@ async fn bodies_that_make_no_sense_are_refused_in_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_of_three_megabytes_pass_and_larger_ones_do_not() {
+    let _alone = ALONE.lock().await;
     let world = World::start().await;
     let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "blobs.example.com"},
@@ -273,6 +283,7 @@ async fn until(mut body: Body, text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_watcher_is_told_and_others_see_everything() {
+    let _alone = ALONE.lock().await;
     let world = World::start_with(|config| config.store.history_events = 50).await;
     let watch = |query: &'static str| Request::get(format!("{MAPS}?watch=true{query}")).body(Full::default());
     let mut slow = Vec::new();
@@ -311,6 +322,7 @@ async fn a_slow_watcher_is_told_and_others_see_everything() {
 
 #[tokio::test]
 async fn whoever_asks_too_much_is_asked_to_wait_and_others_go_on() {
+    let _alone = ALONE.lock().await;
     let world = World::start_with(|config| {
         config.requests.reads_max = 8;
         config.requests.reserved = 2;
@@ -349,6 +361,7 @@ async fn whoever_asks_too_much_is_asked_to_wait_and_others_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_of_any_length_are_made_as_they_are_taken() {
+    let _alone = ALONE.lock().await;
     let world = World::start().await;
     let pods = "/api/v1/namespaces/default/pods";
     let labels: Value =

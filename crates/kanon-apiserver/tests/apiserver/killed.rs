@@ -1,5 +1,6 @@
 //! A model beside a real server that is killed (`kill -9`) again and again in the middle of random writes: what was acknowledged is
-//! there, what was not is whole or absent, versions never go back.
+//! there, what was not is whole or absent, versions never go back, and a watch that resumes after the kill misses nothing, sees
+//! nothing twice and nothing that did not happen.
 //!
 //! `KANON_KILLS` sets how often; `KANON_KILLS=1000 cargo test --release -p kanon-apiserver --test apiserver killed` runs for long.
 
@@ -16,11 +17,14 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use kanon_apiserver::{ApiService, TestServer};
 use kanon_cel::Cel;
+use kanon_store::{Memory, Revision};
 use serde_json::{Value, json};
 
 /// Set in the child: the folder of its store, and the seed of its writes.
 const FOLDER: &str = "KANON_TEST_KILLED_FOLDER";
 const SEED: &str = "KANON_TEST_KILLED_SEED";
+/// The version that a watcher of the life before had seen.
+const SINCE: &str = "KANON_TEST_KILLED_SINCE";
 /// The test that the child runs.
 const CHILD: &str = "killed::child_that_writes_at_random_until_it_is_killed";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -64,6 +68,19 @@ async fn child_that_writes_at_random_until_it_is_killed() {
         let (name, version) = (text(&item["metadata"]["name"]), text(&item["metadata"]["resourceVersion"]));
         out.push_str(&format!("state {name} {} {version}\n", text(&item["data"]["v"])));
     }
+    let since = std::env::var(SINCE).ok().and_then(|it| it.parse().ok()).unwrap_or_default();
+    let events = |memory: &Memory| memory.events_since("core/configmaps/", Revision(since), usize::MAX);
+    match server.running().storage().read(events) {
+        Err(_) => out.push_str("gone\n"),
+        Ok(events) => {
+            for event in events {
+                let object = event.entry.object.to_value();
+                let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+                let (name, value) = (text(&object["metadata"]["name"]), text(&object["data"]["v"]));
+                out.push_str(&format!("event {} {name} {value} {}\n", event.kind.as_str(), event.revision));
+            }
+        }
+    }
     println!("{out}ready");
     let writers = (0..WRITERS).map(|writer| {
         let service = service.clone();
@@ -95,6 +112,9 @@ async fn child_that_writes_at_random_until_it_is_killed() {
     }
 }
 
+/// What the server found after its start: values and versions by name.
+type Found = BTreeMap<String, (String, u64)>;
+
 /// What is known of one key.
 #[derive(Clone, Debug, Default)]
 struct Known {
@@ -109,13 +129,32 @@ struct Model {
     keys: BTreeMap<String, Known>,
     /// The highest version that anybody was told.
     version: u64,
+    /// Acknowledged puts: version, name, value.
+    puts: Vec<(u64, String, String)>,
+    /// What a watcher that resumes after the last of the puts but some sees: `None` where that is gone.
+    seen: Option<Vec<Event>>,
+    resumed: usize,
     acknowledged: usize,
     kills: usize,
 }
 
+/// An event of a watch that resumed.
+#[derive(Clone, Debug, PartialEq)]
+struct Event {
+    kind: String,
+    name: String,
+    value: String,
+    version: u64,
+}
+
 impl Model {
+    /// Where a watcher stands that has fallen a little behind.
+    fn since(&self) -> u64 {
+        self.puts.iter().rev().nth(9).map_or(0, |it| it.0)
+    }
+
     /// Takes a line of the child in.
-    fn line(&mut self, line: &str, found: &mut BTreeMap<String, String>) {
+    fn line(&mut self, line: &str, found: &mut Found) {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["revision", version] => {
@@ -123,10 +162,20 @@ impl Model {
                 assert!(version >= self.version, "versions went back: {version} after {}", self.version);
             }
             ["state", name, value, version] => {
-                found.insert(name.to_owned(), value.to_owned());
-                self.version = self.version.max(version.parse().expect("a version"));
+                let version = version.parse().expect("a version");
+                found.insert(name.to_owned(), (value.to_owned(), version));
+                self.version = self.version.max(version);
             }
-            ["ready"] => self.compare(found),
+            ["gone"] => self.seen = None,
+            ["event", kind, name, value, version] => {
+                let (kind, name, value) = (kind.to_owned(), name.to_owned(), value.to_owned());
+                let event = Event { kind, name, value, version: version.parse().expect("a version") };
+                self.seen.get_or_insert_default().push(event);
+            }
+            ["ready"] => {
+                self.check_watch();
+                self.compare(found);
+            }
             ["begin", name, what, value] => {
                 let known = self.keys.entry(name.to_owned()).or_default();
                 known.perhaps = match (what, &known.value) {
@@ -141,6 +190,9 @@ impl Model {
                 match known.perhaps.take() {
                     Some(value) => {
                         assert!(code == 200 || code == 201, "{line}");
+                        if let Some(value) = &value {
+                            self.puts.push((version.parse().expect("a version"), name.to_owned(), value.clone()));
+                        }
                         known.value = value;
                         self.acknowledged += 1;
                     }
@@ -152,12 +204,35 @@ impl Model {
         }
     }
 
+    /// What a watcher sees that resumes where it was before the kill.
+    fn check_watch(&mut self) {
+        self.puts.sort();
+        let since = self.since();
+        let Some(seen) = self.seen.take().filter(|_| since > 0) else { return };
+        self.resumed += 1;
+        assert!(seen.windows(2).all(|pair| pair[0].version < pair[1].version), "each once, in order: {seen:?}");
+        for (version, name, value) in self.puts.iter().filter(|it| it.0 > since) {
+            let event = seen.iter().find(|it| it.version == *version);
+            let matches = event.is_some_and(|it| it.kind != "DELETED" && it.name == *name && it.value == *value);
+            assert!(matches, "{name} became {value} at {version}: {event:?} of {seen:?}");
+        }
+        for event in seen.iter().filter(|it| it.kind != "DELETED" && it.name.starts_with('w')) {
+            let acknowledged = self.puts.iter().any(|it| it.0 == event.version);
+            let perhaps = self.keys.get(&event.name).and_then(|it| it.perhaps.clone()).flatten();
+            assert!(acknowledged || perhaps.as_ref() == Some(&event.value), "nobody wrote {event:?}");
+        }
+    }
+
     /// What the server found after its start against what it had said before.
-    fn compare(&mut self, found: &BTreeMap<String, String>) {
+    fn compare(&mut self, found: &Found) {
         for (name, known) in &mut self.keys {
-            let value = found.get(name).cloned();
+            let (value, version) = found.get(name).cloned().unzip();
             let fits = value == known.value || known.perhaps.as_ref() == Some(&value);
             assert!(fits, "after {} kills {name} is {value:?}, and was {known:?}", self.kills);
+            // A write that nobody heard of counts from now on.
+            if let (Some(version), Some(value), true) = (version, &value, value != known.value) {
+                self.puts.push((version, name.clone(), value.clone()));
+            }
             *known = Known { value, perhaps: None };
         }
         let unknown: Vec<&String> =
@@ -168,10 +243,12 @@ impl Model {
 
 /// Runs a child until it said so many lines, kills it, and takes in all that it said.
 fn round(folder: &Path, seed: u64, lines: usize, model: &mut Model) {
+    model.puts.sort();
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args([CHILD, "--exact", "--nocapture"])
         .env(FOLDER, folder)
         .env(SEED, seed.to_string())
+        .env(SINCE, model.since().to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -207,6 +284,8 @@ fn a_server_that_is_killed_again_and_again_keeps_its_word() {
         let lines = usize::try_from(1 + next(&mut state) % 600).expect("small");
         round(&folder.path().join("state"), number, lines, &mut model);
     }
-    println!("{} kills, {} acknowledged writes, version {}", model.kills, model.acknowledged, model.version);
+    let Model { kills: done, acknowledged, resumed, version, .. } = &model;
+    println!("{done} kills, {acknowledged} acknowledged writes, {resumed} watches resumed, version {version}");
+    assert!(*resumed > 0, "history reaches back at least once");
     assert!(model.acknowledged as u64 > kills * 10, "too little was written to prove anything");
 }
