@@ -7,13 +7,19 @@ use kanon_apimachinery::{
     request::{Address, Resolved, WriteOptions},
     resource::Resource,
     status::{self, ApiError, Result},
-    write::{self, Context, patch, scale},
+    write::{self, scale},
 };
 use kanon_core::UserInfo;
+use kanon_store::{Change, Draft, Expect, Write};
 use serde_json::{Value, json};
 
 use super::{evict, read, write::Refused};
-use crate::{admission::Warnings, core::Core, reply::Reply, service::Asked};
+use crate::{
+    admission::Warnings,
+    core::{Core, rfc3339},
+    reply::Reply,
+    service::Asked,
+};
 
 /// As of the other writes.
 const TRIES: usize = 64;
@@ -125,29 +131,46 @@ pub(crate) async fn bind_to(core: &Core, resource: &Resource, address: &Address,
     admit(core, (user, warnings), (resource, address), options, &body).await?;
     let key = resource.key(&address.namespace, &address.name);
     let mut current = core.storage.get(&key);
-    // A binding writes the pod itself, as the server.
-    let mut object_address = address.clone();
-    object_address.subresource.clear();
-    let ctx = Context { resource, address: &object_address, options, now: core.now().wall };
-    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null,
-        "lastTransitionTime": crate::core::rfc3339(ctx.now)});
-    let change = patch::Patch::Merge(json!({"spec": {"nodeName": node}}));
     for _ in 0..TRIES {
-        let bound = current.as_ref().map(|it| it.object.str_at(&["spec", "nodeName"]).to_owned()).unwrap_or_default();
+        let what = resource.group_resource();
+        let entry = current.ok_or_else(|| ApiError::not_found(&what, &address.name))?;
+        let object = &entry.object;
+        if object.at(&["metadata", "deletionTimestamp"]).is_some_and(|it| !it.is_null()) {
+            let why = format!("pod {} is being deleted, cannot be assigned to a host", address.name);
+            return Err(ApiError::conflict_because(&what, &address.name, &why));
+        }
+        let bound = object.str_at(&["spec", "nodeName"]);
         if !bound.is_empty() {
             let why = format!("pod {} is already assigned to node {bound:?}", address.name);
-            return Err(ApiError::conflict_because(&resource.group_resource(), &address.name, &why));
+            return Err(ApiError::conflict_because(&what, &address.name, &why));
         }
-        let mut prepared = patch::prepare(&ctx, &change, current.as_ref())?;
-        if let Some(list) = prepared.object["status"]["conditions"].as_array_mut() {
-            list.retain(|it| it["type"] != "PodScheduled");
-            list.push(scheduled.clone());
+        // A binding writes the pod past the rules for updates, which let nobody change the node.
+        let value = bound_to(object.to_value(), node, &rfc3339(core.now().wall));
+        if options.dry_run {
+            return Ok(());
         }
-        match core.carry_out(user, &ctx, prepared, warnings).await {
+        let draft = Draft::new(&value).map_err(ApiError::internal)?;
+        let write = Write { key: key.clone(), expect: Expect::At(entry.revision), change: Change::Put(draft) };
+        match core.store(write).await {
             Ok(_) => return Ok(()),
             Err(Refused::Moved(moved)) => current = moved,
             Err(Refused::Error(error)) => return Err(error),
         }
     }
     Err(ApiError::conflict(&resource.group_resource(), &address.name))
+}
+
+/// The pod with its node, and the condition that says so.
+fn bound_to(mut pod: Value, node: &str, now: &str) -> Value {
+    pod["spec"]["nodeName"] = node.into();
+    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
+    let conditions = &mut pod["status"]["conditions"];
+    match conditions.as_array_mut() {
+        Some(list) => {
+            list.retain(|it| it["type"] != "PodScheduled");
+            list.push(scheduled);
+        }
+        None => *conditions = json!([scheduled]),
+    }
+    pod
 }

@@ -260,3 +260,20 @@ async fn refused_pods_are_told_of_and_nothing_moves_without_the_flag() {
         (&json!(null), Some(0))
     );
 }
+
+#[tokio::test]
+async fn a_binding_gives_a_pod_its_node_once() {
+    let world = World::start().await;
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    assert_eq!(world.post(pods, &pod).await.0, 201);
+    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "a"}, "target": {"apiVersion": "v1", "kind": "Node", "name": "n"}});
+    assert_eq!(world.post(&format!("{pods}/a/binding"), &binding).await.0, 201);
+    let (_, pod) = world.get(&format!("{pods}/a")).await;
+    assert_eq!(
+        (&pod["spec"]["nodeName"], &pod["status"]["conditions"][0]["type"]),
+        (&json!("n"), &json!("PodScheduled"))
+    );
+    let (code, answer) = world.post(&format!("{pods}/a/binding"), &binding).await;
+    assert_eq!((code, answer["reason"].as_str()), (409, Some("Conflict")), "{answer}");
+}

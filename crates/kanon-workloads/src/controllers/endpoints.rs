@@ -139,7 +139,7 @@ fn endpoints(step: &mut Step<'_>, service: &Value, groups: &[Group]) {
                 subset[name] = json!(list);
             }
         }
-        let ports: Vec<Value> = group.ports.iter().map(|it| named_if(it)).collect();
+        let ports: Vec<Value> = group.ports.iter().map(named_if).collect();
         if !ports.is_empty() {
             subset["ports"] = json!(ports);
         }

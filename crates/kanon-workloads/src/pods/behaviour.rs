@@ -47,18 +47,28 @@ impl Behaviour {
         let mut exit = None;
         for word in text.split([',', ';']).map(str::trim).filter(|it| !it.is_empty()) {
             let (name, value) = word.split_once('=').map_or((word, ""), |(name, value)| (name.trim(), value.trim()));
-            let understood = match (name, value) {
-                ("start", _) => seconds(value).map(|it| behaviour.start = it),
-                ("pull", "fail") => Some(behaviour.pull_fails = true),
-                ("ready", "never") => Some(behaviour.ready = None),
-                ("ready", _) => seconds(value).map(|it| behaviour.ready = Some(it)),
-                ("run", _) => seconds(value).map(|it| behaviour.run = Some(it)),
-                ("exit", _) => value.parse().ok().filter(|it| (0..=255).contains(it)).map(|it| exit = Some(it)),
-                ("crash", "") => Some(crash = true),
-                ("stop", _) => seconds(value).map(|it| behaviour.stop = Some(it)),
-                _ => None,
+            let time = seconds(value);
+            let code = value.parse::<i64>().ok().filter(|it| (0..=255).contains(it));
+            match (name, value) {
+                ("pull", "fail") => behaviour.pull_fails = true,
+                ("ready", "never") => behaviour.ready = None,
+                ("crash", "") => crash = true,
+                ("start", _) => behaviour.start = time.unwrap_or(behaviour.start),
+                ("ready", _) => behaviour.ready = time.or(behaviour.ready),
+                ("run", _) => behaviour.run = time.or(behaviour.run),
+                ("stop", _) => behaviour.stop = time.or(behaviour.stop),
+                ("exit", _) => exit = code.or(exit),
+                _ => {}
+            }
+            let understood = match name {
+                "pull" => value == "fail",
+                "crash" => value.is_empty(),
+                "ready" => value == "never" || time.is_some(),
+                "start" | "run" | "stop" => time.is_some(),
+                "exit" => code.is_some(),
+                _ => false,
             };
-            if understood.is_none() {
+            if !understood {
                 problems.push(format!("annotation `{SIMULATE}` has `{word}`: want start, ready, run or stop with a duration such as `5s`, `ready=never`, `pull=fail`, `exit=` with a code, or `crash`"));
             }
         }

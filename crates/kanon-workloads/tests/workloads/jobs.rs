@@ -8,7 +8,7 @@ fn job(spec: Value, simulate: &str) -> Value {
     let mut job = json!({"metadata": {"name": "work"}, "spec": {"template": {
         "metadata": {"annotations": {"kanon.dev/simulate": simulate}},
         "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "work:1"}]}}}});
-    for (name, value) in spec.as_object().unwrap() {
+    for (name, value) in spec.as_object().expect("an object") {
         job["spec"][name] = value.clone();
     }
     job
@@ -134,7 +134,7 @@ fn cron(spec: Value, simulate: &str) -> Value {
     let mut work = job(json!({}), simulate);
     let template = json!({"spec": work["spec"].take()});
     let mut cron = json!({"metadata": {"name": "tick"}, "spec": {"schedule": "*/10 * * * *", "jobTemplate": template}});
-    for (name, value) in spec.as_object().unwrap() {
+    for (name, value) in spec.as_object().expect("an object") {
         cron["spec"][name] = value.clone();
     }
     cron
