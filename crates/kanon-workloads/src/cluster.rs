@@ -15,7 +15,7 @@ use kanon_store::{Entry, Event, EventKind, Key};
 pub(crate) use known::{Known, Owner, Phase, TRACKING};
 
 use crate::{
-    Intent, Kind, controllers,
+    Ask, Intent, Kind, controllers,
     index::{Groups, LabelIndex, SelectorIndex},
     pods,
     pods::address::Addresses,
@@ -35,6 +35,8 @@ const BACKOFF: (i64, u32) = (1, 8);
 pub struct Plan {
     /// What to carry out. Those about different objects may go at the same time.
     pub intents: Vec<Intent>,
+    /// What must be known besides; answer at once.
+    pub asks: Vec<Ask>,
     /// When something is due even if nothing changes.
     pub deadline: Option<Timestamp>,
 }
@@ -56,6 +58,8 @@ pub struct Cluster {
     timeline: BTreeSet<(Timestamp, Key)>,
     deadlines: BTreeMap<Key, Timestamp>,
     refusals: BTreeMap<Key, Refusal>,
+    /// Scales of controllers of foreign kinds, by uid; none where they have none.
+    scales: BTreeMap<String, Option<i64>>,
     addresses: Addresses,
 }
 
@@ -113,7 +117,7 @@ impl Cluster {
             }
         }
         self.addresses = round.addresses;
-        Plan { intents: round.intents, deadline: self.deadline(now) }
+        Plan { intents: round.intents, asks: round.asks, deadline: self.deadline(now) }
     }
 
     fn decide(&self, item: &Known, round: &mut Round, now: Timestamp) -> Option<Timestamp> {
@@ -149,6 +153,13 @@ impl Cluster {
         if over && matches!(intent.action, crate::Action::Create(kind, _) if kind != Kind::Event) {
             self.refusals.remove(&intent.item);
             self.mark(&intent.item);
+        }
+    }
+
+    /// Takes the answer to a question: the replicas that the object's `scale` wants, none where it has no scale or is gone.
+    pub fn answer(&mut self, ask: &Ask, replicas: Option<i64>) {
+        if self.scales.insert(ask.uid.clone(), replicas) != Some(replicas) {
+            self.mark(&ask.item);
         }
     }
 
@@ -323,6 +334,11 @@ impl Cluster {
             Some(keys) => keys.filter_map(|key| self.known.get(key)).filter(fits).collect(),
             None => self.of(Kind::Pod, namespace).filter(fits).collect(),
         }
+    }
+
+    /// What was answered about a controller of a foreign kind.
+    pub(crate) fn foreign_scale(&self, uid: &str) -> Option<Option<i64>> {
+        self.scales.get(uid).copied()
     }
 
     /// How many pods are on a node.

@@ -51,6 +51,23 @@ pub enum Action {
     },
 }
 
+/// A question about an object that takes no part: what its `scale` says. [`crate::Cluster::answer`] takes the answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ask {
+    /// The object whose turn needs the answer.
+    pub item: Key,
+    /// `apiVersion` of the object asked about.
+    pub api_version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid: another object of the name is not meant.
+    pub uid: String,
+}
+
 /// Who does something: which user it is in a cluster, and which manager owns the fields.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {

@@ -2,7 +2,8 @@
 //! functions of the objects that are stored and a time. Nothing runs: pods only go through the statuses they would have.
 //!
 //! A shell feeds every [`kanon_store::Event`] to a [`Cluster`], asks it for a [`Plan`], carries the [`Intent`]s out, says which
-//! were refused, feeds what came of it, and asks again, until nothing is due before the plan's deadline. The same objects at
+//! were refused, answers what the plan [`Ask`]s, feeds what came of it, and asks again, until nothing is due before the plan's
+//! deadline. The same objects at
 //! the same times give the same intents: names, addresses and hashes are computed, never drawn.
 //!
 //! What a pod is to pretend is said by its annotation `kanon.dev/simulate` ([`Behaviour`]).
@@ -19,6 +20,6 @@ mod step;
 mod value;
 
 pub use cluster::{Cluster, Plan};
-pub use intent::{Action, Actor, Intent};
+pub use intent::{Action, Actor, Ask, Intent};
 pub use kind::Kind;
 pub use pods::behaviour::{Behaviour, SIMULATE};

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    Action, Actor, Intent, Kind,
-    cluster::{Cluster, Known, Refusal},
+    Action, Actor, Ask, Intent, Kind,
+    cluster::{Cluster, Known, Owner, Refusal},
     names,
     pods::{address::Addresses, fit::Machine},
     value::{rfc3339, text},
@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) intents: Vec<Intent>,
+    pub(crate) asks: Vec<Ask>,
     /// Pods bound in this round, by node.
     pub(crate) placed: BTreeMap<String, usize>,
     pub(crate) addresses: Addresses,
@@ -73,6 +74,16 @@ impl<'a> Step<'a> {
     /// Asks for another turn at a time, or at once where that is over: then with the next second.
     pub(crate) fn wake_at(&mut self, at: Timestamp) {
         self.wake = Some(self.wake.map_or(at, |it| it.min(at)));
+    }
+
+    /// What the scale of a controller of a foreign kind was said to be: none where it has none. Nothing where nobody said yet;
+    /// it is asked each time, and another answer gives another turn.
+    pub(crate) fn foreign_scale(&mut self, owner: &Owner) -> Option<Option<i64>> {
+        let (api_version, kind) = owner.written.clone();
+        let (namespace, item) = (self.item.namespace.clone(), self.item.key.clone());
+        let ask = Ask { item, api_version, kind, namespace, name: owner.name.clone(), uid: owner.uid.clone() };
+        self.round.asks.push(ask);
+        self.cluster.foreign_scale(&owner.uid)
     }
 
     fn push(&mut self, action: Action) {

@@ -18,8 +18,21 @@ pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
     at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(at)
 }
 
+/// Beyond this no number means anything here; within it sums and products of two do not overflow.
+const FAR: i64 = 1 << 40;
+
+/// A whole number, where there is one.
+pub(crate) fn number(value: &Value) -> Option<i64> {
+    value.as_i64().map(near)
+}
+
+/// The number itself, or the end of what is reckoned with.
+pub(crate) fn near(number: i64) -> i64 {
+    number.clamp(-FAR, FAR)
+}
+
 pub(crate) fn int(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_default()
+    number(value).unwrap_or_default()
 }
 
 pub(crate) fn text(value: &Value) -> &str {
@@ -37,11 +50,11 @@ pub(crate) fn count(len: usize) -> i64 {
 
 /// A number, or a percentage of `total`, rounded up or down.
 pub(crate) fn int_or_percent(value: &Value, total: i64, up: bool) -> Option<i64> {
-    if let Some(number) = value.as_i64() {
+    if let Some(number) = number(value) {
         return Some(number);
     }
-    let percent: i64 = value.as_str()?.strip_suffix('%')?.parse().ok()?;
-    let hundredfold = percent.checked_mul(total)?;
+    let percent: i32 = value.as_str()?.strip_suffix('%')?.parse().ok()?;
+    let hundredfold = i64::from(percent).checked_mul(total)?;
     Some(if up { hundredfold.div_euclid(100) + i64::from(hundredfold.rem_euclid(100) > 0) } else { hundredfold / 100 })
 }
 

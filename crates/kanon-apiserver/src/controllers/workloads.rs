@@ -10,11 +10,11 @@ use kanon_apimachinery::{
     request::{Address, DeleteOptions, WriteOptions},
     resource::Resource,
     status::{ApiError, Result},
-    write::{Context, create, namespace, update},
+    write::{Context, create, namespace, scale, served_value, update},
 };
 use kanon_core::UserInfo;
 use kanon_store::{ListOptions, Memory, Revision};
-use kanon_workloads::{Action, Cluster, Intent, Kind};
+use kanon_workloads::{Action, Ask, Cluster, Intent, Kind};
 use serde_json::Value;
 
 use super::GATHER;
@@ -44,6 +44,10 @@ pub(super) async fn run(core: Arc<Core>) {
         if cluster.is_due(now) {
             let plan = cluster.plan(now);
             deadline = plan.deadline;
+            for ask in &plan.asks {
+                let replicas = core.storage.read(|memory| replicas(&core, memory, ask));
+                cluster.answer(ask, replicas);
+            }
             carry_out(&core, &mut cluster, plan.intents).await;
             continue;
         }
@@ -84,6 +88,19 @@ fn whole(memory: &Memory) -> (Revision, Cluster) {
 /// Events are written and never read.
 fn read_kinds() -> impl Iterator<Item = Kind> {
     Kind::ALL.into_iter().filter(|it| *it != Kind::Event)
+}
+
+/// What the `scale` of an object says that it wants.
+fn replicas(core: &Core, memory: &Memory, ask: &Ask) -> Option<i64> {
+    let registry = core.registry.load();
+    let resource = registry.by_api_version(&ask.api_version, &ask.kind)?;
+    resource.subresource("scale")?;
+    let entry = memory.get(&resource.key(&ask.namespace, &ask.name))?;
+    if entry.object.str_at(&["metadata", "uid"]) != ask.uid {
+        return None;
+    }
+    let scale = scale::of(resource, &served_value(resource, &entry.object)).ok()?;
+    Some(scale["spec"]["replicas"].as_i64().unwrap_or_default())
 }
 
 /// Takes in what happened since `seen`. False when the history does not reach back.

@@ -277,3 +277,45 @@ async fn a_binding_gives_a_pod_its_node_once() {
     let (code, answer) = world.post(&format!("{pods}/a/binding"), &binding).await;
     assert_eq!((code, answer["reason"].as_str()), (409, Some("Conflict")), "{answer}");
 }
+
+#[tokio::test]
+async fn budgets_read_the_scale_of_custom_resources() {
+    let world = world().await;
+    let scale = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}},
+        "status": {"type": "object", "properties": {"replicas": {"type": "integer"}}}}});
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "rollouts.example.io"}, "spec": {"group": "example.io", "scope": "Namespaced",
+        "names": {"plural": "rollouts", "kind": "Rollout"}, "versions": [{"name": "v1", "served": true, "storage": true,
+        "subresources": {"status": {}, "scale": scale}, "schema": {"openAPIV3Schema": schema}}]}});
+    assert_eq!(world.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await.0, 201);
+    let rollout =
+        json!({"apiVersion": "example.io/v1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {"replicas": 3}});
+    let begin = Instant::now();
+    let uid = loop {
+        let (code, made) = world.post("/apis/example.io/v1/namespaces/default/rollouts", &rollout).await;
+        if code == 201 {
+            break made["metadata"]["uid"].clone();
+        }
+        assert!(begin.elapsed() < LIMIT, "{made}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let owner =
+        json!([{"apiVersion": "example.io/v1", "kind": "Rollout", "name": "web", "uid": uid, "controller": true}]);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"app": "web"}, "ownerReferences": owner},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    assert_eq!(world.post("/api/v1/namespaces/default/pods", &pod).await.0, 201);
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    assert_eq!(world.post(budgets, &budget).await.0, 201);
+    loop {
+        let (_, budget) = world.get(&format!("{budgets}/web")).await;
+        let status = &budget["status"];
+        if status["expectedPods"] == 3 && status["currentHealthy"] == 1 && status["desiredHealthy"] == 2 {
+            break;
+        }
+        assert!(begin.elapsed() < LIMIT, "{budget}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

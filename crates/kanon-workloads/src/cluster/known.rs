@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     Kind,
     selector::{self, Labels, Selector},
+    value::near,
 };
 
 /// One object.
@@ -40,6 +41,8 @@ pub(crate) struct Known {
 pub(crate) struct Owner {
     /// None of ours where absent.
     pub(crate) kind: Option<Kind>,
+    /// `apiVersion` and `kind`, as they are written.
+    pub(crate) written: (String, String),
     pub(crate) name: String,
     pub(crate) uid: String,
 }
@@ -180,7 +183,8 @@ fn owner(object: &Object) -> Option<Owner> {
     let mut references = object.at(&["metadata", "ownerReferences"])?.elements();
     let reference = references.find(|it| it.get("controller").and_then(Node::as_bool).unwrap_or_default())?;
     let text = |name: &str| reference.get(name).and_then(Node::as_str).unwrap_or_default().into_owned();
-    Some(Owner { kind: Kind::of_owner(&text("apiVersion"), &text("kind")), name: text("name"), uid: text("uid") })
+    let written = (text("apiVersion"), text("kind"));
+    Some(Owner { kind: Kind::of_owner(&written.0, &written.1), written, name: text("name"), uid: text("uid") })
 }
 
 fn pod(object: &Object) -> Pod {
@@ -202,7 +206,7 @@ fn pod(object: &Object) -> Pod {
         ready: ready.next().map(|it| plain(it, "lastTransitionTime").parse().unwrap_or(Timestamp::UNIX_EPOCH)),
         node: object.str_at(&["spec", "nodeName"]).to_owned(),
         ip: object.str_at(&["status", "podIP"]).to_owned(),
-        restarts: statuses.map(|it| it.get("restartCount").and_then(Node::as_i64).unwrap_or_default()).sum(),
+        restarts: statuses.map(|it| near(it.get("restartCount").and_then(Node::as_i64).unwrap_or_default())).sum(),
         cost: cost.and_then(|it| it.parse().ok()).unwrap_or_default(),
         tracked: finalizers.any(|it| it.as_plain_str() == Some(TRACKING)),
     }

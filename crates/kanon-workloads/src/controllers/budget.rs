@@ -8,7 +8,7 @@ use crate::{
     Actor, Kind,
     cluster::Known,
     step::Step,
-    value::{count, int, int_or_percent, later, replace_condition, rfc3339, set_or_unset, time},
+    value::{count, int, int_or_percent, later, near, replace_condition, rfc3339, set_or_unset, time},
 };
 
 /// Seconds that an evicted pod may take to begin to go; after that it counts as there again.
@@ -39,7 +39,9 @@ pub(super) fn plan(step: &mut Step<'_>) {
     }
     let need = match need(step, &value, &counted) {
         Ok(need) => need,
-        Err(problem) => return fail(step, &value, status, &problem),
+        // Somebody is asked, and there is another turn.
+        Err(Unknown::Yet) => return,
+        Err(Unknown::Why(problem)) => return fail(step, &value, status, &problem),
     };
     let disrupted = disrupted(step, &value, &pods);
     let is_healthy =
@@ -90,20 +92,26 @@ fn tell(step: &Step<'_>, budget: &Value, status: &mut Value, holds: &str, reason
     replace_condition(status, condition);
 }
 
+/// Why it is not known how many pods there should be.
+enum Unknown {
+    Yet,
+    Why(String),
+}
+
 /// How many pods there should be, and how many of them well.
-fn need(step: &Step<'_>, budget: &Value, pods: &[&Arc<Known>]) -> Result<Need, String> {
+fn need(step: &mut Step<'_>, budget: &Value, pods: &[&Arc<Known>]) -> Result<Need, Unknown> {
+    let odd = |what: &str| Unknown::Why(format!("`{what}` is neither a number nor a percentage"));
     let spec = &budget["spec"];
     let most = &spec["maxUnavailable"];
     if !most.is_null() {
         let expected = scale_of(step, pods)?;
-        let most =
-            int_or_percent(most, expected, true).ok_or("`maxUnavailable` is neither a number nor a percentage")?;
+        let most = int_or_percent(most, expected, true).ok_or_else(|| odd("maxUnavailable"))?;
         return Ok(Need { expected, healthy: (expected - most).max(0) });
     }
     let least = &spec["minAvailable"];
     if least.is_string() {
         let expected = scale_of(step, pods)?;
-        let healthy = int_or_percent(least, expected, true).ok_or("`minAvailable` is no percentage")?;
+        let healthy = int_or_percent(least, expected, true).ok_or_else(|| odd("minAvailable"))?;
         return Ok(Need { expected, healthy });
     }
     Ok(Need { expected: count(pods.len()), healthy: int(least) })
@@ -111,35 +119,36 @@ fn need(step: &Step<'_>, budget: &Value, pods: &[&Arc<Known>]) -> Result<Need, S
 
 /// How many pods the controllers of these want. Pods without one are wanted by nobody; pods whose controller has no scale
 /// make it unknown.
-fn scale_of(step: &Step<'_>, pods: &[&Arc<Known>]) -> Result<i64, String> {
+fn scale_of(step: &mut Step<'_>, pods: &[&Arc<Known>]) -> Result<i64, Unknown> {
+    let cluster = step.cluster;
     let mut scales: BTreeMap<&str, i64> = BTreeMap::new();
     for pod in pods {
         let Some(owner) = &pod.owner else { continue };
         if scales.contains_key(owner.uid.as_str()) {
             continue;
         }
-        let known = step.cluster.owner(&pod.namespace, owner);
+        let known = cluster.owner(&pod.namespace, owner);
         let Some(known) = known else {
             if owner.kind.is_none() {
-                return Err(format!("found no controller ref for pod {:?}", pod.name));
+                let replicas = step.foreign_scale(owner).ok_or(Unknown::Yet)?.ok_or_else(|| {
+                    let (api_version, kind) = &owner.written;
+                    Unknown::Why(format!("{kind}.{api_version} does not implement the scale subresource"))
+                })?;
+                scales.insert(&owner.uid, near(replicas));
             }
             continue;
         };
-        let above = known.owner.as_ref().and_then(|it| step.cluster.owner(&known.namespace, it));
+        let above = known.owner.as_ref().and_then(|it| cluster.owner(&known.namespace, it));
         let scaled = above.filter(|it| known.kind == Kind::ReplicaSet && it.kind == Kind::Deployment).unwrap_or(known);
         let wants = matches!(
             scaled.kind,
             Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::ReplicationController
         );
         if !wants {
-            let kind = scaled.kind.name();
-            return Err(format!(
-                "{}.{} does not implement the scale subresource",
-                kind.to_lowercase(),
-                scaled.kind.group()
-            ));
+            let (kind, group) = (scaled.kind.name().to_lowercase(), scaled.kind.group());
+            return Err(Unknown::Why(format!("{kind}.{group} does not implement the scale subresource")));
         }
-        let replicas = scaled.object.at(&["spec", "replicas"]).and_then(|it| it.as_i64()).unwrap_or(1);
+        let replicas = scaled.object.at(&["spec", "replicas"]).and_then(|it| it.as_i64()).map_or(1, near);
         scales.insert(&owner.uid, 0);
         // Pods of two replica sets of one deployment share its number.
         scales.insert(&scaled.uid, replicas);

@@ -10,7 +10,7 @@ use crate::{
     Actor, Kind,
     cluster::Known,
     step::{Step, controlled_by},
-    value::{later, list, rfc3339, set_or_unset, text, time},
+    value::{later, list, number, rfc3339, set_or_unset, text, time},
 };
 
 const SCHEDULED_AT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
@@ -74,7 +74,7 @@ fn record(step: &mut Step<'_>, status: &mut Value, runs: &[Run]) {
 /// Deletes ended jobs beyond those that are kept.
 fn clean(step: &mut Step<'_>, cron: &Value, runs: &[Run]) {
     for (name, end) in [("successfulJobsHistoryLimit", "Complete"), ("failedJobsHistoryLimit", "Failed")] {
-        let Some(limit) = cron["spec"][name].as_i64() else { continue };
+        let Some(limit) = number(&cron["spec"][name]) else { continue };
         let ended: Vec<&Run> = runs.iter().filter(|it| it.end == Some(end) && !it.known.deleting).collect();
         let surplus = ended.len().saturating_sub(usize::try_from(limit).unwrap_or_default());
         for run in ended.into_iter().take(surplus) {
@@ -97,7 +97,7 @@ fn run_due(step: &mut Step<'_>, cron: &Value, status: &mut Value, runs: &[Run]) 
     };
     let created = time(&json!(item.created)).unwrap_or(step.now);
     let mut since = time(&status["lastScheduleTime"]).unwrap_or(created);
-    let patience = spec["startingDeadlineSeconds"].as_i64();
+    let patience = number(&spec["startingDeadlineSeconds"]);
     if let Some(patience) = patience {
         since = since.max(later(step.now, -patience));
     }

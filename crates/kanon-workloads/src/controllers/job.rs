@@ -12,7 +12,7 @@ use super::claim::claim;
 use crate::{
     Actor, Kind,
     step::Step,
-    value::{Condition, condition, count, int, is_true, later, set_condition, set_or_unset, text, time, unset},
+    value::{Condition, condition, count, int, is_true, later, number, set_condition, set_or_unset, text, time, unset},
 };
 use counting::Counts;
 
@@ -99,7 +99,7 @@ fn judge(step: &mut Step<'_>, job: &Value, status: &mut Value, counts: &Counts) 
         set_condition(status, &Condition { kind: FAILING, status: "True", reason, message }, &["lastProbeTime"], &now);
     };
     let succeeded = count(counts.succeeded.len()) + counts.base_succeeded;
-    let done = match spec["completions"].as_i64() {
+    let done = match number(&spec["completions"]) {
         Some(wanted) if counts.is_indexed => counts.indexes.len() >= usize::try_from(wanted).unwrap_or_default(),
         Some(wanted) => succeeded >= wanted,
         // Any success means that the work is done, once the others end too.
@@ -117,7 +117,7 @@ fn judge(step: &mut Step<'_>, job: &Value, status: &mut Value, counts: &Counts) 
     if failed > limit || (restarts_count && restarts > 0 && restarts >= limit) {
         return fail(status, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
     }
-    let (deadline, started) = (spec["activeDeadlineSeconds"].as_i64(), time(&status["startTime"]));
+    let (deadline, started) = (number(&spec["activeDeadlineSeconds"]), time(&status["startTime"]));
     if let (Some(deadline), Some(started)) = (deadline, started) {
         let end = later(started, deadline);
         if step.now >= end {
@@ -155,7 +155,7 @@ fn announce(step: &mut Step<'_>, status: &Value, ended: Option<&str>) {
 
 /// Deletes a job that ended long enough ago.
 fn expire(step: &mut Step<'_>, job: &Value, end: &str) {
-    let Some(keep) = job["spec"]["ttlSecondsAfterFinished"].as_i64() else { return };
+    let Some(keep) = number(&job["spec"]["ttlSecondsAfterFinished"]) else { return };
     let ended = condition(&job["status"], end).and_then(|it| time(&it["lastTransitionTime"]));
     let at = later(ended.unwrap_or(step.now), keep);
     if step.item.deleting {

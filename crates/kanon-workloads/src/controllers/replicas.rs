@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Pods made or deleted in one turn (upstream's burst).
-const BURST: usize = 500;
+pub(super) const BURST: usize = 500;
 const FAILURE: &str = "ReplicaFailure";
 
 pub(super) fn plan(step: &mut Step<'_>) {

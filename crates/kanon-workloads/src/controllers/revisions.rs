@@ -9,7 +9,7 @@ use crate::{
     cluster::Known,
     names,
     step::{Step, controlled_by},
-    value::int,
+    value::{int, number},
 };
 
 /// The label with a revision's hash, on pods too.
@@ -102,7 +102,7 @@ pub(super) fn present(step: &mut Step<'_>, set: &Value, all: &[Revision]) -> Opt
 
 /// Deletes revisions beyond the limit that nothing has any more.
 pub(super) fn clean(step: &mut Step<'_>, set: &Value, all: &[Revision], is_live: impl Fn(&Revision) -> bool) {
-    let limit = usize::try_from(set["spec"]["revisionHistoryLimit"].as_i64().unwrap_or(10)).unwrap_or_default();
+    let limit = usize::try_from(number(&set["spec"]["revisionHistoryLimit"]).unwrap_or(10)).unwrap_or_default();
     let dead: Vec<&Revision> = all.iter().filter(|it| !is_live(it)).collect();
     let surplus = dead.len().saturating_sub(limit);
     for revision in dead.into_iter().take(surplus) {

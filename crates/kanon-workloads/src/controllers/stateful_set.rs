@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     claim::claim,
-    replicas::{available, is_available},
+    replicas::{BURST, available, is_available},
     revisions::{self, Revision},
     template,
 };
@@ -85,9 +85,11 @@ impl Set<'_> {
     /// Makes what is missing, removes what is too much, replaces what is old: one thing at a time where order counts.
     fn act(&self, step: &mut Step<'_>) {
         let numbers = self.start..self.start + self.replicas;
+        let mut made = 0;
         for number in numbers.clone() {
+            made += usize::from(!self.pods.contains_key(&number));
             let settled = self.settle(step, number);
-            if self.in_order && !settled {
+            if (self.in_order && !settled) || made >= BURST {
                 return;
             }
         }

@@ -14,9 +14,17 @@ use crate::{
 pub(super) fn pod(step: &Step<'_>, template: &Value) -> Value {
     let mut metadata = json!({"namespace": step.item.namespace, "ownerReferences": [controlled_by(step.item)]});
     for name in ["labels", "annotations", "finalizers"] {
-        set_or_unset(&mut metadata, name, template["metadata"][name].clone());
+        let value = &template["metadata"][name];
+        // Templates out of revisions are anybody's JSON.
+        if value.is_object() || value.is_array() {
+            set_or_unset(&mut metadata, name, value.clone());
+        }
     }
-    json!({"metadata": metadata, "spec": template["spec"]})
+    if !metadata["labels"].is_object() {
+        metadata["labels"] = json!({});
+    }
+    let spec = if template["spec"].is_object() { template["spec"].clone() } else { json!({}) };
+    json!({"metadata": metadata, "spec": spec})
 }
 
 /// Names one pod after another as if the server drew them.

@@ -126,3 +126,26 @@ fn budgets_follow_readiness_and_scale() {
     sim.settle();
     assert_eq!(status(&sim), "expectedPods=2 currentHealthy=2 desiredHealthy=2 disruptionsAllowed=0");
 }
+
+#[test]
+fn controllers_of_other_kinds_are_asked_for_their_scale() {
+    let mut sim = Sim::new();
+    let owner = |name: &str| json!([{"apiVersion": "example.io/v1", "kind": "Rollout", "name": name, "uid": format!("uid-of-{name}"), "controller": true}]);
+    for (pod, of) in [("a", "known"), ("b", "known")] {
+        let mut object = template("web", "web:1");
+        object["metadata"]["name"] = pod.into();
+        object["metadata"]["ownerReferences"] = owner(of);
+        sim.create("", "pods", object);
+    }
+    sim.scales.insert("known".to_owned(), 4);
+    sim.create("policy", "poddisruptionbudgets", budget(json!({"maxUnavailable": "50%"})));
+    sim.settle();
+    let status = numbers(&sim.get("policy/poddisruptionbudgets/web"), &COUNTS);
+    assert_eq!(status, "expectedPods=4 currentHealthy=2 desiredHealthy=2 disruptionsAllowed=0");
+    let mut object = template("web", "web:1");
+    object["metadata"]["name"] = "c".into();
+    object["metadata"]["ownerReferences"] = owner("without-scale");
+    sim.create("", "pods", object);
+    sim.settle();
+    assert_eq!(condition(&sim.get("policy/poddisruptionbudgets/web"), "DisruptionAllowed"), "False SyncFailed");
+}

@@ -101,7 +101,7 @@ fn start(replicas: i64) -> Sim {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_asked_for_comes_to_be(changes in proptest::collection::vec(change(), 1..12)) {

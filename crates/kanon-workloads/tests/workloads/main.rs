@@ -3,6 +3,7 @@
 mod budgets;
 mod converge;
 mod deployments;
+mod hostile;
 mod jobs;
 mod load;
 mod pods;

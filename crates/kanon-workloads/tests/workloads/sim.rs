@@ -32,6 +32,8 @@ pub(crate) struct Sim {
     graph: Graph,
     /// Text that no pod's image may have: what an admission webhook would refuse.
     pub(crate) refused_image: Option<String>,
+    /// What the scales of objects of foreign kinds say, by name.
+    pub(crate) scales: BTreeMap<String, i64>,
     /// How many intents of each kind there were.
     pub(crate) counts: BTreeMap<String, usize>,
     /// Called after every round.
@@ -66,6 +68,7 @@ impl Sim {
             cluster: Cluster::default(),
             graph,
             refused_image: None,
+            scales: BTreeMap::new(),
             counts: BTreeMap::new(),
             watch: None,
         };
@@ -134,11 +137,16 @@ impl Sim {
 
     /// A merge patch of an object or its status.
     pub(crate) fn patch(&mut self, path: &str, change: Value) {
+        self.try_patch(path, change).expect("patched");
+    }
+
+    /// The same, which may be refused.
+    pub(crate) fn try_patch(&mut self, path: &str, change: Value) -> Result<(), String> {
         let (resource, name, part) = self.place(path);
         let namespace = if resource.is_namespaced() { "shop" } else { "" };
         let address = Sim::address(&resource, namespace, &name, &part);
         let patch = patch::Patch::Merge(change);
-        self.write(&resource, &address, |ctx, current| patch::prepare(ctx, &patch, current)).expect("patched");
+        self.write(&resource, &address, |ctx, current| patch::prepare(ctx, &patch, current))
     }
 
     /// `apps/deployments/web`, `nodes/node-1`, `pods/a/status`.
@@ -221,6 +229,9 @@ impl Sim {
                 return;
             }
             let plan = self.cluster.plan(self.now);
+            for ask in &plan.asks {
+                self.cluster.answer(ask, self.scales.get(&ask.name).copied());
+            }
             for intent in plan.intents {
                 let what = match &intent.action {
                     Action::Create(kind, _) => format!("create {}", kind.name()),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Kind, names,
     step::{Step, controlled_by},
-    value::{condition, int, set_or_unset, text},
+    value::{self, condition, int, set_or_unset, text},
 };
 
 /// Annotations of a deployment that its replica sets do not take over.
@@ -54,8 +54,8 @@ fn annotate(deployment: &Deployment<'_>, set: &mut Value, revision: i64) {
         }
     }
     let before = annotations[REVISION].as_str().map(str::to_owned);
-    let number: i64 = before.as_deref().and_then(|it| it.parse().ok()).unwrap_or_default();
-    if number >= revision {
+    let known: i64 = before.as_deref().and_then(|it| it.parse().ok()).unwrap_or_default();
+    if known >= revision {
         return;
     }
     if let Some(before) = before {
@@ -131,7 +131,7 @@ fn make(step: &Step<'_>, deployment: &Deployment<'_>, name: &str, hash: &str, re
 
 /// Deletes old replica sets beyond those that are kept.
 pub(super) fn clean(step: &mut Step<'_>, deployment: &Deployment<'_>, sets: &Sets) {
-    let Some(limit) = deployment.value["spec"]["revisionHistoryLimit"].as_i64() else { return };
+    let Some(limit) = value::number(&deployment.value["spec"]["revisionHistoryLimit"]) else { return };
     let limit = usize::try_from(limit).unwrap_or_default();
     let mut old: Vec<&Set> = sets.old.iter().filter(|it| !it.known.deleting).collect();
     let surplus = old.len().saturating_sub(limit);

@@ -9,7 +9,7 @@ use crate::{
     Kind,
     cluster::Known,
     step::Step,
-    value::{int, text},
+    value::{int, near, text},
 };
 
 /// The label that keeps the pods of different templates apart.
@@ -55,7 +55,7 @@ impl Set {
     }
 
     pub(super) fn number(&self, name: &str) -> Option<i64> {
-        self.annotation(name)?.parse().ok()
+        self.annotation(name)?.parse().ok().map(near)
     }
 
     pub(super) fn revision(&self) -> i64 {

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     step::Step,
     value::{
-        Condition, condition, int, later, remove_condition, replace_condition, set_condition, set_or_unset, text, time,
+        Condition, condition, int, later, number, remove_condition, replace_condition, set_condition, set_or_unset,
+        text, time,
     },
 };
 
@@ -62,7 +63,7 @@ pub(super) fn of(step: &Step<'_>, deployment: &Deployment<'_>, sets: &Sets) -> V
 }
 
 fn progress(step: &mut Step<'_>, deployment: &Deployment<'_>, sets: &Sets, status: &mut Value) {
-    let deadline = deployment.value["spec"]["progressDeadlineSeconds"].as_i64().filter(|it| *it != NEVER);
+    let deadline = number(&deployment.value["spec"]["progressDeadlineSeconds"]).filter(|it| *it != NEVER);
     let Some(deadline) = deadline else {
         return remove_condition(status, PROGRESSING);
     };

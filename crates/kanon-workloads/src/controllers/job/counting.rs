@@ -158,10 +158,13 @@ fn parse_ranges(text: &str) -> BTreeSet<i64> {
     /// More numbers than a job may have: a status that says so was not written here.
     const MOST: i64 = 100_000;
     let mut numbers = BTreeSet::new();
+    let mut left = MOST;
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         if let (Ok(first), Ok(last)) = (first.parse::<i64>(), last.parse::<i64>()) {
-            numbers.extend(first..=last.min(first.saturating_add(MOST)));
+            let last = last.min(first.saturating_add(left));
+            left -= last.saturating_sub(first).clamp(0, left);
+            numbers.extend(first..=last);
         }
     }
     numbers

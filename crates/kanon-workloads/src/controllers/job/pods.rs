@@ -12,7 +12,7 @@ use crate::{
     controllers::template::{self, Namer},
     pods::untracked,
     step::Step,
-    value::{count, int, later, list, text, time},
+    value::{count, int, later, list, number, text, time},
 };
 
 /// Pods made in one turn.
@@ -26,7 +26,7 @@ pub(super) fn manage(step: &mut Step<'_>, job: &Value, counts: &Counts) {
     let parallelism = int(&spec["parallelism"]);
     let succeeded = counts.all_succeeded();
     let active = count(counts.active.len());
-    let wanted = match spec["completions"].as_i64() {
+    let wanted = match number(&spec["completions"]) {
         Some(completions) => parallelism.min(completions - succeeded).max(0),
         // Once one succeeded no others are made.
         None if succeeded > 0 => active.min(parallelism),
@@ -73,7 +73,7 @@ fn create(step: &mut Step<'_>, job: &Value, counts: &Counts, how_many: usize) {
         let mut prefix = format!("{}-", item.name);
         if counts.is_indexed {
             let Some(index) = free.pop_first() else { return };
-            number(&mut pod, &item.name, index);
+            tell(&mut pod, &item.name, index);
             prefix = format!("{prefix}{index}-");
         }
         if !pod["metadata"]["finalizers"].is_array() {
@@ -98,7 +98,7 @@ fn free_indexes(job: &Value, counts: &Counts) -> BTreeSet<i64> {
 }
 
 /// Tells a pod its number, in every way that a container can read it.
-fn number(pod: &mut Value, job: &str, index: i64) {
+fn tell(pod: &mut Value, job: &str, index: i64) {
     let text = index.to_string();
     for place in ["annotations", "labels"] {
         pod["metadata"][place][INDEX] = text.as_str().into();
