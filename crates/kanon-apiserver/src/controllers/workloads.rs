@@ -25,7 +25,9 @@ use crate::{
 };
 
 /// Intents at work at a time: they share commits.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 512;
+/// Intents of one task: others get their turn in between.
+const OF_ONE_TASK: usize = 16;
 /// The clock is looked at this often while something waits for it: it may be a held one, and jump.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -116,7 +118,7 @@ fn feed(memory: &Memory, seen: &mut Revision, cluster: &mut Cluster) -> bool {
 /// Carries out what was decided, then the notes about what was done.
 async fn carry_out(core: &Arc<Core>, cluster: &mut Cluster, intents: Vec<Intent>) {
     let mut notes = Vec::new();
-    for some in in_chunks(intents) {
+    for some in in_chunks(intents, AT_ONCE) {
         for (mut intent, outcome) in all(core, some).await {
             let now = core.now().wall;
             match outcome {
@@ -138,16 +140,16 @@ async fn carry_out(core: &Arc<Core>, cluster: &mut Cluster, intents: Vec<Intent>
             return;
         }
     }
-    for some in in_chunks(notes) {
+    for some in in_chunks(notes, AT_ONCE) {
         // A note that is refused is missing, and nothing else.
         all(core, some).await;
     }
 }
 
-fn in_chunks(intents: Vec<Intent>) -> impl Iterator<Item = Vec<Intent>> {
+fn in_chunks(intents: Vec<Intent>, size: usize) -> impl Iterator<Item = Vec<Intent>> {
     let mut rest = intents.into_iter();
     std::iter::from_fn(move || {
-        let some: Vec<Intent> = rest.by_ref().take(AT_ONCE).collect();
+        let some: Vec<Intent> = rest.by_ref().take(size).collect();
         (!some.is_empty()).then_some(some)
     })
 }
@@ -155,13 +157,20 @@ fn in_chunks(intents: Vec<Intent>) -> impl Iterator<Item = Vec<Intent>> {
 /// What came of an intent: what a newer state made void is neither done nor refused.
 type Outcome = Result<(), Option<String>>;
 
-/// Carries out many at a time.
+/// Carries out many at a time. Their objects are spent.
 async fn all(core: &Arc<Core>, intents: Vec<Intent>) -> Vec<(Intent, Outcome)> {
-    let outcomes = join_all(intents.iter().map(|it| one(core, it))).await;
-    intents.into_iter().zip(outcomes).collect()
+    let tasks = in_chunks(intents, OF_ONE_TASK).map(|mut some| {
+        let core = Arc::clone(core);
+        tokio::spawn(async move {
+            let outcomes = join_all(some.iter_mut().map(|it| one(&core, it))).await;
+            some.into_iter().zip(outcomes).collect::<Vec<_>>()
+        })
+    });
+    // A task that panicked told nothing; what it left undone is decided on again with the next change.
+    join_all(tasks).await.into_iter().flatten().flatten().collect()
 }
 
-async fn one(core: &Core, intent: &Intent) -> Outcome {
+async fn one(core: &Core, intent: &mut Intent) -> Outcome {
     match attempt(core, intent).await {
         Ok(()) => Ok(()),
         Err(Refused::Moved(_)) => Err(None),
@@ -175,7 +184,7 @@ fn is_terminating(error: &ApiError) -> bool {
     error.details.iter().flat_map(|it| &it.causes).any(|it| it.reason == "NamespaceTerminating")
 }
 
-async fn attempt(core: &Core, intent: &Intent) -> Result<(), Refused> {
+async fn attempt(core: &Core, intent: &mut Intent) -> Result<(), Refused> {
     let actor = &intent.actor;
     let groups = actor.groups().iter().map(|it| (*it).to_owned()).collect();
     let user = UserInfo { username: actor.user(), groups, ..UserInfo::default() };
@@ -183,8 +192,9 @@ async fn attempt(core: &Core, intent: &Intent) -> Result<(), Refused> {
     // Nobody reads what controllers are warned of.
     let warnings = Warnings::default();
     let text = |object: &Value, name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
-    let body = |object: &Value| Body { value: object.clone(), duplicates: Vec::new() };
-    match &intent.action {
+    let body = |object: &mut Value| Body { value: std::mem::take(object), duplicates: Vec::new() };
+    let is_status = matches!(intent.action, Action::Status(..));
+    match &mut intent.action {
         Action::Create(kind, object) => {
             let place = Place::new(core, *kind, &text(object, "namespace"), "", "")?;
             let ctx = place.context(&options, core);
@@ -193,7 +203,7 @@ async fn attempt(core: &Core, intent: &Intent) -> Result<(), Refused> {
             core.carry_out(&user, &ctx, create::prepare(&ctx, body(object))?, &warnings).await.map(drop)
         }
         Action::Update(kind, object) | Action::Status(kind, object) => {
-            let part = if matches!(intent.action, Action::Status(..)) { "status" } else { "" };
+            let part = if is_status { "status" } else { "" };
             let place = Place::new(core, *kind, &text(object, "namespace"), &text(object, "name"), part)?;
             let ctx = place.context(&options, core);
             let key = place.resource.key(place.address.object_namespace(), &place.address.name);
