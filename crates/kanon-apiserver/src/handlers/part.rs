@@ -8,7 +8,7 @@ use kanon_apimachinery::{
     decode,
     request::{Address, DeleteOptions, Resolved, WriteOptions},
     status::{self, ApiError, Result},
-    write::{self, Context, patch, scale},
+    write::{self, Context, Part, patch, scale},
 };
 use kanon_core::Object;
 use kanon_store::{Entry, ListOptions};
@@ -191,6 +191,10 @@ async fn bind(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Res
             return Err(ApiError::conflict_because(&resource.group_resource(), &address.name, &why));
         }
         let mut prepared = patch::prepare(&ctx, &change, current.as_ref())?;
+        prepared.part = Part::Binding;
+        if prepared.object["status"]["conditions"].is_null() {
+            prepared.object["status"]["conditions"] = json!([]);
+        }
         if let Some(list) = prepared.object["status"]["conditions"].as_array_mut() {
             list.retain(|it| it["type"] != "PodScheduled");
             list.push(scheduled.clone());
