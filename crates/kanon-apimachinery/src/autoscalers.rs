@@ -103,7 +103,8 @@ mod tests {
             &json!({"metadata": {"name": "a"}, "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 80},
                 "status": {"currentReplicas": 1, "currentCPUUtilizationPercentage": 40}}),
         );
-        let memory = json!({"type": "Resource", "resource": {"name": "memory", "target": {"type": "Value", "value": "1Gi"}}});
+        let memory =
+            json!({"type": "Resource", "resource": {"name": "memory", "target": {"type": "Value", "value": "1Gi"}}});
         check(
             &json!({"metadata": {"annotations": {"a": "b"}}, "spec": {"metrics": [target, memory], "behavior": {"scaleUp": {}}},
                 "status": {"conditions": [{"type": "AbleToScale"}]}}),

@@ -272,10 +272,7 @@ mod tests {
             ),
             ("application/json;as=Table;v=v2;g=meta.k8s.io,application/json", json(Form::Object)),
             ("application/vnd.kubernetes.protobuf,application/json", json(Form::Object)),
-            (
-                "application/vnd.kubernetes.protobuf",
-                Some(Answer { encoding: Encoding::Protobuf, form: Form::Object }),
-            ),
+            ("application/vnd.kubernetes.protobuf", Some(Answer { encoding: Encoding::Protobuf, form: Form::Object })),
             ("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1", None),
             ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", json(Form::Partial(MetaVersion::V1))),
             ("application/json;q=0.5, application/yaml", Some(Answer { encoding: Encoding::Yaml, form: Form::Object })),

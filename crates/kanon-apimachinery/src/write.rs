@@ -144,7 +144,9 @@ impl Prepared {
     pub fn kind(&self, resource: &Resource) -> GroupVersionKind {
         match self.part {
             Part::Scale => GroupVersionKind::new("autoscaling", "v1", "Scale"),
-            Part::Object | Part::Status | Part::Finalize | Part::EphemeralContainers | Part::Binding => resource.gvk.clone(),
+            Part::Object | Part::Status | Part::Finalize | Part::EphemeralContainers | Part::Binding => {
+                resource.gvk.clone()
+            }
         }
     }
 

@@ -1,10 +1,12 @@
 //! Plays the scenario suite (`tests/scenarios/README.md`) against any API server:
 //!
 //! ```text
-//! cargo run -p kanon-apiserver --example scenarios -- [--kubeconfig FILE | --server URL --token TOKEN] [--kubectl PATH | --every-kubectl] [--simulated-workloads] [FILTER…]
+//! cargo run -p kanon-apiserver --example scenarios -- [--kubeconfig FILE | --server URL --token TOKEN] [--kubectl PATH | --every-kubectl] [--simulated-workloads]
+//!     [--go-on] [FILTER…]
 //! ```
 //!
-//! Without a server it starts the embedded one. With `--every-kubectl`, each minor version that is installed plays the core. It makes and deletes namespaces and cluster-wide objects there: not for a
+//! Without a server it starts the embedded one. With `--every-kubectl`, each minor version that is installed plays the core. With `--go-on`, a
+//! step that fails does not end its scenario. It makes and deletes namespaces and cluster-wide objects there: not for a
 //! cluster that somebody needs.
 #![allow(clippy::disallowed_methods, reason = "a program reads its arguments")]
 #![allow(clippy::disallowed_macros, reason = "a program prints")]
@@ -30,6 +32,7 @@ struct Arguments {
     kubectl: Option<PathBuf>,
     every_kubectl: bool,
     simulated: bool,
+    goes_on: bool,
     filters: Vec<String>,
 }
 
@@ -44,6 +47,7 @@ fn arguments() -> Result<Arguments, String> {
             "--token" => found.token = Some(value()?),
             "--kubectl" => found.kubectl = Some(value()?.into()),
             "--every-kubectl" => found.every_kubectl = true,
+            "--go-on" => found.goes_on = true,
             "--simulated-workloads" => found.simulated = true,
             it if it.starts_with('-') => return Err(format!("unknown option {it}")),
             filter => found.filters.push(filter.to_owned()),
@@ -101,7 +105,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         if let (true, Some(kubectl)) = (given.every_kubectl, &kubectl) {
             println!("{}", kubectl.display());
         }
-        let target = Target { kubeconfig: config.clone(), offers: offers.clone(), kubectl, goes_on: true };
+        let target = Target { kubeconfig: config.clone(), offers: offers.clone(), kubectl, goes_on: given.goes_on };
         for (name, scenario) in &scenarios {
             let about = format!("{name} ({}): {}", scenario.spec, scenario.title);
             match runner::run(scenario, &target).await {

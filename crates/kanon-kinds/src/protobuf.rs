@@ -5,6 +5,7 @@
 //! their numbers come from the tables. Numbers that the tables do not know are skipped, as protobuf asks.
 
 mod encode;
+pub mod put;
 mod scalar;
 mod wire;
 

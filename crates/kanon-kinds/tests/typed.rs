@@ -127,11 +127,14 @@ fn samples_of_every_kind_survive_protobuf() {
         object["apiVersion"] = json!(kind.gvk.api_version());
         object["kind"] = json!(kind.gvk.kind);
         let body = kanon_kinds::encode_protobuf(&object).unwrap_or_else(|error| panic!("{}: {error}", kind.plural));
-        let (gvk, read) = kanon_kinds::decode_protobuf(&body).unwrap_or_else(|error| panic!("{}: {error}", kind.plural));
+        let (gvk, read) =
+            kanon_kinds::decode_protobuf(&body).unwrap_or_else(|error| panic!("{}: {error}", kind.plural));
         assert_eq!(gvk, kind.gvk);
         compare(kind.plural, &object, &read, &mut lost);
         // What a member is by its place is not written.
-        lost.retain(|it| !it.contains("volumeClaimTemplates[].apiVersion") && !it.contains("volumeClaimTemplates[].kind"));
+        lost.retain(|it| {
+            !it.contains("volumeClaimTemplates[].apiVersion") && !it.contains("volumeClaimTemplates[].kind")
+        });
         let list = json!({"apiVersion": kind.gvk.api_version(), "kind": kind.list_kind, "metadata": {"resourceVersion": "7"},
             "items": [object]});
         let list = kanon_kinds::encode_protobuf(&list).unwrap_or_else(|error| panic!("{}: {error}", kind.plural));
@@ -147,7 +150,9 @@ fn samples_of_every_kind_survive_protobuf() {
 fn message_length(body: &[u8]) -> usize {
     let kind = usize::from(body[5]);
     let length = &body[6 + kind + 1..];
-    length.iter().enumerate().take_while(|(at, _)| *at == 0 || length[at - 1] & 0x80 != 0).fold(0, |sum, (at, byte)| {
-        sum | usize::from(byte & 0x7f) << (7 * at)
-    })
+    length
+        .iter()
+        .enumerate()
+        .take_while(|(at, _)| *at == 0 || length[at - 1] & 0x80 != 0)
+        .fold(0, |sum, (at, byte)| sum | usize::from(byte & 0x7f) << (7 * at))
 }

@@ -57,9 +57,7 @@ impl FieldSelector {
             if !known {
                 let plain = resource.builtin_kind().is_some() && resource.selectable_fields.is_empty();
                 return Err(ApiError::bad_request(if plain {
-                    format!(
-                        "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-                    )
+                    format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
                 } else {
                     format!("field label not supported: {field}")
                 }));

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell")]
 #![allow(clippy::disallowed_macros, reason = "a test that cannot run here says so")]
 
+mod clients;
 mod durability;
 mod history;
 mod http;

@@ -6,7 +6,12 @@
 #[path = "runner/lib.rs"]
 mod runner;
 
-use std::{collections::BTreeSet, fs, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use kanon_apiserver::TestServer;
 use kanon_cel::Cel;

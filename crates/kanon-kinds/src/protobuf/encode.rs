@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use kanon_core::GroupVersionKind;
 use serde_json::{Map, Value};
 
-use super::{MAGIC, MAX_DEPTH, Place, ProtobufError, SCHEMA};
+use super::{
+    MAGIC, MAX_DEPTH, Place, ProtobufError, SCHEMA,
+    put::{bytes, double, integer},
+};
 use crate::{
     META, resources,
     table::{self, FieldDef, FieldType, Scalar, Tables, TypeId},
@@ -49,8 +52,7 @@ struct Encoder {
 
 impl Encoder {
     fn body(self, gvk: &GroupVersionKind, object: &Value) -> Result<Vec<u8>, ProtobufError> {
-        let unknown =
-            || ProtobufError::UnknownKind { api_version: gvk.api_version(), kind: gvk.kind.clone() };
+        let unknown = || ProtobufError::UnknownKind { api_version: gvk.api_version(), kind: gvk.kind.clone() };
         if let Some(id) = resources::type_of(gvk) {
             return self.message(id, object.as_object().ok_or_else(unknown)?, 0);
         }
@@ -171,9 +173,7 @@ impl Encoder {
                 integer(number, value.as_i64().ok_or_else(|| place.wants("a whole number"))?, out);
             }
             Scalar::Double => {
-                let double = value.as_f64().ok_or_else(|| place.wants("a number"))?;
-                varint(u64::from(number) << 3 | 1, out);
-                out.extend_from_slice(&double.to_bits().to_le_bytes());
+                double(number, value.as_f64().ok_or_else(|| place.wants("a number"))?, out);
             }
             Scalar::Time | Scalar::MicroTime => {
                 let time: Timestamp = text()?.parse().map_err(|_| place.wants("a time"))?;
@@ -237,27 +237,6 @@ impl Encoder {
         }
         Ok(out)
     }
-}
-
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value as u8 & 0x7f) | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// A field that is a whole number; negative ones take ten bytes.
-fn integer(number: u32, value: i64, out: &mut Vec<u8>) {
-    varint(u64::from(number) << 3, out);
-    varint(value as u64, out);
-}
-
-/// A field of text, bytes or a message.
-fn bytes(number: u32, content: &[u8], out: &mut Vec<u8>) {
-    varint(u64::from(number) << 3 | 2, out);
-    varint(content.len() as u64, out);
-    out.extend_from_slice(content);
 }
 
 /// Text in a message of one field.

@@ -46,7 +46,7 @@ pub(crate) enum Need {
 
 /// One step: a `request`, a `kubectl` command, or a look at what an earlier one that goes on has said (`see`).
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, rename_all = "snake_case", default)]
 pub(crate) struct Step {
     /// What it shows, for failures.
     pub(crate) name: Option<String>,

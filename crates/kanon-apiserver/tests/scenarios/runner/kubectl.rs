@@ -73,7 +73,12 @@ impl Kubectl {
     }
 
     /// Starts a command.
-    pub(super) fn start(&self, args: &[String], input: &str, env: &BTreeMap<String, String>) -> Result<Running, String> {
+    pub(super) fn start(
+        &self,
+        args: &[String],
+        input: &str,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Running, String> {
         let home = self.home.path();
         let name = unique();
         let (out, err) = (home.join(format!("{name}.out")), home.join(format!("{name}.err")));

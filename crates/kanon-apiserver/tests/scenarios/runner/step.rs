@@ -180,7 +180,8 @@ impl Stage {
             return Err(format!("wanted status {:?}, got {}", step.status, said()));
         }
         for (name, want) in &step.headers {
-            let got: Vec<Value> = answer.headers.get_all(name).iter().filter_map(|it| it.to_str().ok()).map(Value::from).collect();
+            let got: Vec<Value> =
+                answer.headers.get_all(name).iter().filter_map(|it| it.to_str().ok()).map(Value::from).collect();
             let want = self.values.value(want)?;
             let result = match (&want, got.as_slice()) {
                 (Value::String(mark), []) if mark == "<absent>" => Ok(()),
@@ -203,7 +204,8 @@ impl Stage {
             let marked = want.iter().any(|it| it["type"] == "BOOKMARK");
             let got = answer.lines().into_iter().filter(|it| marked || it["type"] != "BOOKMARK").collect();
             let got = Value::Array(got);
-            matching::check(&Value::Array(want), &got, false).map_err(|it| format!("events:\n  {it}\nin {}", shortened(&got.to_string())))?;
+            matching::check(&Value::Array(want), &got, false)
+                .map_err(|it| format!("events:\n  {it}\nin {}", shortened(&got.to_string())))?;
         }
         self.check_texts(&step.out, &step.lacks, &answer.text())?;
         for (name, place) in &step.save {
@@ -231,7 +233,8 @@ impl Stage {
             let got: Value = serde_json::from_str(&said.out).map_err(|it| format!("no JSON: {it}\n{}", shown()))?;
             for (want, whole) in [(&step.body, false), (&step.exact, true)] {
                 let Some(want) = want else { continue };
-                matching::check(&self.values.value(want)?, &got, whole).map_err(|it| format!("{it}\nin {}", shown()))?;
+                matching::check(&self.values.value(want)?, &got, whole)
+                    .map_err(|it| format!("{it}\nin {}", shown()))?;
             }
         }
         for (name, place) in &step.save {
