@@ -77,8 +77,6 @@ pub enum Part {
     Finalize,
     /// `/ephemeralcontainers` of a pod.
     EphemeralContainers,
-    /// The pod that a `binding` gives a node: what no other update may do.
-    Binding,
 }
 
 impl Part {
@@ -145,9 +143,7 @@ impl Prepared {
     pub fn kind(&self, resource: &Resource) -> GroupVersionKind {
         match self.part {
             Part::Scale => GroupVersionKind::new("autoscaling", "v1", "Scale"),
-            Part::Object | Part::Status | Part::Finalize | Part::EphemeralContainers | Part::Binding => {
-                resource.gvk.clone()
-            }
+            Part::Object | Part::Status | Part::Finalize | Part::EphemeralContainers => resource.gvk.clone(),
         }
     }
 

@@ -16,7 +16,7 @@ mod runner;
 
 use std::{error::Error, fs, path::PathBuf, process::ExitCode, sync::Arc};
 
-use kanon_apiserver::TestServer;
+use kanon_apiserver::{Config, TestServer};
 use kanon_cel::Cel;
 use runner::{Need, Outcome, Scenario, Target};
 use serde_json::json;
@@ -79,7 +79,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         (None, Some(server)) => kubeconfig(server, given.token.as_deref()),
         (None, None) => {
             offers.push(Need::Embedded);
-            embedded.insert(TestServer::start(Arc::new(Cel::default())).await?).kubeconfig()
+            let adjust = |config: &mut Config| config.simulate_workloads = given.simulated;
+            embedded.insert(TestServer::start_with(Arc::new(Cel::default()), adjust).await?).kubeconfig()
         }
     };
     if given.simulated {

@@ -31,6 +31,9 @@ pub struct Config {
     pub services: Option<Resolve>,
     /// Bounds of the listener.
     pub limits: Limits,
+    /// Whether deployments, jobs, pods and what belongs to them go through their statuses as if something ran
+    /// (`kanon_workloads`). Without it nothing pretends.
+    pub simulate_workloads: bool,
 }
 
 impl Config {
@@ -47,6 +50,7 @@ impl Config {
             tokens: BTreeMap::new(),
             services: None,
             limits: Limits::default(),
+            simulate_workloads: false,
         }
     }
 }

@@ -28,24 +28,33 @@ pub(crate) enum Found<'a> {
     Value(Value<'a>),
 }
 
+/// A local whose value could not be computed; in the arena, so that a machine has nothing to drop.
+struct Failed<'a> {
+    slot: u16,
+    fault: crate::context::Fault<'a>,
+    /// Those before it.
+    earlier: Option<&'a Failed<'a>>,
+}
+
 /// One evaluation. `TRACE`: the value of every operation is noted.
 pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     code: &'a Code,
     values: &'a [Value<'a>],
     pub(crate) cx: Context<'a>,
     locals: &'a mut [Value<'a>],
-    /// Where each name that the program repeats led to last: from which object, and where.
-    repeats: &'a mut [Option<(Node<'a>, Node<'a>)>],
     /// What other programs of a rule set have read of the same object.
     memo: Option<&'m mut Memo<'a>>,
     /// The positions of the code's shared paths in the memo.
     shared: &'m [u32],
     /// Whether the way that was followed last ended at something absent.
     absent: bool,
+    /// The number of the way, of those that are gone more than once, that was followed last, and where it led; 0 for none.
+    again: u16,
+    seen: Option<Node<'a>>,
     /// Only where the machine traces.
     pub(crate) trace: Option<Box<Trace<'a>>>,
     /// Locals whose values could not be computed, and why.
-    failed: Vec<(u16, crate::context::Fault<'a>)>,
+    failed: Option<&'a Failed<'a>>,
     dialect: std::marker::PhantomData<D>,
 }
 
@@ -62,8 +71,6 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     ) -> Self {
         let locals: &'a mut [Value<'a>] =
             if code.locals == 0 { &mut [] } else { arena.alloc_slice_fill_copy(code.locals, Value::Null) };
-        let repeats: &'a mut [_] =
-            if code.repeats == 0 { &mut [] } else { arena.alloc_slice_fill_copy(code.repeats, None) };
         let (memo, shared) = match memo {
             Some((memo, shared)) => (Some(memo), shared),
             None => (None, &[][..]),
@@ -77,12 +84,13 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             values,
             cx: Context::at(limits, arena, now),
             locals,
-            repeats,
             memo,
             shared,
             absent: false,
+            again: 0,
+            seen: None,
             trace: if TRACE { Some(Box::default()) } else { None },
-            failed: Vec::new(),
+            failed: None,
             dialect: std::marker::PhantomData,
         }
     }
@@ -138,8 +146,12 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         let value = self.locals.get(usize::from(slot)).copied().unwrap_or(Value::Null);
         match value {
             Value::Opaque(opaque) if opaque.type_name() == loops::UNREADABLE => {
-                if let Some((_, fault)) = self.failed.iter().rfind(|it| it.0 == slot) {
-                    return self.cx.resume(*fault);
+                let mut failed = self.failed;
+                while let Some(Failed { slot: local, fault, earlier }) = failed {
+                    if *local == slot {
+                        return self.cx.resume(*fault);
+                    }
+                    failed = *earlier;
                 }
                 let result = self.cx.fail("cannot read the elements of a map by position");
                 self.placed(id, result)
@@ -236,68 +248,82 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     }
 
     /// The value of an operation that must be a boolean.
+    #[inline]
     pub(crate) fn test(&mut self, id: OpId) -> Result<bool, Stop> {
-        let code = self.code;
-        let bool = match &code.ops[id.at()] {
-            Op::Bool(bool) => return Ok(*bool),
-            Op::Not(operand) => !self.test(*operand)?,
-            Op::And(logic) => self.logic(logic, false)?,
-            Op::Or(logic) => self.logic(logic, true)?,
-            Op::EqualConst { left, constant, negated } => self.equal_const(id, *left, constant)? != *negated,
-            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
-            Op::Path { .. } if let Some(bool) = self.node(id).and_then(Node::as_bool) => return Ok(bool),
-            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
-            _ => return self.test_other(id),
-        };
-        if TRACE {
+        if !TRACE {
+            return self.test_op(id);
+        }
+        let bool = self.test_op(id)?;
+        let op = &self.code.ops[id.at()];
+        // Constants are not evidence; what is no boolean by itself has noted its own value.
+        if op.is_boolean() && !matches!(op, Op::Bool(_)) {
             self.note(id, Value::Bool(bool));
         }
         Ok(bool)
     }
 
-    /// What is not asked often enough to stand in [`Machine::test`], which every operand goes through.
+    /// Does not note what it gives. Only hands on: each kind of test has a function and a small frame of its own, since every
+    /// operand of every rule comes through here.
+    fn test_op(&mut self, id: OpId) -> Result<bool, Stop> {
+        match &self.code.ops[id.at()] {
+            Op::Bool(bool) => Ok(*bool),
+            Op::Not(operand) => self.test(*operand).map(|bool| !bool),
+            Op::And(logic) => self.logic(logic, false),
+            Op::Or(logic) => self.logic(logic, true),
+            Op::EqualConst { .. } => self.equal_const(id),
+            Op::Compare { .. } => self.compare(id),
+            Op::Has { base, name, way } => self.has(id, *base, name, way.as_deref()),
+            Op::Path { .. } => self.test_path(id),
+            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it),
+            _ => self.test_other(id),
+        }
+    }
+
+    #[inline(never)]
+    fn test_path(&mut self, id: OpId) -> Result<bool, Stop> {
+        match self.node(id).and_then(Node::as_bool) {
+            Some(bool) => Ok(bool),
+            None => self.test_other(id),
+        }
+    }
+
+    /// What is not asked often.
     #[inline(never)]
     fn test_other(&mut self, id: OpId) -> Result<bool, Stop> {
         let code = self.code;
-        let bool = match &code.ops[id.at()] {
+        match &code.ops[id.at()] {
             Op::Equal { left, right, negated } => {
                 let (left, right) = (self.eval(*left)?, self.eval(*right)?);
-                self.equal(id, left, right)? != *negated
+                Ok(self.equal(id, left, right)? != *negated)
             }
-            Op::Has { base, name } => self.has(id, *base, name)?,
             Op::In { needle, haystack } => {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
-                self.contains(id, needle, haystack)?
+                self.contains(id, needle, haystack)
             }
-            Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
-            Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
+            Op::InWords { needle, words } => self.in_words(id, *needle, words),
+            Op::Text { op, left, right } => self.text_test(id, *op, *left, *right),
             Op::Matches { text, regex } => match self.eval(*text).and_then(|it| self.plain(id, it))? {
                 Value::Str(text) => {
                     self.cx.spend(text.len() as u64 / 16)?;
-                    regex.is_match(text)
+                    Ok(regex.is_match(text))
                 }
                 other => {
                     let result = D::matches(&mut self.cx, other);
-                    self.placed(id, result)?
+                    self.placed(id, result)
                 }
             },
-            _ => {
-                return match self.eval(id)? {
-                    Value::Bool(bool) => Ok(bool),
-                    other => {
-                        let result = D::truth(&mut self.cx, other);
-                        self.placed(id, result)
-                    }
-                };
-            }
-        };
-        if TRACE {
-            self.note(id, Value::Bool(bool));
+            _ => match self.eval(id)? {
+                Value::Bool(bool) => Ok(bool),
+                other => {
+                    let result = D::truth(&mut self.cx, other);
+                    self.placed(id, result)
+                }
+            },
         }
-        Ok(bool)
     }
 
     /// `&&` (decided by false) and `||` (decided by true).
+    #[inline(never)]
     fn logic(&mut self, logic: &'a Logic, decisive: bool) -> Result<bool, Stop> {
         if !D::ABSORBS && logic.order.is_empty() {
             for operand in &logic.operands {
@@ -381,8 +407,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             return Err(Stop);
         }
         let Some(fault) = self.cx.absorb() else { return Err(Stop) };
-        self.failed.retain(|it| it.0 != slot);
-        self.failed.push((slot, fault));
+        self.failed = Some(self.cx.arena.alloc(Failed { slot, fault, earlier: self.failed }));
         self.set(slot, Value::Opaque(&loops::Unreadable));
         Ok(())
     }
@@ -400,6 +425,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     /// Written apart from other values: a value that was built elsewhere and is copied here costs a wait for the store.
     #[inline]
     fn set_node(&mut self, slot: u16, node: Node<'a>) {
+        self.again = 0;
         if let Some(local) = self.locals.get_mut(usize::from(slot)) {
             *local = Value::Node(node);
         }
@@ -412,6 +438,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
     #[inline]
     fn set(&mut self, slot: u16, value: Value<'a>) {
+        self.again = 0;
         if let Some(local) = self.locals.get_mut(usize::from(slot)) {
             *local = value;
         }

@@ -84,10 +84,7 @@ fn updated(ctx: &Context<'_>, part: Part, old: Old, mutated: Value, touched: boo
     }
     count_generation(ctx, &mut object, &old.value);
     let mut causes = meta::validate_update(&object, &old.value);
-    // A pod's rules would refuse the node that a binding gives it.
-    if part != Part::Binding {
-        causes.extend(kind_causes(ctx, &object, Some(&old.value)));
-    }
+    causes.extend(kind_causes(ctx, &object, Some(&old.value)));
     refuse(ctx, &object, causes)?;
     let shown = if part == Part::Scale { scale::of(ctx.resource, &object)? } else { object.clone() };
     let old_shown = if part == Part::Scale { scale::of(ctx.resource, &old.value)? } else { old.value.clone() };

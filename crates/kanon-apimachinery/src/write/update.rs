@@ -139,8 +139,6 @@ pub(super) fn keep_system(object: &mut Value, old: &Value) {
 /// Limits a write to its part.
 pub(super) fn isolate(ctx: &Context<'_>, part: Part, mut object: Value, old: &Value) -> Value {
     let (name, path): (&str, &[&str]) = match part {
-        // The server's own: a node and a condition.
-        Part::Binding => return object,
         Part::Object | Part::Scale => {
             if ctx.resource.has_status {
                 copy(&mut object, old, &["status"]);

@@ -8,4 +8,5 @@ mod history;
 mod http;
 mod kubectl;
 mod webhooks;
+mod workloads;
 mod world;

@@ -9,9 +9,11 @@ pub struct Name {
     /// The first eight bytes of `quoted`, and which bits of them count.
     head: u64,
     mask: u64,
-    /// The last eight bytes of `quoted`, where it has more than eight.
+    /// The last eight bytes of `quoted`, where it has as many.
     tail: u64,
     plain: bool,
+    /// As in directories of members.
+    hash: u8,
 }
 
 impl Name {
@@ -24,7 +26,10 @@ impl Name {
         let mask = if len == 8 { u64::MAX } else { (1 << (8 * len)) - 1 };
         let tail = quoted.as_bytes().last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
         let plain = Name::is_plain_text(text);
-        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain }
+        // What JSON writes with escapes never stands there as it is: bytes that are no text keep it from being found.
+        let (head, mask) = if plain { (head, mask) } else { ([u8::MAX; 8], u64::MAX) };
+        let hash = super::index::hash(text.as_bytes());
+        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain, hash }
     }
 
     /// The text.
@@ -33,10 +38,22 @@ impl Name {
         &self.quoted[..self.quoted.len() - 1]
     }
 
+    /// Its length in bytes.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.quoted.len() - 1
+    }
+
     /// Whether JSON may write the text as it is.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.plain
+    }
+
+    /// The hash by which directories of members know it.
+    #[inline]
+    pub(super) fn hash(&self) -> u8 {
+        self.hash
     }
 
     /// See [`Name::is_plain`].
@@ -48,22 +65,38 @@ impl Name {
     /// Whether the text and a closing quote stand at `start`.
     #[inline]
     pub(super) fn is_at(&self, text: &[u8], start: usize) -> bool {
-        match text.get(start..start + 8).and_then(<[u8]>::first_chunk::<8>) {
-            Some(head) => {
-                (u64::from_le_bytes(*head) ^ self.head) & self.mask == 0
-                    && (self.quoted.len() <= 8 || self.ends_at(text, start))
-            }
-            None => text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes()),
+        match text.get(start..start + 8) {
+            Some(bytes) => self.is_likely(bytes, text, start) && (!self.is_long() || self.is_whole_at(text, start)),
+            None => self.is_whole_at(text, start),
         }
     }
 
-    /// Whether the rest stands there, too, where the first eight bytes do.
+    /// Whether the first and the last eight bytes of text and closing quote stand at `start`, where `bytes` stand: all of them
+    /// but for long names.
     #[inline]
-    fn ends_at(&self, text: &[u8], start: usize) -> bool {
-        let quoted = self.quoted.as_bytes();
-        let end = start + quoted.len();
-        let Some(tail) = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>) else { return false };
-        u64::from_le_bytes(*tail) == self.tail && (quoted.len() <= 16 || text.get(start..end) == Some(quoted))
+    pub(super) fn is_likely(&self, bytes: &[u8], text: &[u8], start: usize) -> bool {
+        let Some(head) = bytes.first_chunk::<8>() else { return false };
+        if (u64::from_le_bytes(*head) ^ self.head) & self.mask != 0 {
+            return false;
+        }
+        if self.mask != u64::MAX {
+            return true;
+        }
+        let end = start + self.quoted.len();
+        let tail = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>);
+        tail.is_some_and(|tail| u64::from_le_bytes(*tail) == self.tail)
+    }
+
+    /// Whether there is more of it than its first and last eight bytes.
+    #[inline]
+    pub(super) fn is_long(&self) -> bool {
+        self.quoted.len() > 16
+    }
+
+    /// The same as [`Name::is_at`], letter by letter. Apart, so that its call takes no registers from those who do not need it.
+    #[inline(never)]
+    fn is_whole_at(&self, text: &[u8], start: usize) -> bool {
+        self.plain && text.get(start..start + self.quoted.len()) == Some(self.quoted.as_bytes())
     }
 }
 

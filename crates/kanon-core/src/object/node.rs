@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{Name, Object, parse::Index};
+use super::{
+    Name, Object,
+    index::{self, Index},
+};
 
 /// One value inside an object. Two words, copied freely, borrowing the object.
 #[derive(Clone, Copy)]
@@ -99,6 +102,12 @@ impl<'a> Node<'a> {
     #[inline]
     pub fn is_same(self, other: Node<'_>) -> bool {
         self.at == other.at && std::ptr::eq(self.object, other.object)
+    }
+
+    /// Whether this is a list or an object.
+    #[inline]
+    pub fn is_container(self) -> bool {
+        matches!(self.first(), b'{' | b'[')
     }
 
     /// Whether this is `null`.
@@ -200,24 +209,74 @@ impl<'a> Node<'a> {
         let len = name.len();
         let (text, bytes) = (self.text(), name.as_bytes());
         let plain = Name::is_plain_text(name);
-        self.find(name, plain, |key| text.get(key..key + len) == Some(bytes) && text.get(key + len) == Some(&b'"'))
+        self.find(name, plain, index::hash(bytes), |key| {
+            text.get(key..key + len) == Some(bytes) && text.get(key + len) == Some(&b'"')
+        })
     }
 
     /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
     #[inline]
     pub fn member(self, name: &Name) -> Option<Node<'a>> {
+        let (node, missed) = self.along(std::slice::from_ref(name));
+        if missed == 0 { Some(node) } else { None }
+    }
+
+    /// The value that a way of member names leads to, and how many of the names could not be followed: then the value is the
+    /// one that lacks the first of them.
+    #[inline]
+    pub fn along(self, names: &[Name]) -> (Node<'a>, usize) {
+        let (at, missed) = self.place_along(names);
+        (Node { object: self.object, at }, missed)
+    }
+
+    // Two words that return in registers. Text and index stay in registers from name to name, too; what is rare is elsewhere.
+    fn place_along(self, mut names: &[Name]) -> (u64, usize) {
+        let Some(words) = self.index().short() else { return self.place_along_slowly(names) };
         let text = self.text();
-        self.find(name.as_str(), name.is_plain(), |key| name.is_at(text, key))
+        let (mut entry, mut start) = (self.entry(), self.start());
+        while let [name, rest @ ..] = names {
+            let found = match text.get(start) {
+                // What stands too near to the end to be compared is looked at by the slow way.
+                Some(b'{') => index::find_member(words, entry, name.hash(), |key| match text.get(key..key + 8) {
+                    Some(bytes) => name.is_likely(bytes, text, key),
+                    None => true,
+                }),
+                _ => None,
+            };
+            match found {
+                Some((found, key)) if key + 8 <= text.len() && (!name.is_long() || name.is_at(text, key)) => {
+                    (entry, start) = (found, key + name.len() + 2);
+                    names = rest;
+                }
+                None if !self.object.escaped => break,
+                _ => return Node::new(self.object, entry, start).place_along_slowly(names),
+            }
+        }
+        (Node::new(self.object, entry, start).at, names.len())
+    }
+
+    /// The same for any index, and for names and keys that are not written plainly.
+    #[cold]
+    fn place_along_slowly(self, names: &[Name]) -> (u64, usize) {
+        let mut node = self;
+        for (at, name) in names.iter().enumerate() {
+            let text = node.text();
+            match node.find(name.as_str(), name.is_plain(), name.hash(), |key| name.is_at(text, key)) {
+                Some(found) => node = found,
+                None => return (node.at, names.len() - at),
+            }
+        }
+        (node.at, 0)
     }
 
     /// The member whose key, which begins at the offset given, passes; `name` is looked for again where keys or the name
     /// may be written with escapes.
     #[inline]
-    fn find(self, name: &str, plain: bool, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
+    fn find(self, name: &str, plain: bool, hash: u8, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
         if self.kind() != NodeKind::Object {
             return None;
         }
-        if plain && let Some((entry, key)) = self.index().find(self.entry(), is_at) {
+        if plain && let Some((entry, key)) = self.index().find(self.entry(), hash, is_at) {
             return Some(Node::new(self.object, entry, key + name.len() + 2));
         }
         if self.object.escaped { self.find_escaped(name) } else { None }
@@ -236,13 +295,13 @@ impl<'a> Node<'a> {
     /// The elements of a list; nothing for other values.
     #[inline]
     pub fn elements(self) -> Elements<'a> {
-        let end = if self.kind() == NodeKind::List { self.end_entry() } else { 0 };
+        let end = if self.kind() == NodeKind::List { self.index().children_end(self.entry()) } else { 0 };
         Elements { parent: self, entry: self.entry() + 2, end }
     }
 
     /// The members of an object, in document order; nothing for other values.
     pub fn members(self) -> Members<'a> {
-        let end = if self.kind() == NodeKind::Object { self.end_entry() } else { 0 };
+        let end = if self.kind() == NodeKind::Object { self.index().children_end(self.entry()) } else { 0 };
         Members { parent: self, entry: self.entry() + 2, end }
     }
 
@@ -269,7 +328,7 @@ impl<'a> Node<'a> {
     pub fn to_object(self) -> Object {
         let (start, end) = (self.start(), self.end());
         let text = self.object.text.slice_ref(self.raw());
-        let index = self.index().part(self.entry(), self.end_entry(), start, end - start);
+        let index = self.index().part(self.entry(), start, end - start);
         Object { text, index, escaped: self.object.escaped }
     }
 
@@ -281,19 +340,13 @@ impl<'a> Node<'a> {
     /// The bytes of a member with its key and one adjoining comma: what to cut to remove it.
     pub(super) fn member_range(self, name: &str) -> Option<Range<usize>> {
         let member = self.get(name)?;
-        let start = self.index().entry(member.entry()).0;
+        let start = self.index().offset(member.entry());
         let end = member.end();
         Some(match (self.text()[start - 1], self.text()[end]) {
             (_, b',') => start..end + 1,
             (b',', _) => start - 1..end,
             _ => start..end,
         })
-    }
-
-    /// The index position after this value's last descendant.
-    #[inline]
-    fn end_entry(self) -> usize {
-        self.index().end(self.entry())
     }
 
     /// Where the value's text ends.
@@ -317,17 +370,6 @@ impl<'a> Node<'a> {
     fn raw_string(self) -> Option<&'a str> {
         let start = self.start() + 1;
         (self.first() == b'"').then(|| raw_string_at(self.str(), start))
-    }
-
-    /// The value whose entry is `entry`, as the child of an object or of a list.
-    #[inline]
-    fn child(self, entry: usize, member: bool) -> (&'a str, Node<'a>) {
-        let offset = self.index().entry(entry).0;
-        if !member {
-            return ("", Node::new(self.object, entry, offset));
-        }
-        let key = raw_string_at(self.str(), offset + 1);
-        (key, Node::new(self.object, entry, offset + key.len() + 3))
     }
 }
 
@@ -406,8 +448,9 @@ impl<'a> Iterator for Elements<'a> {
         if self.entry >= self.end {
             return None;
         }
-        let (_, node) = self.parent.child(self.entry, false);
-        self.entry = node.end_entry();
+        let (offset, next) = self.parent.index().step(self.entry);
+        let node = Node::new(self.parent.object, self.entry, offset);
+        self.entry = next;
         Some(node)
     }
 }
@@ -427,8 +470,10 @@ impl<'a> Iterator for Members<'a> {
         if self.entry >= self.end {
             return None;
         }
-        let (key, node) = self.parent.child(self.entry, true);
-        self.entry = node.end_entry();
+        let (offset, next) = self.parent.index().step(self.entry);
+        let key = raw_string_at(self.parent.str(), offset + 1);
+        let node = Node::new(self.parent.object, self.entry, offset + key.len() + 3);
+        self.entry = next;
         let key = if key.contains('\\') { Cow::Owned(unescape(key)) } else { Cow::Borrowed(key) };
         Some((key, node))
     }

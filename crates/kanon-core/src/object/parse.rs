@@ -1,135 +1,15 @@
 //! One pass over JSON text that checks it (RFC 8259), compacts it where needed and builds the index.
-//!
-//! Index layout, in document order, one entry a value:
-//! - the low bits are an offset in the compact text: of the value, or of the opening quote of its key when the value is
-//!   an object's member;
-//! - the top bit marks a container; then the next entry is the index position just after the container's last descendant.
-//!
-//! Text below 32 KiB, which is nearly every Kubernetes object, gets 16-bit entries (15 bits of offset); other text 32-bit ones.
-
-use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::Object;
+use super::{
+    Object,
+    index::{self, DIRECTORY_MIN, Index, MARK},
+};
 
 /// How deep objects may nest. The same bound as `serde_json`'s, so that no door accepts what another refuses.
 pub const MAX_DEPTH: usize = 127;
-
-/// Marks an entry of a container while the index is built.
-const CONTAINER: u32 = 1 << 31;
-/// The same in a 16-bit entry.
-const SHORT_CONTAINER: u16 = 1 << 15;
-
-/// The finished index.
-#[derive(Clone)]
-pub(super) enum Index {
-    Short(Arc<[u16]>),
-    Wide(Arc<[u32]>),
-}
-
-impl Index {
-    pub(super) fn null() -> Index {
-        Index::Short(Arc::new([0]))
-    }
-
-    fn new(words: &[u32], text_len: usize) -> Index {
-        if text_len >= usize::from(SHORT_CONTAINER) {
-            return Index::Wide(words.into());
-        }
-        // Offsets and positions are below the text's length: they fit 15 bits.
-        Index::Short(words.iter().map(|it| *it as u16 | ((it >> 16) as u16 & SHORT_CONTAINER)).collect())
-    }
-
-    /// Offset in the text, and whether the value is a container.
-    #[inline]
-    pub(super) fn entry(&self, at: usize) -> (usize, bool) {
-        match self {
-            Index::Short(words) => (usize::from(words[at] & !SHORT_CONTAINER), words[at] & SHORT_CONTAINER != 0),
-            Index::Wide(words) => ((words[at] & !CONTAINER) as usize, words[at] & CONTAINER != 0),
-        }
-    }
-
-    /// The position after the last descendant of the value at `at`.
-    #[inline]
-    pub(super) fn end(&self, at: usize) -> usize {
-        match self {
-            Index::Short(words) if words[at] & SHORT_CONTAINER != 0 => usize::from(words[at + 1]),
-            Index::Wide(words) if words[at] & CONTAINER != 0 => words[at + 1] as usize,
-            Index::Short(_) | Index::Wide(_) => at + 1,
-        }
-    }
-
-    /// The first member of the object at `entry` whose key's offset (after its quote) passes: its position and that offset.
-    #[inline]
-    pub(super) fn find(&self, entry: usize, is_at: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
-        // One loop for each width, so that the width is not asked for at every member.
-        match self {
-            Index::Short(words) => find_member(
-                words,
-                entry,
-                |word| (usize::from(word & !SHORT_CONTAINER), word & SHORT_CONTAINER != 0),
-                usize::from,
-                is_at,
-            ),
-            Index::Wide(words) => find_member(
-                words,
-                entry,
-                |word| ((word & !CONTAINER) as usize, word & CONTAINER != 0),
-                |word| word as usize,
-                is_at,
-            ),
-        }
-    }
-
-    /// The index of the value at `entry..end` alone, whose text begins at `start` and has `text_len` bytes.
-    pub(super) fn part(&self, entry: usize, end: usize, start: usize, text_len: usize) -> Index {
-        let mut words = Vec::with_capacity(end - entry);
-        let mut at = entry;
-        while at < end {
-            let (offset, container) = self.entry(at);
-            // The first entry points to its key where the value is a member; alone it points to the value.
-            let offset = if at == entry { 0 } else { offset - start };
-            if container {
-                words.push(offset as u32 | CONTAINER);
-                words.push((self.end(at) - entry) as u32);
-                at += 2;
-            } else {
-                words.push(offset as u32);
-                at += 1;
-            }
-        }
-        Index::new(&words, text_len)
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        match self {
-            Index::Short(words) => size_of_val(&**words),
-            Index::Wide(words) => size_of_val(&**words),
-        }
-    }
-}
-
-#[inline]
-fn find_member<W: Copy>(
-    words: &[W],
-    object: usize,
-    split: impl Fn(W) -> (usize, bool),
-    position: impl Fn(W) -> usize,
-    is_at: impl Fn(usize) -> bool,
-) -> Option<(usize, usize)> {
-    let words = words.get(..position(*words.get(object + 1)?))?;
-    let mut entry = object + 2;
-    while let Some(word) = words.get(entry) {
-        let (offset, container) = split(*word);
-        if is_at(offset + 1) {
-            return Some((entry, offset + 1));
-        }
-        entry = if container { position(*words.get(entry + 1)?) } else { entry + 1 };
-    }
-    None
-}
 
 /// Why a text is not an object, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,7 +22,7 @@ pub struct ParseError {
 }
 
 pub(super) fn parse(text: Bytes) -> Result<Object, ParseError> {
-    if text.len() >= CONTAINER as usize {
+    if text.len() >= MARK as usize {
         return Err(ParseError { offset: 0, problem: "text of 2 GiB or more" });
     }
     let text = match ByteString::try_from(text) {
@@ -156,6 +36,7 @@ pub(super) fn parse(text: Bytes) -> Result<Object, ParseError> {
         kept_from: 0,
         index: Vec::with_capacity(text.len() / 16 + 4),
         open: Vec::with_capacity(16),
+        names: Vec::with_capacity(64),
         escaped: false,
     };
     indexer.document()?;
@@ -171,6 +52,8 @@ struct Open {
     /// Where its entry stands in the index.
     entry: usize,
     object: bool,
+    /// Where its members begin among the names.
+    names: usize,
 }
 
 struct Indexer<'t> {
@@ -182,6 +65,8 @@ struct Indexer<'t> {
     kept_from: usize,
     index: Vec<u32>,
     open: Vec<Open>,
+    /// Of the members of objects that are open: their positions in the index and hashes of their names.
+    names: Vec<(u32, u8)>,
     /// Whether an escape was met.
     escaped: bool,
 }
@@ -223,7 +108,10 @@ impl Indexer<'_> {
             if self.peek() != Some(b'"') {
                 return self.fail("expected a member name in double quotes");
             }
+            let name = self.at + 1;
             self.string()?;
+            let hash = index::hash(&self.source[name..self.at - 1]);
+            self.names.push((self.index.len() as u32, hash));
             self.skip_space();
             if self.peek() != Some(b':') {
                 return self.fail("expected a colon");
@@ -241,8 +129,8 @@ impl Indexer<'_> {
                 if self.open.len() == MAX_DEPTH {
                     return self.fail("nested too deep");
                 }
-                self.open.push(Open { entry: self.index.len(), object: b == b'{' });
-                self.index.push(start | CONTAINER);
+                self.open.push(Open { entry: self.index.len(), object: b == b'{', names: self.names.len() });
+                self.index.push(start | MARK);
                 self.index.push(0);
                 self.at += 1;
                 return Ok(());
@@ -262,8 +150,14 @@ impl Indexer<'_> {
     fn close(&mut self) {
         self.at += 1;
         if let Some(open) = self.open.pop() {
+            let members = &self.names[open.names..];
+            let has_directory = members.len() >= DIRECTORY_MIN;
+            if has_directory {
+                index::push_directory(&mut self.index, members);
+            }
+            self.names.truncate(open.names);
             // Fits: there is at most one entry a byte of text, and the text is below 2 GiB.
-            self.index[open.entry + 1] = self.index.len() as u32;
+            self.index[open.entry + 1] = self.index.len() as u32 | if has_directory { MARK } else { 0 };
         }
     }
 

@@ -15,7 +15,13 @@ fn walk(node: Node<'_>) -> Value {
         },
         NodeKind::String => json!(node.as_str().unwrap()),
         NodeKind::List => node.elements().map(walk).collect(),
-        NodeKind::Object => Value::Object(node.members().map(|(key, node)| (key.into_owned(), walk(node))).collect()),
+        NodeKind::Object => node
+            .members()
+            .map(|(key, member)| {
+                assert!(node.get(&key).is_some_and(|found| found.is_same(member)), "{key} in {}", node.raw());
+                (key.into_owned(), walk(member))
+            })
+            .collect(),
     }
 }
 
@@ -31,7 +37,7 @@ fn values() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map("[a-c\"\\\\]{0,3}", inner, 0..6)
+            prop::collection::btree_map("[a-c\"\\\\]{0,3}|[a-c]{4,9}", inner, 0..20)
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
@@ -94,6 +100,7 @@ proptest! {
         let element = whole.at(&["list"]).unwrap().elements().next().unwrap();
         for part in [element.to_object(), whole.at(&["member"]).unwrap().to_object()] {
             prop_assert_eq!(&part, &Object::from_value(&value));
+            prop_assert_eq!(part.memory(), part.compact().memory());
             prop_assert_eq!(walk(part.root()), value.clone());
         }
     }
@@ -158,4 +165,15 @@ fn large_objects_read_as_small_ones_do() {
     assert!(object.text().len() > 1 << 16);
     assert_eq!(walk(object.root()), value);
     assert_eq!(object.root().get("key3999").unwrap().raw(), r#"[3999,{"n":3999}]"#);
+}
+
+#[test]
+fn of_duplicate_names_the_first_counts() {
+    for others in 0..20 {
+        let more: String = (0..others).map(|n| format!(r#""n{n}":0,"#)).collect();
+        let object = Object::parse(format!(r#"{{"a":1,{more}"a":2}}"#)).unwrap();
+        for node in [object.root().get("a"), object.root().member(&Name::new("a"))] {
+            assert_eq!(node.and_then(Node::as_i64), Some(1), "{object:?}");
+        }
+    }
 }

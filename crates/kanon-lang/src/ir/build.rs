@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kanon_core::Name;
 
 use super::{
-    ArithmeticStep, Code, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
+    ArithmeticStep, Code, Comparison, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
     constant::constant_op,
     cost::{own_cost, turn_cost},
 };
@@ -52,7 +52,6 @@ impl<D: Dialect> Builder<D> {
                 places: Vec::new(),
                 root: OpId(0),
                 locals: 0,
-                repeats: 0,
                 variables: env.variables.iter().map(|name| name.as_str().into()).collect(),
                 clock: None,
                 hidden: env.slot(Environment::NOW),
@@ -124,7 +123,7 @@ impl<D: Dialect> Builder<D> {
         let key = self.path_key(base, &steps);
         let next = u16::try_from(self.code.paths.len()).ok();
         let shared = key.as_ref().and_then(|key| self.paths.get(key).copied().or(next));
-        let id = self.push(Op::Path { base, steps: steps.into(), shared }, place);
+        let id = self.push(Op::Path { base, steps: steps.into(), shared, way: None }, place);
         if let Some(key) = key
             && shared.is_some()
             && shared == next
@@ -164,7 +163,7 @@ impl<D: Dialect> Builder<D> {
                     key.push_str(name.as_str());
                 }
                 Step::EndChain => key.push(';'),
-                Step::Repeated { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
+                Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return None,
             }
         }
         Some(key)
@@ -220,47 +219,18 @@ impl<D: Dialect> Builder<D> {
         }
     }
 
-    /// Marks the names that stand in several steps: the machine keeps where such a name led to last, since what asks for a
-    /// member twice (`!has(c.x.y) || c.x.y == 1`) mostly asks the same object.
-    fn mark_repeats(&mut self) {
-        let mut counts: BTreeMap<Box<str>, (usize, u16)> = BTreeMap::new();
-        let paths = |ops: &mut Vec<Op>, visit: &mut dyn FnMut(&mut Step)| {
-            for op in ops {
-                if let Op::Path { steps, .. } = op {
-                    steps.iter_mut().for_each(&mut *visit);
-                }
-            }
-        };
-        paths(&mut self.code.ops, &mut |step| {
-            if let Step::Member { name, .. } = step {
-                counts.entry(name.as_str().into()).or_default().0 += 1;
-            }
-        });
-        let mut repeats = 0;
-        for (_, slot) in counts.values_mut().filter(|it| it.0 > 1) {
-            *slot = repeats;
-            repeats += 1;
-        }
-        self.code.repeats = usize::from(repeats);
-        if repeats == 0 {
-            return;
-        }
-        paths(&mut self.code.ops, &mut |step| {
-            if let Step::Member { name, optional, place } = step
-                && let Some((2.., slot)) = counts.get(name.as_str())
-            {
-                *step = Step::Repeated { name: name.clone(), optional: *optional, place: *place, slot: *slot };
-            }
-        });
+    /// `left < right` and its like.
+    pub fn compare(&mut self, op: Comparison, left: OpId, right: OpId, place: Place) -> OpId {
+        self.push(Op::Compare { op, left, right, way: None }, place)
     }
 
     /// `left == right` or `!=`; a constant on either side is compared without being made a value.
     pub fn equal(&mut self, left: OpId, right: OpId, negated: bool, place: Place) -> OpId {
         if let Some(constant) = self.scalar(right) {
-            return self.push(Op::EqualConst { left, constant, negated }, place);
+            return self.push(Op::EqualConst { left, constant, negated, way: None }, place);
         }
         if let Some(constant) = self.scalar(left) {
-            return self.push(Op::EqualConst { left: right, constant, negated }, place);
+            return self.push(Op::EqualConst { left: right, constant, negated, way: None }, place);
         }
         self.push(Op::Equal { left, right, negated }, place)
     }
@@ -341,7 +311,7 @@ impl<D: Dialect> Builder<D> {
             return Err(error);
         }
         self.order();
-        self.mark_repeats();
+        super::way::make(&mut self.code);
         // A path that was taken apart and is read elsewhere too has its reader there.
         for (at, op) in self.code.ops.iter().enumerate() {
             if let Op::Path { shared: Some(shared), .. } = op

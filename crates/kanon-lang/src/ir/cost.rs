@@ -97,7 +97,7 @@ impl Op {
                     match step {
                         Step::Key { key, .. } => visit(*key),
                         Step::Method { args, .. } => args.iter().copied().for_each(&mut visit),
-                        Step::Member { .. } | Step::Repeated { .. } | Step::EndChain | Step::OrNilList => {}
+                        Step::Member { .. } | Step::EndChain | Step::OrNilList => {}
                     }
                 }
             }

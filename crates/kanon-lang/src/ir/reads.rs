@@ -14,7 +14,7 @@ impl Code {
         for op in &self.ops {
             let (base, names) = match op {
                 Op::Path { base, steps, .. } => (*base, names(steps)),
-                Op::Has { base, name } => (*base, vec![name.as_str().to_owned()]),
+                Op::Has { base, name, .. } => (*base, vec![name.as_str().to_owned()]),
                 _ => continue,
             };
             if let Some((slot, mut path)) = self.rooted(base, &mut bases) {
@@ -71,7 +71,7 @@ impl Code {
 /// The names up to the first step that is none.
 fn names(steps: &[Step]) -> Vec<String> {
     let name = |step: &Step| match step {
-        Step::Member { name, .. } | Step::Repeated { name, .. } => Some(Some(name.as_str().to_owned())),
+        Step::Member { name, .. } => Some(Some(name.as_str().to_owned())),
         Step::EndChain | Step::OrNilList => Some(None),
         Step::Key { .. } | Step::Method { .. } => None,
     };

@@ -6,7 +6,7 @@ use super::{Found, Machine};
 use crate::{
     context::Stop,
     dialect::{Callee, Dialect},
-    ir::{Op, OpId, Place, Step},
+    ir::{Op, OpId, Place, Start, Step, Way},
     rules::Memo,
     value::Value,
 };
@@ -30,56 +30,86 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         if TRACE {
             return None;
         }
-        let code = self.code;
-        let (base, steps) = match &code.ops[id.at()] {
-            Op::Path { base, steps, shared } => {
-                if let (Some(memo), Some(shared)) = (&self.memo, shared)
-                    && let Some(Found::Node(node)) = self.memoized(memo, *shared)
-                {
-                    return Some(node);
-                }
-                (&code.ops[base.at()], &**steps)
-            }
-            op => (op, &[][..]),
-        };
-        let start = match base {
-            Op::Variable(slot) => self.values.get(usize::from(*slot)),
-            Op::Local(slot) => self.locals.get(usize::from(*slot)),
+        match &self.code.ops[id.at()] {
+            Op::Path { way: Some(way), shared, .. } => match (&self.memo, shared) {
+                (Some(_), Some(shared)) => self.shared_way(way, *shared),
+                _ => self.follow(way),
+            },
+            Op::Variable(slot) => start(self.values, *slot),
+            Op::Local(slot) => start(self.locals, *slot),
             _ => None,
-        };
-        let Some(Value::Node(start)) = start else { return None };
-        let mut node = *start;
-        for (at, step) in steps.iter().enumerate() {
-            let next = match step {
-                Step::Member { name, .. } => node.member(name),
-                Step::Repeated { name, slot, .. } => self.repeated(node, name, *slot),
-                Step::EndChain if !node.is_null() => continue,
-                Step::EndChain => None,
-                Step::OrNilList | Step::Key { .. } | Step::Method { .. } => return None,
-            };
-            match next {
-                Some(next) => node = next,
-                None => {
-                    self.absent = D::MISSING_IS_NIL && leads_to_nil(node, &steps[at..]);
-                    return None;
-                }
-            }
         }
+    }
+
+    /// The same of an operand whose way stands in the operation itself.
+    #[inline]
+    pub(super) fn operand(&mut self, id: OpId, way: Option<&Way>) -> Option<Node<'a>> {
+        match way {
+            Some(way) if !TRACE && self.memo.is_none() => {
+                self.absent = false;
+                self.follow(way)
+            }
+            _ => self.node(id),
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, way: &Way) -> Option<Node<'a>> {
+        if way.again != 0 && way.again == self.again {
+            return self.seen;
+        }
+        let (node, missed) = self.start(way)?.along(&way.names);
+        if missed == 0 {
+            self.note_way(way, node);
+            return Some(node);
+        }
+        // What is absent is common in policies, and looking for it again on the long way is not cheap.
+        let followed = way.names.len() - missed;
+        self.absent = D::MISSING_IS_NIL
+            && match node.kind() {
+                NodeKind::Object => way.nil[0].has(followed),
+                NodeKind::Null => way.nil[1].has(followed),
+                NodeKind::Bool | NodeKind::Number | NodeKind::String | NodeKind::List => false,
+            };
+        None
+    }
+
+    #[inline]
+    fn note_way(&mut self, way: &Way, node: Node<'a>) {
+        if way.again != 0 {
+            (self.again, self.seen) = (way.again, Some(node));
+        }
+    }
+
+    /// The place in an object at which a way begins, if it is one.
+    #[inline]
+    fn start(&self, way: &Way) -> Option<Node<'a>> {
+        match way.start {
+            Start::Variable(slot) => start(self.values, slot),
+            Start::Local(slot) => start(self.locals, slot),
+        }
+    }
+
+    /// The same, read once for all programs of a rule set.
+    #[inline(never)]
+    fn shared_way(&mut self, way: &Way, shared: u16) -> Option<Node<'a>> {
+        if let Some(memo) = &self.memo
+            && let Some(Found::Node(node)) = self.memoized(memo, shared)
+        {
+            return Some(node);
+        }
+        let node = self.follow(way)?;
+        self.memoize(shared, Found::Node(node));
         Some(node)
     }
 
-    /// A member by a name that the program repeats.
     #[inline]
-    fn repeated(&mut self, node: Node<'a>, name: &Name, slot: u16) -> Option<Node<'a>> {
-        let last = self.repeats.get_mut(usize::from(slot))?;
-        if let Some((from, to)) = last
-            && from.is_same(node)
+    fn memoize(&mut self, shared: u16, found: Found<'a>) {
+        if let Some(memo) = &mut self.memo
+            && let Some(at) = self.shared.get(usize::from(shared))
         {
-            return Some(*to);
+            memo.set(*at, found);
         }
-        let to = node.member(name)?;
-        *last = Some((node, to));
-        Some(to)
     }
 
     #[inline]
@@ -91,21 +121,20 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     #[inline]
     pub(super) fn found(&mut self, id: OpId) -> Result<Found<'a>, Stop> {
         let code = self.code;
-        let Op::Path { base, steps, shared } = &code.ops[id.at()] else { return self.eval(id).map(Found::Value) };
+        let Op::Path { base, steps, shared, .. } = &code.ops[id.at()] else { return self.eval(id).map(Found::Value) };
         if let (Some(memo), Some(shared)) = (&self.memo, shared)
             && let Some(found) = self.memoized(memo, *shared)
         {
             return Ok(found);
         }
         let found = match self.node(id) {
-            Some(node) => Found::Node(node),
+            // A shared one has been noted.
+            Some(node) => return Ok(Found::Node(node)),
             None if self.absent => Found::Value(Value::Null),
             None => self.walk(*base, steps)?,
         };
-        if let (Some(memo), Some(shared)) = (&mut self.memo, shared)
-            && let Some(at) = self.shared.get(usize::from(*shared))
-        {
-            memo.set(*at, found);
+        if let Some(shared) = shared {
+            self.memoize(*shared, found);
         }
         Ok(found)
     }
@@ -121,7 +150,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         let mut rest = steps.iter();
         while let Some(step) = rest.next() {
             let next = match step {
-                Step::Member { name, optional, place } | Step::Repeated { name, optional, place, .. } => match found {
+                Step::Member { name, optional, place } => match found {
                     Found::Node(node) => match node.member(name) {
                         Some(member) => Some(Found::Node(member)),
                         None => self.member(found, name, *optional, place)?,
@@ -138,12 +167,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                     Found::Value(Value::Null)
                 }
             };
-            if TRACE
-                && let Step::Member { place, .. }
-                | Step::Repeated { place, .. }
-                | Step::Key { place, .. }
-                | Step::Method { place, .. } = step
-            {
+            if TRACE && let Step::Member { place, .. } | Step::Key { place, .. } | Step::Method { place, .. } = step {
                 let value = self.read(found);
                 self.note_at(place.span, value);
             }
@@ -190,9 +214,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             // A nil list at the end of a chain is plain nil.
             Step::EndChain => Ok(Some(if value.is_nil() { Found::Value(Value::Null) } else { found })),
             Step::OrNilList => Ok(Some(if value.is_nil() { Found::Value(Value::NilList) } else { found })),
-            Step::Member { name, optional, place } | Step::Repeated { name, optional, place, .. } => {
-                self.member(found, name, *optional, place)
-            }
+            Step::Member { name, optional, place } => self.member(found, name, *optional, place),
         }
     }
 
@@ -208,12 +230,29 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         }
     }
 
-    pub(super) fn has(&mut self, id: OpId, base: OpId, name: &'a Name) -> Result<bool, Stop> {
-        if let Some(node) = self.node(base)
-            && node.kind() == NodeKind::Object
+    #[inline(never)]
+    pub(super) fn has(&mut self, id: OpId, base: OpId, name: &'a Name, way: Option<&Way>) -> Result<bool, Stop> {
+        if let Some(way) = way
+            && !TRACE
+            && let Some(start) = self.start(way)
         {
-            return Ok(node.member(name).is_some());
+            if way.again != 0 && way.again == self.again {
+                return Ok(true);
+            }
+            match start.along(&way.names) {
+                (node, 0) => {
+                    self.note_way(way, node);
+                    return Ok(true);
+                }
+                (node, 1) if node.kind() == NodeKind::Object => return Ok(false),
+                _ => {}
+            }
         }
+        self.has_otherwise(id, base, name)
+    }
+
+    #[inline(never)]
+    fn has_otherwise(&mut self, id: OpId, base: OpId, name: &'a Name) -> Result<bool, Stop> {
         let found = self.found(base)?;
         let base = self.read(found);
         let result = D::has(&mut self.cx, base, name.as_str());
@@ -221,28 +260,11 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 }
 
-/// Whether a way whose next step finds nothing at `node` leads to nil: what is absent is common in policies, and looking for it
-/// again on the long way is not cheap.
-fn leads_to_nil(node: Node<'_>, steps: &[Step]) -> bool {
-    // A member that an object does not have is nil; at a null, the step itself meets nil.
-    let mut rest = match node.kind() {
-        NodeKind::Object => steps[1..].iter(),
-        NodeKind::Null => steps.iter(),
-        NodeKind::Bool | NodeKind::Number | NodeKind::String | NodeKind::List => return false,
-    };
-    while let Some(step) = rest.next() {
-        match step {
-            Step::EndChain => {}
-            Step::Member { optional: true, .. }
-            | Step::Repeated { optional: true, .. }
-            | Step::Key { optional: true, .. }
-            | Step::Method { optional: true, .. } => {
-                rest.by_ref().find(|step| matches!(step, Step::EndChain));
-            }
-            Step::Member { .. } | Step::Repeated { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => {
-                return false;
-            }
-        }
+/// The place in an object that a variable or local is.
+#[inline]
+fn start<'a>(values: &[Value<'a>], slot: u16) -> Option<Node<'a>> {
+    match values.get(usize::from(slot)) {
+        Some(Value::Node(node)) => Some(*node),
+        _ => None,
     }
-    true
 }

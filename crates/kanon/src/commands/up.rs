@@ -84,6 +84,7 @@ fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Conf
     let place = if args.ephemeral { Place::Memory } else { Place::Folder(data_dir.root().to_owned()) };
     let mut config = Config::new(place, Arc::new(authority), cel, Arc::new(move || clock.now()));
     config.listen = address("--listen", &args.listen)?;
+    config.simulate_workloads = args.simulate_workloads;
     Ok(config)
 }
 
