@@ -5,10 +5,13 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{self, HeaderName},
 };
-use kanon_apimachinery::{negotiate::Encoding, request::RequestInfo, status::ApiError};
+use kanon_apimachinery::{negotiate::Encoding, protobuf, request::RequestInfo, status::ApiError};
 use serde_json::Value;
 
-use crate::{body::Body, indent::Indenter};
+use crate::{
+    body::{Body, accepts_gzip},
+    indent::Indenter,
+};
 
 /// Bytes of all warnings of an answer together, at most: clients bound their headers.
 const WARNINGS_MAX: usize = 4096;
@@ -37,6 +40,11 @@ impl Reply {
             (Encoding::Json, false) => text.clone(),
             (Encoding::Json, true) => indent(&text),
             (Encoding::Yaml, _) => yaml(&text),
+            (Encoding::Protobuf, _) => match protobuf::object(&text) {
+                Some(body) => body,
+                // What has no other form than JSON is better than nothing.
+                None => return Reply::new(status, Encoding::Json.content_type(), text),
+            },
         };
         let mut reply = Reply::new(status, encoding.content_type(), body);
         reply.json = Some(text);
@@ -70,6 +78,21 @@ impl Reply {
         self
     }
 
+    /// The same answer in gzip, where the client takes it and the body is large enough.
+    #[must_use]
+    pub(crate) fn compressed(mut self, accept_encoding: &str) -> Reply {
+        if !accepts_gzip(accept_encoding) {
+            return self;
+        }
+        let (body, compressed) = self.body.gzipped();
+        self.body = body;
+        if compressed {
+            self.headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+            self.headers.push((header::VARY, HeaderValue::from_static("Accept-Encoding")));
+        }
+        self
+    }
+
     /// The answer as it goes out, with what every answer has.
     pub(crate) fn into_response(self, audit_id: &str) -> Response<Body> {
         let mut response = Response::new(self.body);
@@ -81,7 +104,11 @@ impl Reply {
             headers.insert(HeaderName::from_static("audit-id"), id);
         }
         for (name, value) in self.headers {
-            headers.insert(name, value);
+            if name == header::VARY {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
         let mut left = WARNINGS_MAX;
         for warning in self.warnings {

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_macros, reason = "a test that cannot run here says so")]
 
 mod audit;
+mod clients;
 mod durability;
 mod history;
 mod hostile;
