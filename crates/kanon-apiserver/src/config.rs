@@ -37,6 +37,9 @@ pub struct Config {
     pub audit: AuditOptions,
     /// How long history is kept for watches that resume and lists that continue, however little there is of it.
     pub history_age: Duration,
+    /// Whether deployments, jobs, pods and what belongs to them go through their statuses as if something ran
+    /// (`kanon_workloads`). Without it nothing pretends.
+    pub simulate_workloads: bool,
 }
 
 impl Config {
@@ -57,6 +60,7 @@ impl Config {
             audit: AuditOptions::default(),
             // kube-apiserver compacts every five minutes what is older than that.
             history_age: Duration::from_secs(10 * 60),
+            simulate_workloads: false,
         }
     }
 }

@@ -94,7 +94,7 @@ impl ApiServer {
         let certificate = ServerCertificate::new(&leaf)?;
         let tls = tls_server_config(Arc::clone(&certificate), Some(config.authority.certificate_pem()))?;
         let service = ApiService::new(Arc::clone(&core));
-        let mut tasks = controllers::start(&core);
+        let mut tasks = controllers::start(&core, config.simulate_workloads);
         tasks.push(tokio::spawn(serve(listener, Some(tls), service.clone(), config.limits, core.shutdown.clone())));
         tasks.push(tokio::spawn(history::run(Arc::clone(&core), config.history_age)));
         tasks.push(tokio::spawn(rotate(Arc::clone(&core), certificate, config.clone(), address)));

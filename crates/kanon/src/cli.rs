@@ -84,6 +84,9 @@ pub(crate) struct UpArgs {
     /// Folder with rule files, besides the rules in the API server
     #[arg(long, value_name = "DIR")]
     pub(crate) rules_folder: Option<PathBuf>,
+    /// Move deployments, jobs and pods through their statuses as if they ran
+    #[arg(long)]
+    pub(crate) simulate_workloads: bool,
     /// Apply a small cluster with all policies at work, and show what they decide
     #[arg(long)]
     pub(crate) demo: bool,

@@ -12,4 +12,5 @@ mod kubectl;
 mod linear;
 mod store;
 mod webhooks;
+mod workloads;
 mod world;
