@@ -199,3 +199,40 @@ proptest! {
         }
     }
 }
+
+/// Statuses with nothing new but times are written at the plane's pace, and all of them in the end.
+#[test]
+fn times_wait_for_their_turn() {
+    let family = PromotionFamily::new(Arc::new(kanon_cel::Cel::default()), Settings::default());
+    let mut world = World { family, passed: Duration::ZERO, statuses: BTreeMap::new() };
+    for kind in api::kinds() {
+        world.send(&Input::Synced { kind: Arc::new(kind) });
+    }
+    world.apply(&Step::Pipeline { space: 0, environments: 3 });
+    world.apply(&Step::Bundle { space: 0, name: 0, version: 1, verified: true, done: false });
+    for number in 0..200 {
+        let labels =
+            json!({"kardinal.io/bundle": "v0", "kardinal.io/pipeline": "app", "kardinal.io/environment": "prod"});
+        let rest = json!({"metadata": {"labels": labels}, "spec": {"expression": "true", "recheckInterval": "1h"}});
+        world.object(0, Change::Applied, "a", &format!("g{number}"), rest);
+    }
+    assert_eq!(world.statuses.len(), 200, "what is new is told at once");
+    world.statuses.clear();
+    let due = world.family.next_deadline().unwrap();
+    world.passed = due.since(Mono::default());
+    world.send(&Input::Tick);
+    let first = world.statuses.len();
+    assert!((1..=60).contains(&first), "{first}");
+    let mut ticks = 0;
+    while world.statuses.len() < 200 {
+        let next = world.family.next_deadline().unwrap().since(Mono::default());
+        assert!(next > world.passed && next < world.passed + Duration::from_secs(2), "it waits for its turn only");
+        world.passed = next;
+        world.send(&Input::Tick);
+        ticks += 1;
+        assert!(ticks < 1_000);
+    }
+    assert!(world.passed > due.since(Mono::default()) + Duration::from_secs(10), "{:?}", world.passed);
+    let times: Vec<_> = world.statuses.values().map(|it| it["lastEvaluatedAt"].clone()).collect();
+    assert!(times.iter().all(|it| *it == times[0]), "each tells when it was asked");
+}
