@@ -7,6 +7,8 @@
 //! with [`admission`] in between. Every failure is a [`status::ApiError`].
 
 pub mod admission;
+pub mod audit;
+mod autoscalers;
 pub mod crd;
 pub mod decode;
 pub mod discovery;
@@ -16,6 +18,7 @@ pub mod list;
 mod meta;
 pub mod negotiate;
 pub mod openapi;
+pub mod protobuf;
 pub mod rbac;
 pub mod request;
 pub mod resource;

@@ -30,8 +30,12 @@ pub struct Rows<'a> {
 impl Rows<'_> {
     /// The Table of a list.
     pub fn list(&self, listing: &Listing) -> Vec<Bytes> {
-        let head = self.head(&listing.metadata(), true);
-        joined(head, listing.entries.iter().map(|it| self.row(&it.object)))
+        joined(self.list_head(listing), listing.entries.iter().map(|it| self.row(&it.object)))
+    }
+
+    /// What comes before the rows of [`Rows::list`], for a shell that makes them one by one; [`crate::list::TAIL`] ends them.
+    pub fn list_head(&self, listing: &Listing) -> Bytes {
+        self.head(&listing.metadata(), true)
     }
 
     /// The Table of one object in its stored form.
@@ -55,7 +59,8 @@ impl Rows<'_> {
         .into()
     }
 
-    fn row(&self, object: &Object) -> Bytes {
+    /// One row.
+    pub fn row(&self, object: &Object) -> Bytes {
         let cells = Value::Array(self.cells(object));
         let beside = match self.include {
             IncludeObject::None => return format!(r#"{{"cells":{cells},"object":null}}"#).into(),
@@ -89,10 +94,14 @@ pub fn columns(resource: &Resource) -> Value {
     }
 }
 
-/// The kind whose form is stored: rows of both event APIs are those of the core one.
+/// The kind whose form is stored: rows of both event APIs are those of the core one, rows of both autoscalers the newer one's.
 fn stored_kind(kind: &'static BuiltinKind) -> &'static BuiltinKind {
-    let core = || kanon_kinds::find("", "v1", "events");
-    if kind.gvk.group == "events.k8s.io" { core().unwrap_or(kind) } else { kind }
+    let stored = match (kind.gvk.group.as_str(), kind.plural) {
+        ("events.k8s.io", "events") => kanon_kinds::find("", "v1", "events"),
+        ("autoscaling", "horizontalpodautoscalers") => kanon_kinds::find("autoscaling", "v2", kind.plural),
+        _ => None,
+    };
+    stored.unwrap_or(kind)
 }
 
 #[cfg(test)]

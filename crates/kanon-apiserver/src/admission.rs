@@ -34,11 +34,14 @@ const CLIENTS_MAX: usize = 64;
 
 /// What the client is told besides the answer; also when the request fails.
 #[derive(Debug, Default)]
-pub(crate) struct Warnings(Mutex<Vec<String>>);
+pub(crate) struct Warnings {
+    list: Mutex<Vec<String>>,
+    annotations: Mutex<BTreeMap<String, String>>,
+}
 
 impl Warnings {
     pub(crate) fn add(&self, warnings: impl IntoIterator<Item = String>) {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in warnings {
             if !list.contains(&warning) {
                 list.push(warning);
@@ -47,7 +50,16 @@ impl Warnings {
     }
 
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.list.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes for the audit log.
+    pub(crate) fn annotate(&self, annotations: BTreeMap<String, String>) {
+        self.annotations.lock().unwrap_or_else(PoisonError::into_inner).extend(annotations);
+    }
+
+    pub(crate) fn take_annotations(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut *self.annotations.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -132,6 +144,7 @@ impl Core {
         let mut mutation = hooks.mutation(*attributes, around, object, old);
         let passed = self.pass(&mut mutation).await;
         warnings.add(mutation.notes().warnings.clone());
+        warnings.annotate(mutation.notes().audit_annotations.clone());
         passed.map(|()| mutation.finish().object)
     }
 
@@ -165,6 +178,7 @@ impl Core {
         let results = join_all(validation.calls.iter().map(|call| self.webhooks.call(call))).await;
         let validated = validation.finish(results);
         warnings.add(validated.notes.warnings);
+        warnings.annotate(validated.notes.audit_annotations);
         validated.result
     }
 

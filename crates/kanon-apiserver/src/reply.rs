@@ -5,10 +5,13 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{self, HeaderName},
 };
-use kanon_apimachinery::{negotiate::Encoding, request::RequestInfo, status::ApiError};
+use kanon_apimachinery::{negotiate::Encoding, protobuf, request::RequestInfo, status::ApiError};
 use serde_json::Value;
 
-use crate::body::Body;
+use crate::{
+    body::{Body, accepts_gzip},
+    indent::Indenter,
+};
 
 /// Bytes of all warnings of an answer together, at most: clients bound their headers.
 const WARNINGS_MAX: usize = 4096;
@@ -21,22 +24,31 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) warnings: Vec<String>,
     pub(crate) body: Body,
+    /// The answer as compact JSON, however it is sent: for the audit log.
+    pub(crate) json: Option<Bytes>,
 }
 
 impl Reply {
     /// An answer in one piece.
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-        Reply { status, content_type, headers: Vec::new(), warnings: Vec::new(), body: Body::whole(body) }
+        Reply { status, content_type, headers: Vec::new(), warnings: Vec::new(), body: Body::whole(body), json: None }
     }
 
     /// JSON text, written as the client wants it.
     pub(crate) fn json(status: StatusCode, encoding: Encoding, pretty: bool, text: Bytes) -> Reply {
         let body = match (encoding, pretty) {
-            (Encoding::Json, false) => text,
+            (Encoding::Json, false) => text.clone(),
             (Encoding::Json, true) => indent(&text),
             (Encoding::Yaml, _) => yaml(&text),
+            (Encoding::Protobuf, _) => match protobuf::object(&text) {
+                Some(body) => body,
+                // What has no other form than JSON is better than nothing.
+                None => return Reply::new(status, Encoding::Json.content_type(), text),
+            },
         };
-        Reply::new(status, encoding.content_type(), body)
+        let mut reply = Reply::new(status, encoding.content_type(), body);
+        reply.json = Some(text);
+        reply
     }
 
     /// Plain text.
@@ -66,6 +78,21 @@ impl Reply {
         self
     }
 
+    /// The same answer in gzip, where the client takes it and the body is large enough.
+    #[must_use]
+    pub(crate) fn compressed(mut self, accept_encoding: &str) -> Reply {
+        if !accepts_gzip(accept_encoding) {
+            return self;
+        }
+        let (body, compressed) = self.body.gzipped();
+        self.body = body;
+        if compressed {
+            self.headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+            self.headers.push((header::VARY, HeaderValue::from_static("Accept-Encoding")));
+        }
+        self
+    }
+
     /// The answer as it goes out, with what every answer has.
     pub(crate) fn into_response(self, audit_id: &str) -> Response<Body> {
         let mut response = Response::new(self.body);
@@ -77,7 +104,11 @@ impl Reply {
             headers.insert(HeaderName::from_static("audit-id"), id);
         }
         for (name, value) in self.headers {
-            headers.insert(name, value);
+            if name == header::VARY {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
         let mut left = WARNINGS_MAX;
         for warning in self.warnings {
@@ -106,15 +137,10 @@ fn warning_value(text: &str) -> String {
 }
 
 fn indent(text: &Bytes) -> Bytes {
-    let value: Option<Value> = serde_json::from_slice(text).ok();
-    let pretty = value.and_then(|it| serde_json::to_vec_pretty(&it).ok());
-    pretty.map_or_else(
-        || text.clone(),
-        |mut it| {
-            it.push(b'\n');
-            it.into()
-        },
-    )
+    let mut out = Vec::with_capacity(text.len() * 3 / 2);
+    Indenter::default().push(text, &mut out);
+    out.push(b'\n');
+    out.into()
 }
 
 fn yaml(text: &Bytes) -> Bytes {

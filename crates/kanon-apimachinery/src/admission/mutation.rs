@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Attributes, Call, Hook, Hooks, Notes, Surroundings, answer,
@@ -13,9 +13,13 @@ use super::{
     review,
 };
 use crate::{
+    audit::PATCH_PREFIX,
     shape,
     status::{ApiError, Result},
 };
+
+/// Audit annotations that tell whether a webhook changed the object.
+const MUTATION_PREFIX: &str = "mutation.webhook.admission.k8s.io/";
 
 /// A request on its way through the mutating webhooks: [`Mutation::next`] and [`Mutation::answer`] in turn, then
 /// [`Mutation::finish`].
@@ -112,30 +116,46 @@ impl Mutation<'_> {
     /// The webhook's refusal or failure; the request ends with it.
     pub fn answer(&mut self, call: &Call, result: std::result::Result<Bytes, String>) -> Result<()> {
         let Some((at, view)) = self.pending.take() else { return Ok(()) };
-        let patch = answer::judge(call, result, &mut self.notes)?;
-        if let Some(patch) = patch {
-            self.change(call, &view, &patch, at)?;
-        }
+        let place = format!("round_{}_index_{at}", u8::from(self.is_second));
+        let failed_open = format!("failed-open.{MUTATION_PREFIX}{place}");
+        let patch = answer::judge(call, result, &failed_open, &mut self.notes)?;
+        let changed = patch.as_ref().map(|it| self.change(call, &view, it, at)).transpose()?.unwrap_or_default();
+        self.note(call, &place, patch.filter(|_| changed).as_ref());
         if call.hook.reinvoke {
             self.asked.insert(at);
         }
         Ok(())
     }
 
-    fn change(&mut self, call: &Call, view: &View, patch: &json_patch::Patch, at: usize) -> Result<()> {
+    /// Notes for the audit log whether a webhook changed the object, and how (as upstream does).
+    fn note(&mut self, call: &Call, place: &str, patch: Option<&json_patch::Patch>) {
+        let (configuration, webhook) = (call.configuration(), call.webhook());
+        let mutation = json!({"configuration": configuration, "webhook": webhook, "mutated": patch.is_some()});
+        let annotations = &mut self.notes.audit_annotations;
+        annotations.insert(format!("{MUTATION_PREFIX}{place}"), mutation.to_string());
+        if let Some(patch) = patch {
+            let patch =
+                json!({"configuration": configuration, "webhook": webhook, "patch": patch, "patchType": "JSONPatch"});
+            annotations.insert(format!("{PATCH_PREFIX}{place}"), patch.to_string());
+        }
+    }
+
+    /// Whether the patch made a difference.
+    fn change(&mut self, call: &Call, view: &View, patch: &json_patch::Patch, at: usize) -> Result<bool> {
         let mut object = review::shown(&self.attributes, view, &self.object).into_owned();
         answer::apply(call, patch, &mut object)?;
         let mut object = review::unshown(&self.attributes, view, object);
         if *self.attributes.kind == self.attributes.resource.gvk {
             shape::default(self.attributes.resource, &mut object);
         }
-        if object != self.object {
+        let changed = object != self.object;
+        if changed {
             self.object = object;
             if !self.is_second {
                 self.again.extend(self.asked.iter().copied().filter(|it| *it != at));
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// What was said so far: for the answer to a request that is refused.

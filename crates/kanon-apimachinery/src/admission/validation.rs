@@ -65,9 +65,10 @@ impl Validation {
         let mut notes = Notes::default();
         let mut first = Ok(());
         let mut results = results.into_iter();
-        for call in &self.calls {
+        for (at, call) in self.calls.iter().enumerate() {
             let result = results.next().unwrap_or_else(|| Err("the call was not made".to_owned()));
-            let judged = answer::judge(call, result, &mut notes).map(|_| ());
+            let failed_open = format!("failed-open.validating.webhook.admission.k8s.io/round_0_index_{at}");
+            let judged = answer::judge(call, result, &failed_open, &mut notes).map(|_| ());
             if first.is_ok() {
                 first = judged;
             }

@@ -7,7 +7,7 @@ use kanon_core::Operation;
 use kanon_store::Entry;
 use serde_json::Value;
 
-use super::{Context, Part, Prepared, create, managed, scale, served_value, update};
+use super::{Context, Part, Prepared, create, managed, operations::apply_json, scale, served_value, update};
 use crate::{
     decode::{self, Body},
     meta,
@@ -82,9 +82,7 @@ impl Patch {
     /// The value after the patch.
     fn apply(&self, resource: &Resource, mut value: Value) -> Result<Value> {
         match self {
-            Patch::Json(operations) => {
-                json_patch::patch(&mut value, operations).map_err(|_| ApiError::patch_failed())?;
-            }
+            Patch::Json(operations) => apply_json(&mut value, operations)?,
             Patch::Merge(patch) | Patch::Apply(patch, _) => json_patch::merge(&mut value, patch),
             Patch::Strategic(patch) => {
                 value = kanon_schema::strategic_merge(&resource.schema, &value, patch)

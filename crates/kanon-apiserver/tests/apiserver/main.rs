@@ -2,9 +2,16 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell")]
 #![allow(clippy::disallowed_macros, reason = "a test that cannot run here says so")]
 
+mod audit;
+mod clients;
 mod durability;
 mod history;
+mod hostile;
 mod http;
+mod killed;
 mod kubectl;
+mod linear;
+mod store;
 mod webhooks;
+mod workloads;
 mod world;

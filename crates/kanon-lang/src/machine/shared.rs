@@ -24,7 +24,11 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     /// a program costs what it costs alone.
     fn conjunct(&mut self, id: OpId, at: usize) -> Result<bool, Stop> {
         let number = self.shared.conjuncts.get(at).copied().unwrap_or(Conjunct::NONE);
-        if let Some(known) = self.memo.as_ref().and_then(|memo| memo.conjunct(number)) {
+        // Where the budget does not last, the operand itself says where.
+        if let Some(known) = self.memo.as_ref().and_then(|memo| memo.conjunct(number))
+            && known.steps <= self.cx.steps_left()
+            && known.memory <= self.cx.memory_left()
+        {
             self.cx.spend(known.steps)?;
             self.cx.grow(known.memory)?;
             return Ok(known.truth);
