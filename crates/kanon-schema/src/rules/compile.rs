@@ -93,14 +93,16 @@ impl Compiler<'_> {
         let env = environment(declared.as_ref(), text);
         let program = language
             .compile(&text.rule, &env, &Options { boolean: true, ..Options::default() })
-            .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
+            .map_err(|why| {
+                errors.push(FieldError::invalid(&at, text.rule.clone(), compile_problem("compilation failed", &why)))
+            })
             .ok();
         let message = text.message_expression.as_deref().and_then(|expression| {
             let at = path.child("messageExpression");
             language
                 .compile(expression, &env, &Options::default())
                 .map_err(|why| {
-                    let why = failed("messageExpression compilation failed", &why);
+                    let why = compile_problem("messageExpression compilation failed", &why);
                     errors.push(FieldError::invalid(&at, expression, why));
                 })
                 .ok()
@@ -131,8 +133,8 @@ fn environment(declared: Option<&Declared>, rule: &Rule) -> Environment {
     Environment::default().with_variable("self", of).with_variable("oldSelf", old)
 }
 
-/// As CEL's own checker prints mistakes: `ERROR: <input>:1:5: what`, the line, and a caret below the place.
-fn failed(what: &str, why: &Diagnostics) -> String {
+/// Mistakes in an expression as kube-apiserver prints them: `ERROR: <input>:1:5: what`, the line, and a caret below the place.
+pub fn compile_problem(what: &str, why: &Diagnostics) -> String {
     let lines = why.list.iter().map(|it| {
         let (line, column) = why.position(it.span);
         let text = why.source.lines().nth(line - 1).unwrap_or_default();
