@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use kanon_apimachinery::{
-    admission::{Attributes, Call, Hooks, Surroundings, USER_AGENT},
+    admission::{Attributes, Call, Hooks, Notes, Surroundings, USER_AGENT, http_problem},
     request::Address,
     status::Result,
 };
@@ -32,13 +32,13 @@ const ANSWER_MAX: usize = 16 << 20;
 /// Clients kept, one for each CA bundle.
 const CLIENTS_MAX: usize = 64;
 
-/// What the client is told besides the answer; also when the request fails.
+/// What is said besides the answer, also when the request fails: warnings for the client, annotations for the audit.
 #[derive(Debug, Default)]
-pub(crate) struct Warnings(Mutex<Vec<String>>);
+pub(crate) struct Warnings(Mutex<Notes>);
 
 impl Warnings {
     pub(crate) fn add(&self, warnings: impl IntoIterator<Item = String>) {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = &mut self.notes().warnings;
         for warning in warnings {
             if !list.contains(&warning) {
                 list.push(warning);
@@ -46,8 +46,27 @@ impl Warnings {
         }
     }
 
+    /// Adds what webhooks said; of annotations with one key the first stays.
+    fn note(&self, notes: Notes) {
+        self.add(notes.warnings);
+        let annotations = &mut self.notes().audit_annotations;
+        for (key, value) in notes.audit_annotations {
+            annotations.entry(key).or_insert(value);
+        }
+    }
+
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.notes().warnings)
+    }
+
+    /// What webhooks and the way through them leave for the audit of the request, so far.
+    #[allow(dead_code, reason = "read by whoever records requests")]
+    pub(crate) fn audit_annotations(&self) -> BTreeMap<String, String> {
+        self.notes().audit_annotations.clone()
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +120,8 @@ impl Webhooks {
         })?;
         match answer.status() {
             StatusCode::OK => Ok(answer.into_body()),
-            status => Err(failed(format!("the webhook answered {status}"))),
+            // Redirects are not followed: whoever answers must be whom the configuration trusts.
+            status => Err(http_problem(status.as_u16(), answer.body())),
         }
     }
 }
@@ -128,10 +148,11 @@ impl Core {
         }
         let registry = self.registry.load_full();
         let namespace = self.namespace_of(attributes.address);
-        let around = Surroundings { registry: &registry, namespace: namespace.as_ref() };
+        let rules = self.rules();
+        let around = Surroundings { registry: &registry, namespace: namespace.as_ref(), rules: &rules };
         let mut mutation = hooks.mutation(*attributes, around, object, old);
         let passed = self.pass(&mut mutation).await;
-        warnings.add(mutation.notes().warnings.clone());
+        warnings.note(mutation.notes().clone());
         passed.map(|()| mutation.finish().object)
     }
 
@@ -160,11 +181,12 @@ impl Core {
         }
         let registry = self.registry.load_full();
         let namespace = self.namespace_of(attributes.address);
-        let around = Surroundings { registry: &registry, namespace: namespace.as_ref() };
+        let rules = self.rules();
+        let around = Surroundings { registry: &registry, namespace: namespace.as_ref(), rules: &rules };
         let validation = hooks.validation(attributes, &around, object, old, uid)?;
         let results = join_all(validation.calls.iter().map(|call| self.webhooks.call(call))).await;
         let validated = validation.finish(results);
-        warnings.add(validated.notes.warnings);
+        warnings.note(validated.notes);
         validated.result
     }
 

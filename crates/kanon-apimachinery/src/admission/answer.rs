@@ -67,12 +67,20 @@ pub(super) fn judge(
     };
     let response = match (read, call.hook.on_failure) {
         (Ok(response), _) => response,
-        (Err(_), OnFailure::Ignore) => return Ok(None),
+        (Err(_), OnFailure::Ignore) => {
+            let key = format!("failed-open.{}", call.audit_key);
+            notes.audit_annotations.insert(key, call.hook.name.clone());
+            return Ok(None);
+        }
         (Err(problem), OnFailure::Fail) => return Err(ApiError::webhook_failed(&call.hook.name, &problem)),
     };
     notes.warnings.extend(response.warnings.into_iter().flatten());
     for (key, value) in response.audit_annotations.into_iter().flatten() {
-        notes.audit_annotations.insert(format!("{}/{key}", call.hook.name), value);
+        let key = format!("{}/{key}", call.hook.name);
+        // A key of another form cannot be recorded; of two with one name the first is.
+        if key.matches('/').count() == 1 && kanon_kinds::qualified_name_problems(&key).is_empty() {
+            notes.audit_annotations.entry(key).or_insert(value);
+        }
     }
     if !response.allowed.unwrap_or_default() {
         return Err(denied(call, response.status.unwrap_or_default()));

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Attributes, Call, Hook, Hooks, Notes, Surroundings, answer,
@@ -101,7 +101,9 @@ impl Mutation<'_> {
             let uid = uid();
             let body = review::body(hook, &self.attributes, &view, objects, &uid);
             self.pending = Some((at, view));
-            return Ok(Some(Call { hook: Arc::clone(hook), uid, body }));
+            let round = usize::from(self.is_second);
+            let audit_key = format!("mutation.webhook.admission.k8s.io/round_{round}_index_{at}");
+            return Ok(Some(Call { hook: Arc::clone(hook), uid, audit_key, body }));
         }
     }
 
@@ -113,29 +115,34 @@ impl Mutation<'_> {
     pub fn answer(&mut self, call: &Call, result: std::result::Result<Bytes, String>) -> Result<()> {
         let Some((at, view)) = self.pending.take() else { return Ok(()) };
         let patch = answer::judge(call, result, &mut self.notes)?;
-        if let Some(patch) = patch {
-            self.change(call, &view, &patch, at)?;
-        }
+        let mutated = match patch {
+            Some(patch) => self.change(call, &view, &patch, at)?,
+            None => false,
+        };
+        let noted = json!({"configuration": call.configuration(), "webhook": call.webhook(), "mutated": mutated});
+        self.notes.audit_annotations.insert(call.audit_key.clone(), noted.to_string());
         if call.hook.reinvoke {
             self.asked.insert(at);
         }
         Ok(())
     }
 
-    fn change(&mut self, call: &Call, view: &View, patch: &json_patch::Patch, at: usize) -> Result<()> {
+    /// Applies a patch; says whether the object is another one by it.
+    fn change(&mut self, call: &Call, view: &View, patch: &json_patch::Patch, at: usize) -> Result<bool> {
         let mut object = review::shown(&self.attributes, view, &self.object).into_owned();
         answer::apply(call, patch, &mut object)?;
         let mut object = review::unshown(&self.attributes, view, object);
         if *self.attributes.kind == self.attributes.resource.gvk {
             shape::default(self.attributes.resource, &mut object);
         }
-        if object != self.object {
+        let changed = object != self.object;
+        if changed {
             self.object = object;
             if !self.is_second {
                 self.again.extend(self.asked.iter().copied().filter(|it| *it != at));
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// What was said so far: for the answer to a request that is refused.

@@ -46,14 +46,15 @@ impl Hooks {
             return Ok(Validation { calls });
         }
         let objects = Objects { object, old_object };
-        for hook in &self.validating {
+        for (at, hook) in self.validating.iter().enumerate() {
             let Some(view) = matching::view(hook, attributes, around, objects)? else { continue };
             if attributes.dry_run && !hook.dry_runs {
                 return Err(ApiError::webhook_dry_run(&hook.name));
             }
             let uid = uid();
             let body = review::body(hook, attributes, &view, objects, &uid);
-            calls.push(Call { hook: Arc::clone(hook), uid, body });
+            let audit_key = format!("validating.webhook.admission.k8s.io/round_0_index_{at}");
+            calls.push(Call { hook: Arc::clone(hook), uid, audit_key, body });
         }
         Ok(Validation { calls })
     }

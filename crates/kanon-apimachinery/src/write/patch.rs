@@ -21,6 +21,9 @@ use crate::{
 /// Most operations of a JSON patch (upstream's limit).
 const OPERATIONS_MAX: usize = 10_000;
 
+/// Most bytes that the copies of a JSON patch may add (upstream's limit).
+const COPIED_MAX: usize = 3 << 20;
+
 /// A decoded patch: decode once, apply as often as the store rejects.
 #[derive(Clone, Debug)]
 pub enum Patch {
@@ -82,9 +85,7 @@ impl Patch {
     /// The value after the patch.
     fn apply(&self, resource: &Resource, mut value: Value) -> Result<Value> {
         match self {
-            Patch::Json(operations) => {
-                json_patch::patch(&mut value, operations).map_err(|_| ApiError::patch_failed())?;
-            }
+            Patch::Json(operations) => apply_json(&mut value, operations)?,
             Patch::Merge(patch) | Patch::Apply(patch, _) => json_patch::merge(&mut value, patch),
             Patch::Strategic(patch) => {
                 value = kanon_schema::strategic_merge(&resource.schema, &value, patch)
@@ -93,6 +94,25 @@ impl Patch {
         }
         Ok(value)
     }
+}
+
+/// Copies may double an object with each operation: what they copy is bounded, all together.
+fn apply_json(value: &mut Value, operations: &[PatchOperation]) -> Result<()> {
+    let failed = |_: json_patch::PatchError| ApiError::patch_failed();
+    if !operations.iter().any(|it| matches!(it, PatchOperation::Copy(_))) {
+        return json_patch::patch(value, operations).map_err(failed);
+    }
+    let mut copied = 0;
+    for operation in operations {
+        if let PatchOperation::Copy(copy) = operation {
+            copied += value.pointer(copy.from.as_str()).map_or(0, |it| it.to_string().len());
+            if copied > COPIED_MAX {
+                return Err(ApiError::patch_failed());
+            }
+        }
+        json_patch::patch(value, std::slice::from_ref(operation)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn object(body: Body) -> Result<Value> {
@@ -118,7 +138,11 @@ pub fn prepare(ctx: &Context<'_>, patch: &Patch, current: Option<&Arc<Entry>>) -
     if part == Part::Scale {
         let scale = scale::of(ctx.resource, &served)?;
         let prepared = scale::prepare(ctx, entry, patch.apply(ctx.resource, scale)?)?;
-        return Ok(Prepared { is_conditional: patch.names_version(), ..prepared });
+        let is_apply = matches!(patch, Patch::Apply(..));
+        if is_apply && !ctx.options.manager_given {
+            return Err(ApiError::manager_required());
+        }
+        return Ok(Prepared { is_conditional: patch.names_version(), is_apply, ..prepared });
     }
     let old = update::old(ctx, entry);
     let mut object = patch.apply(ctx.resource, served)?;
@@ -152,6 +176,7 @@ fn applied(
     if version.is_some_and(|it| it != entry.revision) {
         return Err(ApiError::conflict(&ctx.resource.group_resource(), &ctx.address.name));
     }
+    let config = managed::without_other_parts(ctx, part, &config);
     let mut object = managed::apply(ctx, Some(&old.value), &config)?;
     decode::check_types_of(ctx.resource, &object)?;
     update::keep_system(&mut object, &old.value);
@@ -165,14 +190,17 @@ fn applied(
         old: Some(old),
         warnings,
         is_conditional: version.is_some(),
+        is_apply: false,
     })
 }
 
 fn applied_new(ctx: &Context<'_>, part: Part, config: &Value, warnings: Vec<String>) -> Result<Prepared> {
+    create::check_definition(ctx)?;
     if part != Part::Object {
         return Err(ApiError::not_found(&ctx.resource.group_resource(), &ctx.address.name));
     }
-    let mut object = managed::apply(ctx, None, config)?;
+    let config = managed::without_other_parts(ctx, part, config);
+    let mut object = managed::apply(ctx, None, &config)?;
     decode::check_types_of(ctx.resource, &object)?;
     create::begin(ctx, &mut object);
     Ok(Prepared {
@@ -183,6 +211,7 @@ fn applied_new(ctx: &Context<'_>, part: Part, config: &Value, warnings: Vec<Stri
         old: None,
         warnings,
         is_conditional: false,
+        is_apply: false,
     })
 }
 

@@ -2,8 +2,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell")]
 #![allow(clippy::disallowed_macros, reason = "a test that cannot run here says so")]
 
+mod admission;
+mod custom;
 mod durability;
 mod history;
+mod hook;
 mod http;
 mod kubectl;
 mod webhooks;
