@@ -93,8 +93,11 @@ fn request_type() -> Type {
 }
 
 fn compile(expression: &str, cel: &dyn Language) -> Result<Arc<dyn Program>, String> {
-    let options = Options { boolean: true, ..Options::default() };
-    cel.compile(expression, &environment(), &options).map_err(|why| compile_problem("compilation failed", &why))
+    let (env, boolean) = (environment(), Options { boolean: true, ..Options::default() });
+    cel.compile(expression, &env, &boolean).map_err(|why| match cel.compile(expression, &env, &Options::default()) {
+        Ok(_) => "must evaluate to bool".to_owned(),
+        Err(_) => compile_problem("compilation failed", &why),
+    })
 }
 
 /// What is wrong with the conditions of a webhook configuration; those that were there before are not judged again.

@@ -50,6 +50,22 @@ fn schemas_must_be_structural_and_rules_compile() {
         broken[0].starts_with(r#"spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Invalid value: "self.expr =": compilation failed: "#),
         "{broken:?}"
     );
+    let rules = |rule: &str, message: &str| {
+        let rule = json!([{"rule": rule, "messageExpression": message}]);
+        let causes = judge(&|it| it["properties"]["spec"]["x-kubernetes-validations"] = rule.clone());
+        causes
+            .iter()
+            .filter_map(|it| Some(it.split_once(".x-kubernetes-validations[0].")?.1.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rules("self.weight > 0", "self.weight > 9 ? 'heavy' : 'light' // text"), [""; 0]);
+    assert_eq!(
+        rules("self.weight", "self.weight"),
+        [
+            r#"rule: Invalid value: "self.weight": cel expression must evaluate to a bool"#,
+            r#"messageExpression: Invalid value: "self.weight": messageExpression must evaluate to a string"#,
+        ]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_lang::{Diagnostics, Environment, Language, Options, Type as LangType};
+use kanon_lang::{Diagnostics, Environment, Language, Options, Program, Type as LangType};
 
 use super::{
     CompiledRule, RuleNode,
@@ -91,20 +91,13 @@ impl Compiler<'_> {
         let at = path.child("rule");
         let declared = declare(schema, above.root || schema.embedded_resource);
         let env = environment(declared.as_ref(), text);
-        let program = language
-            .compile(&text.rule, &env, &Options { boolean: true, ..Options::default() })
-            .map_err(|why| {
-                errors.push(FieldError::invalid(&at, text.rule.clone(), compile_problem("compilation failed", &why)))
-            })
+        let program = boolean(language, &text.rule, &env)
+            .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), why)))
             .ok();
         let message = text.message_expression.as_deref().and_then(|expression| {
             let at = path.child("messageExpression");
-            language
-                .compile(expression, &env, &Options::default())
-                .map_err(|why| {
-                    let why = compile_problem("messageExpression compilation failed", &why);
-                    errors.push(FieldError::invalid(&at, expression, why));
-                })
+            message(language, expression, &env)
+                .map_err(|why| errors.push(FieldError::invalid(&at, expression, why)))
                 .ok()
         });
         if let (true, Some(declared)) = (errors.len() == before, declared) {
@@ -123,6 +116,28 @@ impl Compiler<'_> {
         }
         let field = text.field_path.as_deref().and_then(|it| rule_field(schema, it));
         (errors.len() == before).then(|| CompiledRule { rule: text.clone(), program, transition, message, field })
+    }
+}
+
+/// A rule, or what is wrong with it: one that is fine but for its type is told so.
+fn boolean(language: &dyn Language, rule: &str, env: &Environment) -> Result<Arc<dyn Program>, String> {
+    let boolean = Options { boolean: true, ..Options::default() };
+    language.compile(rule, env, &boolean).map_err(|why| match language.compile(rule, env, &Options::default()) {
+        Ok(_) => "cel expression must evaluate to a bool".to_owned(),
+        Err(_) => compile_problem("compilation failed", &why),
+    })
+}
+
+/// A message expression, or what is wrong with it.
+fn message(language: &dyn Language, expression: &str, env: &Environment) -> Result<Arc<dyn Program>, String> {
+    let options = Options::default();
+    let program = language
+        .compile(expression, env, &options)
+        .map_err(|why| compile_problem("messageExpression compilation failed", &why))?;
+    // Only text can be added to text. The line break ends a comment.
+    match language.compile(&format!("({expression}\n) + ''"), env, &options) {
+        Ok(_) => Ok(program),
+        Err(_) => Err("messageExpression must evaluate to a string".to_owned()),
     }
 }
 
