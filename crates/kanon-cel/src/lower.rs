@@ -68,7 +68,7 @@ impl<'c> Lowering<'c> {
             Kind::Select(select) => self.select(select, place),
             Kind::Has(select) => {
                 let base = self.expr(&select.operand);
-                self.builder.push(Op::Has { base, name: Name::new(&select.field) }, place)
+                self.builder.push(Op::Has { base, name: Name::new(&select.field), way: None }, place)
             }
             Kind::Index(index) => self.index(index, place),
             Kind::Unary(operator, operand) => {
@@ -195,14 +195,14 @@ impl<'c> Lowering<'c> {
 
     fn relation(&mut self, operator: Binary, left: &'c Expr, right: &'c Expr, place: Place) -> OpId {
         let (left, right) = (self.expr(left), self.expr(right));
-        let compare = |op| Op::Compare { op, left, right };
+        let mut compare = |op| self.builder.compare(op, left, right, place);
         let id = match operator {
             Binary::NotEqual => self.builder.equal(left, right, true, place),
             Binary::In => self.builder.contains(left, right, place),
-            Binary::Less => self.builder.push(compare(Comparison::Less), place),
-            Binary::LessEqual => self.builder.push(compare(Comparison::LessEqual), place),
-            Binary::Greater => self.builder.push(compare(Comparison::Greater), place),
-            Binary::GreaterEqual => self.builder.push(compare(Comparison::GreaterEqual), place),
+            Binary::Less => compare(Comparison::Less),
+            Binary::LessEqual => compare(Comparison::LessEqual),
+            Binary::Greater => compare(Comparison::Greater),
+            Binary::GreaterEqual => compare(Comparison::GreaterEqual),
             _ => self.builder.equal(left, right, false, place),
         };
         self.folded(id)

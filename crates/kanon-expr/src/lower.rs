@@ -240,16 +240,15 @@ impl Lowering<'_> {
             return Made::Choice(operands);
         }
         let (left, right) = (self.op(left), self.op(right));
-        let compare = |op| Op::Compare { op, left, right };
         let text = |op| Op::Text { op, left, right };
         let op = match op {
             BinaryOp::And | BinaryOp::Or => return Made::Op(self.logic(at, op, left, right, here)),
             BinaryOp::Equal => return Made::Op(self.builder.equal(left, right, false, here)),
             BinaryOp::NotEqual => return Made::Op(self.builder.equal(left, right, true, here)),
-            BinaryOp::Less => compare(Less),
-            BinaryOp::Greater => compare(Greater),
-            BinaryOp::LessEqual => compare(LessEqual),
-            BinaryOp::GreaterEqual => compare(GreaterEqual),
+            BinaryOp::Less => return Made::Op(self.builder.compare(Less, left, right, here)),
+            BinaryOp::Greater => return Made::Op(self.builder.compare(Greater, left, right, here)),
+            BinaryOp::LessEqual => return Made::Op(self.builder.compare(LessEqual, left, right, here)),
+            BinaryOp::GreaterEqual => return Made::Op(self.builder.compare(GreaterEqual, left, right, here)),
             BinaryOp::In => Op::In { needle: left, haystack: right },
             BinaryOp::Contains => text(TextTest::Contains),
             BinaryOp::StartsWith => text(TextTest::StartsWith),

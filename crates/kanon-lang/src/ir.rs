@@ -14,6 +14,7 @@ mod constant;
 mod cost;
 mod guard;
 mod reads;
+mod way;
 
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{Name, Object};
@@ -121,7 +122,7 @@ pub enum Op {
         /// Its position in the shared paths of the code, where it is one of those.
         shared: Option<u16>,
         /// The same in short, where it is a plain way: made by the builder at the end.
-        way: Option<Way>,
+        way: Option<Box<Way>>,
     },
     /// Whether `base` has the member `name`.
     Has {
@@ -129,6 +130,8 @@ pub enum Op {
         base: OpId,
         /// The member's name.
         name: Name,
+        /// The way to the member, where it is a plain one: made by the builder at the end.
+        way: Option<Box<Way>>,
     },
     /// `!a`
     Not(OpId),
@@ -171,6 +174,8 @@ pub enum Op {
         constant: Scalar,
         /// `!=`
         negated: bool,
+        /// The way to the side that is computed, where it is a plain one: made by the builder at the end.
+        way: Option<Box<Way>>,
     },
     /// `left < right` and its like.
     Compare {
@@ -180,6 +185,9 @@ pub enum Op {
         left: OpId,
         /// The other.
         right: OpId,
+        /// The way to the left side and the right one, where they are a plain way and an integer: made by the builder at the
+        /// end.
+        way: Option<(Box<Way>, i64)>,
     },
     /// `first + a - b …`, from left to right.
     Arithmetic {
@@ -268,14 +276,33 @@ impl Logic {
 }
 
 /// A path from a variable or local through names alone: what the machine follows in one go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Way {
     pub(crate) start: Start,
     pub(crate) names: Box<[Name]>,
+    /// Its number among the ways that the program goes more than once (`has(c.x) && c.x > 1`), from 1 on; 0 for others.
+    pub(crate) again: u16,
+    /// By the number of names that could be followed: whether the whole is nil where the next one is missing in an object
+    /// (in languages where that is nil), and where it is asked of a null.
+    pub(crate) nil: [Bits; 2],
+}
+
+/// A bit for each of the first numbers; those beyond have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bits(u64);
+
+impl Bits {
+    fn set(&mut self, at: usize) {
+        self.0 |= 1u64.checked_shl(at as u32).unwrap_or_default();
+    }
+
+    pub(crate) fn has(self, at: usize) -> bool {
+        self.0.checked_shr(at as u32).unwrap_or_default() & 1 != 0
+    }
 }
 
 /// Where a way begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Start {
     Variable(u16),
     Local(u16),

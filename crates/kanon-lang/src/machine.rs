@@ -48,6 +48,9 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     shared: &'m [u32],
     /// Whether the way that was followed last ended at something absent.
     absent: bool,
+    /// The number of the way, of those that are gone more than once, that was followed last, and where it led; 0 for none.
+    again: u16,
+    seen: Option<Node<'a>>,
     /// Only where the machine traces.
     pub(crate) trace: Option<Box<Trace<'a>>>,
     /// Locals whose values could not be computed, and why.
@@ -84,6 +87,8 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             memo,
             shared,
             absent: false,
+            again: 0,
+            seen: None,
             trace: if TRACE { Some(Box::default()) } else { None },
             failed: None,
             dialect: std::marker::PhantomData,
@@ -243,68 +248,82 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     }
 
     /// The value of an operation that must be a boolean.
+    #[inline]
     pub(crate) fn test(&mut self, id: OpId) -> Result<bool, Stop> {
-        let code = self.code;
-        let bool = match &code.ops[id.at()] {
-            Op::Bool(bool) => return Ok(*bool),
-            Op::Not(operand) => !self.test(*operand)?,
-            Op::And(logic) => self.logic(logic, false)?,
-            Op::Or(logic) => self.logic(logic, true)?,
-            Op::EqualConst { left, constant, negated } => self.equal_const(id, *left, constant)? != *negated,
-            Op::Compare { op, left, right } => self.compare(id, *op, *left, *right)?,
-            Op::Path { .. } if let Some(bool) = self.node(id).and_then(Node::as_bool) => return Ok(bool),
-            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it)?,
-            _ => return self.test_other(id),
-        };
-        if TRACE {
+        if !TRACE {
+            return self.test_op(id);
+        }
+        let bool = self.test_op(id)?;
+        let op = &self.code.ops[id.at()];
+        // Constants are not evidence; what is no boolean by itself has noted its own value.
+        if op.is_boolean() && !matches!(op, Op::Bool(_)) {
             self.note(id, Value::Bool(bool));
         }
         Ok(bool)
     }
 
-    /// What is not asked often enough to stand in [`Machine::test`], which every operand goes through.
+    /// Does not note what it gives. Only hands on: each kind of test has a function and a small frame of its own, since every
+    /// operand of every rule comes through here.
+    fn test_op(&mut self, id: OpId) -> Result<bool, Stop> {
+        match &self.code.ops[id.at()] {
+            Op::Bool(bool) => Ok(*bool),
+            Op::Not(operand) => self.test(*operand).map(|bool| !bool),
+            Op::And(logic) => self.logic(logic, false),
+            Op::Or(logic) => self.logic(logic, true),
+            Op::EqualConst { .. } => self.equal_const(id),
+            Op::Compare { .. } => self.compare(id),
+            Op::Has { base, name, way } => self.has(id, *base, name, way.as_deref()),
+            Op::Path { .. } => self.test_path(id),
+            Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it),
+            _ => self.test_other(id),
+        }
+    }
+
+    #[inline(never)]
+    fn test_path(&mut self, id: OpId) -> Result<bool, Stop> {
+        match self.node(id).and_then(Node::as_bool) {
+            Some(bool) => Ok(bool),
+            None => self.test_other(id),
+        }
+    }
+
+    /// What is not asked often.
     #[inline(never)]
     fn test_other(&mut self, id: OpId) -> Result<bool, Stop> {
         let code = self.code;
-        let bool = match &code.ops[id.at()] {
+        match &code.ops[id.at()] {
             Op::Equal { left, right, negated } => {
                 let (left, right) = (self.eval(*left)?, self.eval(*right)?);
-                self.equal(id, left, right)? != *negated
+                Ok(self.equal(id, left, right)? != *negated)
             }
-            Op::Has { base, name } => self.has(id, *base, name)?,
             Op::In { needle, haystack } => {
                 let (needle, haystack) = (self.eval(*needle)?, self.eval(*haystack)?);
-                self.contains(id, needle, haystack)?
+                self.contains(id, needle, haystack)
             }
-            Op::InWords { needle, words } => self.in_words(id, *needle, words)?,
-            Op::Text { op, left, right } => self.text_test(id, *op, *left, *right)?,
+            Op::InWords { needle, words } => self.in_words(id, *needle, words),
+            Op::Text { op, left, right } => self.text_test(id, *op, *left, *right),
             Op::Matches { text, regex } => match self.eval(*text).and_then(|it| self.plain(id, it))? {
                 Value::Str(text) => {
                     self.cx.spend(text.len() as u64 / 16)?;
-                    regex.is_match(text)
+                    Ok(regex.is_match(text))
                 }
                 other => {
                     let result = D::matches(&mut self.cx, other);
-                    self.placed(id, result)?
+                    self.placed(id, result)
                 }
             },
-            _ => {
-                return match self.eval(id)? {
-                    Value::Bool(bool) => Ok(bool),
-                    other => {
-                        let result = D::truth(&mut self.cx, other);
-                        self.placed(id, result)
-                    }
-                };
-            }
-        };
-        if TRACE {
-            self.note(id, Value::Bool(bool));
+            _ => match self.eval(id)? {
+                Value::Bool(bool) => Ok(bool),
+                other => {
+                    let result = D::truth(&mut self.cx, other);
+                    self.placed(id, result)
+                }
+            },
         }
-        Ok(bool)
     }
 
     /// `&&` (decided by false) and `||` (decided by true).
+    #[inline(never)]
     fn logic(&mut self, logic: &'a Logic, decisive: bool) -> Result<bool, Stop> {
         if !D::ABSORBS && logic.order.is_empty() {
             for operand in &logic.operands {
@@ -406,6 +425,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     /// Written apart from other values: a value that was built elsewhere and is copied here costs a wait for the store.
     #[inline]
     fn set_node(&mut self, slot: u16, node: Node<'a>) {
+        self.again = 0;
         if let Some(local) = self.locals.get_mut(usize::from(slot)) {
             *local = Value::Node(node);
         }
@@ -418,6 +438,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
     #[inline]
     fn set(&mut self, slot: u16, value: Value<'a>) {
+        self.again = 0;
         if let Some(local) = self.locals.get_mut(usize::from(slot)) {
             *local = value;
         }

@@ -149,7 +149,7 @@ fn loops_give_what_their_names_say() {
             let element = b.push(Op::Local(local), nowhere());
             let left = path(b, element, "n");
             let right = b.push(Op::Int(2), nowhere());
-            let body = b.push(Op::Compare { op: Comparison::GreaterEqual, left, right }, nowhere());
+            let body = b.compare(Comparison::GreaterEqual, left, right, nowhere());
             b.each(Loop::new(kind.clone(), list, local, Some(body)), nowhere())
         });
         assert_eq!(run(&*it), want, "{kind:?}");

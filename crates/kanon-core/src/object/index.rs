@@ -128,12 +128,12 @@ impl Index {
         }
     }
 
-    /// The position after everything that belongs to the value at `at`.
+    /// Offset in the text of the value at `at`, and the position after everything that belongs to it.
     #[inline]
-    pub(super) fn end(&self, at: usize) -> usize {
+    pub(super) fn step(&self, at: usize) -> (usize, usize) {
         match self {
-            Index::Short(words) => end(words, at),
-            Index::Wide(words) => end(words, at),
+            Index::Short(words) => (words[at].plain(), end(words, at)),
+            Index::Wide(words) => (words[at].plain(), end(words, at)),
         }
     }
 

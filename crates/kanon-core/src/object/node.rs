@@ -104,6 +104,12 @@ impl<'a> Node<'a> {
         self.at == other.at && std::ptr::eq(self.object, other.object)
     }
 
+    /// Whether this is a list or an object.
+    #[inline]
+    pub fn is_container(self) -> bool {
+        matches!(self.first(), b'{' | b'[')
+    }
+
     /// Whether this is `null`.
     pub fn is_null(self) -> bool {
         self.first() == b'n'
@@ -229,23 +235,20 @@ impl<'a> Node<'a> {
         let text = self.text();
         let (mut entry, mut start) = (self.entry(), self.start());
         while let [name, rest @ ..] = names {
-            let mut at_end = false;
             let found = match text.get(start) {
+                // What stands too near to the end to be compared is looked at by the slow way.
                 Some(b'{') => index::find_member(words, entry, name.hash(), |key| match text.get(key..key + 8) {
                     Some(bytes) => name.is_likely(bytes, text, key),
-                    None => {
-                        at_end = true;
-                        false
-                    }
+                    None => true,
                 }),
                 _ => None,
             };
             match found {
-                Some((found, key)) if !name.is_long() || name.is_at(text, key) => {
+                Some((found, key)) if key + 8 <= text.len() && (!name.is_long() || name.is_at(text, key)) => {
                     (entry, start) = (found, key + name.len() + 2);
                     names = rest;
                 }
-                None if !self.object.escaped && !at_end => break,
+                None if !self.object.escaped => break,
                 _ => return Node::new(self.object, entry, start).place_along_slowly(names),
             }
         }
@@ -346,12 +349,6 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// The index position after this value's last descendant.
-    #[inline]
-    fn end_entry(self) -> usize {
-        self.index().end(self.entry())
-    }
-
     /// Where the value's text ends.
     fn end(self) -> usize {
         match self.kind() {
@@ -373,17 +370,6 @@ impl<'a> Node<'a> {
     fn raw_string(self) -> Option<&'a str> {
         let start = self.start() + 1;
         (self.first() == b'"').then(|| raw_string_at(self.str(), start))
-    }
-
-    /// The value whose entry is `entry`, as the child of an object or of a list.
-    #[inline]
-    fn child(self, entry: usize, member: bool) -> (&'a str, Node<'a>) {
-        let offset = self.index().offset(entry);
-        if !member {
-            return ("", Node::new(self.object, entry, offset));
-        }
-        let key = raw_string_at(self.str(), offset + 1);
-        (key, Node::new(self.object, entry, offset + key.len() + 3))
     }
 }
 
@@ -462,8 +448,9 @@ impl<'a> Iterator for Elements<'a> {
         if self.entry >= self.end {
             return None;
         }
-        let (_, node) = self.parent.child(self.entry, false);
-        self.entry = node.end_entry();
+        let (offset, next) = self.parent.index().step(self.entry);
+        let node = Node::new(self.parent.object, self.entry, offset);
+        self.entry = next;
         Some(node)
     }
 }
@@ -483,8 +470,10 @@ impl<'a> Iterator for Members<'a> {
         if self.entry >= self.end {
             return None;
         }
-        let (key, node) = self.parent.child(self.entry, true);
-        self.entry = node.end_entry();
+        let (offset, next) = self.parent.index().step(self.entry);
+        let key = raw_string_at(self.parent.str(), offset + 1);
+        let node = Node::new(self.parent.object, self.entry, offset + key.len() + 3);
+        self.entry = next;
         let key = if key.contains('\\') { Cow::Owned(unescape(key)) } else { Cow::Borrowed(key) };
         Some((key, node))
     }

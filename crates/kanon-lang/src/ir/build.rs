@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kanon_core::Name;
 
 use super::{
-    ArithmeticStep, Code, Logic, Loop, Op, OpId, Place, Scalar, Start, StaticPath, Step, Way,
+    ArithmeticStep, Code, Comparison, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
     constant::constant_op,
     cost::{own_cost, turn_cost},
 };
@@ -219,36 +219,18 @@ impl<D: Dialect> Builder<D> {
         }
     }
 
-    /// Makes the ways of the paths that have one.
-    fn ways(&mut self) {
-        for at in 0..self.code.ops.len() {
-            let Op::Path { base, steps, .. } = &self.code.ops[at] else { continue };
-            let start = match self.op(*base) {
-                Op::Variable(slot) => Start::Variable(*slot),
-                Op::Local(slot) => Start::Local(*slot),
-                _ => continue,
-            };
-            let name = |step: &Step| match step {
-                Step::Member { name, .. } => Some(Some(name.clone())),
-                // Behind a member that is there it changes nothing.
-                Step::EndChain => Some(None),
-                Step::Key { .. } | Step::Method { .. } | Step::OrNilList => None,
-            };
-            let Some(names) = steps.iter().map(name).collect::<Option<Vec<_>>>() else { continue };
-            let names = names.into_iter().flatten().collect();
-            if let Op::Path { way, .. } = &mut self.code.ops[at] {
-                *way = Some(Way { start, names });
-            }
-        }
+    /// `left < right` and its like.
+    pub fn compare(&mut self, op: Comparison, left: OpId, right: OpId, place: Place) -> OpId {
+        self.push(Op::Compare { op, left, right, way: None }, place)
     }
 
     /// `left == right` or `!=`; a constant on either side is compared without being made a value.
     pub fn equal(&mut self, left: OpId, right: OpId, negated: bool, place: Place) -> OpId {
         if let Some(constant) = self.scalar(right) {
-            return self.push(Op::EqualConst { left, constant, negated }, place);
+            return self.push(Op::EqualConst { left, constant, negated, way: None }, place);
         }
         if let Some(constant) = self.scalar(left) {
-            return self.push(Op::EqualConst { left: right, constant, negated }, place);
+            return self.push(Op::EqualConst { left: right, constant, negated, way: None }, place);
         }
         self.push(Op::Equal { left, right, negated }, place)
     }
@@ -329,7 +311,7 @@ impl<D: Dialect> Builder<D> {
             return Err(error);
         }
         self.order();
-        self.ways();
+        super::way::make(&mut self.code);
         // A path that was taken apart and is read elsewhere too has its reader there.
         for (at, op) in self.code.ops.iter().enumerate() {
             if let Op::Path { shared: Some(shared), .. } = op

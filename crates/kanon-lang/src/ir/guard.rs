@@ -40,7 +40,7 @@ impl Code {
 
     fn guard(&self, id: OpId) -> Option<Guard> {
         match &self.ops[id.at()] {
-            Op::EqualConst { left, constant, negated } => {
+            Op::EqualConst { left, constant, negated, .. } => {
                 let path = self.shared_path(*left)?;
                 let test = match constant {
                     Scalar::Bool(bool) => GuardTest::Bool(bool ^ negated),

@@ -14,7 +14,7 @@ impl Code {
         for op in &self.ops {
             let (base, names) = match op {
                 Op::Path { base, steps, .. } => (*base, names(steps)),
-                Op::Has { base, name } => (*base, vec![name.as_str().to_owned()]),
+                Op::Has { base, name, .. } => (*base, vec![name.as_str().to_owned()]),
                 _ => continue,
             };
             if let Some((slot, mut path)) = self.rooted(base, &mut bases) {

@@ -25,27 +25,43 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 
     /// Compares with a constant, in the object's text where it can.
-    pub(super) fn equal_const(&mut self, id: OpId, left: OpId, constant: &'a Scalar) -> Result<bool, Stop> {
-        match self.node(left) {
+    #[inline(never)]
+    pub(super) fn equal_const(&mut self, id: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        let Op::EqualConst { left, constant, negated, way } = &code.ops[id.at()] else { return self.test_other(id) };
+        let is_equal = match self.operand(*left, way.as_deref()) {
             Some(node) => match (constant, node.kind()) {
-                (Scalar::Str(text), NodeKind::String) => return Ok(node.is_str(text)),
-                (Scalar::Bool(bool), NodeKind::Bool) => return Ok(node.as_bool() == Some(*bool)),
-                (Scalar::Null, NodeKind::Null) => return Ok(true),
-                _ => {}
+                (Scalar::Str(text), NodeKind::String) => node.is_str(text),
+                (Scalar::Bool(bool), NodeKind::Bool) => node.as_bool() == Some(*bool),
+                (Scalar::Null, NodeKind::Null) => true,
+                _ => return self.equal_other(id, *left, constant, *negated),
             },
-            None if self.absent => return Ok(matches!(constant, Scalar::Null)),
-            None => {}
-        }
-        let left = self.eval(left)?;
-        self.equal(id, left, constant.value())
+            None if self.absent => matches!(constant, Scalar::Null),
+            None => return self.equal_other(id, *left, constant, *negated),
+        };
+        Ok(is_equal != *negated)
     }
 
-    pub(super) fn compare(&mut self, id: OpId, op: Comparison, left: OpId, right: OpId) -> Result<bool, Stop> {
-        if let Op::Int(constant) = &self.code.ops[right.at()]
-            && let Some(int) = self.node(left).and_then(Node::as_short_int)
+    #[inline(never)]
+    fn equal_other(&mut self, id: OpId, left: OpId, constant: &'a Scalar, negated: bool) -> Result<bool, Stop> {
+        let left = self.eval(left)?;
+        Ok(self.equal(id, left, constant.value())? != negated)
+    }
+
+    #[inline(never)]
+    pub(super) fn compare(&mut self, id: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        let Op::Compare { op, left, right, way } = &code.ops[id.at()] else { return self.test_other(id) };
+        if let Some((way, constant)) = way
+            && let Some(int) = self.operand(*left, Some(way)).and_then(Node::as_short_int)
         {
             return Ok(op.holds(Some(int.cmp(constant))));
         }
+        self.compare_other(id, *op, *left, *right)
+    }
+
+    #[inline(never)]
+    fn compare_other(&mut self, id: OpId, op: Comparison, left: OpId, right: OpId) -> Result<bool, Stop> {
         let (left, right) = (self.eval(left)?, self.eval(right)?);
         match (left, right) {
             (Value::Int(a), Value::Int(b)) => Ok(op.holds(Some(a.cmp(&b)))),

@@ -52,27 +52,24 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 
     /// Puts the next element into the loop's locals; whether there was one. Takes the turn's steps.
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, it: &Loop, source: &mut Source<'a>, turn: &mut i64) -> Result<bool, Stop> {
         // The common case apart: a list in an object, its elements in no other local than one.
-        if let Source::Nodes(elements) = source {
+        if let (Source::Nodes(elements), None) = (&mut *source, it.index) {
             let Some(node) = elements.next() else { return Ok(false) };
             self.cx.spend(u64::from(it.turn_cost))?;
-            if let Some(index) = it.index {
-                self.set(index, Value::Int(*turn));
-            }
             *turn += 1;
-            match node.kind() {
-                NodeKind::Object | NodeKind::List => self.set_node(it.element, node),
-                NodeKind::Null | NodeKind::Bool | NodeKind::Number | NodeKind::String => {
-                    self.set_scalar(it.element, node)
-                }
+            if node.is_container() {
+                self.set_node(it.element, node);
+            } else {
+                self.set_scalar(it.element, node);
             }
             return Ok(true);
         }
         self.advance_other(it, source, turn)
     }
 
+    #[inline(never)]
     fn advance_other(&mut self, it: &Loop, source: &mut Source<'a>, turn: &mut i64) -> Result<bool, Stop> {
         let arena = self.cx.arena;
         let position = Value::Int(*turn);
@@ -138,6 +135,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 
     /// `all`, `any`, `none`, `one`.
+    #[inline(never)]
     pub(super) fn quantify(&mut self, id: OpId, it: &'a Loop) -> Result<bool, Stop> {
         let mut source = self.source(id, it)?;
         let mut turn = 0;

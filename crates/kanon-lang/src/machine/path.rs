@@ -31,9 +31,9 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             return None;
         }
         match &self.code.ops[id.at()] {
-            Op::Path { way: Some(way), steps, shared, .. } => match (&self.memo, shared) {
-                (Some(_), Some(shared)) => self.shared_way(way, steps, *shared),
-                _ => self.follow(way, steps),
+            Op::Path { way: Some(way), shared, .. } => match (&self.memo, shared) {
+                (Some(_), Some(shared)) => self.shared_way(way, *shared),
+                _ => self.follow(way),
             },
             Op::Variable(slot) => start(self.values, *slot),
             Op::Local(slot) => start(self.locals, *slot),
@@ -41,29 +41,64 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         }
     }
 
+    /// The same of an operand whose way stands in the operation itself.
     #[inline]
-    fn follow(&mut self, way: &Way, steps: &[Step]) -> Option<Node<'a>> {
-        let start = match way.start {
-            Start::Variable(slot) => start(self.values, slot)?,
-            Start::Local(slot) => start(self.locals, slot)?,
-        };
-        let (node, missed) = start.along(&way.names);
+    pub(super) fn operand(&mut self, id: OpId, way: Option<&Way>) -> Option<Node<'a>> {
+        match way {
+            Some(way) if !TRACE && self.memo.is_none() => {
+                self.absent = false;
+                self.follow(way)
+            }
+            _ => self.node(id),
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, way: &Way) -> Option<Node<'a>> {
+        if way.again != 0 && way.again == self.again {
+            return self.seen;
+        }
+        let (node, missed) = self.start(way)?.along(&way.names);
         if missed == 0 {
+            self.note_way(way, node);
             return Some(node);
         }
-        self.absent = D::MISSING_IS_NIL && leads_to_nil(node, steps, way.names.len() - missed);
+        // What is absent is common in policies, and looking for it again on the long way is not cheap.
+        let followed = way.names.len() - missed;
+        self.absent = D::MISSING_IS_NIL
+            && match node.kind() {
+                NodeKind::Object => way.nil[0].has(followed),
+                NodeKind::Null => way.nil[1].has(followed),
+                NodeKind::Bool | NodeKind::Number | NodeKind::String | NodeKind::List => false,
+            };
         None
+    }
+
+    #[inline]
+    fn note_way(&mut self, way: &Way, node: Node<'a>) {
+        if way.again != 0 {
+            (self.again, self.seen) = (way.again, Some(node));
+        }
+    }
+
+    /// The place in an object at which a way begins, if it is one.
+    #[inline]
+    fn start(&self, way: &Way) -> Option<Node<'a>> {
+        match way.start {
+            Start::Variable(slot) => start(self.values, slot),
+            Start::Local(slot) => start(self.locals, slot),
+        }
     }
 
     /// The same, read once for all programs of a rule set.
     #[inline(never)]
-    fn shared_way(&mut self, way: &Way, steps: &[Step], shared: u16) -> Option<Node<'a>> {
+    fn shared_way(&mut self, way: &Way, shared: u16) -> Option<Node<'a>> {
         if let Some(memo) = &self.memo
             && let Some(Found::Node(node)) = self.memoized(memo, shared)
         {
             return Some(node);
         }
-        let node = self.follow(way, steps)?;
+        let node = self.follow(way)?;
         self.memoize(shared, Found::Node(node));
         Some(node)
     }
@@ -195,12 +230,29 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         }
     }
 
-    pub(super) fn has(&mut self, id: OpId, base: OpId, name: &'a Name) -> Result<bool, Stop> {
-        if let Some(node) = self.node(base)
-            && node.kind() == NodeKind::Object
+    #[inline(never)]
+    pub(super) fn has(&mut self, id: OpId, base: OpId, name: &'a Name, way: Option<&Way>) -> Result<bool, Stop> {
+        if let Some(way) = way
+            && !TRACE
+            && let Some(start) = self.start(way)
         {
-            return Ok(node.member(name).is_some());
+            if way.again != 0 && way.again == self.again {
+                return Ok(true);
+            }
+            match start.along(&way.names) {
+                (node, 0) => {
+                    self.note_way(way, node);
+                    return Ok(true);
+                }
+                (node, 1) if node.kind() == NodeKind::Object => return Ok(false),
+                _ => {}
+            }
         }
+        self.has_otherwise(id, base, name)
+    }
+
+    #[inline(never)]
+    fn has_otherwise(&mut self, id: OpId, base: OpId, name: &'a Name) -> Result<bool, Stop> {
         let found = self.found(base)?;
         let base = self.read(found);
         let result = D::has(&mut self.cx, base, name.as_str());
@@ -215,32 +267,4 @@ fn start<'a>(values: &[Value<'a>], slot: u16) -> Option<Node<'a>> {
         Some(Value::Node(node)) => Some(*node),
         _ => None,
     }
-}
-
-/// Whether a way that leads to `node` by its first `followed` members, and finds no further one there, leads to nil: what is
-/// absent is common in policies, and looking for it again on the long way is not cheap.
-fn leads_to_nil(node: Node<'_>, steps: &[Step], followed: usize) -> bool {
-    let mut rest = steps.iter();
-    rest.by_ref().filter(|step| matches!(step, Step::Member { .. })).take(followed).for_each(drop);
-    match node.kind() {
-        // A member that an object does not have is nil.
-        NodeKind::Object => {
-            rest.by_ref().find(|step| matches!(step, Step::Member { .. }));
-        }
-        // At a null, the step itself meets nil.
-        NodeKind::Null => {}
-        NodeKind::Bool | NodeKind::Number | NodeKind::String | NodeKind::List => return false,
-    }
-    while let Some(step) = rest.next() {
-        match step {
-            Step::EndChain => {}
-            Step::Member { optional: true, .. }
-            | Step::Key { optional: true, .. }
-            | Step::Method { optional: true, .. } => {
-                rest.by_ref().find(|step| matches!(step, Step::EndChain));
-            }
-            Step::Member { .. } | Step::Key { .. } | Step::Method { .. } | Step::OrNilList => return false,
-        }
-    }
-    true
 }
