@@ -16,12 +16,14 @@ use crate::{
 /// The longest prefix of a generated name: what is left of 63 characters.
 const PREFIX_MAX: usize = 58;
 
-pub(super) fn finish(ctx: &Context<'_>, prepared: Prepared, mutated: Value, stamp: &Stamp) -> Result<Finished> {
+pub(super) fn finish(ctx: &Context<'_>, prepared: Prepared, mut mutated: Value, stamp: &Stamp) -> Result<Finished> {
     let Prepared { part, old, operation, object, is_apply, .. } = prepared;
     // What admission left as it was is pruned and has its defaults.
     let touched = object != mutated;
     drop(object);
     if touched && part != Part::Scale {
+        // Admission changes an object, not which one it is.
+        decode::check_kind(&mut mutated, &ctx.resource.gvk, ctx.resource.builtin_kind().is_some())?;
         decode::check_types_of(ctx.resource, &mutated)?;
     }
     match (operation, old) {
@@ -39,6 +41,7 @@ fn created(ctx: &Context<'_>, mut object: Value, touched: bool, stamp: &Stamp) -
         return Err(ApiError::version_on_create());
     }
     if touched {
+        meta::fill_namespace(ctx.resource, &mut object, ctx.address.object_namespace())?;
         shape::prune(ctx.resource, &mut object);
         create::drop_status(ctx, &mut object);
         shape::default(ctx.resource, &mut object);

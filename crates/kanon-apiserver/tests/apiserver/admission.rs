@@ -70,6 +70,19 @@ async fn a_patch_that_does_not_fit_fails_the_request() {
 }
 
 #[tokio::test]
+async fn a_webhook_changes_an_object_and_not_which_one_it_is() {
+    for (path, code) in [("/elsewhere", 400), ("/other-kind", 422)] {
+        let (world, hook) = (World::start().await, hook().await);
+        configure(&world, MUTATING, &[webhook(&hook, "a.a.io", path, json!({}))]).await;
+        let (status, value) = world.post(MAPS, &map("x")).await;
+        assert_eq!(status, code, "{path}: {value}");
+        for namespace in ["default", "kube-system"] {
+            assert_eq!(world.get(&format!("/api/v1/namespaces/{namespace}/configmaps/x")).await.0, 404, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn warnings_are_cut_when_there_are_too_many() {
     let (world, hook) = (World::start().await, hook().await);
     configure(&world, VALIDATING, &[webhook(&hook, "a.a.io", "/warnings", json!({}))]).await;

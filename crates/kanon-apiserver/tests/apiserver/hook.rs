@@ -53,6 +53,14 @@ async fn answer(
             let warnings: Vec<String> = (0..40).map(|it| format!("{it:02} {}", "x".repeat(500))).collect();
             json!({"uid": uid, "allowed": true, "warnings": warnings})
         }
+        "/elsewhere" => {
+            let patch = STANDARD.encode(r#"[{"op":"add","path":"/metadata/namespace","value":"kube-system"}]"#);
+            json!({"uid": uid, "allowed": true, "patchType": "JSONPatch", "patch": patch})
+        }
+        "/other-kind" => {
+            let patch = STANDARD.encode(r#"[{"op":"add","path":"/kind","value":"Secret"}]"#);
+            json!({"uid": uid, "allowed": true, "patchType": "JSONPatch", "patch": patch})
+        }
         "/grant" => {
             let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}]);
             let patch = json!([{"op": "add", "path": "/rules", "value": rules}]);
