@@ -36,6 +36,14 @@ demo:
 bench:
     cargo run --release --package kanon-store --example store_bench
 
+# Start, durable writes, reads, lists, watch fan-out and memory of the API server.
+bench-server:
+    cargo run --release --package kanon-apiserver --example apiserver_bench
+
+# A server that is killed by SIGKILL again and again in the middle of random writes, against a model of what it acknowledged.
+kills count="1000":
+    KANON_KILLS={{ count }} cargo test --release --package kanon-apiserver --test apiserver killed -- --nocapture
+
 # The policy languages beside the crates that they replace, with the figures of the Go originals and the bars.
 bench-languages:
     cargo run --release --package kanon-bench --no-default-features --features peers -- languages

@@ -131,8 +131,6 @@ pub struct Call {
     hook: Arc<Hook>,
     /// The review's uid: the answer has to repeat it.
     uid: String,
-    /// Names the call in audit annotations: `mutation.webhook.admission.k8s.io/round_0_index_2`.
-    audit_key: String,
     /// The AdmissionReview.
     pub body: Bytes,
 }

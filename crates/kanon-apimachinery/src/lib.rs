@@ -7,6 +7,7 @@
 //! with [`admission`] in between. Every failure is a [`status::ApiError`].
 
 pub mod admission;
+pub mod audit;
 pub mod crd;
 pub mod decode;
 pub mod discovery;

@@ -93,14 +93,22 @@ fn gone(continued: bool) -> ApiError {
 impl Listing {
     /// The body as JSON, in pieces.
     pub fn objects(&self, resource: &Resource) -> Vec<Bytes> {
-        let head = self.head(&resource.list_kind, &resource.api_version());
-        self.pieces(head, |it| resource.served(&it.object).text().clone())
+        self.pieces(self.objects_head(resource), |it| resource.served(&it.object).text().clone())
     }
 
     /// The body as `PartialObjectMetadataList`.
     pub fn partial(&self, version: MetaVersion) -> Vec<Bytes> {
-        let head = self.head("PartialObjectMetadataList", version.api_version());
-        self.pieces(head, |it| partial(&it.object, version))
+        self.pieces(self.partial_head(version), |it| partial(&it.object, version))
+    }
+
+    /// What comes before the items of [`Listing::objects`], for a shell that makes them one by one; [`TAIL`] ends them.
+    pub fn objects_head(&self, resource: &Resource) -> Bytes {
+        self.head(&resource.list_kind, &resource.api_version())
+    }
+
+    /// The same of [`Listing::partial`].
+    pub fn partial_head(&self, version: MetaVersion) -> Bytes {
+        self.head("PartialObjectMetadataList", version.api_version())
     }
 
     /// `metadata` of the list, as JSON text.
@@ -127,6 +135,9 @@ impl Listing {
     }
 }
 
+/// Ends the items of a list, and the list.
+pub const TAIL: Bytes = Bytes::from_static(b"]}");
+
 /// Pieces of a JSON text: a head that ends in `[`, items, and the end of list and object.
 pub(crate) fn joined(head: Bytes, items: impl Iterator<Item = Bytes>) -> Vec<Bytes> {
     const COMMA: Bytes = Bytes::from_static(b",");
@@ -137,7 +148,7 @@ pub(crate) fn joined(head: Bytes, items: impl Iterator<Item = Bytes>) -> Vec<Byt
         }
         pieces.push(item);
     }
-    pieces.push(Bytes::from_static(b"]}"));
+    pieces.push(TAIL);
     pieces
 }
 

@@ -30,8 +30,12 @@ pub struct Rows<'a> {
 impl Rows<'_> {
     /// The Table of a list.
     pub fn list(&self, listing: &Listing) -> Vec<Bytes> {
-        let head = self.head(&listing.metadata(), true);
-        joined(head, listing.entries.iter().map(|it| self.row(&it.object)))
+        joined(self.list_head(listing), listing.entries.iter().map(|it| self.row(&it.object)))
+    }
+
+    /// What comes before the rows of [`Rows::list`], for a shell that makes them one by one; [`crate::list::TAIL`] ends them.
+    pub fn list_head(&self, listing: &Listing) -> Bytes {
+        self.head(&listing.metadata(), true)
     }
 
     /// The Table of one object in its stored form.
@@ -55,7 +59,8 @@ impl Rows<'_> {
         .into()
     }
 
-    fn row(&self, object: &Object) -> Bytes {
+    /// One row.
+    pub fn row(&self, object: &Object) -> Bytes {
         let cells = Value::Array(self.cells(object));
         let beside = match self.include {
             IncludeObject::None => return format!(r#"{{"cells":{cells},"object":null}}"#).into(),

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use kanon_apimachinery::{
-    admission::{Attributes, Call, Hooks, Notes, Surroundings, USER_AGENT, http_problem},
+    admission::{Attributes, Call, Hooks, Surroundings, USER_AGENT, http_problem},
     request::Address,
     status::Result,
 };
@@ -34,11 +34,14 @@ const CLIENTS_MAX: usize = 64;
 
 /// What is said besides the answer, also when the request fails: warnings for the client, annotations for the audit.
 #[derive(Debug, Default)]
-pub(crate) struct Warnings(Mutex<Notes>);
+pub(crate) struct Warnings {
+    list: Mutex<Vec<String>>,
+    annotations: Mutex<BTreeMap<String, String>>,
+}
 
 impl Warnings {
     pub(crate) fn add(&self, warnings: impl IntoIterator<Item = String>) {
-        let list = &mut self.notes().warnings;
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in warnings {
             if !list.contains(&warning) {
                 list.push(warning);
@@ -46,27 +49,17 @@ impl Warnings {
         }
     }
 
-    /// Adds what webhooks said; of annotations with one key the first stays.
-    fn note(&self, notes: Notes) {
-        self.add(notes.warnings);
-        let annotations = &mut self.notes().audit_annotations;
-        for (key, value) in notes.audit_annotations {
-            annotations.entry(key).or_insert(value);
-        }
-    }
-
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.notes().warnings)
+        std::mem::take(&mut *self.list.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What webhooks and the way through them leave for the audit of the request, so far.
-    #[allow(dead_code, reason = "read by whoever records requests")]
-    pub(crate) fn audit_annotations(&self) -> BTreeMap<String, String> {
-        self.notes().audit_annotations.clone()
+    /// Notes for the audit log.
+    pub(crate) fn annotate(&self, annotations: BTreeMap<String, String>) {
+        self.annotations.lock().unwrap_or_else(PoisonError::into_inner).extend(annotations);
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn take_annotations(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut *self.annotations.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -152,7 +145,8 @@ impl Core {
         let around = Surroundings { registry: &registry, namespace: namespace.as_ref(), rules: &rules };
         let mut mutation = hooks.mutation(*attributes, around, object, old);
         let passed = self.pass(&mut mutation).await;
-        warnings.note(mutation.notes().clone());
+        warnings.add(mutation.notes().warnings.clone());
+        warnings.annotate(mutation.notes().audit_annotations.clone());
         passed.map(|()| mutation.finish().object)
     }
 
@@ -186,7 +180,8 @@ impl Core {
         let validation = hooks.validation(attributes, &around, object, old, uid)?;
         let results = join_all(validation.calls.iter().map(|call| self.webhooks.call(call))).await;
         let validated = validation.finish(results);
-        warnings.note(validated.notes);
+        warnings.add(validated.notes.warnings);
+        warnings.annotate(validated.notes.audit_annotations);
         validated.result
     }
 

@@ -30,12 +30,21 @@ impl Core {
         self.rules.get(&self.storage, Rules::from_memory)
     }
 
-    /// Whether a user may make a request.
-    ///
-    /// # Errors
-    /// 403.
-    pub(crate) fn authorize(&self, user: &UserInfo, info: &RequestInfo) -> Result<()> {
-        if is_master(user) { Ok(()) } else { self.ask(user, &Attributes::of(info)) }
+    /// Whether a user may make a request: the reason why, or the refusal with its reason.
+    pub(crate) fn authorize(
+        &self,
+        user: &UserInfo,
+        info: &RequestInfo,
+    ) -> std::result::Result<String, (ApiError, String)> {
+        if is_master(user) {
+            return Ok(String::new());
+        }
+        let attributes = Attributes::of(info);
+        let decision = self.rules().authorize(user, &attributes);
+        if decision.allowed {
+            return Ok(decision.reason);
+        }
+        Err((forbidden(&attributes, user, &decision.reason), decision.reason))
     }
 
     /// Whether a user may be somebody else.

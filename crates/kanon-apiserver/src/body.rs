@@ -1,6 +1,7 @@
 //! What goes out: one piece, many pieces gathered on the way, or a stream that ends when it likes.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     convert::Infallible,
     fmt,
@@ -16,7 +17,11 @@ use hyper::body::{Frame, SizeHint};
 const GATHER: usize = 64 << 10;
 
 /// The body of an answer.
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    /// Dropped with the body: places, notes for the end.
+    held: Vec<Box<dyn Any + Send>>,
+}
 
 enum Kind {
     Whole(Option<Bytes>),
@@ -27,31 +32,49 @@ enum Kind {
 impl Body {
     /// A body of one piece.
     pub fn whole(bytes: impl Into<Bytes>) -> Body {
-        Body(Kind::Whole(Some(bytes.into())))
+        Body::of(Kind::Whole(Some(bytes.into())))
     }
 
     /// A body of many pieces, which stay shared until they are sent.
     pub fn pieces(pieces: Vec<Bytes>) -> Body {
         let left = pieces.iter().map(|it| it.len() as u64).sum();
-        Body(Kind::Pieces { pieces: pieces.into(), left })
+        Body::of(Kind::Pieces { pieces: pieces.into(), left })
     }
 
     /// A body that grows: each item is sent as soon as it is there. It is asked for the next one only when the client has
     /// taken the last, so a slow client holds nothing but one item.
     pub fn stream(stream: impl Stream<Item = Vec<Bytes>> + Send + 'static) -> Body {
-        Body(Kind::Stream(Box::pin(stream), VecDeque::new()))
+        Body::of(Kind::Stream(Box::pin(stream), VecDeque::new()))
+    }
+
+    fn of(kind: Kind) -> Body {
+        Body { kind, held: Vec::new() }
+    }
+
+    /// Keeps something until the body is sent or given up.
+    pub(crate) fn hold(&mut self, it: impl Any + Send) {
+        self.held.push(Box::new(it));
+    }
+
+    /// What of the body is there already, shared; nothing of a stream.
+    pub(crate) fn shared(&self) -> Vec<Bytes> {
+        match &self.kind {
+            Kind::Whole(bytes) => bytes.iter().cloned().collect(),
+            Kind::Pieces { pieces, .. } => pieces.iter().cloned().collect(),
+            Kind::Stream(..) => Vec::new(),
+        }
     }
 }
 
 impl Default for Body {
     fn default() -> Body {
-        Body(Kind::Whole(None))
+        Body::of(Kind::Whole(None))
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.0 {
+        let kind = match &self.kind {
             Kind::Whole(_) => "whole",
             Kind::Pieces { .. } => "pieces",
             Kind::Stream(..) => "stream",
@@ -81,7 +104,7 @@ impl hyper::body::Body for Body {
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = match &mut self.get_mut().0 {
+        let piece = match &mut self.get_mut().kind {
             Kind::Whole(bytes) => bytes.take().filter(|it| !it.is_empty()),
             Kind::Pieces { pieces, left } => {
                 let piece = gather(pieces);
@@ -103,7 +126,7 @@ impl hyper::body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Kind::Pieces { left, .. } => *left == 0,
             Kind::Stream(..) => false,
@@ -111,7 +134,7 @@ impl hyper::body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |it| it.len() as u64)),
             Kind::Pieces { left, .. } => SizeHint::with_exact(*left),
             Kind::Stream(..) => SizeHint::default(),

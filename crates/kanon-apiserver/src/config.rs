@@ -1,12 +1,12 @@
 //! What a server is started with.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use kanon_core::UserInfo;
 use kanon_lang::Language;
 use kanon_net::{Authority, Limits, Resolve};
 
-use crate::{core::Clock, storage::Place};
+use crate::{audit::AuditOptions, core::Clock, inflight::RequestLimits, storage::Place};
 
 /// What a server is started with.
 #[derive(Clone)]
@@ -31,6 +31,15 @@ pub struct Config {
     pub services: Option<Resolve>,
     /// Bounds of the listener.
     pub limits: Limits,
+    /// Bounds of requests.
+    pub requests: RequestLimits,
+    /// What is recorded of requests, and where.
+    pub audit: AuditOptions,
+    /// How long history is kept for watches that resume and lists that continue, however little there is of it.
+    pub history_age: Duration,
+    /// Whether deployments, jobs, pods and what belongs to them go through their statuses as if something ran
+    /// (`kanon_workloads`). Without it nothing pretends.
+    pub simulate_workloads: bool,
 }
 
 impl Config {
@@ -47,6 +56,11 @@ impl Config {
             tokens: BTreeMap::new(),
             services: None,
             limits: Limits::default(),
+            requests: RequestLimits::default(),
+            audit: AuditOptions::default(),
+            // kube-apiserver compacts every five minutes what is older than that.
+            history_age: Duration::from_secs(10 * 60),
+            simulate_workloads: false,
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod crd;
 mod garbage;
 pub(crate) mod namespace;
 mod roles;
+mod workloads;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -43,16 +44,20 @@ pub(crate) enum Next {
     Anything,
 }
 
-/// Starts all of them; they end with the server's shutdown.
-pub(crate) fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
+/// Starts all of them; they end with the server's shutdown. Workloads move only where that was asked for.
+pub(crate) fn start(core: &Arc<Core>, simulate_workloads: bool) -> Vec<JoinHandle<()>> {
     let definitions = run(Arc::clone(core), crd::DEFINITIONS, |core| async move { crd::reconcile(&core).await });
     let roles = run(Arc::clone(core), roles::ROLES, |core| async move { roles::reconcile(&core).await });
-    vec![
+    let mut tasks = vec![
         tokio::spawn(definitions),
         tokio::spawn(roles),
         tokio::spawn(namespace::run(Arc::clone(core))),
         tokio::spawn(garbage::run(Arc::clone(core))),
-    ]
+    ];
+    if simulate_workloads {
+        tasks.push(tokio::spawn(workloads::run(Arc::clone(core))));
+    }
+    tasks
 }
 
 /// Runs `step` at start and whenever the collection changed; again after a while when it failed.

@@ -21,9 +21,11 @@ use uuid::Uuid;
 use crate::{
     access::StaticTokens,
     admission::Webhooks,
+    audit::Auditor,
     cached::Cached,
     controllers::crd::Served,
     handlers::Documents,
+    inflight::{Gate, RequestLimits},
     metrics::Metrics,
     storage::{Storage, WriteError},
     tokens::Signer,
@@ -51,6 +53,9 @@ pub(crate) struct Core {
     pub(crate) documents: Documents,
     pub(crate) signer: Signer,
     pub(crate) metrics: Metrics,
+    pub(crate) audit: Auditor,
+    pub(crate) inflight: Gate,
+    pub(crate) limits: RequestLimits,
     pub(crate) authority_pem: String,
     pub(crate) shutdown: CancellationToken,
 }

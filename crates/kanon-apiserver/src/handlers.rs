@@ -3,8 +3,9 @@
 pub(crate) mod delete;
 mod discovery;
 mod endpoints;
+mod evict;
 mod list;
-mod part;
+pub(crate) mod part;
 pub(crate) mod read;
 mod review;
 mod watch;

@@ -13,13 +13,18 @@
 
 mod access;
 mod admission;
+mod audit;
 mod authorize;
+pub mod backup;
 mod body;
 mod cached;
 mod config;
 mod controllers;
 mod core;
 mod handlers;
+mod history;
+mod indent;
+mod inflight;
 mod kubeconfig;
 mod metrics;
 mod reply;
@@ -29,9 +34,12 @@ mod storage;
 mod testing;
 mod tokens;
 
+pub use audit::{AuditError, AuditEvents, AuditLog, AuditMode, AuditOptions, AuditRecord, AuditWebhook};
 pub use body::Body;
 pub use config::Config;
 pub use core::Clock;
+pub use inflight::RequestLimits;
+pub use kanon_apimachinery::audit::{Level as AuditLevel, Policy as AuditPolicy};
 pub use server::{ApiServer, Running, StartError};
 pub use service::ApiService;
 pub use storage::{OpenError, Place, Storage, WriteError};

@@ -10,7 +10,7 @@ use http::{
 use kanon_apimachinery::{negotiate::Encoding, request::RequestInfo, status::ApiError};
 use serde_json::Value;
 
-use crate::body::Body;
+use crate::{body::Body, indent::Indenter};
 
 /// An answer before its headers are written.
 #[derive(Debug)]
@@ -20,22 +20,26 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) warnings: Vec<String>,
     pub(crate) body: Body,
+    /// The answer as compact JSON, however it is sent: for the audit log.
+    pub(crate) json: Option<Bytes>,
 }
 
 impl Reply {
     /// An answer in one piece.
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-        Reply { status, content_type, headers: Vec::new(), warnings: Vec::new(), body: Body::whole(body) }
+        Reply { status, content_type, headers: Vec::new(), warnings: Vec::new(), body: Body::whole(body), json: None }
     }
 
     /// JSON text, written as the client wants it.
     pub(crate) fn json(status: StatusCode, encoding: Encoding, pretty: bool, text: Bytes) -> Reply {
         let body = match (encoding, pretty) {
-            (Encoding::Json, false) => text,
+            (Encoding::Json, false) => text.clone(),
             (Encoding::Json, true) => indent(&text),
             (Encoding::Yaml, _) => yaml(&text),
         };
-        Reply::new(status, encoding.content_type(), body)
+        let mut reply = Reply::new(status, encoding.content_type(), body);
+        reply.json = Some(text);
+        reply
     }
 
     /// Plain text.
@@ -88,15 +92,10 @@ impl Reply {
 }
 
 fn indent(text: &Bytes) -> Bytes {
-    let value: Option<Value> = serde_json::from_slice(text).ok();
-    let pretty = value.and_then(|it| serde_json::to_vec_pretty(&it).ok());
-    pretty.map_or_else(
-        || text.clone(),
-        |mut it| {
-            it.push(b'\n');
-            it.into()
-        },
-    )
+    let mut out = Vec::with_capacity(text.len() * 3 / 2);
+    Indenter::default().push(text, &mut out);
+    out.push(b'\n');
+    out.into()
 }
 
 fn yaml(text: &Bytes) -> Bytes {

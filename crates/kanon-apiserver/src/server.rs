@@ -16,12 +16,15 @@ use tokio::task::JoinHandle;
 use crate::{
     access::{self, MASTERS, StaticTokens},
     admission::Webhooks,
+    audit::{AuditError, AuditEvents, Auditor},
     authorize,
     cached::Cached,
     config::Config,
     controllers,
     core::Core,
     handlers::Documents,
+    history,
+    inflight::Gate,
     kubeconfig::{self, Credential},
     metrics::Metrics,
     service::ApiService,
@@ -48,6 +51,9 @@ pub enum StartError {
     /// The key that signs tokens, beside the store.
     #[error("cannot read or make the key for tokens: {0}")]
     TokenKey(std::io::Error),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The first objects could not be written.
     #[error("cannot write the first objects: {0}")]
     Bootstrap(String),
@@ -88,8 +94,9 @@ impl ApiServer {
         let certificate = ServerCertificate::new(&leaf)?;
         let tls = tls_server_config(Arc::clone(&certificate), Some(config.authority.certificate_pem()))?;
         let service = ApiService::new(Arc::clone(&core));
-        let mut tasks = controllers::start(&core);
+        let mut tasks = controllers::start(&core, config.simulate_workloads);
         tasks.push(tokio::spawn(serve(listener, Some(tls), service.clone(), config.limits, core.shutdown.clone())));
+        tasks.push(tokio::spawn(history::run(Arc::clone(&core), config.history_age)));
         tasks.push(tokio::spawn(rotate(Arc::clone(&core), certificate, config.clone(), address)));
         Ok(Running { service, core, address, authority: config.authority, admin, tasks })
     }
@@ -124,6 +131,9 @@ async fn open(config: &Config) -> Result<Arc<Core>, StartError> {
         documents: Documents::default(),
         signer,
         metrics: Metrics::default(),
+        audit: Auditor::start(&config.audit)?,
+        inflight: Gate::new(config.requests),
+        limits: config.requests,
         authority_pem: config.authority.certificate_pem().to_owned(),
         shutdown: CancellationToken::new(),
     }))
@@ -243,6 +253,11 @@ impl Running {
         &self.core.storage
     }
 
+    /// The audit events from now on: what the policy of [`Config::audit`](crate::Config) lets through.
+    pub fn audit_events(&self) -> AuditEvents {
+        self.core.audit.listen()
+    }
+
     /// Ends when it is cancelled: what long answers of other parts of the process may wait for.
     pub fn shutdown(&self) -> &CancellationToken {
         &self.core.shutdown
@@ -256,6 +271,7 @@ impl Running {
             let _ = task.await;
         }
         self.core.storage.close().await;
+        self.core.audit.close().await;
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     convert::Infallible,
     error::Error as StdError,
     future::Future,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,6 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{Method, Request, Response, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kanon_apimachinery::{
@@ -25,12 +27,10 @@ use kanon_net::Peer;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{access, admission::Warnings, body::Body, core::Core, handlers, reply::Reply};
+use crate::{
+    access, admission::Warnings, audit::Trail, body::Body, core::Core, handlers, inflight::Permit, reply::Reply,
+};
 
-/// How long a request other than a watch may take (kube-apiserver's `--request-timeout` default).
-const REQUEST_TIME: Duration = Duration::from_secs(60);
-/// How long a client may take to send its body.
-const BODY_TIME: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is still taken in before the refusal is sent, and for how long.
 const DISCARD_MAX: usize = 64 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
@@ -52,6 +52,15 @@ pub(crate) struct Asked {
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) warnings: Arc<Warnings>,
+    /// Whether the audit log wants to see the answer: then it is made in one go.
+    pub(crate) answer_is_recorded: bool,
+}
+
+/// What a request gathers on its way, whatever becomes of it.
+#[derive(Default)]
+struct Way {
+    trail: Trail,
+    permit: Option<Permit>,
 }
 
 impl ApiService {
@@ -80,7 +89,7 @@ impl ApiService {
             Err(error) => ("none".to_owned(), Reply::failure(&error, None)),
             Ok(info) => {
                 let verb = info.verb();
-                (verb, self.ask(info, parts, body).await)
+                (verb, self.ask(&id, info, parts, body).await)
             }
         };
         self.core.metrics.count(&verb, reply.status.as_u16());
@@ -91,7 +100,7 @@ impl ApiService {
         response
     }
 
-    async fn ask<B>(&self, info: RequestInfo, parts: Parts, body: B) -> Reply
+    async fn ask<B>(&self, id: &str, info: RequestInfo, parts: Parts, body: B) -> Reply
     where
         B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<AnyError>,
@@ -99,43 +108,91 @@ impl ApiService {
         let is_watch = matches!(info.target, Target::Resource(Verb::Watch, _));
         let shown = info.clone();
         let said = Arc::new(Warnings::default());
-        let warnings = Arc::clone(&said);
-        let work = async {
-            // A body is read only for whom it may concern.
-            let user = self.user(&info, &parts)?;
-            let body = read(&parts, body).await?;
-            let asked = Asked { info, user, headers: parts.headers, body, warnings };
-            handlers::handle(&self.core, asked).await
+        let mut way = Way::default();
+        let work = self.work(id, info, parts, body, Arc::clone(&said), &mut way);
+        let limited = async {
+            let limit = self.core.limits.request_time;
+            if is_watch { Ok(work.await) } else { timeout(limit, work).await }
         };
-        let done = if is_watch { Ok(work.await) } else { timeout(REQUEST_TIME, work).await };
-        let reply = match done {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => Reply::failure(&error, Some(&shown)),
-            Err(_) => Reply::failure(&overdue(), Some(&shown)),
+        // Nothing that a panic may leave half-done is used again: the request ends here.
+        let done = AssertUnwindSafe(limited).catch_unwind().await;
+        let Way { trail, permit } = way;
+        let mut reply = match done {
+            Ok(Ok(Ok(reply))) => reply,
+            Ok(Ok(Err(error))) => Reply::failure(&error, Some(&shown)),
+            Ok(Err(_)) => Reply::failure(&overdue(), Some(&shown)),
+            Err(_) => {
+                tracing::error!(path = shown.path, "a request made the server stumble");
+                let mut reply = Reply::failure(&stumbled(), Some(&shown));
+                trail.panicked(&mut reply).await;
+                return reply;
+            }
         };
+        trail.answered(&mut reply, said.take_annotations()).await;
+        if !is_watch {
+            // The place is taken until the client has its answer.
+            reply.body.hold(permit);
+        }
         reply.warn(said.take())
     }
 
-    /// Who asks, and may they?
-    fn user(&self, info: &RequestInfo, parts: &Parts) -> Result<UserInfo, ApiError> {
-        let user = match &self.user {
-            Some(user) => UserInfo::clone(user),
-            None => {
-                let peer = parts.extensions.get::<Arc<Peer>>().map(|it| &**it);
-                access::authenticate(&parts.headers, peer, &self.core.tokens, |token| self.core.verify_token(token))?
+    async fn work<B>(
+        &self,
+        id: &str,
+        info: RequestInfo,
+        parts: Parts,
+        body: B,
+        warnings: Arc<Warnings>,
+        way: &mut Way,
+    ) -> Result<Reply, ApiError>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+        B::Error: Into<AnyError>,
+    {
+        let user = match self.authenticate(&parts) {
+            Ok(user) => user,
+            Err(error) => {
+                way.trail = Trail::begin(&self.core, id, &info, &parts, None);
+                way.trail.nobody();
+                return Err(error);
             }
         };
-        let user = match access::impersonation(&parts.headers)? {
-            None => user,
-            Some(wanted) => {
-                for need in &wanted.needs {
-                    self.core.authorize_impersonation(&user, need)?;
-                }
-                wanted.user
+        way.trail = Trail::begin(&self.core, id, &info, &parts, Some(&user));
+        way.trail.received().await?;
+        let (asks, user) = (user.username.clone(), self.act(user, &parts, &mut way.trail)?);
+        match self.core.authorize(&user, &info) {
+            Ok(reason) => way.trail.decided(true, &reason),
+            Err((error, reason)) => {
+                way.trail.decided(false, &reason);
+                return Err(error);
             }
-        };
-        self.core.authorize(&user, info)?;
-        Ok(user)
+        }
+        way.permit = self.core.inflight.enter(&info, &asks).await?;
+        // A body is read only for whom it may concern.
+        let body = read(&parts, body, self.core.limits.body_time).await?;
+        way.trail.sent(&info.content_type, &body);
+        let answer_is_recorded = way.trail.shows_answers();
+        let asked = Asked { info, user, headers: parts.headers, body, warnings, answer_is_recorded };
+        handlers::handle(&self.core, asked).await
+    }
+
+    /// Who asks?
+    fn authenticate(&self, parts: &Parts) -> Result<UserInfo, ApiError> {
+        if let Some(user) = &self.user {
+            return Ok(UserInfo::clone(user));
+        }
+        let peer = parts.extensions.get::<Arc<Peer>>().map(|it| &**it);
+        access::authenticate(&parts.headers, peer, &self.core.tokens, |token| self.core.verify_token(token))
+    }
+
+    /// As whom?
+    fn act(&self, user: UserInfo, parts: &Parts, trail: &mut Trail) -> Result<UserInfo, ApiError> {
+        let Some(wanted) = access::impersonation(&parts.headers)? else { return Ok(user) };
+        for need in &wanted.needs {
+            self.core.authorize_impersonation(&user, need)?;
+        }
+        trail.impersonates(&wanted.user);
+        Ok(wanted.user)
     }
 }
 
@@ -143,8 +200,12 @@ fn overdue() -> ApiError {
     ApiError::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout")
 }
 
+fn stumbled() -> ApiError {
+    ApiError::internal("this request made the server stumble; its log says where")
+}
+
 /// The whole body, within its bounds of size and time.
-async fn read<B>(parts: &Parts, body: B) -> Result<Bytes, ApiError>
+async fn read<B>(parts: &Parts, body: B, limit: Duration) -> Result<Bytes, ApiError>
 where
     B: hyper::body::Body<Data = Bytes> + Send,
     B::Error: Into<AnyError>,
@@ -158,7 +219,7 @@ where
         discard(&mut body).await;
         return Err(ApiError::too_large(BODY_MAX));
     }
-    match timeout(BODY_TIME, Limited::new(&mut body, BODY_MAX).collect()).await {
+    match timeout(limit, Limited::new(&mut body, BODY_MAX).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             discard(&mut body).await;

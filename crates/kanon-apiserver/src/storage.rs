@@ -17,6 +17,8 @@ use std::{
 use kanon_store::{Disk, Entry, Key, Memory, Options, Revision, Staged, Write};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(crate) use file::FILE;
+
 use writer::Job;
 
 /// Writes that may wait for the writer; beyond that requests wait at the door, and clients with them.
@@ -169,6 +171,12 @@ impl Storage {
         let mut receiver = self.subscribe_all();
         let reached = receiver.wait_for(|it| *it >= revision);
         tokio::time::timeout(limit, reached).await.is_ok_and(|it| it.is_ok())
+    }
+
+    /// Lets the history up to `revision` go: watches from before are told so from then on.
+    pub async fn compact_to(&self, revision: Revision) {
+        // An error means that the server is shutting down: then it no longer matters.
+        let _ = self.queue.send(Job::Compact(revision)).await;
     }
 
     /// Ends the writer after what is queued. Later writes fail; reads go on.

@@ -11,7 +11,7 @@ mod peers;
 mod rego;
 mod report;
 pub(crate) mod rules;
-mod stopwatch;
+pub(crate) mod stopwatch;
 mod threads;
 
 use std::hint::black_box;

@@ -2,11 +2,14 @@
 //! nearest peer beside each figure. Ratios are taken in one interleaved run; absolute times vary with the neighbours.
 //! The binary under test is `target/release/kanon`; build it first (`cargo build --release`).
 //!
-//! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, and
-//! `… -- instructions` holds the number of instructions of a few rules against the committed ones.
+//! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, `… -- gates` and
+//! `… -- engine` measure gates and admission alone, and `… -- instructions` holds the number of instructions of a few rules
+//! against the committed ones.
 #![allow(clippy::disallowed_methods, reason = "a bench: it reads the clock")]
 #![allow(clippy::disallowed_macros, reason = "a bench: it prints its figures")]
 
+#[cfg(feature = "gates")]
+mod gates;
 mod instructions;
 mod languages;
 #[cfg(feature = "product")]
@@ -17,13 +20,18 @@ fn main() -> anyhow::Result<()> {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         #[cfg(feature = "product")]
         [] => load().and_then(|()| product::run()),
+        #[cfg(feature = "product")]
+        ["engine"] => load().and_then(|()| product::engine()),
+        #[cfg(feature = "gates")]
+        ["gates"] => load().and_then(|()| gates::run()),
         ["languages"] => load().and_then(|()| languages::run(false)),
         ["languages", "quick"] => load().and_then(|()| languages::run(true)),
         ["instructions"] => instructions::gate(false),
         ["instructions", "write"] => instructions::gate(true),
         ["instructions", case, calls] => instructions::work(case, calls.parse()?),
         _ => anyhow::bail!(
-            "unknown arguments: none, `languages`, `languages quick`, `instructions` or `instructions write`"
+            "unknown arguments: none, `engine`, `gates`, `languages`, `languages quick`, `instructions` or \
+             `instructions write`"
         ),
     }
 }
@@ -33,4 +41,17 @@ fn load() -> anyhow::Result<()> {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("load at the start: {}", load.trim());
     Ok(())
+}
+
+/// One line of the report.
+#[cfg(feature = "gates")]
+fn report(what: &str, measured: &str, target: &str, peer: &str) {
+    println!("{what:<52} {measured:<28} target {target:<26} peer {peer}");
+}
+
+/// The middle of several measurements.
+#[cfg(feature = "gates")]
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

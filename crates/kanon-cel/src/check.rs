@@ -17,12 +17,9 @@ use crate::{
     ast::{Constant, Element, Expr, Kind, Logic, NodeId, Select, Unary},
     check::types::{Bindings, Ty},
     functions::{CONDITIONAL, Functions, INDEX, OPTIONAL_INDEX},
-    parser::Parsed,
+    parser::{MAX_MISTAKES, Parsed},
     suggest::nearest,
 };
-
-/// How many mistakes are told at most.
-const MAX_MISTAKES: usize = 20;
 
 /// A tree with what is known of its nodes.
 #[derive(Debug)]
@@ -135,6 +132,10 @@ struct Checker<'c> {
 impl Checker<'_> {
     /// The type of an expression, which is noted too.
     fn expr(&mut self, expr: &Expr) -> Ty {
+        // The text is refused already: nothing that stands further on can change that.
+        if self.rules.strict && !self.listens() {
+            return Ty::Error;
+        }
         let ty = match &expr.kind {
             Kind::Literal(literal) => constant(&literal.value),
             Kind::Name(name) => self.name(name, expr),

@@ -15,6 +15,9 @@ use crate::{
 /// Longest text, in characters; cel-go's limit.
 const MAX_CHARS: usize = 100_000;
 
+/// How many mistakes are told at most: a text of nothing else costs no more than its first part.
+pub(crate) const MAX_MISTAKES: usize = 20;
+
 /// How deep brackets may be nested. A level of them takes several calls here, and one, at most, of the tree.
 const MAX_NESTING: u32 = 160;
 
@@ -132,6 +135,15 @@ impl<'s> Parser<'s> {
         expr.depth += below;
         self.nodes += 1;
         if expr.depth > MAX_DEPTH { Err(too_deep(span, MAX_DEPTH)) } else { Ok(expr) }
+    }
+
+    /// Notes a mistake that does not keep the rest from being read; of too many, the last one does.
+    fn note(&mut self, mistake: Diagnostic) -> Result<()> {
+        if self.mistakes.len() + 1 >= MAX_MISTAKES {
+            return Err(Box::new(mistake));
+        }
+        self.mistakes.push(mistake);
+        Ok(())
     }
 
     /// A level of brackets.

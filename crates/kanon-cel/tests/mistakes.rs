@@ -236,3 +236,19 @@ fn long_texts_end_in_an_answer() {
         assert_eq!(result.err().map(|it| it.list.len()), want, "{}", &text[..30]);
     }
 }
+
+/// However many mistakes a text has, the first twenty are told, and nothing is looked at behind them.
+#[test]
+fn a_text_of_mistakes_costs_no_more_than_its_first_part() {
+    for piece in
+        ["unknown", "package", "99999999999999999999", "'\\z'", "[1].all(1, true)", "1 + ''", "nothing(1)", "self.f()"]
+    {
+        let text = format!("[{}]", [piece].repeat(90_000 / (piece.len() + 2)).join(", "));
+        let Err(mistakes) = Cel::default().compile(&text, &environment(), &Options::default()) else {
+            panic!("{piece} is no mistake");
+        };
+        assert!(mistakes.list.len() <= 20, "{piece}: {}", mistakes.list.len());
+        let last = mistakes.list.iter().map(|it| it.span.end as usize).max().unwrap();
+        assert!(last <= 21 * (piece.len() + 2), "{piece}: {last}");
+    }
+}

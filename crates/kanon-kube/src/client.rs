@@ -154,6 +154,21 @@ impl Api {
         self.call(Method::PATCH, &path, Some(("application/merge-patch+json", patch.to_string().into_bytes()))).await
     }
 
+    /// Writes the answer of `path` into `out` as it arrives, however long it is.
+    ///
+    /// # Errors
+    /// As [`Api::call`]; an `out` that fails.
+    pub async fn download(&self, path: &str, out: &mut (impl std::io::Write + Send)) -> Result<(), Error> {
+        let mut body = self.stream(path).await?;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Error::Transport(error.to_string()))?;
+            if let Some(data) = frame.data_ref() {
+                out.write_all(data).map_err(|error| Error::Answer(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A streamed answer: the watch's body.
     pub(crate) async fn stream(&self, path: &str) -> Result<Body, Error> {
         let (parts, body) = self.send(Method::GET, path, None).await?.into_parts();

@@ -11,7 +11,7 @@ use crate::{
     ir::{Code, Estimate, Guard},
     language::{Arena, EvalError, Explained, Limits, Program, Reads, Spent},
     machine::Machine,
-    rules::{Memo, Shareable},
+    rules::{Memo, Places, Shareable},
     value::Value,
 };
 
@@ -128,6 +128,14 @@ impl<D: Dialect> Shareable for Compiled<D> {
         &self.guards
     }
 
+    fn conjuncts(&self) -> Vec<Option<String>> {
+        if self.boolean { self.code.conjuncts() } else { Vec::new() }
+    }
+
+    fn steps(&self) -> u64 {
+        u64::from(self.code.base_cost)
+    }
+
     fn read<'a>(
         &'a self,
         path: usize,
@@ -135,7 +143,7 @@ impl<D: Dialect> Shareable for Compiled<D> {
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
-        shared: &[u32],
+        shared: Places<'_>,
     ) -> Option<Value<'a>> {
         let id = self.code.paths.get(path)?.op;
         Machine::<D, false>::new(&self.code, values, limits, arena, Some((memo, shared))).eval(id).ok()
@@ -147,7 +155,7 @@ impl<D: Dialect> Shareable for Compiled<D> {
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
-        shared: &[u32],
+        shared: Places<'_>,
     ) -> Result<bool, EvalError> {
         let mut machine = Machine::<D, false>::new(&self.code, values, limits, arena, Some((memo, shared)));
         machine.run_boolean().map_err(|Stop| machine.cx.error())

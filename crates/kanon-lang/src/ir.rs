@@ -13,6 +13,7 @@ mod build;
 mod constant;
 mod cost;
 mod guard;
+mod key;
 mod reads;
 mod way;
 

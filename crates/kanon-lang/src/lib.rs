@@ -29,7 +29,7 @@ pub use language::{
     Reads, Spent,
 };
 pub use module::{ModuleOptions, Outline, OutlineRule, RuleKind};
-pub use rules::{Memo, RuleSet, Shareable};
+pub use rules::{Memo, Places, RuleSet, Shareable};
 pub use suggest::{did_you_mean, suggest};
 pub use types::{ObjectType, Type};
 pub use value::{Opaque, Record, Value};

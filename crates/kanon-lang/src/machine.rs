@@ -7,6 +7,7 @@
 mod binary;
 mod loops;
 mod path;
+mod shared;
 mod trace;
 
 use kanon_core::Node;
@@ -16,7 +17,7 @@ use crate::{
     dialect::{Callee, Dialect},
     ir::{Code, Logic, Loop, LoopKind, Op, OpId, Overload, Scalar},
     language::{Arena, Limits},
-    rules::Memo,
+    rules::{Memo, Places},
     value::Value,
 };
 pub(crate) use trace::Trace;
@@ -44,8 +45,8 @@ pub(crate) struct Machine<'m, 'a, D, const TRACE: bool> {
     locals: &'a mut [Value<'a>],
     /// What other programs of a rule set have read of the same object.
     memo: Option<&'m mut Memo<'a>>,
-    /// The positions of the code's shared paths in the memo.
-    shared: &'m [u32],
+    /// Where the code's shared parts stand in the memo.
+    shared: Places<'m>,
     /// Whether the way that was followed last ended at something absent.
     absent: bool,
     /// The number of the way, of those that are gone more than once, that was followed last, and where it led; 0 for none.
@@ -67,13 +68,13 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
         values: &'a [Value<'a>],
         limits: &'a Limits,
         arena: &'a Arena,
-        memo: Option<(&'m mut Memo<'a>, &'m [u32])>,
+        memo: Option<(&'m mut Memo<'a>, Places<'m>)>,
     ) -> Self {
         let locals: &'a mut [Value<'a>] =
             if code.locals == 0 { &mut [] } else { arena.alloc_slice_fill_copy(code.locals, Value::Null) };
         let (memo, shared) = match memo {
             Some((memo, shared)) => (Some(memo), shared),
-            None => (None, &[][..]),
+            None => (None, Places::default()),
         };
         let now = match code.clock {
             Some(slot) => clock(values, slot),
@@ -105,16 +106,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     pub(crate) fn run_boolean(&mut self) -> Result<bool, Stop> {
         self.cx.spend(u64::from(self.code.base_cost))?;
         let root = self.code.root;
-        if self.code.ops[root.at()].is_boolean() {
-            return self.test(root);
-        }
-        match self.eval(root)? {
-            Value::Bool(bool) => Ok(bool),
-            other => {
-                let result = D::boolean(&mut self.cx, other);
-                self.placed(root, result)
-            }
-        }
+        if self.memo.is_some() { self.run_shared() } else { self.truth(root) }
     }
 
     /// Says where an error is, if it is one.
@@ -333,12 +325,23 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             }
             return Ok(!decisive);
         }
+        self.decide(logic, decisive, |machine, at| machine.test(logic.operands[at]))
+    }
+
+    /// The same in any order, by the truths that `test` gives of the operands.
+    #[inline]
+    fn decide(
+        &mut self,
+        logic: &'a Logic,
+        decisive: bool,
+        test: impl Fn(&mut Self, usize) -> Result<bool, Stop>,
+    ) -> Result<bool, Stop> {
         // Of several errors the one that stands first in the source is kept.
         let mut kept: Option<(usize, crate::context::Fault<'a>)> = None;
         for turn in 0..logic.operands.len() {
             // Explanations follow the source.
             let at = if TRACE { turn } else { logic.order.get(turn).map_or(turn, |at| usize::from(*at)) };
-            match self.test(logic.operands[at]) {
+            match test(self, at) {
                 Ok(bool) if bool == decisive => return Ok(decisive),
                 Ok(_) => {}
                 Err(Stop) if !D::ABSORBS => return Err(Stop),

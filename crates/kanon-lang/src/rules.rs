@@ -1,5 +1,5 @@
 //! Thousands of programs over one object: an index by the tests that their truth implies leaves the few that can be true,
-//! and what several of them read of the object is read once.
+//! what several of them read of the object is read once, and a conjunct that several of them have is evaluated once.
 //!
 //! A rule set gives for every program what evaluating it alone gives, errors included; only programs whose guard says `false`
 //! are never run, and are not reported.
@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     ir::{Guard, GuardTest},
-    language::{Arena, EvalError, Limits, Program},
+    language::{Arena, ErrorKind, EvalError, Limits, Program},
     machine::Found,
     value::Value,
 };
@@ -24,8 +24,14 @@ pub trait Shareable: Send + Sync {
     /// Tests without which it gives `false`.
     fn guards(&self) -> &[Guard];
 
-    /// The value of one of its paths; `None` where reading it is an error. `shared` says where each of its paths stands in
-    /// the memo.
+    /// One spelling for each operand of the conjunction that it is, or of all of it: those of equal spelling are equal. `None`
+    /// where it cannot be told.
+    fn conjuncts(&self) -> Vec<Option<String>>;
+
+    /// Steps that an evaluation takes before any turn of a loop.
+    fn steps(&self) -> u64;
+
+    /// The value of one of its paths; `None` where reading it is an error. `shared` says where its parts stand in the memo.
     fn read<'a>(
         &'a self,
         path: usize,
@@ -33,7 +39,7 @@ pub trait Shareable: Send + Sync {
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
-        shared: &[u32],
+        shared: Places<'_>,
     ) -> Option<Value<'a>>;
 
     /// Whether it is true, reading what is in the memo from there.
@@ -46,17 +52,37 @@ pub trait Shareable: Send + Sync {
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
-        shared: &[u32],
+        shared: Places<'_>,
     ) -> Result<bool, EvalError>;
+}
+
+/// Where the shared parts of a program stand in the memo.
+#[derive(Clone, Copy, Default)]
+pub struct Places<'s> {
+    pub(crate) paths: &'s [u32],
+    pub(crate) conjuncts: &'s [u32],
+}
+
+/// What is known of a conjunct.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conjunct {
+    pub(crate) truth: bool,
+    /// What evaluating it took.
+    pub(crate) steps: u64,
+    pub(crate) memory: usize,
+}
+
+impl Conjunct {
+    /// The number of those that no other program has.
+    pub(crate) const NONE: u32 = u32::MAX;
 }
 
 /// What the programs of a rule set have read of one object so far, and room to work in. One a thread; renewed, not cleared, for
 /// the next object.
 #[derive(Default)]
 pub struct Memo<'a> {
-    /// Where each path's finding stands, if it is one of this object's: a sparse set, which need not be cleared.
-    positions: Vec<u32>,
-    found: Vec<(u32, Found<'a>)>,
+    paths: Sparse<Found<'a>>,
+    conjuncts: Sparse<Conjunct>,
     candidates: Vec<u32>,
 }
 
@@ -64,25 +90,64 @@ impl<'a> Memo<'a> {
     /// The same room for another object.
     #[must_use]
     pub fn renew<'b>(self) -> Memo<'b> {
-        let Memo { positions, mut found, mut candidates } = self;
-        found.clear();
+        let Memo { paths, conjuncts, mut candidates } = self;
         candidates.clear();
-        // Nothing is left in it: collecting keeps the allocation for values of another lifetime.
-        let found = found.into_iter().map_while(|_| None).collect();
-        Memo { positions, found, candidates }
+        Memo { paths: paths.renew(), conjuncts: conjuncts.renew(), candidates }
     }
 
     #[inline]
     pub(crate) fn get(&self, path: u32) -> Option<Found<'a>> {
-        let at = *self.positions.get(path as usize)?;
-        self.found.get(at as usize).filter(|it| it.0 == path).map(|it| it.1)
+        self.paths.get(path)
     }
 
     #[inline]
     pub(crate) fn set(&mut self, path: u32, found: Found<'a>) {
-        if let Some(position) = self.positions.get_mut(path as usize) {
-            *position = self.found.len() as u32;
-            self.found.push((path, found));
+        self.paths.set(path, found);
+    }
+
+    #[inline]
+    pub(crate) fn conjunct(&self, number: u32) -> Option<Conjunct> {
+        self.conjuncts.get(number)
+    }
+
+    #[inline]
+    pub(crate) fn set_conjunct(&mut self, number: u32, known: Conjunct) {
+        self.conjuncts.set(number, known);
+    }
+}
+
+/// Values by number: a sparse set, which need not be cleared.
+struct Sparse<T> {
+    /// Where each number's value stands, if it is one of this object's.
+    positions: Vec<u32>,
+    values: Vec<(u32, T)>,
+}
+
+impl<T> Default for Sparse<T> {
+    fn default() -> Sparse<T> {
+        Sparse { positions: Vec::new(), values: Vec::new() }
+    }
+}
+
+impl<T: Copy> Sparse<T> {
+    fn renew<U>(self) -> Sparse<U> {
+        let Sparse { positions, mut values } = self;
+        values.clear();
+        // Nothing is left in it: collecting keeps the allocation for values of another lifetime.
+        Sparse { positions, values: values.into_iter().map_while(|_| None).collect() }
+    }
+
+    #[inline]
+    fn get(&self, number: u32) -> Option<T> {
+        let at = *self.positions.get(number as usize)?;
+        self.values.get(at as usize).filter(|it| it.0 == number).map(|it| it.1)
+    }
+
+    #[inline]
+    fn set(&mut self, number: u32, value: T) {
+        if let Some(position) = self.positions.get_mut(number as usize) {
+            *position = self.values.len() as u32;
+            self.values.push((number, value));
         }
     }
 }
@@ -93,6 +158,8 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     /// How many different paths they read.
     paths: usize,
+    /// How many conjuncts several of them have.
+    conjuncts: usize,
     /// Programs without a guard.
     always: Vec<u32>,
     indexes: Vec<Index>,
@@ -101,7 +168,34 @@ pub struct RuleSet {
 struct Rule {
     program: Arc<dyn Program>,
     /// Where each of its paths stands in the memo.
-    shared: Box<[u32]>,
+    paths: Box<[u32]>,
+    /// The numbers of its conjuncts; [`Conjunct::NONE`] for those that no other program has.
+    conjuncts: Box<[u32]>,
+    /// See [`Shareable::steps`].
+    steps: u64,
+}
+
+impl Rule {
+    fn places(&self) -> Places<'_> {
+        Places { paths: &self.paths, conjuncts: &self.conjuncts }
+    }
+
+    /// The truth, where other programs have found out all that decides, and no limit is near: then the program is not even
+    /// looked at.
+    fn known(&self, memo: &Memo<'_>, limits: &Limits) -> Option<bool> {
+        let (mut steps, mut memory) = (self.steps, 0);
+        for number in &self.conjuncts {
+            let known = memo.conjunct(*number)?;
+            (steps, memory) = (steps.saturating_add(known.steps), memory + known.memory as u64);
+            if steps > limits.steps || memory > limits.memory {
+                return None;
+            }
+            if !known.truth {
+                return Some(false);
+            }
+        }
+        if self.conjuncts.is_empty() { None } else { Some(true) }
+    }
 }
 
 /// Programs by the value of one path.
@@ -119,22 +213,28 @@ impl RuleSet {
     /// The rule set of programs that were compiled against one environment with `boolean` set; a program's position is its name
     /// in the answers.
     pub fn new(programs: Vec<Arc<dyn Program>>) -> RuleSet {
-        let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
-        let mut rules = Vec::with_capacity(programs.len());
-        for program in programs {
-            let paths = program.shareable().map(Shareable::paths).unwrap_or_default();
-            let mut number = |path: &str| match numbers.get(path) {
-                Some(number) => *number,
-                None => {
-                    let next = numbers.len() as u32;
-                    numbers.insert(path.to_owned(), next);
-                    next
-                }
-            };
-            let shared = paths.into_iter().map(&mut number).collect();
-            rules.push(Rule { program, shared });
+        let (mut numbers, mut counts) = (Numbers::default(), BTreeMap::<String, usize>::new());
+        let keys = |program: &Arc<dyn Program>| program.shareable().map(Shareable::conjuncts).unwrap_or_default();
+        let keys: Vec<_> = programs.iter().map(keys).collect();
+        for key in keys.iter().flatten().flatten() {
+            *counts.entry(key.clone()).or_default() += 1;
         }
-        let mut set = RuleSet { rules, paths: numbers.len(), ..RuleSet::default() };
+        let mut conjuncts = Numbers::default();
+        let mut rules = Vec::with_capacity(programs.len());
+        for (program, keys) in programs.into_iter().zip(keys) {
+            let shareable = program.shareable();
+            let paths = shareable.map(Shareable::paths).unwrap_or_default();
+            let paths = paths.into_iter().map(|path| numbers.of(path)).collect();
+            let number = |key: Option<String>| match key {
+                Some(key) if counts.get(&key).is_some_and(|count| *count > 1) => conjuncts.of(&key),
+                _ => Conjunct::NONE,
+            };
+            let conjuncts = keys.into_iter().map(number).collect();
+            let steps = shareable.map_or(0, Shareable::steps);
+            rules.push(Rule { program, paths, conjuncts, steps });
+        }
+        let (paths, conjuncts) = (numbers.0.len(), conjuncts.0.len());
+        let mut set = RuleSet { rules, paths, conjuncts, ..RuleSet::default() };
         set.index();
         set
     }
@@ -159,7 +259,7 @@ impl RuleSet {
         for (at, rule) in self.rules.iter().enumerate() {
             for guard in self.guards(at) {
                 if let GuardTest::OneOf(texts) = &guard.test {
-                    let path = rule.shared[usize::from(guard.path)];
+                    let path = rule.paths[usize::from(guard.path)];
                     words.entry(path).or_default().extend(texts.iter().map(|text| (&**text, ())));
                 }
             }
@@ -168,7 +268,7 @@ impl RuleSet {
         let (mut always, mut indexes) = (Vec::new(), BTreeMap::<u32, Index>::new());
         for (at, rule) in self.rules.iter().enumerate() {
             let number = at as u32;
-            let path_of = |guard: &Guard| rule.shared[usize::from(guard.path)];
+            let path_of = |guard: &Guard| rule.paths[usize::from(guard.path)];
             let telling = |guard: &&Guard| words.get(&path_of(guard)).copied().unwrap_or(0);
             // The first of equals, so that the outcome does not depend on the search.
             let Some(guard) = self.guards(at).iter().rev().max_by_key(telling) else {
@@ -205,16 +305,30 @@ impl RuleSet {
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
+        answer: impl FnMut(usize, Result<bool, EvalError>),
+    ) {
+        self.decide_among(values, limits, arena, memo, |_| true, answer);
+    }
+
+    /// The same about the programs at the positions that are `wanted`; others are not run.
+    pub fn decide_among<'a>(
+        &'a self,
+        values: &'a [Value<'a>],
+        limits: &'a Limits,
+        arena: &'a Arena,
+        memo: &mut Memo<'a>,
+        wanted: impl Fn(usize) -> bool,
         mut answer: impl FnMut(usize, Result<bool, EvalError>),
     ) {
-        memo.positions.resize(self.paths, 0);
+        memo.paths.positions.resize(self.paths, 0);
+        memo.conjuncts.positions.resize(self.conjuncts, 0);
         let mut candidates = std::mem::take(&mut memo.candidates);
         candidates.extend_from_slice(&self.always);
         for index in &self.indexes {
             let (reader, path) = index.reader;
             let Some(rule) = self.rules.get(reader as usize) else { continue };
             let Some(program) = rule.program.shareable() else { continue };
-            match program.read(path, values, limits, arena, memo, &rule.shared) {
+            match program.read(path, values, limits, arena, memo, rule.places()) {
                 Some(Value::Str(text)) => candidates.extend(index.texts.get(text).into_iter().flatten()),
                 Some(Value::Bool(bool)) => candidates.extend_from_slice(&index.bools[usize::from(bool)]),
                 Some(value) if value.is_nil() => {}
@@ -222,17 +336,50 @@ impl RuleSet {
                 Some(_) | None => candidates.extend_from_slice(&index.all),
             }
         }
+        candidates.retain(|it| wanted(*it as usize));
         candidates.sort_unstable();
         for number in &candidates {
             let at = *number as usize;
             let Some(rule) = self.rules.get(at) else { continue };
+            if let Some(truth) = rule.known(memo, limits) {
+                answer(at, Ok(truth));
+                continue;
+            }
             let result = match rule.program.shareable() {
-                Some(program) => program.decide(values, limits, arena, memo, &rule.shared),
-                None => rule.program.evaluate(values, limits, arena).map(|value| matches!(value, Value::Bool(true))),
+                Some(program) => program.decide(values, limits, arena, memo, rule.places()),
+                None => rule.program.evaluate(values, limits, arena).and_then(truth),
             };
             answer(at, result);
         }
         candidates.clear();
         memo.candidates = candidates;
+    }
+}
+
+/// The truth of a program's value; nil is false.
+fn truth(value: Value<'_>) -> Result<bool, EvalError> {
+    match value {
+        Value::Bool(truth) => Ok(truth),
+        value if value.is_nil() => Ok(false),
+        _ => {
+            Err(EvalError { kind: ErrorKind::Value, message: "expected bool, but got another type".into(), span: None })
+        }
+    }
+}
+
+/// Texts by the order in which they came.
+#[derive(Default)]
+struct Numbers(BTreeMap<String, u32>);
+
+impl Numbers {
+    fn of(&mut self, text: &str) -> u32 {
+        match self.0.get(text) {
+            Some(number) => *number,
+            None => {
+                let next = self.0.len() as u32;
+                self.0.insert(text.to_owned(), next);
+                next
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ mod leaf;
 mod peer;
 mod rotation;
 mod serve;
+mod stall;
 mod tls;
 
 pub use authority::Authority;

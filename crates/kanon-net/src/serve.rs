@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Identity, Peer};
+use crate::{Error, Identity, Peer, stall::Stalling};
 
 /// Bounds of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Limits {
     pub head: Duration,
     /// How often an idle HTTP/2 connection is asked whether it lives; after as long again without an answer it is closed.
     pub ping: Duration,
+    /// How long a client may take nothing of what it is sent before its connection is closed.
+    pub stall: Duration,
     /// How long requests in work may take to end after shutdown began.
     pub drain: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
             ping: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
             drain: Duration::from_secs(10),
         }
     }
@@ -62,6 +65,9 @@ impl Default for Limits {
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
+
+/// Bytes that one HTTP/1.1 connection or one HTTP/2 stream holds for a client that takes its time; also the longest head.
+const BUFFER: usize = 128 << 10;
 
 /// How long to wait after the system refused a connection (no file handles left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -168,7 +174,8 @@ impl Connection {
             service.call(request)
         });
         let builder = self.builder(is_h2);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+        let mut connection =
+            pin!(builder.serve_connection(TokioIo::new(Stalling::new(io, self.limits.stall)), service));
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -178,11 +185,12 @@ impl Connection {
 
     fn builder(&self, is_h2: bool) -> auto::Builder<TokioExecutor> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.head);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.head).max_buf_size(BUFFER);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.streams_max)
+            .max_send_buf_size(BUFFER)
             .keep_alive_interval(self.limits.ping)
             .keep_alive_timeout(self.limits.ping);
         // The version is known, so nobody can hold a connection by sending half of what would tell it.

@@ -1,6 +1,6 @@
 //! Bundles as gates see them: what is deployed, where it comes from, and how far it got (spec/promotion-gates 1.2).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use kanon_core::Object;
@@ -18,7 +18,7 @@ const COMMIT_LEN: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bundle {
     /// What expressions read.
-    pub input: BundleInput,
+    pub input: Arc<BundleInput>,
     /// Its Pipeline, in the same namespace.
     pub pipeline: String,
     /// When it was created.
@@ -41,7 +41,7 @@ impl Bundle {
         let intent = &spec.intent;
         let skip = if intent.skip.is_empty() { &intent.skip_environments } else { &intent.skip };
         Ok(Bundle {
-            input: BundleInput {
+            input: Arc::new(BundleInput {
                 name: object.str_at(&["metadata", "name"]).to_owned(),
                 version: version(&spec),
                 labels: text_map(object, "labels"),
@@ -51,7 +51,7 @@ impl Bundle {
                 kind: spec.kind,
                 images: spec.images,
                 provenance: spec.provenance,
-            },
+            }),
             pipeline: spec.pipeline,
             created: object.str_at(&["metadata", "creationTimestamp"]).parse().ok(),
             phase: status.phase,

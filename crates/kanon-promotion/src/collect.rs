@@ -152,11 +152,11 @@ pub fn targets(facts: &Facts, meta: &Meta, gate: &Gate) -> Vec<Target> {
         }
         Role::Template => {
             let mut found = Vec::new();
-            for (key, pipeline) in &*facts.pipelines {
+            for (key, pipeline) in facts.pipelines.iter() {
                 if !is_collected(facts, meta, gate, key, pipeline) {
                     continue;
                 }
-                let Some(bundle) = facts.active_bundle(&key.0, &key.1) else { continue };
+                let Some(bundle) = facts.active_bundle(key) else { continue };
                 let included = pipeline.included(&bundle.input.target, &bundle.input.skip);
                 let matching = included.into_iter().filter(|it| meta.matches(gate, &it.name));
                 found.extend(matching.map(|it| Target {

@@ -109,20 +109,21 @@ pub fn decide(gate: &Gate, target: &Target, inputs: &Result<Inputs, String>, now
 /// # Errors
 /// Whatever keeps it from being a boolean.
 pub fn evaluate(gate: &Gate, inputs: &Inputs, now: Timestamp) -> Result<bool, EvalError> {
-    evaluate_within(gate, inputs, now, &Limits::default())
+    evaluate_within(gate, inputs, now, &Limits::default(), &mut Arena::new())
 }
 
-/// The same within other limits than a decision has.
+/// The same within other limits than a decision has, in memory that was used before.
 pub(crate) fn evaluate_within(
     gate: &Gate,
     inputs: &Inputs,
     now: Timestamp,
     limits: &Limits,
+    arena: &mut Arena,
 ) -> Result<bool, EvalError> {
-    let arena = Arena::new();
+    arena.reset();
     let records = Records::new(inputs, &gate.zone, now);
-    let values = records.values(&arena);
-    boolean(gate.program.evaluate(&values, limits, &arena)?)
+    let values = records.values(arena);
+    boolean(gate.program.evaluate(&values, limits, arena)?)
 }
 
 /// The same, with the value of every sub-expression.

@@ -10,14 +10,15 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     bundle::Bundle,
+    bundles::Bundles,
     inputs::{Available, EnvironmentInput, Inputs, PullRequests, Soaking, Upstream},
     metric::Metric,
+    namespaced::Namespaced,
     pipeline::Pipeline,
     window::Window,
 };
 
-/// Namespace and name.
-pub type Key = (String, String);
+pub use crate::namespaced::Key;
 
 /// Approval and number of approvals, by stage.
 pub type Approvals = BTreeMap<String, (bool, i64)>;
@@ -48,7 +49,7 @@ pub(crate) fn text_map(object: &Object, name: &str) -> BTreeMap<String, String> 
 }
 
 /// A place where a gate is asked: an environment of a Pipeline, for a Bundle.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     /// Namespace of Pipeline and Bundle.
     pub namespace: String,
@@ -64,13 +65,13 @@ pub struct Target {
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Good Pipelines.
-    pub pipelines: Arc<BTreeMap<Key, Pipeline>>,
+    pub pipelines: Namespaced<Pipeline>,
     /// Bundles.
-    pub bundles: Arc<BTreeMap<Key, Bundle>>,
+    pub bundles: Bundles,
     /// Windows by name.
     pub windows: Arc<BTreeMap<String, Window>>,
     /// Metrics.
-    pub metrics: Arc<BTreeMap<Key, Metric>>,
+    pub metrics: Namespaced<Metric>,
     /// Pull requests by namespace and Bundle.
     pub pulls: Arc<BTreeMap<Key, Approvals>>,
     /// Inputs that cannot be told now, by variable, and why.
@@ -104,36 +105,28 @@ impl Facts {
     /// Nothing known.
     pub fn new(settings: Settings) -> Facts {
         Facts {
-            pipelines: Arc::default(),
-            bundles: Arc::default(),
+            pipelines: Namespaced::default(),
+            bundles: Bundles::default(),
             windows: Arc::default(),
-            metrics: Arc::default(),
+            metrics: Namespaced::default(),
             pulls: Arc::default(),
             unavailable: BTreeMap::new(),
             settings,
         }
     }
 
-    /// The Bundles of a Pipeline, newest first.
-    pub fn bundles_of(&self, namespace: &str, pipeline: &str) -> Vec<&Bundle> {
-        let own = |(key, bundle): &(&Key, &Bundle)| key.0 == namespace && bundle.pipeline == pipeline;
-        let mut bundles: Vec<_> = self.bundles.iter().filter(own).map(|(_, bundle)| bundle).collect();
-        bundles.sort_by(|a, b| a.age_order().cmp(&b.age_order()));
-        bundles
-    }
-
     /// The Bundle that is on its way through a Pipeline: the newest that is not at its end.
-    pub fn active_bundle(&self, namespace: &str, pipeline: &str) -> Option<&Bundle> {
-        self.bundles_of(namespace, pipeline).into_iter().find(|it| !it.is_terminal())
+    pub fn active_bundle(&self, pipeline: &Key) -> Option<&Bundle> {
+        self.bundles.of_pipeline(pipeline).iter().map(AsRef::as_ref).find(|it| !it.is_terminal())
     }
 
     /// The same with an empty Bundle at a place: what is known without one.
     pub(crate) fn with_bundle(&self, target: &Target) -> Facts {
         let mut facts = self.clone();
         let mut bundle = Bundle { pipeline: target.pipeline.clone(), ..Bundle::default() };
-        bundle.input.name.clone_from(&target.bundle);
+        Arc::make_mut(&mut bundle.input).name.clone_from(&target.bundle);
         let key = (target.namespace.clone(), target.bundle.clone());
-        Arc::make_mut(&mut facts.bundles).insert(key, bundle);
+        facts.bundles.replace(&key, Some(bundle));
         facts
     }
 
@@ -147,12 +140,13 @@ impl Facts {
             .bundles
             .get(&key)
             .ok_or_else(|| format!("there is no Bundle `{}` in namespace `{}`", target.bundle, target.namespace))?;
-        let pipeline = self.pipelines.get(&(target.namespace.clone(), target.pipeline.clone()));
+        let of_pipeline = (target.namespace.clone(), target.pipeline.clone());
+        let pipeline = self.pipelines.get(&of_pipeline);
         let environment = pipeline.and_then(|it| it.environment(&target.environment));
-        let history = match target.pipeline.as_str() {
+        let history: Vec<&Bundle> = match target.pipeline.as_str() {
             // Without a Pipeline only the Bundle itself is known (2.4.8).
             "" => vec![bundle],
-            name => self.bundles_of(&target.namespace, name),
+            _ => self.bundles.of_pipeline(&of_pipeline).iter().map(AsRef::as_ref).collect(),
         };
         Ok(Inputs {
             bundle: bundle.input.clone(),
@@ -196,16 +190,19 @@ impl Facts {
             Some(it) => it.with_ancestors(&target.environment),
             None => BTreeSet::from([target.environment.as_str()]),
         };
+        let visible = |it: &Metric| it.environment.is_empty() || related.contains(it.environment.as_str());
+        let policy_namespaces: BTreeSet<&String> = self.settings.policy_namespaces.iter().collect();
+        let shared =
+            policy_namespaces.into_iter().flat_map(|it| self.metrics.in_namespace(it)).filter(|it| it.1.shared);
+        // Its own come last: they win.
         let mut found = BTreeMap::new();
-        for ((namespace, name), metric) in &*self.metrics {
-            let own = *namespace == target.namespace;
-            let shared = metric.shared && self.settings.policy_namespaces.contains(namespace);
-            let visible = metric.environment.is_empty() || related.contains(metric.environment.as_str());
-            if visible && (own || shared && !found.contains_key(name)) {
-                found.insert(name.clone(), metric.clone());
-            }
+        for ((_, name), metric) in shared.filter(|it| visible(it.1)) {
+            found.entry(name).or_insert(metric);
         }
-        found
+        found.extend(
+            self.metrics.in_namespace(&target.namespace).filter(|it| visible(it.1)).map(|(key, it)| (&key.1, it)),
+        );
+        found.into_iter().map(|(name, metric)| (name.clone(), metric.clone())).collect()
     }
 }
 

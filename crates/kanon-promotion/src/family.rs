@@ -4,15 +4,16 @@
 //! Nothing is asked before every kind has been listed: a gate must not open because a window was not there yet.
 
 mod agenda;
+mod desk;
 mod gates;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use jiff::{SignedDuration, Timestamp};
-use kanon_core::{Change, EventType, FamilyId, Input, Kind, Mono, Now, Object, ObjectRef};
+use kanon_core::{Change, EventType, FamilyId, Input, Kind, Mono, Now, Object, ObjectRef, Rate, TokenBucket};
 use kanon_lang::Language;
 use kanon_plane::{Applied, Family, Outbox, PolicyKey, PolicyStore, View};
 use serde_json::{Value, json};
@@ -27,16 +28,23 @@ use crate::{
     facts::{Facts, Key, Settings, read, text_map},
     gate::{Compiler, Gate, Problem},
     metric::Metric,
+    namespaced::Namespaced,
     pipeline::Pipeline,
     status::{condition, dated, rfc3339, says},
     view::{PromotionView, Row},
     window::Window,
 };
 use agenda::{Agenda, Due};
-use gates::{GateState, merge};
+use desk::Desk;
+use gates::{GateId, GateState, merge};
 
 /// How long after a failed status write a gate is asked again.
 const RETRY: SignedDuration = SignedDuration::from_secs(30);
+
+/// Statuses that tell nothing new but times: no more than the plane lets out.
+const TIMES_PER_SECOND: std::num::NonZeroU32 = const { std::num::NonZeroU32::new(10).expect("10 is not 0") };
+/// How many of them at once.
+const TIMES_BURST: u32 = 50;
 
 /// A clock or a window with what its status says.
 struct Told {
@@ -55,10 +63,19 @@ pub struct PromotionFamily {
     kinds: [Kind; 6],
     compiler: Compiler,
     store: PolicyStore<Gate>,
-    gates: BTreeMap<PolicyKey, GateState>,
+    ids: BTreeMap<PolicyKey, GateId>,
+    /// By their ids; the places of those that are gone are free.
+    gates: Vec<Option<Box<GateState>>>,
+    free: Vec<GateId>,
     /// The gates as the view shows them.
-    rows: Arc<BTreeMap<PolicyKey, Row>>,
+    rows: Namespaced<Row>,
     facts: Facts,
+    desk: Desk,
+    /// Gates that have times to tell, in the order of their turns.
+    owed: VecDeque<GateId>,
+    pace: TokenBucket,
+    /// When the next of them may be told.
+    owed_at: Option<Mono>,
     /// Pipelines that make no sense, and why.
     broken: BTreeMap<Key, String>,
     windows: BTreeMap<String, Told>,
@@ -72,14 +89,20 @@ impl PromotionFamily {
     /// A family without gates. `language` compiles the expressions: CEL in the binary.
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> PromotionFamily {
         let facts = Facts::new(settings);
-        let view = PromotionView { gates: Arc::default(), broken: Arc::default(), facts: facts.clone() };
+        let view = PromotionView { gates: Namespaced::default(), broken: Arc::default(), facts: facts.clone() };
         PromotionFamily {
             kinds: api::kinds(),
             compiler: Compiler::new(language),
             store: PolicyStore::default(),
-            gates: BTreeMap::new(),
-            rows: Arc::default(),
+            ids: BTreeMap::new(),
+            gates: Vec::new(),
+            free: Vec::new(),
+            rows: Namespaced::default(),
             facts,
+            desk: Desk::default(),
+            owed: VecDeque::new(),
+            pace: TokenBucket::new(Rate::per_second(TIMES_PER_SECOND), TIMES_BURST),
+            owed_at: None,
             broken: BTreeMap::new(),
             windows: BTreeMap::new(),
             clocks: BTreeMap::new(),
@@ -107,20 +130,27 @@ impl PromotionFamily {
             it if it == PIPELINE.kind => self.pipeline(&key, object, gone, now, out),
             it if it == BUNDLE.kind => {
                 let bundle = if gone { None } else { Bundle::new(object).ok() };
-                if replace(&mut self.facts.bundles, key.clone(), bundle) {
+                if self.facts.bundles.replace(&key, bundle) {
+                    self.desk.changed_in(&key.0);
                     self.publish();
-                    self.concerning(now, out, |facts, gate| gate.concerns(facts, &key.0));
+                    self.concerning_in(self.namespaces_of(&key.0), now, out, |_| true);
                 }
             }
             it if it == METRIC.kind => {
                 let metric = (!gone).then(|| Metric::of(object));
                 let shared = self.facts.settings.policy_namespaces.contains(&key.0);
-                if replace(&mut self.facts.metrics, key.clone(), metric) {
+                if self.facts.metrics.replace(&key, metric) {
+                    let reads = |it: &GateState| it.gate.as_ref().is_some_and(|it| it.references.mentions("metrics"));
+                    if shared {
+                        self.desk.changed_everywhere()
+                    } else {
+                        self.desk.changed_in(&key.0)
+                    }
                     self.publish();
-                    self.concerning(now, out, |facts, gate| {
-                        let reads = gate.gate.as_ref().is_some_and(|it| it.references.mentions("metrics"));
-                        reads && (shared || gate.concerns(facts, &key.0))
-                    });
+                    match shared {
+                        true => self.concerning(now, out, reads),
+                        false => self.concerning_in(self.namespaces_of(&key.0), now, out, reads),
+                    }
                 }
             }
             it if it == WINDOW.kind => self.window(key.1, object, gone, now, out),
@@ -133,11 +163,16 @@ impl PromotionFamily {
         let meta = Meta::of(object);
         let (namespace, name) = (meta.subject.namespace.clone(), meta.subject.name.clone());
         let key = PolicyKey { origin: GATE.kind.to_owned(), namespace, name };
+        let place = (key.namespace.clone(), key.name.clone());
         if gone {
             self.store.remove(&key);
-            self.gates.remove(&key);
-            Arc::make_mut(&mut self.rows).remove(&key);
-            self.agenda.set(Due::Gate(key), None);
+            if let Some(id) = self.ids.remove(&key)
+                && let Some(state) = self.gates.get_mut(id).and_then(Option::take)
+            {
+                self.free.push(id);
+                self.agenda.set_gate(id, state.next, None);
+            }
+            self.rows.remove(&place);
             self.publish();
             return;
         }
@@ -155,12 +190,20 @@ impl PromotionFamily {
         });
         let Some(entry) = self.store.get(&key) else { return };
         let status = || object.at(&["status"]).map(|it| it.to_value()).unwrap_or_default();
-        let known = self.gates.entry(key.clone());
-        let mut news = matches!(known, std::collections::btree_map::Entry::Vacant(_)) || applied != Applied::Unchanged;
-        let state = known.or_insert_with(|| GateState::new(meta.clone(), status()));
+        let id = *self.ids.entry(key).or_insert_with(|| {
+            self.free.pop().unwrap_or_else(|| {
+                self.gates.push(None);
+                self.gates.len() - 1
+            })
+        });
+        let Some(known) = self.gates.get_mut(id) else { return };
+        let mut news = known.is_none() || applied != Applied::Unchanged;
+        let new = |desk: &mut Desk| GateState::new(meta.clone(), status(), desk);
+        let state = known.get_or_insert_with(|| Box::new(new(&mut self.desk)));
         // Another object of this name, or another status than ours: begin with what is there.
         if state.meta.subject.uid != meta.subject.uid {
-            *state = GateState::new(meta.clone(), status());
+            let before = std::mem::replace(&mut **state, new(&mut self.desk));
+            (state.is_queued, state.next) = (before.is_queued, before.next);
             news = true;
         }
         let same = |it: &Meta| (it.labels.clone(), it.annotations.clone());
@@ -188,9 +231,10 @@ impl PromotionFamily {
                 problem: state.problem.clone(),
                 told: object.str_at(&["status", "reason"]).to_owned(),
             };
-            Arc::make_mut(&mut self.rows).insert(key.clone(), row);
+            state.is_new = true;
+            self.rows.insert(place, row);
             self.publish();
-            self.ask(&key, now, out);
+            self.ask(id, now, out);
         }
     }
 
@@ -202,15 +246,19 @@ impl PromotionFamily {
             Some(problem) => self.broken.insert(key.clone(), problem.clone()),
             None => self.broken.remove(key),
         };
+        // Gates of namespaces that it names no more are concerned too.
+        let mut concerned = self.namespaces_of(&key.0);
         // A Pipeline that is broken now keeps its last good shape.
         let changed = match (gone, pipeline) {
-            (true, _) => replace(&mut self.facts.pipelines, key.clone(), None),
-            (false, Ok(it)) => replace(&mut self.facts.pipelines, key.clone(), Some(it)),
+            (true, _) => self.facts.pipelines.replace(key, None),
+            (false, Ok(it)) => self.facts.pipelines.replace(key, Some(it)),
             (false, Err(_)) => false,
         };
         if changed || before != problem {
+            self.desk.changed_in(&key.0);
             self.publish();
-            self.concerning(now, out, |facts, gate| gate.concerns(facts, &key.0));
+            concerned.extend(self.namespaces_of(&key.0));
+            self.concerning_in(concerned, now, out, |_| true);
         }
         if gone {
             return;
@@ -233,6 +281,9 @@ impl PromotionFamily {
         let stored = object.at(&["status", "active"]).and_then(|it| it.as_bool()).unwrap_or_default();
         let window = (!gone).then(|| Window::new(&read(object, "spec").unwrap_or_default(), stored));
         let changed = replace(&mut self.facts.windows, name.clone(), window);
+        if changed {
+            self.desk.changed_everywhere();
+        }
         if gone {
             self.windows.remove(&name);
             self.agenda.set(Due::Window(name.clone()), None);
@@ -243,9 +294,7 @@ impl PromotionFamily {
         }
         if changed {
             self.publish();
-            self.concerning(now, out, |_, it| {
-                it.gate.as_ref().is_some_and(|it| it.references.mentions("changewindow"))
-            });
+            self.concerning(now, out, |it| it.gate.as_ref().is_some_and(|it| it.references.mentions("changewindow")));
         }
     }
 
@@ -286,7 +335,7 @@ impl PromotionFamily {
         let foreign = self.clocks.contains_key(&key) && ticked > before;
         self.clocks.insert(key, Clock { told, interval, last });
         if foreign {
-            self.concerning(now, out, |_, gate| gate.is_live());
+            self.concerning(now, out, GateState::is_live);
         }
     }
 
@@ -298,29 +347,84 @@ impl PromotionFamily {
         out.status(&self.kinds[4], clock.told.subject.clone(), status, false);
         let next = clock::next_tick(clock.last, clock.interval, now.wall);
         self.agenda.set(Due::Clock(key.clone()), Some(next));
-        self.concerning(now, out, |_, gate| gate.is_live());
+        self.concerning(now, out, GateState::is_live);
+    }
+
+    /// The namespaces whose gates a Bundle or Pipeline of this namespace may concern.
+    fn namespaces_of(&self, namespace: &str) -> BTreeSet<String> {
+        let named = self.facts.pipelines.in_namespace(namespace).flat_map(|(_, it)| &it.policy_namespaces);
+        let named = named.chain(&self.facts.settings.policy_namespaces).cloned();
+        named.chain([namespace.to_owned()]).collect()
     }
 
     /// Asks every gate that passes the filter.
-    fn concerning(&mut self, now: Now, out: &mut Outbox, which: impl Fn(&Facts, &GateState) -> bool) {
-        let facts = &self.facts;
-        let keys: Vec<_> =
-            self.gates.iter().filter(|(_, gate)| which(facts, gate)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.ask(&key, now, out);
-        }
+    fn concerning(&mut self, now: Now, out: &mut Outbox, which: impl Fn(&GateState) -> bool) {
+        let known = self.gates.iter().enumerate().filter_map(|(id, it)| Some((id, it.as_ref()?)));
+        let ids: Vec<_> = known.filter(|it| which(it.1)).map(|it| it.0).collect();
+        ids.into_iter().for_each(|id| self.ask(id, now, out));
     }
 
-    fn ask(&mut self, key: &PolicyKey, now: Now, out: &mut Outbox) {
+    /// Asks every gate of these namespaces that passes the filter.
+    fn concerning_in(
+        &mut self,
+        namespaces: BTreeSet<String>,
+        now: Now,
+        out: &mut Outbox,
+        which: impl Fn(&GateState) -> bool,
+    ) {
+        let mut ids = Vec::new();
+        for namespace in namespaces {
+            let first = PolicyKey { origin: GATE.kind.to_owned(), namespace, name: String::new() };
+            let here = self.ids.range(&first..).take_while(|it| it.0.namespace == first.namespace).map(|it| *it.1);
+            ids.extend(here.filter(|id| self.state(*id).is_some_and(&which)));
+        }
+        ids.into_iter().for_each(|id| self.ask(id, now, out));
+    }
+
+    fn ask(&mut self, id: GateId, now: Now, out: &mut Outbox) {
         if !self.is_synced() {
             return;
         }
-        let Some(state) = self.gates.get_mut(key) else { return };
-        let next = state.ask(&self.facts, now, out);
-        self.agenda.set(Due::Gate(key.clone()), next);
+        let Some(state) = self.gates.get_mut(id).and_then(Option::as_mut) else { return };
+        let before = state.next;
+        state.ask(&self.facts, &mut self.desk, now, out);
+        if state.is_owed && !state.is_queued {
+            state.is_queued = true;
+            self.owed.push_back(id);
+        }
+        self.agenda.set_gate(id, before, state.next);
     }
 
+    fn state(&self, id: GateId) -> Option<&GateState> {
+        self.gates.get(id)?.as_deref()
+    }
+
+    /// Tells the times that are owed, as many as the pace allows.
+    fn settle(&mut self, now: Now, out: &mut Outbox) {
+        self.owed_at = None;
+        while let Some(id) = self.owed.front() {
+            let state = self.gates.get_mut(*id).and_then(Option::as_mut);
+            if state.as_ref().is_some_and(|it| it.is_owed)
+                && let Err(at) = self.pace.take(now.mono)
+            {
+                self.owed_at = Some(at);
+                return;
+            }
+            self.owed.pop_front();
+            if let Some(state) = state {
+                state.is_queued = false;
+                if state.is_owed {
+                    state.say(false, out);
+                }
+            }
+        }
+    }
+
+    /// Shows what is known. Before everything is listed, nothing that is shown would be true.
     fn publish(&mut self) {
+        if !self.is_synced() {
+            return;
+        }
         let (gates, broken) = (self.rows.clone(), Arc::new(self.broken.clone()));
         self.view = Arc::new(PromotionView { gates, broken, facts: self.facts.clone() });
     }
@@ -329,10 +433,17 @@ impl PromotionFamily {
     fn run(&mut self, now: Now, out: &mut Outbox) {
         while let Some(due) = self.agenda.take(now.wall) {
             match due {
-                Due::Gate(key) => self.ask(&key, now, out),
+                Due::Gates(at, ids) => {
+                    for id in ids {
+                        // One that was asked meanwhile has another deadline.
+                        if self.state(id).is_some_and(|it| it.next == Some(at)) {
+                            self.ask(id, now, out);
+                        }
+                    }
+                }
                 Due::Window(name) => {
                     self.tell_window(&name, now, out);
-                    self.concerning(now, out, |_, it| {
+                    self.concerning(now, out, |it| {
                         it.is_live() && it.gate.as_ref().is_some_and(|it| it.references.mentions("changewindow"))
                     });
                 }
@@ -365,18 +476,25 @@ impl Family for PromotionFamily {
                 let first = !self.is_synced();
                 self.synced.insert(kind.gvk.kind.clone());
                 if first && self.is_synced() {
-                    self.concerning(now, out, |_, _| true);
+                    self.publish();
+                    self.concerning(now, out, |_| true);
                 }
             }
             Input::Delivered(delivery) if delivery.result.is_err() => {
                 let again = now.wall.checked_add(RETRY).ok();
-                let lost = self.gates.iter().find(|(_, it)| it.meta.subject == delivery.subject);
-                if let Some((key, _)) = lost {
-                    self.agenda.set(Due::Gate(key.clone()), again);
+                let ObjectRef { namespace, name, .. } = delivery.subject.clone();
+                let id = self.ids.get(&PolicyKey { origin: GATE.kind.to_owned(), namespace, name });
+                let state = id.and_then(|it| self.gates.get_mut(*it)?.as_mut());
+                if let (Some(id), Some(state)) = (id, state.filter(|it| it.meta.subject == delivery.subject)) {
+                    self.agenda.set_gate(*id, state.next, again);
+                    state.next = again;
                 }
             }
             // A follower's statuses were held and may be old.
-            Input::Leadership(true) => self.concerning(now, out, |_, _| true),
+            Input::Leadership(true) => {
+                self.gates.iter_mut().flatten().for_each(|it| it.is_new = true);
+                self.concerning(now, out, |_| true);
+            }
             Input::Folder { .. }
             | Input::Reviewed { .. }
             | Input::Delivered(_)
@@ -384,15 +502,16 @@ impl Family for PromotionFamily {
             | Input::Tick => {}
         }
         if jumped {
-            self.concerning(now, out, |_, gate| gate.is_live());
+            self.concerning(now, out, GateState::is_live);
             let windows: Vec<_> = self.windows.keys().cloned().collect();
             windows.iter().for_each(|it| self.tell_window(it, now, out));
         }
         self.run(now, out);
+        self.settle(now, out);
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        self.agenda.next()
+        self.agenda.next().into_iter().chain(self.owed_at).min()
     }
 
     fn view(&self) -> Arc<dyn View> {

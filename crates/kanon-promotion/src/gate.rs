@@ -1,6 +1,10 @@
 //! Gates: from the wire to something that can be asked (spec/promotion-gates 1.3).
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use kanon_lang::{Diagnostics, Language, Options, Program};
@@ -8,7 +12,7 @@ use kanon_lang::{Diagnostics, Language, Options, Program};
 use crate::{
     api::{LabelSelector, PolicyGateSpec},
     duration, functions,
-    references::{References, VARIABLES},
+    references::{Grain, References, VARIABLES},
     window::zone,
 };
 
@@ -45,8 +49,39 @@ pub struct Gate {
     pub skip_permission: bool,
     /// What its expression mentions.
     pub references: References,
+    /// What of that changes by itself.
+    pub times: Times,
     /// The compiled expression.
     pub program: Arc<dyn Program>,
+}
+
+/// What makes an answer change without a change of facts, read from the text once.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// How finely the clock is looked at.
+    pub grain: Grain,
+    /// Whether soak time is read.
+    pub soak: bool,
+    /// Windows that are looked at; all of them where none are named.
+    pub windows: Option<BTreeSet<String>>,
+    /// Metrics that can become stale.
+    pub metrics: BTreeSet<String>,
+}
+
+impl Times {
+    fn of(references: &References) -> Times {
+        let owned = |it: BTreeSet<&str>| it.into_iter().map(str::to_owned).collect();
+        Times {
+            grain: references.grain(),
+            soak: references.soak(),
+            windows: match references.mentions("changewindow") {
+                false => Some(BTreeSet::new()),
+                true if references.windows_are_named() => Some(owned(references.windows())),
+                true => None,
+            },
+            metrics: owned(references.metrics()),
+        }
+    }
 }
 
 /// `spec.when`
@@ -169,6 +204,7 @@ impl Compiler {
             warn_only: spec.mode == "Warn",
             tests: spec.tests.clone(),
             skip_permission: spec.skip_permission,
+            times: Times::of(&references),
             references,
             program,
         })

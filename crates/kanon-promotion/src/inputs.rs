@@ -22,7 +22,7 @@ pub type Available<T> = Result<T, String>;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
     /// `bundle`, without soak and pull requests.
-    pub bundle: BundleInput,
+    pub bundle: Arc<BundleInput>,
     /// `environment`
     pub environment: EnvironmentInput,
     /// `metrics`
@@ -144,13 +144,13 @@ impl Inputs {
     pub fn example() -> Inputs {
         let stages = ["test", "staging", "prod"].map(str::to_owned);
         Inputs {
-            bundle: BundleInput {
+            bundle: Arc::new(BundleInput {
                 kind: "image".to_owned(),
                 name: "my-app-v1".to_owned(),
                 version: "1.29.0".to_owned(),
                 provenance: Provenance { author: "alice".to_owned(), ..Provenance::default() },
                 ..BundleInput::default()
-            },
+            }),
             environment: EnvironmentInput {
                 name: "prod".to_owned(),
                 approval: "pr-review".to_owned(),

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod bundle;
+pub mod bundles;
 pub mod clock;
 pub mod collect;
 pub mod decide;
@@ -23,6 +24,7 @@ mod functions;
 pub mod gate;
 pub mod inputs;
 pub mod metric;
+pub mod namespaced;
 pub mod next;
 pub mod offline;
 pub mod pipeline;

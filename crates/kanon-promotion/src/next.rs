@@ -2,10 +2,8 @@
 //! found by asking the same decision at later instants, never by reading the expression. Its text only says which instants
 //! can matter: full hours, minutes, window boundaries, minutes of soak, the end of a metric's life.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
-use kanon_lang::Limits;
+use kanon_lang::{Arena, Limits};
 
 use crate::{
     decide::{active_override, evaluate_within},
@@ -13,6 +11,7 @@ use crate::{
     gate::Gate,
     inputs::Inputs,
     references::Grain,
+    window::Window,
 };
 
 /// How far `simulate` and `explain` look ahead.
@@ -23,8 +22,12 @@ const LOOK_STEPS: u64 = 20_000;
 
 /// Whether the gate lets the Bundle pass at an instant; what cannot be told does not.
 pub fn passes(gate: &Gate, target: &Target, inputs: &Inputs, at: Timestamp) -> bool {
+    passes_in(gate, target, inputs, at, &mut Arena::new())
+}
+
+fn passes_in(gate: &Gate, target: &Target, inputs: &Inputs, at: Timestamp, arena: &mut Arena) -> bool {
     let limits = Limits { steps: LOOK_STEPS, ..Limits::default() };
-    let look = || evaluate_within(gate, inputs, at, &limits).unwrap_or(false);
+    let mut look = || evaluate_within(gate, inputs, at, &limits, arena).unwrap_or(false);
     gate.warn_only || active_override(gate, target, at).is_some() || look()
 }
 
@@ -33,17 +36,19 @@ pub fn next_change(
     gates: &[(&Gate, &Target, &Inputs)],
     now: Timestamp,
     horizon: SignedDuration,
-    all: impl Fn(Timestamp) -> bool,
+    mut all: impl FnMut(Timestamp) -> bool,
 ) -> Option<Timestamp> {
     let end = now.checked_add(horizon).unwrap_or(Timestamp::MAX);
     let mut instants = Instants::default();
     for (gate, target, inputs) in gates {
         instants.add(gate, target, inputs, now, end);
     }
-    let before = all(now);
     let mut at = now;
+    // Where no instant can matter, nothing is asked.
+    let mut before = None;
     loop {
         at = instants.after(at).filter(|at| *at <= end)?;
+        let before = *before.get_or_insert_with(|| all(now));
         if all(at) != before {
             return Some(at);
         }
@@ -58,52 +63,69 @@ pub fn gate_changes(
     now: Timestamp,
     horizon: SignedDuration,
 ) -> Option<Timestamp> {
-    next_change(&[(gate, target, inputs)], now, horizon, |at| passes(gate, target, inputs, at))
+    gate_changes_in(gate, target, inputs, now, horizon, &mut Arena::new())
+}
+
+/// The same in memory that was used before.
+pub(crate) fn gate_changes_in(
+    gate: &Gate,
+    target: &Target,
+    inputs: &Inputs,
+    now: Timestamp,
+    horizon: SignedDuration,
+    arena: &mut Arena,
+) -> Option<Timestamp> {
+    next_change(&[(gate, target, inputs)], now, horizon, |at| passes_in(gate, target, inputs, at, arena))
 }
 
 /// Instants that can matter.
 #[derive(Default)]
 struct Instants {
-    single: BTreeSet<Timestamp>,
+    single: Vec<Timestamp>,
     /// Series: an instant of each, and its step in seconds.
-    series: BTreeSet<(i64, i64)>,
+    series: Vec<(i64, i64)>,
 }
 
 impl Instants {
     fn add(&mut self, gate: &Gate, target: &Target, inputs: &Inputs, now: Timestamp, end: Timestamp) {
-        match gate.references.grain() {
+        let times = &gate.times;
+        match times.grain {
             Grain::None => {}
-            Grain::Hour => _ = self.series.insert((0, 3600)),
-            Grain::Quarter => _ = self.series.insert((0, 900)),
-            Grain::Minute => _ = self.series.insert((0, 60)),
+            Grain::Hour => self.add_series(0, 3600),
+            Grain::Quarter => self.add_series(0, 900),
+            Grain::Minute => self.add_series(0, 60),
         }
-        if gate.references.soak()
+        if times.soak
             && let Ok(upstream) = &inputs.upstream
         {
             let verified = upstream.values().filter_map(|it| it.verified_at);
-            self.series.extend(verified.map(|at| (soak_phase(at), 60)));
+            verified.for_each(|at| self.add_series(soak_phase(at), 60));
         }
-        if gate.references.mentions("changewindow")
-            && let Ok(windows) = &inputs.windows
-        {
-            let named = gate.references.windows();
-            let all = !gate.references.windows_are_named();
-            let wanted = windows.iter().filter(|(name, _)| all || named.contains(name.as_str()));
-            self.single.extend(wanted.flat_map(|(_, window)| window.boundaries(now, end)));
+        if let Ok(windows) = &inputs.windows {
+            let mut add = |window: &Window| self.single.extend(window.boundaries(now, end));
+            match &times.windows {
+                Some(names) => names.iter().filter_map(|it| windows.get(it)).for_each(add),
+                None => windows.values().for_each(&mut add),
+            }
         }
         if let Ok(metrics) = &inputs.metrics {
-            let named = gate.references.metrics();
-            let stale = metrics.iter().filter(|(name, _)| named.contains(name.as_str()));
+            let named = times.metrics.iter().filter_map(|it| metrics.get(it));
             // A metric is stale after that instant.
-            self.single.extend(stale.filter_map(|(_, it)| it.stale_at).map(just_after));
+            self.single.extend(named.filter_map(|it| it.stale_at).map(just_after));
         }
         let relevant = active_override(gate, target, now).and_then(|it| it.expires_at);
         self.single.extend(relevant.map(just_after));
     }
 
+    fn add_series(&mut self, phase: i64, step: i64) {
+        if !self.series.contains(&(phase, step)) {
+            self.series.push((phase, step));
+        }
+    }
+
     /// The first of them after `at`.
     fn after(&self, at: Timestamp) -> Option<Timestamp> {
-        let single = self.single.range((std::ops::Bound::Excluded(at), std::ops::Bound::Unbounded)).next().copied();
+        let single = self.single.iter().copied().filter(|it| *it > at);
         let second = at.as_second();
         let next = |(phase, step): &(i64, i64)| {
             let next = second - (second - phase).rem_euclid(*step) + step;

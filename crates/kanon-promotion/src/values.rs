@@ -4,6 +4,8 @@
 mod foreign;
 mod schedule;
 
+use std::{collections::BTreeMap, sync::OnceLock};
+
 use jiff::{Timestamp, tz::TimeZone};
 use kanon_lang::{Arena, Environment, EvalError, Record, Span, Value};
 
@@ -32,29 +34,12 @@ pub(crate) struct Records<'i> {
 impl<'i> Records<'i> {
     /// The inputs at an instant; `zone` is the gate's.
     pub(crate) fn new(inputs: &'i Inputs, zone: &TimeZone, now: Timestamp) -> Records<'i> {
-        let names = |it: &'i Result<_, String>| match it {
-            Ok(map) => keys(map),
-            Err(_) => Vec::new(),
-        };
-        let pr = PullRequests {
-            names: inputs.pr.as_ref().map(|it| it.known.keys().map(String::as_str).collect()).unwrap_or_default(),
-            inputs,
-            problem: problem("bundle.pr", &inputs.pr),
-        };
-        let windows = match &inputs.windows {
-            Ok(map) => map.keys().map(String::as_str).collect(),
-            Err(_) => Vec::new(),
-        };
+        let pr = PullRequests { names: OnceLock::new(), inputs, problem: problem("bundle.pr", &inputs.pr) };
         Records {
             bundle: Bundle { inputs, now, pr },
             schedule: Schedule::new(now, zone),
-            upstream: Upstreams {
-                names: names(&inputs.upstream),
-                inputs,
-                now,
-                problem: problem("upstream", &inputs.upstream),
-            },
-            windows: Windows { names: windows, inputs, now, problem: problem("changewindow", &inputs.windows) },
+            upstream: Upstreams { names: OnceLock::new(), inputs, now, problem: problem("upstream", &inputs.upstream) },
+            windows: Windows { names: OnceLock::new(), inputs, now, problem: problem("changewindow", &inputs.windows) },
             metrics_problem: problem("metrics", &inputs.metrics).map(Unavailable),
             previous_problem: problem("previousBundle", &inputs.previous).map(Unavailable),
             inputs,
@@ -118,19 +103,19 @@ fn problem<T>(name: &str, input: &Result<T, String>) -> Option<String> {
     input.as_ref().err().map(|it| format!("input \"{name}\" unavailable: {it}"))
 }
 
-fn keys<T>(map: &std::collections::BTreeMap<String, T>) -> Vec<&str> {
-    map.keys().map(String::as_str).collect()
+fn keys<'i, T>(map: Result<&'i BTreeMap<String, T>, &String>) -> Vec<&'i str> {
+    map.map(|it| it.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
 fn map<'a, const N: usize>(arena: &'a Arena, members: [(&'a str, Value<'a>); N]) -> Value<'a> {
     Value::Map(arena.alloc_slice_fill_iter(members.into_iter().map(|(name, value)| (Value::Str(name), value))))
 }
 
-fn text_map<'a>(arena: &'a Arena, map: &'a std::collections::BTreeMap<String, String>) -> Value<'a> {
+fn text_map<'a>(arena: &'a Arena, map: &'a BTreeMap<String, String>) -> Value<'a> {
     Value::Map(arena.alloc_slice_fill_iter(map.iter().map(|(key, value)| (Value::Str(key), Value::Str(value)))))
 }
 
-fn label_map<'a>(arena: &'a Arena, map: &'a std::collections::BTreeMap<String, String>) -> Value<'a> {
+fn label_map<'a>(arena: &'a Arena, map: &'a BTreeMap<String, String>) -> Value<'a> {
     let member = |(key, text): (&'a String, &'a String)| {
         let value: &'a LabelValue<'a> = arena.alloc(LabelValue { text });
         (Value::Str(key), Value::Opaque(value))
@@ -230,7 +215,8 @@ impl Record for Bundle<'_> {
 
 /// `bundle.pr`: stages without a pull request read as not approved; names that are no stage are errors (2.4.5).
 struct PullRequests<'i> {
-    names: Vec<&'i str>,
+    /// Made when somebody asks for all of them.
+    names: OnceLock<Vec<&'i str>>,
     inputs: &'i Inputs,
     problem: Option<String>,
 }
@@ -247,7 +233,7 @@ impl Record for PullRequests<'_> {
     }
 
     fn names(&self) -> &[&str] {
-        &self.names
+        self.names.get_or_init(|| keys(self.inputs.pr.as_ref().map(|it| &it.known)))
     }
 
     fn problem(&self) -> Option<&str> {
@@ -257,7 +243,8 @@ impl Record for PullRequests<'_> {
 
 /// `upstream`
 struct Upstreams<'i> {
-    names: Vec<&'i str>,
+    /// Made when somebody asks for all of them.
+    names: OnceLock<Vec<&'i str>>,
     inputs: &'i Inputs,
     now: Timestamp,
     problem: Option<String>,
@@ -270,7 +257,7 @@ impl Record for Upstreams<'_> {
     }
 
     fn names(&self) -> &[&str] {
-        &self.names
+        self.names.get_or_init(|| keys(self.inputs.upstream.as_ref()))
     }
 
     fn problem(&self) -> Option<&str> {
@@ -321,7 +308,8 @@ impl Record for UpstreamAt<'_> {
 /// `changewindow`: names of windows that do not exist read as inactive, unless strict (2.4.7). Its methods come in through
 /// [`Record::call`] with the method's name as the first argument.
 struct Windows<'i> {
-    names: Vec<&'i str>,
+    /// Made when somebody asks for all of them.
+    names: OnceLock<Vec<&'i str>>,
     inputs: &'i Inputs,
     now: Timestamp,
     problem: Option<String>,
@@ -344,7 +332,7 @@ impl Record for Windows<'_> {
     }
 
     fn names(&self) -> &[&str] {
-        &self.names
+        self.names.get_or_init(|| keys(self.inputs.windows.as_ref().map(AsRef::as_ref)))
     }
 
     fn problem(&self) -> Option<&str> {

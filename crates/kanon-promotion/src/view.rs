@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) use explain::word;
 use kanon_core::{FamilyId, Now, Review};
-use kanon_plane::{AdmissionRule, Explanation, Lookups, PolicyKey, PolicySummary, Reviewed, Target as Asked, View};
+use kanon_plane::{AdmissionRule, Explanation, Lookups, PolicySummary, Reviewed, Target as Asked, View};
 
 use crate::{
     api::{BUNDLE, FAMILY, GATE, PIPELINE, WINDOW},
@@ -14,6 +14,7 @@ use crate::{
     decide::{Decision, decide},
     facts::{Facts, Key, Target},
     gate::{Gate, Problem},
+    namespaced::Namespaced,
 };
 
 /// A gate as the view knows it.
@@ -32,7 +33,7 @@ pub struct Row {
 /// The family's snapshot.
 pub struct PromotionView {
     /// Every gate.
-    pub gates: Arc<BTreeMap<PolicyKey, Row>>,
+    pub gates: Namespaced<Row>,
     /// Pipelines that make no sense, and why.
     pub broken: Arc<BTreeMap<Key, String>>,
     /// What gates are asked with.

@@ -49,7 +49,7 @@ fn shop() -> Facts {
     let spec =
         json!({"environments": [{"name": "test"}, {"name": "staging"}, {"name": "prod", "approval": "pr-review"}]});
     let pipeline = Pipeline::new(&serde_json::from_value(spec).unwrap(), BTreeMap::new()).unwrap();
-    facts.pipelines = Arc::new(BTreeMap::from([(("shop".to_owned(), "my-app".to_owned()), pipeline)]));
+    facts.pipelines.insert(("shop".to_owned(), "my-app".to_owned()), pipeline);
     facts
 }
 
@@ -178,7 +178,7 @@ fn cases_tell_what_they_expected_and_what_was_read() {
 fn lint_finds_what_is_legal_and_not_meant() {
     let mut facts = shop();
     facts.windows = Arc::new(BTreeMap::from([("known".to_owned(), Window::fixed(false))]));
-    facts.metrics = Arc::new(BTreeMap::from([(("shop".to_owned(), "errors".to_owned()), Metric::given("1", "Pass"))]));
+    facts.metrics.insert(("shop".to_owned(), "errors".to_owned()), Metric::given("1", "Pass"));
     let check = |namespace: &str, labels: Value, spec: Value, want: &[&str]| {
         let expression = spec["expression"].as_str().unwrap().to_owned();
         let Candidate { meta, gate } = candidate(namespace, "g", labels, spec);

@@ -11,6 +11,14 @@ use kanon_lang::{Diagnostic, RuleKind, Span};
 
 use crate::ast::{Body, Module, Rule, TermKind, Text};
 
+/// How many mistakes of a kind are told at most: a text of nothing else costs no more than its first part.
+const MAX_MISTAKES: usize = 20;
+
+/// Whether there are enough mistakes to stop looking.
+fn is_enough(mistakes: &[Diagnostic]) -> bool {
+    mistakes.len() >= MAX_MISTAKES
+}
+
 /// What the loader knows about all modules together.
 pub(crate) struct Index {
     /// Rules by path from `data`, without `data`: constant parts of their name.
@@ -64,6 +72,20 @@ impl Index {
         self.rules.get(&key).is_some_and(|entry| entry.kind == RuleKind::Object)
     }
 
+    /// Whether a path is that of a rule of one value or a set, with no rules inside of it.
+    pub(crate) fn is_single(&self, path: &[&str]) -> bool {
+        let key: Vec<Text> = path.iter().map(|it| (*it).into()).collect();
+        let kind = self.rules.get(&key).map(|entry| entry.kind);
+        matches!(kind, Some(RuleKind::Complete | RuleKind::Set)) && !self.is_above_rules(path)
+    }
+
+    /// Whether rules stand below a path.
+    pub(crate) fn is_above_rules(&self, path: &[&str]) -> bool {
+        let key: Vec<Text> = path.iter().map(|it| (*it).into()).collect();
+        let mut below = self.rules.range(key.clone()..).take_while(|it| it.0.starts_with(&key));
+        below.any(|it| it.0.len() > key.len())
+    }
+
     /// Whether there is a rule at a path or below it.
     pub(crate) fn has(&self, path: &[&str]) -> bool {
         !self.reached(path).is_empty()
@@ -104,7 +126,12 @@ impl Index {
 /// Calls that cannot be made; then `crate::rewrite::desugar` may rely on them.
 pub(crate) fn module_calls(module: &Module, index: &Index) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
-    module.rules.iter().for_each(|rule| calls::rule(rule, index, &mut mistakes));
+    for rule in &module.rules {
+        calls::rule(rule, index, &mut mistakes);
+        if is_enough(&mistakes) {
+            break;
+        }
+    }
     mistakes
 }
 
@@ -113,7 +140,12 @@ pub(crate) fn module(module: &Module, index: &Index) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     rules::imports(module, &mut mistakes);
     rules::conflicts(module, index, &mut mistakes);
-    module.rules.iter().for_each(|rule| safety::rule(rule, &mut mistakes));
+    for rule in &module.rules {
+        if is_enough(&mistakes) {
+            return mistakes;
+        }
+        safety::rule(rule, &mut mistakes);
+    }
     rules::recursion(module, index, &mut mistakes);
     mistakes
 }

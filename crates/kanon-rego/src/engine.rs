@@ -4,15 +4,19 @@
 use std::{
     num::NonZeroU32,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use kanon_lang::{ErrorKind, EvalError, Span};
-use regorus::{Engine, PolicyLengthConfig, QueryResults, Value, utils::limits::ExecutionTimerConfig};
+use regorus::{Engine, PolicyLengthConfig, QueryResult, Value, utils::limits::ExecutionTimerConfig};
 
 use crate::{
     library::{self, State},
+    policy::Answer,
     print::Printed,
 };
 
@@ -52,12 +56,15 @@ pub(crate) struct Run {
     pub(crate) now: Option<i64>,
     pub(crate) strict: bool,
     pub(crate) limit: Option<Duration>,
+    /// Ends the evaluation at the next call of one of our functions after it became true: the interpreter asks nobody else.
+    pub(crate) stop: Option<Arc<AtomicBool>>,
     pub(crate) coverage: bool,
 }
 
 /// What one evaluation found.
 pub(crate) struct Found {
-    pub(crate) results: QueryResults,
+    /// None where the query is undefined.
+    pub(crate) answers: Vec<Answer>,
     /// Places of the source that were evaluated, where that was asked for; by text.
     pub(crate) covered: Vec<(usize, Span)>,
 }
@@ -117,11 +124,11 @@ impl Engines {
         }
     }
 
-    /// Evaluates a query.
-    pub(crate) fn run(&self, query: &Printed, run: Run) -> Result<Found, EvalError> {
+    /// Evaluates a query; `rule` is the rule whose value it is, where it is no more than that.
+    pub(crate) fn run(&self, query: &Printed, rule: Option<&str>, run: Run) -> Result<Found, EvalError> {
         let mut runner = self.take()?;
         let results = guarded(|| {
-            let results = runner.run(query, run);
+            let results = runner.run(query, rule, run);
             (runner, results)
         });
         // A runner that panicked is gone by now.
@@ -138,7 +145,7 @@ impl Engines {
         if !runner.coverage {
             self.give_back(runner);
         }
-        Ok(Found { results: found, covered })
+        Ok(Found { answers: found, covered })
     }
 
     fn covered(&self, engine: &Engine) -> Vec<(usize, Span)> {
@@ -162,6 +169,9 @@ impl Engines {
         if rendered.contains("exceeded time limit") {
             return plain(ErrorKind::Budget, "step budget exceeded".to_owned());
         }
+        if rendered.contains(library::STOPPED) {
+            return plain(ErrorKind::Budget, library::STOPPED.to_owned());
+        }
         let kind = if rendered.contains(library::TOO_LARGE) { ErrorKind::Budget } else { ErrorKind::Value };
         let place = rendered.rsplit("--> ").next().and_then(|place| {
             let (file, rest) = place.split_once(':')?;
@@ -179,11 +189,14 @@ impl Engines {
 }
 
 impl Runner {
-    fn run(&mut self, query: &Printed, run: Run) -> Result<QueryResults, String> {
+    fn run(&mut self, query: &Printed, rule: Option<&str>, run: Run) -> Result<Vec<Answer>, String> {
         let engine = &mut self.engine;
         self.state.strict.store(run.strict, Ordering::Relaxed);
         self.state.has_clock.store(run.now.is_some(), Ordering::Relaxed);
         self.state.now.store(run.now.unwrap_or_default(), Ordering::Relaxed);
+        if let Ok(mut stop) = self.state.stop.lock() {
+            *stop = run.stop;
+        }
         engine.set_strict_builtin_errors(run.strict);
         if run.coverage {
             self.coverage = true;
@@ -204,7 +217,21 @@ impl Runner {
             self.has_data = true;
             engine.add_data(data).map_err(|error| error.to_string())?;
         }
-        let results = engine.eval_query(query.text.clone(), false).map_err(|error| format!("{error:#}"));
+        let answer = |result: QueryResult| {
+            let value = result.expressions.into_iter().next_back()?.value;
+            (value != Value::Undefined).then_some(Answer { value, bindings: result.bindings })
+        };
+        let results = match rule.filter(|_| !run.coverage) {
+            // A query is read and ordered each time; a rule's value is not.
+            Some(rule) => engine.eval_rule(rule.to_owned()).map(|value| {
+                let defined = (value != Value::Undefined).then_some(value);
+                defined.map(|value| Answer { value, bindings: Value::new_object() }).into_iter().collect()
+            }),
+            None => engine
+                .eval_query(query.text.clone(), false)
+                .map(|found| found.result.into_iter().filter_map(answer).collect()),
+        };
+        let results = results.map_err(|error| format!("{error:#}"));
         let _ = engine.take_prints();
         // Values of the policy are not kept longer than the evaluation.
         engine.set_input(Value::Undefined);

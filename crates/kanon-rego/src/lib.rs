@@ -7,18 +7,20 @@
 //! The way of a text: `lex` and `parse` to a tree with spans (v1, and v0 behind a switch) → `resolve` names to paths → `check`
 //! (functions, safety, recursion, contradictions) → `rewrite` (operators, results, templates, the meaning of `not`) → `print`
 //! → `engine`, where interpreters made from that text wait for evaluations. `library` holds the functions that the interpreter
-//! lacks.
+//! lacks. `format` lays a text out for people, from the tree as it was parsed.
 //!
 //! What bounds a policy: length, nesting and chains of rules at load; time at evaluation, a step of the budget being a
-//! microsecond, since the interpreter counts nothing else. The stop signal is looked at before and after.
+//! microsecond, since the interpreter counts nothing else. The stop signal is looked at before and after, and by our functions.
 
 mod ast;
 mod builtins;
 mod check;
 mod convert;
 mod engine;
+mod format;
 mod lex;
 mod library;
+mod lint;
 mod parse;
 mod policy;
 mod print;
@@ -29,7 +31,7 @@ mod walk;
 
 use std::sync::Arc;
 
-use kanon_lang::{Diagnostics, Environment, Language, LanguageId, Options, Outline, Program, Span};
+use kanon_lang::{Diagnostic, Diagnostics, Environment, Language, LanguageId, Options, Outline, Program, Span};
 
 pub use crate::policy::{Answer, Answers, Given, LoadOptions, Policy, Query};
 use crate::program::Compiled;
@@ -72,6 +74,23 @@ impl Language for Rego {
         Ok(Arc::new(Compiled::new(source, policy, query, is_module, env, options)))
     }
 
+    /// As `opa fmt` lays text out; text of v0 is refused.
+    fn format(&self, source: &str) -> Result<String, Diagnostics> {
+        if is_module(source) { format::module(source) } else { format::query(source) }
+    }
+
+    fn lint(&self, source: &str, env: &Environment, options: &Options) -> Vec<Diagnostic> {
+        if self.compile(source, env, options).is_err() {
+            return Vec::new();
+        }
+        let legacy = options.module.legacy;
+        if is_module(source) {
+            parse::parse_module(source, legacy).map(|it| lint::module(&it)).unwrap_or_default()
+        } else {
+            parse::parse_query(source, legacy).map(|it| lint::query(&it)).unwrap_or_default()
+        }
+    }
+
     fn outline(&self, source: &str, options: &Options) -> Result<Outline, Diagnostics> {
         parse::parse_module(source, options.module.legacy).map(|module| policy::outline(&module))
     }
@@ -81,7 +100,7 @@ impl Language for Rego {
 fn is_module(source: &str) -> bool {
     first_line(source)
         .strip_prefix("package")
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(|it: char| it.is_whitespace() || it == '#'))
 }
 
 /// The first line that is more than a comment; empty where there is none.

@@ -12,7 +12,7 @@ mod template;
 mod text;
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
@@ -29,9 +29,19 @@ pub(crate) struct State {
     pub(crate) has_clock: AtomicBool,
     /// Its reading, in nanoseconds since the epoch.
     pub(crate) now: AtomicI64,
+    /// Ends the evaluation once it is true.
+    pub(crate) stop: Mutex<Option<Arc<AtomicBool>>>,
 }
 
+/// What an evaluation that was stopped fails with.
+pub(crate) const STOPPED: &str = "evaluation was stopped";
+
 impl State {
+    fn is_stopped(&self) -> bool {
+        let stop = self.stop.lock();
+        stop.is_ok_and(|it| it.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)))
+    }
+
     fn now(&self) -> Option<i64> {
         self.has_clock.load(Ordering::Relaxed).then(|| self.now.load(Ordering::Relaxed))
     }
@@ -107,13 +117,19 @@ struct Failure {
 
 /// Gives all functions to an interpreter; what they need to know of an evaluation is in `state`.
 pub(crate) fn install(engine: &mut regorus::Engine, state: &Arc<State>) -> Result<(), String> {
-    let bounded = |args: Vec<Value>| bounds::bounded(args).map_err(Into::into);
+    let known = Arc::clone(state);
+    let bounded = move |args: Vec<Value>| match known.is_stopped() {
+        true => Err(Failure { name: "bound", message: STOPPED.to_owned() }.into()),
+        false => bounds::bounded(args).map_err(Into::into),
+    };
     engine.add_extension(BOUNDED.join("."), 1, Box::new(bounded)).map_err(|error| error.to_string())?;
     let layout = |args: Vec<Value>| bounds::layout(args).map_err(Into::into);
     engine.add_extension(LAYOUT.join("."), 1, Box::new(layout)).map_err(|error| error.to_string())?;
     for (name, arity, body) in FUNCTIONS {
         let (name, body, state) = (*name, *body, Arc::clone(state));
+        // A mistake of an extension ends the evaluation, strict or not.
         let function = move |args: Vec<Value>| match body(&state, &args) {
+            _ if state.is_stopped() => Err(Failure { name, message: STOPPED.to_owned() }.into()),
             Ok(value) => Ok(value),
             Err(message) if state.strict.load(Ordering::Relaxed) => Err(Failure { name, message }.into()),
             Err(_) => Ok(Value::Undefined),

@@ -1,6 +1,10 @@
 //! Modules loaded together, and queries against them: parse, resolve names, check, rewrite, give to the interpreter.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use kanon_lang::{Diagnostic, Diagnostics, EvalError, Outline, OutlineRule, Span};
 use regorus::Value;
@@ -47,6 +51,8 @@ pub struct Policy {
     clock: bool,
     plain_not: bool,
     legacy: bool,
+    /// Rules read whole packages, for which the interpreter prepares more than for a single rule.
+    reads_packages: bool,
 }
 
 /// A query that has no mistakes.
@@ -56,6 +62,8 @@ pub struct Query {
     clock: bool,
     /// It names a rule that makes an object: where nothing is found the interpreter says undefined, OPA an empty object.
     makes_object: bool,
+    /// The rule that it names, if it is no more than that, as the interpreter knows it.
+    rule: Option<String>,
 }
 
 /// What an evaluation is given.
@@ -71,6 +79,8 @@ pub struct Given {
     pub strict: bool,
     /// How long it may take: the interpreter knows no other bound.
     pub limit: Option<Duration>,
+    /// Ends the evaluation, once it is true, at the next call of a function that the interpreter does not have itself.
+    pub stop: Option<Arc<AtomicBool>>,
     /// Note what is evaluated.
     pub coverage: bool,
 }
@@ -145,7 +155,7 @@ impl Policy {
         }
         let index = Index::new(&modules);
         let mut inputs = Vec::new();
-        let (mut reads, mut clock) = (BTreeSet::new(), false);
+        let (mut reads, mut clock, mut reads_packages) = (BTreeSet::new(), false, false);
         for (at, (module, source)) in modules.iter_mut().zip(sources).enumerate() {
             let mut mistakes = check::module_calls(module, &index);
             rewrite::desugar(module, &index);
@@ -155,6 +165,7 @@ impl Policy {
             for rule in &module.rules {
                 walk::references(rule, &mut |term, path| {
                     note_read(&path, &index, &mut reads);
+                    reads_packages |= matches!(path.as_slice(), ["data", rest @ ..] if index.is_above_rules(rest));
                     if path.first() == Some(&"input") {
                         inputs.push((at, term.span, path.iter().map(|it| (*it).into()).collect()));
                     }
@@ -187,6 +198,7 @@ impl Policy {
             reads,
             clock,
             legacy: options.legacy,
+            reads_packages,
         })
     }
 
@@ -228,14 +240,16 @@ impl Policy {
         // The head of each reference was seen as well; only longer paths say something then.
         let longer: Vec<Vec<String>> = reads.iter().filter(|it| it.len() > 1).cloned().collect();
         reads.retain(|path| path.len() > 1 || !longer.iter().any(|it| it.first() == path.first()));
-        let makes_object = match body.as_slice() {
-            [Literal { kind: LiteralKind::Term(term), negated: false, with, .. }] if with.is_empty() => {
-                matches!(term.path().as_deref(), Some(["data", path @ ..]) if self.index.makes_object(path))
-            }
-            _ => false,
+        let path = match body.as_slice() {
+            [Literal { kind: LiteralKind::Term(term), negated: false, with, .. }] if with.is_empty() => term.path(),
+            _ => None,
         };
+        let makes_object = matches!(path.as_deref(), Some(["data", path @ ..]) if self.index.makes_object(path));
+        let is_rule = |path: &[&str]| matches!(path, ["data", rest @ ..] if self.index.is_single(rest));
+        let plain = path.filter(|path| !self.reads_packages && is_rule(path));
+        let rule = plain.filter(|path| path.iter().all(|it| print::is_name(it))).map(|path| path.join("."));
         rewrite::expand_query(&mut body, self.plain_not);
-        Ok(Query { text: print::query(&body), reads, clock, makes_object })
+        Ok(Query { text: print::query(&body), reads, clock, makes_object, rule })
     }
 
     /// Evaluates a query.
@@ -243,14 +257,10 @@ impl Policy {
     /// # Errors
     /// Contradicting rules, built-ins that fail under `strict`, and the limit.
     pub fn evaluate(&self, query: &Query, given: Given) -> Result<Answers, EvalError> {
-        let Given { input, data, now_ns, strict, limit, coverage } = given;
-        let run = Run { input, data, now: now_ns, strict, limit, coverage };
-        let found = self.engines.run(&query.text, run)?;
-        let answer = |result: regorus::QueryResult| {
-            let value = result.expressions.into_iter().next_back()?.value;
-            (value != Value::Undefined).then_some(Answer { value, bindings: result.bindings })
-        };
-        let mut list: Vec<Answer> = found.results.result.into_iter().filter_map(answer).collect();
+        let Given { input, data, now_ns, strict, limit, stop, coverage } = given;
+        let run = Run { input, data, now: now_ns, strict, limit, stop, coverage };
+        let found = self.engines.run(&query.text, query.rule.as_deref(), run)?;
+        let mut list = found.answers;
         if list.is_empty() && query.makes_object {
             list.push(Answer { value: Value::new_object(), bindings: Value::new_object() });
         }

@@ -23,7 +23,8 @@ pub(crate) struct Printed {
 /// others afterwards, which doubles its time.
 const MAX_NESTING: usize = 12;
 
-const KEYWORDS: [&str; 15] = [
+/// Words that mean something in v1.
+pub(crate) const KEYWORDS: [&str; 15] = [
     "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "some",
     "true", "with",
 ];
@@ -118,7 +119,8 @@ struct Printer {
     out: Printed,
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a text has the form of a name.
+pub(crate) fn is_name(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b == b'_' || b.is_ascii_alphabetic())
         && text.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
 }

@@ -11,7 +11,7 @@ use regorus::Value as Rego;
 use crate::{
     convert::{from_rego, to_rego},
     engine::plain,
-    library::{TOO_LARGE, is_bounded},
+    library::{STOPPED, TOO_LARGE, is_bounded},
     policy::{Answers, Given, Policy, Query},
 };
 
@@ -84,15 +84,14 @@ impl Compiled {
             strict: self.strict,
             // The interpreter counts time, not steps: a step is a microsecond.
             limit: Some(Duration::from_micros(limits.steps)),
+            stop: limits.stop.clone(),
             coverage: false,
         })
     }
 
     fn stopped(limits: &Limits) -> Result<(), EvalError> {
         match &limits.stop {
-            Some(stop) if stop.load(Ordering::Relaxed) => {
-                Err(plain(ErrorKind::Budget, "evaluation was stopped".to_owned()))
-            }
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(plain(ErrorKind::Budget, STOPPED.to_owned())),
             _ => Ok(()),
         }
     }

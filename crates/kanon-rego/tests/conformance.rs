@@ -13,6 +13,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use kanon_lang::{ErrorKind, RuleKind};
 use kanon_rego::{Given, LoadOptions, Policy, Value};
 use serde_json::Value as Json;
 
@@ -77,10 +78,27 @@ fn run(case: &Json) -> Result<Vec<Json>, String> {
         now_ns: Some(1_700_000_000_000_000_000),
         strict: case["strict_error"].as_bool().unwrap_or(false),
         limit: Some(Duration::from_secs(5)),
-        coverage: false,
+        ..Given::default()
     };
+    same_either_way(&policy, &given);
     let answers = policy.evaluate(&query, given).map_err(|error| format!("run: {error}"))?;
     Ok(answers.list.iter().map(|it| json(&it.bindings)).collect())
+}
+
+/// A rule's value is the same, asked for by name or by a query that has to be read.
+fn same_either_way(policy: &Policy, given: &Given) {
+    let outline = policy.outlines().first().map(|it| it.rules.clone()).unwrap_or_default();
+    for rule in outline.iter().filter(|it| matches!(it.kind, RuleKind::Complete | RuleKind::Set)) {
+        let parts = rule.name.split('.').map(|it| format!("[{}]", Json::from(it)));
+        let path = format!("{}{}", policy.package_path(), parts.collect::<String>());
+        let ask = |query: &str| {
+            let query = policy.query(query, false).unwrap();
+            let answers = policy.evaluate(&query, given.clone()).map_err(|it| (it.kind, it.message))?;
+            Ok::<_, (ErrorKind, String)>(answers.list.into_iter().map(|it| it.value).collect::<Vec<_>>())
+        };
+        let by_name = ask(&path).map(|it| it.into_iter().map(|it| Value::from(vec![it])).collect());
+        assert_eq!(by_name, ask(&format!("[{path}]")), "{path}");
+    }
 }
 
 fn check(case: &Json) -> Result<(), String> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use kanon_lang::{Environment, Language, ModuleOptions, Options, RuleKind};
-use kanon_rego::Rego;
+use kanon_rego::{LoadOptions, Policy, Rego};
 
 fn compile(source: &str, module: ModuleOptions) -> Result<(), Vec<String>> {
     let env = Environment::new(["input", "data"]);
@@ -145,4 +145,19 @@ fn the_former_version_loads_behind_its_switch() {
     compile(source, ModuleOptions { legacy: true, ..ModuleOptions::default() }).unwrap();
     let imports = "package p\n\nimport future.keywords.if\nimport future.keywords.in\n\nallow if \"a\" in input.xs\n";
     compile(imports, ModuleOptions { legacy: true, ..ModuleOptions::default() }).unwrap();
+}
+
+/// However many mistakes a text has, some twenty of a kind are told, and nothing is looked at behind them.
+#[test]
+fn a_text_of_mistakes_costs_no_more_than_its_first_part() {
+    for line in ["p{} if nothing(1)", "p{} if count(1, 2, 3)", "p{} := x", "p := {}\ndefault p := {}\nq{}(x) := 1"] {
+        let rules: String = (0..1600).map(|at| format!("{}\n", line.replace("{}", &at.to_string()))).collect();
+        let text = format!("package a\n\n{rules}");
+        let Err(mistakes) = Policy::load(&[text.as_str()], &LoadOptions::default()) else {
+            panic!("{line} is no mistake");
+        };
+        assert!(mistakes.list.len() <= 45, "{line}: {}", mistakes.list.len());
+        let last = mistakes.list.iter().map(|it| it.span.end as usize).max().unwrap();
+        assert!(last <= 60 * (line.len() + 8), "{line}: {last}");
+    }
 }

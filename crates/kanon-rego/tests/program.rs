@@ -139,3 +139,25 @@ fn limits_end_an_evaluation() {
     let limits = Limits { stop: Some(Arc::new(AtomicBool::new(true))), ..Limits::default() };
     assert_eq!(program.evaluate(&[], &limits, &arena).err().unwrap().kind, ErrorKind::Budget);
 }
+
+/// The signal comes while the evaluation runs: it ends at the next call of one of our functions, long before its time is up.
+#[test]
+fn a_stop_signal_ends_an_evaluation_that_calls_functions() {
+    let slow = "package slow\n\nxs := numbers.range(1, 20000)\n\n\
+        n := count([1 | some x in xs; some y in xs; strings.count(sprintf(\"%d\", [x + y]), \"0\") < 0])\n";
+    let program = Rego.compile(slow, &Environment::new(["input"]), &Options::default()).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let limits = Limits { steps: 60_000_000, stop: Some(Arc::clone(&stop)), ..Limits::default() };
+    let arena = Arena::new();
+    let ended = std::thread::scope(|scope| {
+        let run = scope.spawn(|| program.evaluate(&[], &limits, &Arena::new()).err());
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        run.join().unwrap()
+    });
+    assert_eq!(ended.map(|it| (it.kind, it.message)), Some((ErrorKind::Budget, "evaluation was stopped".to_owned())));
+    // The instance that was stopped works again.
+    stop.store(false, std::sync::atomic::Ordering::Relaxed);
+    let limits = Limits { steps: 20_000, ..limits };
+    let error = program.evaluate(&[], &limits, &arena).err().unwrap();
+    assert_eq!(error.message, "step budget exceeded");
+}

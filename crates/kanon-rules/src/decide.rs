@@ -1,28 +1,32 @@
 //! The one decision function: rules, an object, perhaps a request → verdicts. Admission, offline checks and tests ask here.
 //!
-//! On the clean path nothing is allocated but one arena and the tally: facts are read from the object's text, rules are
-//! found by kind. Evidence is computed for violations and failed evaluations only.
+//! On the clean path nothing is allocated but one arena, the tally and room for what rules share: facts are read from the
+//! object's text, rules are found by kind and asked together ([`together`]). Evidence is computed for violations and failed evaluations only.
 //!
 //! Two decisions of ours. A deletion is shown only to rules that read `request.operation`: a rule about what an object
 //! *is* must not keep people from deleting the object. An update that changes nothing but finalizers, owner references or
 //! status, or an object that is being deleted, is never denied (spec/rules 4.7); its violation is recorded.
 
 mod bookkeeping;
+#[cfg(test)]
+mod reference;
+mod together;
 mod verdicts;
 
 use std::sync::Arc;
 
 use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, Verdict};
-use kanon_lang::{Arena, ErrorKind, EvalError, Value};
+use kanon_lang::Arena;
 use kanon_plane::Lookups;
 
 use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
-    index::{Entry, Rules},
+    index::{Bucket, Rules},
     rule::{Mode, Rule},
 };
-use verdicts::{Finding, Writer};
+use together::Asked;
+use verdicts::Writer;
 
 /// The API group that webhooks never look at, so that break-glass always works (spec/rules 4.5).
 pub(crate) const WEBHOOK_GROUP: &str = "admissionregistration.k8s.io";
@@ -108,20 +112,36 @@ impl Rules {
         if question.is_passed_over(self, namespace) {
             return decision;
         }
-        let (candidates, by_container) = self.candidates(question.kind, namespace);
+        let buckets = self.candidates(question.kind, namespace);
+        let by_container = buckets.clone().any(Bucket::is_by_container);
         let arena = Arena::with_capacity(ARENA_LEN);
         let mut prepared = None;
-        for (at, entry, rule) in candidates.filter(|(_, _, rule)| question.concerns(rule, namespace)) {
-            let (writer, facts) = prepared.get_or_insert_with(|| {
-                let Question { kind, object, request, now, .. } = *question;
-                let facts = Facts::new(kind, object, request, now, by_container, &arena);
-                (Writer::new(self, question, namespace, lookups), facts)
-            });
-            if writer.bypassed {
-                decision.verdicts.push(writer.bypass(entry, rule));
-                continue;
+        let mut asked = Asked::default();
+        for bucket in buckets {
+            asked.begin();
+            for (at, entry, rule) in self.in_bucket(bucket) {
+                if !question.concerns(rule, namespace) {
+                    asked.pass_over();
+                    continue;
+                }
+                let (writer, facts) = prepared.get_or_insert_with(|| {
+                    let Question { kind, object, request, now, .. } = *question;
+                    let facts = Facts::new(kind, object, request, now, by_container, &arena);
+                    (Writer::new(self, question, namespace, lookups), facts)
+                });
+                if writer.bypassed {
+                    decision.verdicts.push(writer.bypass(entry, rule));
+                    asked.pass_over();
+                } else {
+                    asked.ask(at, facts.passes(rule.per_container).len());
+                }
             }
-            decision.rows.push(self.judge(at, entry, rule, facts, &arena, writer, &mut decision.verdicts));
+            if let Some((_, facts)) = &prepared {
+                asked.answer(self.programs(bucket), facts, &self.settings.limits, &arena);
+            }
+        }
+        if let Some((writer, facts)) = &prepared {
+            decision.rows = asked.finish(self, writer, facts, &arena, &mut decision.verdicts);
         }
         // Stable: rules in order among equals.
         decision.verdicts.sort_by_key(|it| std::cmp::Reverse(it.outcome));
@@ -129,53 +149,6 @@ impl Rules {
             verdicts::tolerate(&mut decision.verdicts);
         }
         decision
-    }
-
-    /// Evaluates one rule, once a container where it reads `container`.
-    #[expect(clippy::too_many_arguments, reason = "one call site; the loop's parts have different lifetimes")]
-    fn judge<'a>(
-        &'a self,
-        at: u32,
-        entry: &'a Entry,
-        rule: &'a Rule,
-        facts: &Facts<'a>,
-        arena: &'a Arena,
-        writer: &Writer<'_>,
-        verdicts: &mut Vec<Verdict>,
-    ) -> RuleTally {
-        let mut row = RuleTally { entry: at, ..RuleTally::default() };
-        let Some(program) = rule.program.as_deref() else { return row };
-        for pass in facts.passes(rule.per_container) {
-            row.evaluations += 1;
-            let result = program.evaluate(&pass.values, &self.settings.limits, arena);
-            match result.and_then(truth) {
-                Ok(false) => row.errors_at_end = 0,
-                Ok(true) => {
-                    row.violations += 1;
-                    row.errors_at_end = 0;
-                    verdicts.push(writer.verdict(entry, rule, program, pass, arena, Finding::Violation));
-                }
-                Err(error) => {
-                    let error = writer.conceal(error);
-                    row.errors += 1;
-                    row.errors_at_end += 1;
-                    row.last_error = Some(error.message.clone());
-                    verdicts.push(writer.verdict(entry, rule, program, pass, arena, Finding::Error(error)));
-                }
-            }
-        }
-        row
-    }
-}
-
-/// The truth of a rule's value; nil is false (spec/rules 2.9).
-fn truth(value: Value<'_>) -> Result<bool, EvalError> {
-    match value {
-        Value::Bool(truth) => Ok(truth),
-        value if value.is_nil() => Ok(false),
-        _ => {
-            Err(EvalError { kind: ErrorKind::Value, message: "expected bool, but got another type".into(), span: None })
-        }
     }
 }
 

@@ -8,13 +8,13 @@ mod state;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
 use kanon_core::{GroupVersionKind, PolicyRef};
-use kanon_lang::Limits;
+use kanon_lang::{Limits, RuleSet};
 use kanon_plane::PolicyKey;
 
 use crate::rule::{Mode, Rule};
@@ -95,11 +95,21 @@ impl Entry {
 
 /// Rules that may concern one kind.
 #[derive(Default)]
-struct Bucket {
+pub(crate) struct Bucket {
     /// Positions of entries, in order.
     entries: Vec<u32>,
     /// Whether one of them reads `container`.
     by_container: bool,
+    /// Their programs, made when the first object comes: while policies are loaded, snapshots come and go.
+    programs: OnceLock<Programs>,
+}
+
+/// The programs of a bucket, each with its rule's position in the bucket.
+pub(crate) struct Programs {
+    /// Those that are asked once about an object.
+    pub whole: (RuleSet, Vec<u32>),
+    /// Those that are asked about each container.
+    pub by_container: (RuleSet, Vec<u32>),
 }
 
 type ByKind = BTreeMap<GroupVersionKind, Bucket>;
@@ -169,21 +179,42 @@ impl Rules {
         self.excluded.contains(namespace)
     }
 
-    /// The rules in force for objects of a kind in a namespace; and whether one of them reads `container`.
+    /// The rules in force for objects of a kind in a namespace: the cluster's, then the namespace's own.
     pub(crate) fn candidates<'r>(
         &'r self,
         kind: &GroupVersionKind,
         namespace: &str,
-    ) -> (impl Iterator<Item = (u32, &'r Entry, &'r Rule)> + use<'r>, bool) {
-        let cluster = self.cluster.get(kind);
+    ) -> impl Iterator<Item = &'r Bucket> + Clone + use<'r> {
         let own = self.tenants.get(namespace).and_then(|it| it.get(kind));
-        let by_container = [cluster, own].into_iter().flatten().any(|it| it.by_container);
-        let positions = [cluster, own].into_iter().flatten().flat_map(|it| &it.entries);
-        let found = positions.filter_map(|at| {
+        [self.cluster.get(kind), own].into_iter().flatten()
+    }
+
+    /// The entries of a bucket with their positions, in order.
+    pub(crate) fn in_bucket<'r>(&'r self, bucket: &'r Bucket) -> impl Iterator<Item = (u32, &'r Entry, &'r Rule)> {
+        bucket.entries.iter().filter_map(|at| {
             let entry = self.entries.get(*at as usize)?;
             Some((*at, entry, entry.rule.as_deref()?))
-        });
-        (found, by_container)
+        })
+    }
+
+    /// The programs of a bucket.
+    pub(crate) fn programs<'r>(&'r self, bucket: &'r Bucket) -> &'r Programs {
+        bucket.programs.get_or_init(|| {
+            let set = |by_container: bool| {
+                let rules = self.in_bucket(bucket).enumerate().filter(|it| it.1.2.per_container == by_container);
+                let programs = rules.filter_map(|(at, (_, _, rule))| Some((at as u32, rule.program.clone()?)));
+                let (places, programs): (Vec<_>, Vec<_>) = programs.unzip();
+                (RuleSet::new(programs), places)
+            };
+            Programs { whole: set(false), by_container: set(true) }
+        })
+    }
+}
+
+impl Bucket {
+    /// Whether a rule reads `container`.
+    pub(crate) fn is_by_container(&self) -> bool {
+        self.by_container
     }
 }
 

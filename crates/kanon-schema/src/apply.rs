@@ -18,7 +18,7 @@ pub use managers::{ManagerEntry, Operation, managers};
 pub use set::FieldSet;
 
 use crate::{gotext, schema::Schema};
-use managers::{is_reset, unowned, without_managers, write_managers};
+use managers::{is_reset, remove_managers, unowned, without_managers, write_managers};
 use typed::Place;
 use walk::{Changes, merge, remove, to_set};
 
@@ -148,7 +148,7 @@ pub fn apply(
     }
     disown(&mut entries, &changes);
     update_last_applied(&mut result, &config, writer);
-    let fields = wanted.difference(&unowned());
+    let fields = wanted.difference(unowned());
     let unchanged = own.as_ref().filter(|it| it.fields == fields && it.api_version == writer.api_version);
     let time = match unchanged {
         Some(own) if result == bare => own.time.clone(),
@@ -172,11 +172,11 @@ pub fn apply(
 pub fn update_managed_fields(schema: &Schema, old: Option<&Value>, new: &mut Value, writer: &Writer<'_>) {
     let place = Place::root(schema);
     let mut entries = entries_before(old, new, writer);
-    let bare = without_managers(new);
+    remove_managers(new);
     let old = old.map_or_else(|| Value::Object(Map::new()), without_managers);
-    let changes = Changes::between(place, &old, &bare);
+    let changes = Changes::between(place, &old, new);
     disown(&mut entries, &changes);
-    let taken = changes.set().difference(&changes.removed).difference(&unowned());
+    let taken = changes.into_taken().difference(unowned());
     if !taken.is_empty() {
         let before = entries.iter().position(|it| it.is_of(writer, Operation::Update)).map(|at| entries.remove(at));
         entries.push(ManagerEntry {
@@ -185,10 +185,12 @@ pub fn update_managed_fields(schema: &Schema, old: Option<&Value>, new: &mut Val
             api_version: writer.api_version.to_owned(),
             time: Some(writer.now.to_owned()),
             subresource: writer.subresource.to_owned(),
-            fields: before.map_or_else(|| taken.clone(), |it| it.fields.union(&taken)),
+            fields: match before {
+                Some(before) => before.fields.union(&taken),
+                None => taken,
+            },
         });
     }
-    *new = bare;
     write_managers(new, entries);
 }
 
@@ -224,6 +226,9 @@ fn without_null_times(config: &Value) -> Value {
 }
 
 fn conflicts(others: &[ManagerEntry], changes: &Changes) -> Conflicts {
+    if others.is_empty() {
+        return Conflicts::default();
+    }
     let changed = changes.set();
     let mut found = Vec::new();
     for other in others {
@@ -243,6 +248,9 @@ fn conflicts(others: &[ManagerEntry], changes: &Changes) -> Conflicts {
 
 /// Takes changed and removed fields from all entries.
 fn disown(entries: &mut [ManagerEntry], changes: &Changes) {
+    if entries.is_empty() {
+        return;
+    }
     let changed = changes.set();
     for entry in entries {
         entry.fields = entry.fields.difference(&changed).difference(&changes.removed);

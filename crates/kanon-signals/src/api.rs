@@ -3,6 +3,7 @@
 
 mod approval;
 mod classification;
+mod known;
 mod read;
 mod resources;
 

@@ -10,7 +10,7 @@ use redb::{BackendError, Builder, Database, StorageBackend, TableDefinition};
 
 use crate::error::{Error, storage};
 
-/// Single numbers: [`FORMAT`] and [`REVISION`].
+/// Single numbers: [`FORMAT`], [`REVISION`] and [`FLOOR`].
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 /// Every write that is still needed, by its revision: `row` has the layout. The last row of a key that is not a deletion is
 /// the current state; older ones serve the history.
@@ -22,8 +22,12 @@ pub(crate) const COMPACTED: TableDefinition<'static, &str, u64> = TableDefinitio
 pub(crate) const FORMAT: &str = "format";
 /// Names the record of the last revision.
 pub(crate) const REVISION: &str = "revision";
-/// The layout of the tables and rows. Raise it with every change that older versions would misread.
-pub(crate) const FORMAT_VERSION: u64 = 1;
+/// Names the record of the revision up to which there is no history of anything, not even of collections without a record in
+/// [`COMPACTED`]: the last revision of a store that was restored.
+pub(crate) const FLOOR: &str = "floor";
+/// The layout of the tables and rows. Raise it with every change that older versions would misread, and add the step from the one
+/// before to `migrate`.
+pub(crate) const FORMAT_VERSION: u64 = 2;
 
 /// Bytes of redb's magic number (redb docs/design.md, "Super-header").
 const MAGIC: usize = 9;

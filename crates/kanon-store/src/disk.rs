@@ -29,6 +29,8 @@ struct State {
     operations: u64,
     /// From this operation on everything fails.
     fail_from: Option<u64>,
+    /// How many bytes fit.
+    space: Option<usize>,
 }
 
 enum Operation {
@@ -63,6 +65,11 @@ impl Disk {
         self.state().fail_from = operation;
     }
 
+    /// Lets only so many bytes fit: what needs more fails as on a full disk. All fits with `None`.
+    pub fn set_space(&self, space: Option<usize>) {
+        self.state().space = space;
+    }
+
     /// The disk after a power cut: all that was synced, and of what came later only the sectors for which `keeps` says so.
     #[must_use]
     pub fn power_cut(&self, mut keeps: impl FnMut() -> bool) -> Disk {
@@ -94,6 +101,13 @@ impl Disk {
         let fails = state.fail_from.is_some_and(|from| state.operations >= from);
         state.operations += 1;
         if fails { Err(io::Error::other("injected fault")) } else { Ok(state) }
+    }
+}
+
+impl State {
+    fn check_space(&self, len: usize) -> Result<(), io::Error> {
+        let is_full = self.space.is_some_and(|space| len > space.max(self.content.len()));
+        if is_full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
 
@@ -132,6 +146,7 @@ impl StorageBackend for Disk {
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
         let len = position(len)?;
         let mut state = self.operate()?;
+        state.check_space(len)?;
         state.content.resize(len, 0);
         state.unsynced.push(Operation::SetLen(len));
         Ok(())
@@ -152,6 +167,7 @@ impl StorageBackend for Disk {
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         let offset = position(offset)?;
         let mut state = self.operate()?;
+        state.check_space(offset.saturating_add(data.len()))?;
         write_at(&mut state.content, offset, data);
         state.unsynced.push(Operation::Write(offset, data.to_vec()));
         Ok(())

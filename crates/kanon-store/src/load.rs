@@ -9,8 +9,9 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableT
 
 use crate::{
     Entry, Error, Event, EventKind, Key, Memory, Revision,
-    database::{COMPACTED, FORMAT, FORMAT_VERSION, LOG, META, REVISION},
+    database::{COMPACTED, FLOOR, FORMAT, FORMAT_VERSION, LOG, META, REVISION},
     error::storage,
+    migrate::migrate,
     row::Row,
 };
 
@@ -23,13 +24,15 @@ pub(crate) struct Loaded {
 
 /// Reads the store; makes its tables first when the database is new.
 pub(crate) fn load(database: &Database) -> Result<Loaded, Error> {
-    if is_fresh(database)? {
-        create(database)?;
+    match format(database)? {
+        None => create(database)?,
+        Some(found) => migrate(database, found)?,
     }
     let read = database.begin_read().map_err(storage)?;
-    let revision = revision(&read)?;
-    let mut loader =
-        Loader { loaded: Loaded { memory: Memory::empty(), history: VecDeque::new() }, compacted: compacted(&read)? };
+    let revision = number(&read, REVISION)?.ok_or_else(|| Error::corrupt("no record of the last revision"))?;
+    let floor = number(&read, FLOOR)?.unwrap_or_default();
+    let loaded = Loaded { memory: Memory::empty(floor), history: VecDeque::new() };
+    let mut loader = Loader { loaded, floor, compacted: compacted(&read)? };
     for (collection, revision) in &loader.compacted {
         loader.loaded.memory.set_compacted(collection, *revision);
     }
@@ -52,18 +55,22 @@ pub(crate) fn load(database: &Database) -> Result<Loaded, Error> {
     Ok(loader.loaded)
 }
 
-/// Whether nothing was ever stored. A file that has tables but no format record is somebody else's.
-fn is_fresh(database: &Database) -> Result<bool, Error> {
+/// The format of what is stored; none where nothing ever was. A file that has tables but no format record is somebody else's.
+fn format(database: &Database) -> Result<Option<u64>, Error> {
     let read = database.begin_read().map_err(storage)?;
     let tables: Vec<String> = read.list_tables().map_err(storage)?.map(|table| table.name().to_owned()).collect();
-    let Some(table) = tables.first() else { return Ok(true) };
+    let Some(table) = tables.first() else { return Ok(None) };
     let foreign = || Error::Foreign { table: table.clone() };
     if !tables.iter().any(|table| table == META.name()) {
         return Err(foreign());
     }
     let meta = read.open_table(META).map_err(|_| foreign())?;
     let format = meta.get(FORMAT).map_err(storage)?.ok_or_else(foreign)?.value();
-    if format == FORMAT_VERSION { Ok(false) } else { Err(Error::Version { found: format, known: FORMAT_VERSION }) }
+    if format <= FORMAT_VERSION {
+        Ok(Some(format))
+    } else {
+        Err(Error::Version { found: format, known: FORMAT_VERSION })
+    }
 }
 
 fn create(database: &Database) -> Result<(), Error> {
@@ -72,17 +79,16 @@ fn create(database: &Database) -> Result<(), Error> {
         let mut meta = write.open_table(META).map_err(storage)?;
         meta.insert(FORMAT, FORMAT_VERSION).map_err(storage)?;
         meta.insert(REVISION, Revision::FIRST.0).map_err(storage)?;
+        meta.insert(FLOOR, 0).map_err(storage)?;
         write.open_table(LOG).map_err(storage)?;
         write.open_table(COMPACTED).map_err(storage)?;
     }
     write.commit().map_err(storage)
 }
 
-fn revision(read: &ReadTransaction) -> Result<Revision, Error> {
+fn number(read: &ReadTransaction, name: &str) -> Result<Option<Revision>, Error> {
     let meta = read.open_table(META).map_err(storage)?;
-    let revision =
-        meta.get(REVISION).map_err(storage)?.ok_or_else(|| Error::corrupt("no record of the last revision"))?;
-    Ok(Revision(revision.value()))
+    Ok(meta.get(name).map_err(storage)?.map(|it| Revision(it.value())))
 }
 
 fn compacted(read: &ReadTransaction) -> Result<BTreeMap<String, Revision>, Error> {
@@ -93,6 +99,7 @@ fn compacted(read: &ReadTransaction) -> Result<BTreeMap<String, Revision>, Error
 
 struct Loader {
     loaded: Loaded,
+    floor: Revision,
     compacted: BTreeMap<String, Revision>,
 }
 
@@ -100,7 +107,8 @@ impl Loader {
     fn row(&mut self, row: &Row<'_>) -> Result<(), Error> {
         let key = Key::from_text(row.key);
         let current = self.loaded.memory.get(&key);
-        let in_history = self.compacted.get(key.collection()).is_none_or(|compacted| row.revision > *compacted);
+        let compacted = self.compacted.get(key.collection()).copied().unwrap_or_default().max(self.floor);
+        let in_history = row.revision > compacted;
         if in_history { self.event(row, key, current) } else { self.base(row, key, current.as_ref()) }
     }
 

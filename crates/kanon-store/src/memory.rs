@@ -109,11 +109,13 @@ pub struct Memory {
     collections: BTreeMap<Arc<str>, Collection>,
     revision: Revision,
     compacted: Revision,
+    /// Up to here there is no history of anything, also not of collections that are not there.
+    floor: Revision,
 }
 
 impl Memory {
-    pub(crate) fn empty() -> Memory {
-        Memory { collections: BTreeMap::new(), revision: Revision::FIRST, compacted: Revision(0) }
+    pub(crate) fn empty(floor: Revision) -> Memory {
+        Memory { collections: BTreeMap::new(), revision: Revision::FIRST, compacted: floor, floor }
     }
 
     /// Where the store stands: what lists of the most recent state report.
@@ -153,6 +155,7 @@ impl Memory {
     /// # Errors
     /// Events of the prefix's collection after `revision` are gone.
     pub fn events_since(&self, prefix: &str, revision: Revision, max: usize) -> Result<Vec<Arc<Event>>, Compacted> {
+        self.check_floor(revision)?;
         let mut events = Vec::new();
         let mut collections = 0;
         for (_, collection) in self.collections(prefix) {
@@ -199,8 +202,13 @@ impl Memory {
 
     /// Sets how far a collection's history is gone, while loading.
     pub(crate) fn set_compacted(&mut self, collection: &str, revision: Revision) {
-        self.collection_mut(collection).compacted = revision;
+        let floor = self.floor;
+        self.collection_mut(collection).compacted = revision.max(floor);
         self.compacted = self.compacted.max(revision);
+    }
+
+    fn check_floor(&self, revision: Revision) -> Result<(), Compacted> {
+        if revision < self.floor { Err(Compacted { oldest: self.floor }) } else { Ok(()) }
     }
 
     pub(crate) fn set_revision(&mut self, revision: Revision) {
@@ -209,7 +217,8 @@ impl Memory {
 
     fn collection_mut(&mut self, name: &str) -> &mut Collection {
         if !self.collections.contains_key(name) {
-            self.collections.insert(name.into(), Collection::default());
+            let collection = Collection { compacted: self.floor, ..Collection::default() };
+            self.collections.insert(name.into(), collection);
         }
         self.collections.get_mut(name).expect("inserted above")
     }

@@ -1,13 +1,19 @@
 //! The command line.
 
+mod audit;
+mod backup;
+mod limits;
 pub(crate) mod policy;
 mod texts;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
+pub(crate) use audit::AuditArgs;
+pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use limits::LimitArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -43,6 +49,10 @@ pub(crate) enum Command {
     Policy(policy::PolicyArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
+    /// Write a backup of `kanon up`'s objects and keys, while it runs or not
+    Backup(BackupArgs),
+    /// Make a data folder out of a backup
+    Restore(RestoreArgs),
     /// Read and prove the decision log
     Log(LogArgs),
     /// Classify signals and decide about approvals, offline
@@ -74,12 +84,21 @@ pub(crate) struct UpArgs {
     /// Folder with rule files, besides the rules in the API server
     #[arg(long, value_name = "DIR")]
     pub(crate) rules_folder: Option<PathBuf>,
+    /// Move deployments, jobs and pods through their statuses as if they ran
+    #[arg(long)]
+    pub(crate) simulate_workloads: bool,
     /// Apply a small cluster with all policies at work, and show what they decide
     #[arg(long)]
     pub(crate) demo: bool,
     /// With --demo: end when every outcome was seen (0), or was not (1)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+    /// The audit log.
+    #[command(flatten)]
+    pub(crate) audit: AuditArgs,
+    /// Bounds.
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 /// `kanon serve`
@@ -201,4 +220,10 @@ pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// A time such as `30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is not a duration such as `30s`"))?;
+    Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
 }

@@ -1,5 +1,7 @@
 //! One module a command.
 
+pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;

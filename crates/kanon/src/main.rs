@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         Command::Lint(args) => commands::lint::run(args),
         Command::Policy(args) => commands::policy::run(args),
         Command::Explain(args) => commands::explain::run(args),
+        Command::Backup(args) => commands::backup::run(&args),
+        Command::Restore(args) => commands::backup::run_restore(&args),
         Command::Log(args) => commands::log::run(args),
         Command::Signals(args) => commands::signals::run(args),
         Command::Version(args) => commands::version::run(args),

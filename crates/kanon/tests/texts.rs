@@ -176,6 +176,22 @@ fn fmt_says_what_it_cannot_do() {
 }
 
 #[test]
+fn fmt_lays_out_the_texts_of_every_language() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let read = |path: &str| std::fs::read_to_string(path).expect("the file");
+    let cel = file(scratch.path(), "a.cel", "a&&b");
+    let rego = file(scratch.path(), "b.rego", "package p\nallow if{input.x} # why");
+    let folder = scratch.path().display().to_string();
+    assert_eq!(run(&["fmt", "--check", &folder]).ends(3).out, format!("{cel}\n{rego}\n"));
+    assert_eq!(read(&cel), "a&&b", "--check writes nothing");
+    run(&["fmt", &folder]).ends(0);
+    assert_eq!((read(&cel), read(&rego)), ("a && b\n".into(), "package p\n\nallow if input.x # why\n".into()));
+    assert_eq!(run(&["fmt", "--check", &folder]).ends(0).out, "");
+    let piped = run_with(&["fmt", "--lang", "rego", "-"], "package p\nx=1").ends(0).out;
+    assert_eq!(piped, "package p\n\nx := 1\n");
+}
+
+#[test]
 fn every_help_text_has_examples() {
     for command in ["eval", "fmt", "lint"] {
         let help = run(&[command, "--help"]).ends(0).out;

@@ -55,10 +55,12 @@ struct Status {
 /// Judges what came of a call: the patch to apply, if the webhook agrees and has one.
 ///
 /// # Errors
-/// The webhook's refusal; 500 when it could not be asked or answered wrongly, unless its failurePolicy is Ignore.
+/// The webhook's refusal; 500 when it could not be asked or answered wrongly, unless its failurePolicy is Ignore: that is noted
+/// as `failed_open`.
 pub(super) fn judge(
     call: &Call,
     result: std::result::Result<Bytes, String>,
+    failed_open: &str,
     notes: &mut Notes,
 ) -> Result<Option<Patch>> {
     let read = match result {
@@ -68,8 +70,7 @@ pub(super) fn judge(
     let response = match (read, call.hook.on_failure) {
         (Ok(response), _) => response,
         (Err(_), OnFailure::Ignore) => {
-            let key = format!("failed-open.{}", call.audit_key);
-            notes.audit_annotations.insert(key, call.hook.name.clone());
+            notes.audit_annotations.insert(failed_open.to_owned(), call.hook.name.clone());
             return Ok(None);
         }
         (Err(problem), OnFailure::Fail) => return Err(ApiError::webhook_failed(&call.hook.name, &problem)),

@@ -13,9 +13,13 @@ use super::{
     review,
 };
 use crate::{
+    audit::PATCH_PREFIX,
     shape,
     status::{ApiError, Result},
 };
+
+/// Audit annotations that tell whether a webhook changed the object.
+const MUTATION_PREFIX: &str = "mutation.webhook.admission.k8s.io/";
 
 /// A request on its way through the mutating webhooks: [`Mutation::next`] and [`Mutation::answer`] in turn, then
 /// [`Mutation::finish`].
@@ -101,9 +105,7 @@ impl Mutation<'_> {
             let uid = uid();
             let body = review::body(hook, &self.attributes, &view, objects, &uid);
             self.pending = Some((at, view));
-            let round = usize::from(self.is_second);
-            let audit_key = format!("mutation.webhook.admission.k8s.io/round_{round}_index_{at}");
-            return Ok(Some(Call { hook: Arc::clone(hook), uid, audit_key, body }));
+            return Ok(Some(Call { hook: Arc::clone(hook), uid, body }));
         }
     }
 
@@ -114,20 +116,31 @@ impl Mutation<'_> {
     /// The webhook's refusal or failure; the request ends with it.
     pub fn answer(&mut self, call: &Call, result: std::result::Result<Bytes, String>) -> Result<()> {
         let Some((at, view)) = self.pending.take() else { return Ok(()) };
-        let patch = answer::judge(call, result, &mut self.notes)?;
-        let mutated = match patch {
-            Some(patch) => self.change(call, &view, &patch, at)?,
-            None => false,
-        };
-        let noted = json!({"configuration": call.configuration(), "webhook": call.webhook(), "mutated": mutated});
-        self.notes.audit_annotations.insert(call.audit_key.clone(), noted.to_string());
+        let place = format!("round_{}_index_{at}", u8::from(self.is_second));
+        let failed_open = format!("failed-open.{MUTATION_PREFIX}{place}");
+        let patch = answer::judge(call, result, &failed_open, &mut self.notes)?;
+        let changed = patch.as_ref().map(|it| self.change(call, &view, it, at)).transpose()?.unwrap_or_default();
+        self.note(call, &place, patch.filter(|_| changed).as_ref());
         if call.hook.reinvoke {
             self.asked.insert(at);
         }
         Ok(())
     }
 
-    /// Applies a patch; says whether the object is another one by it.
+    /// Notes for the audit log whether a webhook changed the object, and how (as upstream does).
+    fn note(&mut self, call: &Call, place: &str, patch: Option<&json_patch::Patch>) {
+        let (configuration, webhook) = (call.configuration(), call.webhook());
+        let mutation = json!({"configuration": configuration, "webhook": webhook, "mutated": patch.is_some()});
+        let annotations = &mut self.notes.audit_annotations;
+        annotations.insert(format!("{MUTATION_PREFIX}{place}"), mutation.to_string());
+        if let Some(patch) = patch {
+            let patch =
+                json!({"configuration": configuration, "webhook": webhook, "patch": patch, "patchType": "JSONPatch"});
+            annotations.insert(format!("{PATCH_PREFIX}{place}"), patch.to_string());
+        }
+    }
+
+    /// Whether the patch made a difference.
     fn change(&mut self, call: &Call, view: &View, patch: &json_patch::Patch, at: usize) -> Result<bool> {
         let mut object = review::shown(&self.attributes, view, &self.object).into_owned();
         answer::apply(call, patch, &mut object)?;

@@ -139,11 +139,17 @@ impl ApiError {
 
     /// An eviction that a disruption budget does not allow (spec 4.1).
     pub fn disruption_budget(budget: &str, needed: i64, healthy: i64) -> ApiError {
-        let cause = Cause::new(
-            "DisruptionBudget",
-            "",
-            format!("The disruption budget {budget} needs {needed} healthy pods and has {healthy} currently"),
-        );
+        let why = format!("The disruption budget {budget} needs {needed} healthy pods and has {healthy} currently");
+        ApiError::not_evicted(&why)
+    }
+
+    /// An eviction while the disruption controller has not yet counted for the budget as it is.
+    pub fn disruption_budget_unseen(budget: &str) -> ApiError {
+        ApiError::not_evicted(&format!("The disruption budget {budget} is still being processed by the server."))
+    }
+
+    fn not_evicted(why: &str) -> ApiError {
+        let cause = Cause::new("DisruptionBudget", "", why);
         ApiError::new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
             .with_details(Details { causes: vec![cause], ..Details::default() })
     }

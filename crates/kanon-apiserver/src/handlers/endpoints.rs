@@ -9,7 +9,7 @@ use kanon_store::Memory;
 use serde_json::json;
 
 use super::discovery;
-use crate::{core::Core, reply::Reply, service::Asked};
+use crate::{backup, core::Core, reply::Reply, service::Asked};
 
 /// What `/healthz`, `/livez` and `/readyz` look at.
 const CHECKS: [&str; 3] = ["ping", "store", "shutdown"];
@@ -28,6 +28,7 @@ pub(crate) fn answer(core: &Core, asked: &Asked, endpoint: &Endpoint) -> Result<
         Endpoint::OpenApi(OpenApi::Document { path, hash }) => discovery::openapi(core, asked, path, hash),
         // Every client that we know of is content with version 3 (spec 4.9).
         Endpoint::OpenApi(OpenApi::V2) => Err(ApiError::no_such_path()),
+        Endpoint::Other if asked.info.path == backup::PATH => backup::answer(core, asked),
         Endpoint::Jwks | Endpoint::OpenIdConfiguration | Endpoint::Other => Err(ApiError::no_such_path()),
     }
 }
@@ -64,5 +65,6 @@ fn health(core: &Core, asked: &Asked, which: &str, check: &str) -> Result<Reply>
 
 fn metrics(core: &Core) -> Reply {
     let (revision, objects) = core.storage.read(|memory: &Memory| (memory.revision().0, memory.count("")));
-    Reply::new(StatusCode::OK, "text/plain; version=0.0.4", core.metrics.render(revision, objects))
+    let figures = [core.metrics.render(revision, objects), core.inflight.render(), core.audit.counts.render()];
+    Reply::new(StatusCode::OK, "text/plain; version=0.0.4", figures.concat())
 }

@@ -1,21 +1,25 @@
-//! Subresources that are not writes of a part: scale to read, eviction, binding, tokens; and those that need a node.
-
-use std::sync::Arc;
+//! Subresources that are not writes of a part: scale to read, binding, tokens; and those that need a node.
 
 use http::StatusCode;
 use kanon_apimachinery::{
     admission::Attributes,
     decode,
-    request::{Address, DeleteOptions, Resolved, WriteOptions},
+    request::{Address, Resolved, WriteOptions},
+    resource::Resource,
     status::{self, ApiError, Result},
-    write::{self, Context, patch, scale},
+    write::{self, scale},
 };
-use kanon_core::Object;
-use kanon_store::{Entry, ListOptions};
+use kanon_core::UserInfo;
+use kanon_store::{Change, Draft, Expect, Write};
 use serde_json::{Value, json};
 
-use super::{delete, read, write::Refused};
-use crate::{core::Core, reply::Reply, service::Asked};
+use super::{evict, read, write::Refused};
+use crate::{
+    admission::Warnings,
+    core::{Core, rfc3339},
+    reply::Reply,
+    service::Asked,
+};
 
 /// As of the other writes.
 const TRIES: usize = 64;
@@ -42,7 +46,7 @@ pub(super) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Res
     let body = || decode::part(&part.gvk, &asked.info.content_type, &asked.body).map(|it| it.value);
     match target.address.subresource.as_str() {
         "token" => token(core, asked, target, body()?).await,
-        "eviction" => evict(core, asked, target, body()?).await,
+        "eviction" => evict::evict(core, asked, target, body()?).await,
         "binding" => bind(core, asked, target, body()?).await,
         other => Err(no_node(other)),
     }
@@ -67,141 +71,106 @@ fn no_node(part: &str) -> ApiError {
 async fn token(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Result<Reply> {
     let options = asked.info.write_options("CreateOptions")?;
     let address = &target.address;
-    admit(core, asked, target, &options, &body).await?;
+    admit(core, (&asked.user, &asked.warnings), (&target.resource, address), &options, &body).await?;
     let token = core.issue_token(&address.namespace, &address.name, body)?;
     super::json(asked, StatusCode::CREATED, &token)
 }
 
 /// Asks admission about the body of a subresource.
-async fn admit(core: &Core, asked: &Asked, target: &Resolved, options: &WriteOptions, body: &Value) -> Result<()> {
-    let part = target.resource.subresource(&target.address.subresource).ok_or_else(ApiError::no_such_path)?;
+pub(super) async fn admit(
+    core: &Core,
+    (user, warnings): (&UserInfo, &Warnings),
+    (resource, address): (&Resource, &Address),
+    options: &WriteOptions,
+    body: &Value,
+) -> Result<()> {
+    let part = resource.subresource(&address.subresource).ok_or_else(ApiError::no_such_path)?;
     let review_options = options.to_value("CreateOptions");
     let attributes = Attributes {
         operation: kanon_core::Operation::Create,
-        resource: &target.resource,
-        address: &target.address,
+        resource,
+        address,
         kind: &part.gvk,
         options: &review_options,
         dry_run: options.dry_run,
-        user: &asked.user,
+        user,
     };
-    core.mutate(&attributes, body.clone(), None, &asked.warnings).await?;
-    core.validate(&attributes, Some(body), None, &asked.warnings).await
+    core.mutate(&attributes, body.clone(), None, warnings).await?;
+    core.validate(&attributes, Some(body), None, warnings).await
 }
 
-/// Evicts a pod: deletes it unless a disruption budget needs it (spec/kubernetes-api.md 4.1).
-async fn evict(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Result<Reply> {
+/// POST to a pod's `binding`.
+async fn bind(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Result<Reply> {
     let Resolved { resource, address, .. } = target;
-    let key = resource.key(&address.namespace, &address.name);
-    let pod = core.storage.get(&key);
-    let pod = pod.ok_or_else(|| ApiError::not_found(&resource.group_resource(), &address.name))?;
-    let mut options = asked.info.write_options("CreateOptions")?;
-    let mut deletion = match &body["deleteOptions"] {
-        Value::Object(_) => DeleteOptions::from_value(&body["deleteOptions"])?,
-        _ => DeleteOptions::default(),
-    };
-    options.dry_run |= deletion.dry_run;
-    deletion.dry_run = options.dry_run;
-    admit(core, asked, target, &options, &body).await?;
-    if let Some(budget) = budget_of(core, &pod.object, &address.namespace)? {
-        take_disruption(core, &budget, options.dry_run).await?;
+    let options = asked.info.write_options("CreateOptions")?;
+    let node = body["target"]["name"].as_str().unwrap_or_default();
+    if node.is_empty() {
+        return Err(ApiError::bad_request("target.name: Required value"));
     }
-    delete::delete(core, &asked.user, resource, address, &deletion, &asked.warnings).await?;
+    let binding = Binding { user: &asked.user, options: &options, warnings: &asked.warnings, node };
+    bind_to(core, resource, address, &binding).await?;
     Ok(Reply::new(StatusCode::CREATED, "application/json", status::success(None, 201)))
 }
 
-/// The budget that counts a pod, if one does. Pods that have ended or go already are not counted.
-fn budget_of(core: &Core, pod: &Object, namespace: &str) -> Result<Option<Arc<Entry>>> {
-    let ended = matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed" | "Pending");
-    if ended || pod.at(&["metadata", "deletionTimestamp"]).is_some_and(|it| !it.is_null()) {
-        return Ok(None);
-    }
-    let prefix = format!("policy/poddisruptionbudgets/{namespace}/");
-    let page = core.storage.read(|memory| memory.list(&prefix, ListOptions::default()));
-    let mut budgets = Vec::new();
-    for entry in page.map(|it| it.entries).unwrap_or_default() {
-        let selector = entry.object.at(&["spec", "selector"]).map(|it| it.to_value()).unwrap_or_default();
-        let selector = kanon_apimachinery::selector::LabelSelector::from_value(&selector);
-        if selector.is_ok_and(|it| it.matches(pod)) {
-            budgets.push(entry);
-        }
-    }
-    if budgets.len() > 1 {
-        let text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-        return Err(ApiError::plain_500(text));
-    }
-    Ok(budgets.pop())
+/// Who binds a pod, how, and to which node.
+pub(crate) struct Binding<'a> {
+    pub(crate) user: &'a UserInfo,
+    pub(crate) options: &'a WriteOptions,
+    pub(crate) warnings: &'a Warnings,
+    pub(crate) node: &'a str,
 }
 
-/// Takes one of the disruptions that a budget allows; the disruption controller counts anew.
-async fn take_disruption(core: &Core, budget: &Arc<Entry>, dry_run: bool) -> Result<()> {
-    let mut current = Some(Arc::clone(budget));
-    let resource = core.builtin.preferred("policy", "poddisruptionbudgets").ok_or_else(ApiError::no_such_path)?;
+/// Binds a pod to a node; the address is that of its `binding`.
+///
+/// # Errors
+/// 404, 409 where it is bound already, and what admission says.
+pub(crate) async fn bind_to(core: &Core, resource: &Resource, address: &Address, binding: &Binding<'_>) -> Result<()> {
+    let Binding { user, options, warnings, node } = binding;
+    let body = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": address.name, "namespace": address.namespace},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node}});
+    admit(core, (user, warnings), (resource, address), options, &body).await?;
+    let key = resource.key(&address.namespace, &address.name);
+    let mut current = core.storage.get(&key);
     for _ in 0..TRIES {
-        // Without the budget nothing is in the way.
-        let Some(entry) = current else { return Ok(()) };
-        let number = |name: &str| entry.object.at(&["status", name]).and_then(|it| it.as_i64()).unwrap_or_default();
-        let name = entry.object.str_at(&["metadata", "name"]);
-        let allowed = number("disruptionsAllowed");
-        if allowed <= 0 {
-            return Err(ApiError::disruption_budget(name, number("desiredHealthy"), number("currentHealthy")));
+        let what = resource.group_resource();
+        let entry = current.ok_or_else(|| ApiError::not_found(&what, &address.name))?;
+        let object = &entry.object;
+        if object.at(&["metadata", "deletionTimestamp"]).is_some_and(|it| !it.is_null()) {
+            let why = format!("pod {} is being deleted, cannot be assigned to a host", address.name);
+            return Err(ApiError::conflict_because(&what, &address.name, &why));
         }
-        let mut value = entry.object.to_value();
-        value["status"]["disruptionsAllowed"] = (allowed - 1).into();
-        if dry_run {
+        let bound = object.str_at(&["spec", "nodeName"]);
+        if !bound.is_empty() {
+            let why = format!("pod {} is already assigned to node {bound:?}", address.name);
+            return Err(ApiError::conflict_because(&what, &address.name, &why));
+        }
+        // A binding writes the pod past the rules for updates, which let nobody change the node.
+        let value = bound_to(object.to_value(), node, &rfc3339(core.now().wall));
+        if options.dry_run {
             return Ok(());
         }
-        let draft = kanon_store::Draft::new(&value).map_err(ApiError::internal)?;
-        let write = kanon_store::Write {
-            key: entry.key.clone(),
-            expect: kanon_store::Expect::At(entry.revision),
-            change: kanon_store::Change::Put(draft),
-        };
+        let draft = Draft::new(&value).map_err(ApiError::internal)?;
+        let write = Write { key: key.clone(), expect: Expect::At(entry.revision), change: Change::Put(draft) };
         match core.store(write).await {
             Ok(_) => return Ok(()),
             Err(Refused::Moved(moved)) => current = moved,
             Err(Refused::Error(error)) => return Err(error),
         }
     }
-    Err(ApiError::conflict(&resource.group_resource(), budget.object.str_at(&["metadata", "name"])))
+    Err(ApiError::conflict(&resource.group_resource(), &address.name))
 }
 
-/// Binds a pod to a node.
-async fn bind(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Result<Reply> {
-    let Resolved { resource, address, .. } = target;
-    let options = asked.info.write_options("CreateOptions")?;
-    admit(core, asked, target, &options, &body).await?;
-    let node = body["target"]["name"].as_str().unwrap_or_default();
-    if node.is_empty() {
-        return Err(ApiError::bad_request("target.name: Required value"));
-    }
-    let key = resource.key(&address.namespace, &address.name);
-    let mut current = core.storage.get(&key);
-    // A binding writes the pod itself, as the server.
-    let mut object_address = address.clone();
-    object_address.subresource.clear();
-    let ctx = Context { resource, address: &object_address, options: &options, now: core.now().wall };
-    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null,
-        "lastTransitionTime": crate::core::rfc3339(ctx.now)});
-    let change = patch::Patch::Merge(json!({"spec": {"nodeName": node}}));
-    for _ in 0..TRIES {
-        let bound = current.as_ref().map(|it| it.object.str_at(&["spec", "nodeName"]).to_owned()).unwrap_or_default();
-        if !bound.is_empty() {
-            let why = format!("pod {} is already assigned to node {bound:?}", address.name);
-            return Err(ApiError::conflict_because(&resource.group_resource(), &address.name, &why));
-        }
-        let mut prepared = patch::prepare(&ctx, &change, current.as_ref())?;
-        if let Some(list) = prepared.object["status"]["conditions"].as_array_mut() {
+/// The pod with its node, and the condition that says so.
+fn bound_to(mut pod: Value, node: &str, now: &str) -> Value {
+    pod["spec"]["nodeName"] = node.into();
+    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
+    let conditions = &mut pod["status"]["conditions"];
+    match conditions.as_array_mut() {
+        Some(list) => {
             list.retain(|it| it["type"] != "PodScheduled");
-            list.push(scheduled.clone());
+            list.push(scheduled);
         }
-        match core.carry_out(&asked.user, &ctx, prepared, &asked.warnings).await {
-            Ok(_) => {
-                return Ok(Reply::new(StatusCode::CREATED, "application/json", status::success(None, 201)));
-            }
-            Err(Refused::Moved(moved)) => current = moved,
-            Err(Refused::Error(error)) => return Err(error),
-        }
+        None => *conditions = json!([scheduled]),
     }
-    Err(ApiError::conflict(&resource.group_resource(), &address.name))
+    pod
 }

@@ -16,7 +16,7 @@ use kanon_store::{
 use super::{OpenError, Place};
 
 /// The store's file in its folder.
-const FILE: &str = "objects.redb";
+pub(crate) const FILE: &str = "objects.redb";
 
 /// Where databases come from.
 #[derive(Debug)]

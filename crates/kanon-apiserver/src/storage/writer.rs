@@ -1,8 +1,11 @@
 //! The one thread that writes: it gathers what came during the last sync, commits it at once, then answers.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
 
-use kanon_store::{Rejected, Staged, Write, Writer};
+use kanon_store::{Rejected, Revision, Staged, Write, Writer};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Shared, WriteError, file::Source};
@@ -10,12 +13,19 @@ use super::{Shared, WriteError, file::Source};
 /// Writes in one commit at most: bounds how long the first of them waits.
 const BATCH: usize = 2048;
 
+/// How long a commit waits at most for writes that are probably on their way, looking this often.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+const GATHER_LOOK: Duration = Duration::from_micros(50);
+/// Below this many writes in the last commit nobody waits for company.
+const GATHER_MIN: usize = 8;
+
 type Answer = oneshot::Sender<Result<Staged, WriteError>>;
 
 /// What the writer is asked.
 pub(super) enum Job {
     Write { write: Box<Write>, answer: Answer },
     WriteAll(Vec<(Box<Write>, Answer)>),
+    Compact(Revision),
     Stop(oneshot::Sender<()>),
 }
 
@@ -32,11 +42,13 @@ pub(super) struct WriterLoop {
     /// A commit failed: the file must be opened again first.
     broken: bool,
     due: Vec<Due>,
+    /// Writes in the last commit.
+    last: usize,
 }
 
 impl WriterLoop {
     pub(super) fn new(writer: Writer, source: Source, shared: Arc<Shared>) -> WriterLoop {
-        WriterLoop { writer, source, shared, broken: false, due: Vec::new() }
+        WriterLoop { writer, source, shared, broken: false, due: Vec::new(), last: 0 }
     }
 
     /// Runs until it is told to stop, or until nobody can ask any more.
@@ -44,17 +56,29 @@ impl WriterLoop {
         while let Some(first) = jobs.blocking_recv() {
             let mut next = Some(first);
             let mut stop = None;
+            let mut begun = None;
             while let Some(job) = next {
                 match job {
                     Job::Write { write, answer } => self.stage(*write, answer),
                     Job::WriteAll(writes) => writes.into_iter().for_each(|(write, answer)| self.stage(*write, answer)),
+                    Job::Compact(revision) => self.writer.compact_to(revision),
                     Job::Stop(done) => {
                         stop = Some(done);
                         break;
                     }
                 }
                 next = if self.due.len() < BATCH { jobs.try_recv().ok() } else { None };
+                // Those who were just answered write again within moments. A commit of the first of them alone would let all
+                // others wait for a second one: it costs about as much as a commit of all.
+                while next.is_none() && self.expects_more() {
+                    if begun.get_or_insert_with(Instant::now).elapsed() > GATHER_MAX {
+                        break;
+                    }
+                    std::thread::sleep(GATHER_LOOK);
+                    next = jobs.try_recv().ok();
+                }
             }
+            self.last = self.due.len();
             self.commit();
             if let Some(done) = stop {
                 drop(self);
@@ -63,6 +87,11 @@ impl WriterLoop {
                 return;
             }
         }
+    }
+
+    /// Whether the last commit had clearly more writes than there are now.
+    fn expects_more(&self) -> bool {
+        self.last >= GATHER_MIN && !self.due.is_empty() && self.due.len() < self.last / 4 * 3
     }
 
     fn stage(&mut self, write: Write, answer: Answer) {
@@ -87,7 +116,8 @@ impl WriterLoop {
     }
 
     fn commit(&mut self) {
-        if self.writer.is_empty() {
+        // While the file is closed there is nothing staged, and history can wait.
+        if self.broken || self.writer.is_empty() {
             self.answer_all();
             return;
         }

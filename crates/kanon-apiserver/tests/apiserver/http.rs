@@ -328,7 +328,7 @@ async fn evictions_respect_budgets() {
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "web"}},
             "spec": {"containers": [{"name": "c", "image": "i"}]}});
         assert_eq!(world.post(pods, &pod).await.0, 201);
-        let running = r#"{"status":{"phase":"Running"}}"#;
+        let running = r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}"#;
         assert_eq!(
             world.ask(Method::PATCH, &format!("{pods}/{name}/status"), "application/merge-patch+json", running).await.0,
             200
@@ -338,17 +338,27 @@ async fn evictions_respect_budgets() {
     let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
     assert_eq!(world.post(budgets, &budget).await.0, 201);
-    let status = r#"{"status":{"disruptionsAllowed":1,"currentHealthy":2,"desiredHealthy":1,"expectedPods":2}}"#;
+    let eviction = |name: &str| json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": "default"}});
+    let (code, answer) = world.post(&format!("{pods}/a/eviction"), &eviction("a")).await;
+    let unseen = "The disruption budget web is still being processed by the server.";
+    assert_eq!((code, answer["details"]["causes"][0]["message"].as_str()), (429, Some(unseen)), "{answer}");
+    let status = r#"{"status":{"disruptionsAllowed":1,"currentHealthy":2,"desiredHealthy":1,"expectedPods":2,"observedGeneration":1}}"#;
     assert_eq!(
         world.ask(Method::PATCH, &format!("{budgets}/web/status"), "application/merge-patch+json", status).await.0,
         200
     );
-    let eviction = |name: &str| json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": "default"}});
     let (code, answer) = world.post(&format!("{pods}/a/eviction"), &eviction("a")).await;
     assert_eq!((code, answer["status"].as_str()), (201, Some("Success")), "{answer}");
     let (code, answer) = world.post(&format!("{pods}/b/eviction"), &eviction("b")).await;
     assert_eq!((code, answer["reason"].as_str()), (429, Some("TooManyRequests")), "{answer}");
     assert_eq!(answer["details"]["causes"][0]["reason"], "DisruptionBudget");
+    let (_, budget) = world.get(&format!("{budgets}/web")).await;
+    assert!(budget["status"]["disruptedPods"]["a"].is_string(), "{budget}");
+    // A pod that is not well is not missed while enough others are.
+    let sick = r#"{"status":{"conditions":[{"type":"Ready","status":"False"}]}}"#;
+    let path = format!("{pods}/b/status");
+    assert_eq!(world.ask(Method::PATCH, &path, "application/merge-patch+json", sick).await.0, 200);
+    assert_eq!(world.post(&format!("{pods}/b/eviction"), &eviction("b")).await.0, 201);
 }
 
 /// Waits until a GET answers so.

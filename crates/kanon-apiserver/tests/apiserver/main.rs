@@ -3,11 +3,17 @@
 #![allow(clippy::disallowed_macros, reason = "a test that cannot run here says so")]
 
 mod admission;
+mod audit;
 mod custom;
 mod durability;
 mod history;
 mod hook;
+mod hostile;
 mod http;
+mod killed;
 mod kubectl;
+mod linear;
+mod store;
 mod webhooks;
+mod workloads;
 mod world;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use kanon_core::Object;
 
-use super::{median, report};
+use crate::{median, report};
 
 /// Prints the figures.
 pub(crate) fn run(reviews: &[Bytes]) -> anyhow::Result<()> {

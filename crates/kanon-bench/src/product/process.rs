@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{median, report};
+use crate::{median, report};
 
 /// A running `kanon up`.
 pub(crate) struct Up {

@@ -74,11 +74,23 @@ const RULES: [&str; 16] = [
 
 /// The rules as one folder file.
 pub(crate) fn rules() -> String {
-    let rule = |(n, text): (usize, &&str)| {
+    folder(RULES.iter().map(|it| (*it).to_owned()))
+}
+
+/// So many rules as one folder file: each is for a namespace, as tenants write them; seven of the namespaces are those of
+/// [`reviews`].
+pub(crate) fn tenants(count: usize) -> String {
+    let text =
+        |n: usize| format!("object.metadata.namespace == 'team-{}' && ({})", n / RULES.len(), RULES[n % RULES.len()]);
+    folder((0..count).map(text))
+}
+
+fn folder(texts: impl Iterator<Item = String>) -> String {
+    let rule = |(n, text): (usize, String)| {
         json!({"name": format!("rule-{n}"), "enabled": true, "severity": "high", "mode": ["admission"],
             "enforcementAction": if n == 0 { "deny" } else { "warn" }, "rule": text,
             "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]}})
     };
     // JSON is YAML.
-    Value::Array(RULES.iter().enumerate().map(rule).collect()).to_string()
+    Value::Array(texts.enumerate().map(rule).collect()).to_string()
 }

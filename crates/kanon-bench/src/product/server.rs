@@ -11,7 +11,8 @@ use std::{
 use kanon_core::Object;
 use kanon_kube::{Api, Source};
 
-use super::{process::Up, report};
+use super::process::Up;
+use crate::report;
 
 const ROUND: Duration = Duration::from_secs(4);
 

@@ -33,10 +33,10 @@ impl Parser<'_> {
         for arg in args.by_ref().take(variables) {
             match variable(&arg) {
                 Some(name) if names.iter().any(|it: &Variable| it.name == name.name) => {
-                    self.mistakes.push(mistake("the two variables have the same name", arg.at));
+                    self.note(mistake("the two variables have the same name", arg.at))?;
                 }
                 Some(name) => names.push(name),
-                None => self.mistakes.push(mistake(no_name(form), arg.at)),
+                None => self.note(mistake(no_name(form), arg.at))?,
             }
         }
         let rest: Vec<Expr> = args.collect();

@@ -121,10 +121,13 @@ impl Parser<'_> {
 
     fn string(&mut self) -> Result<Expr> {
         let span = self.advance().1;
-        let value = literal::text(self.text(span)).unwrap_or_else(|message| {
-            self.mistakes.push(mistake(format!("Syntax error: {message}"), span));
-            Constant::Null
-        });
+        let value = match literal::text(self.text(span)) {
+            Ok(value) => value,
+            Err(message) => {
+                self.note(mistake(format!("Syntax error: {message}"), span))?;
+                Constant::Null
+            }
+        };
         self.literal(value, span)
     }
 
@@ -157,10 +160,10 @@ impl Parser<'_> {
             _ => (literal::double(&text), "double"),
         };
         let span = start.to(span);
-        let value = value.unwrap_or_else(|| {
-            self.mistakes.push(mistake(format!("Syntax error: invalid {kind} literal"), span));
-            Constant::Null
-        });
+        if value.is_none() {
+            self.note(mistake(format!("Syntax error: invalid {kind} literal"), span))?;
+        }
+        let value = value.unwrap_or(Constant::Null);
         self.node(Kind::Literal(Box::new(Literal { value, text })), span, span)
     }
 
@@ -170,7 +173,7 @@ impl Parser<'_> {
         let text = self.text(name).to_owned();
         if RESERVED.contains(&text.as_str()) {
             let help = Some("choose another name; as a member it is allowed".to_owned());
-            self.mistakes.push(Diagnostic { help, ..mistake(format!("reserved identifier: {text}"), name) });
+            self.note(Diagnostic { help, ..mistake(format!("reserved identifier: {text}"), name) })?;
         }
         if self.peek() == Token::Sign("(") {
             let bracket = self.span();

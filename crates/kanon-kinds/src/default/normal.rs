@@ -27,7 +27,9 @@ fn object(tables: &Tables, id: TypeId, members: &mut Map<String, Value>) {
 fn member(tables: &Tables, field: &FieldDef, members: &mut Map<String, Value>) {
     if let Some(found) = members.get_mut(field.name) {
         walk(tables, &field.ty, found);
-        if found.is_null() || (is_empty(found) && !field.pointer && !field.required) {
+        // A number that may also be text is a struct in Go, which is written even when it is zero.
+        let written = field.pointer || field.required || (found.is_number() && is_int_or_string(&field.ty));
+        if found.is_null() || (is_empty(found) && !written) {
             // `{}` says something where it is a struct of its own (an `emptyDir`), nothing where it is a map.
             if !(found.is_object() && matches!(field.ty, FieldType::Message(_) | FieldType::Scalar(_))) {
                 members.remove(field.name);
@@ -55,6 +57,10 @@ fn walk(tables: &Tables, ty: &FieldType, value: &mut Value) {
         }
         _ => {}
     }
+}
+
+fn is_int_or_string(ty: &FieldType) -> bool {
+    matches!(ty, FieldType::Scalar(Scalar::IntOrString))
 }
 
 /// Go's empty values, which `omitempty` leaves out.

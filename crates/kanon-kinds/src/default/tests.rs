@@ -17,6 +17,18 @@ fn defaulted(group: &str, version: &str, plural: &str, mut object: Value) -> Val
 }
 
 #[test]
+fn zero_is_a_figure_where_text_would_be_one_too() {
+    let budget =
+        json!({"metadata": {"name": "a"}, "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"a": "b"}}}});
+    let defaulted_budget = defaulted("policy", "v1", "poddisruptionbudgets", budget);
+    assert_eq!(defaulted_budget["spec"]["maxUnavailable"], 0);
+    let rolling = json!({"maxUnavailable": 0, "maxSurge": 1});
+    let deployment = json!({"metadata": {"name": "a"}, "spec": {"strategy": {"rollingUpdate": rolling}}});
+    let deployment = defaulted("apps", "v1", "deployments", deployment);
+    assert_eq!(deployment["spec"]["strategy"]["rollingUpdate"], rolling);
+}
+
+#[test]
 fn pod_gets_what_a_server_fills_in() {
     let pod = json!({"metadata": {"name": "a", "creationTimestamp": null}, "spec": {
         "nodeName": "", "hostNetwork": false,

@@ -106,7 +106,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     #[inline]
     fn memoize(&mut self, shared: u16, found: Found<'a>) {
         if let Some(memo) = &mut self.memo
-            && let Some(at) = self.shared.get(usize::from(shared))
+            && let Some(at) = self.shared.paths.get(usize::from(shared))
         {
             memo.set(*at, found);
         }
@@ -114,7 +114,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
 
     #[inline]
     fn memoized(&self, memo: &Memo<'a>, shared: u16) -> Option<Found<'a>> {
-        memo.get(*self.shared.get(usize::from(shared))?)
+        memo.get(*self.shared.paths.get(usize::from(shared))?)
     }
 
     /// What an operation leads to, without reading it where it is a place in an object.

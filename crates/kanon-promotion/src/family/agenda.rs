@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{Mono, Now};
-use kanon_plane::PolicyKey;
 
+use super::gates::GateId;
 use crate::facts::Key;
 
 /// How far the clocks may drift apart before everything is asked again.
@@ -19,8 +19,8 @@ pub(super) enum Due {
     Clock(Key),
     /// A change window begins or ends.
     Window(String),
-    /// A gate is asked again.
-    Gate(PolicyKey),
+    /// These gates are asked again.
+    Gates(Timestamp, BTreeSet<GateId>),
 }
 
 /// All deadlines.
@@ -28,6 +28,8 @@ pub(super) enum Due {
 pub(super) struct Agenda {
     at: BTreeMap<Due, Timestamp>,
     order: BTreeSet<(Timestamp, Due)>,
+    /// Gates by the instant at which they are asked: many share one.
+    gates: BTreeMap<Timestamp, BTreeSet<GateId>>,
     seen: Option<Now>,
 }
 
@@ -54,21 +56,41 @@ impl Agenda {
         }
     }
 
-    /// Takes the first thing whose time has come.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<Due> {
-        let (at, due) = self.order.first()?;
-        if *at > now {
-            return None;
+    /// Moves a gate's deadline. Whoever owns the gate knows the one it has.
+    pub(super) fn set_gate(&mut self, gate: GateId, before: Option<Timestamp>, at: Option<Timestamp>) {
+        if let Some(before) = before.filter(|it| Some(*it) != at)
+            && let Some(gates) = self.gates.get_mut(&before)
+        {
+            gates.remove(&gate);
+            if gates.is_empty() {
+                self.gates.remove(&before);
+            }
         }
-        let due = due.clone();
-        self.set(due.clone(), None);
-        Some(due)
+        if let Some(at) = at {
+            self.gates.entry(at).or_default().insert(gate);
+        }
+    }
+
+    /// Takes the first thing whose time has come; of one instant, the gates last.
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<Due> {
+        let other = self.order.first().filter(|it| it.0 <= now);
+        let gates = self.gates.first_key_value().map(|it| *it.0).filter(|it| *it <= now);
+        match (other, gates) {
+            (None, None) => None,
+            (Some((at, due)), gates) if gates.is_none_or(|gates| *at <= gates) => {
+                let due = due.clone();
+                self.set(due.clone(), None);
+                Some(due)
+            }
+            _ => self.gates.pop_first().map(|(at, gates)| Due::Gates(at, gates)),
+        }
     }
 
     /// When the first thing is due, by the steady clock.
     pub(super) fn next(&self) -> Option<Mono> {
-        let ((at, _), seen) = (self.order.first()?, self.seen?);
-        let wait = at.duration_since(seen.wall);
-        Some(seen.mono.after(wait.try_into().unwrap_or_default()))
+        let others = self.order.first().map(|it| it.0);
+        let at = others.into_iter().chain(self.gates.first_key_value().map(|it| *it.0)).min()?;
+        let seen = self.seen?;
+        Some(seen.mono.after(at.duration_since(seen.wall).try_into().unwrap_or_default()))
     }
 }

@@ -4,22 +4,26 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{EventType, Evidence, Now, Outcome, PolicyRef, Verdict};
+use kanon_lang::{Arena, Limits};
 use kanon_plane::Outbox;
 use serde_json::Value;
 
+use super::desk::{Asked, Desk, Stamp};
 use crate::{
     api::{self, FAMILY, GATE},
     collect::{Meta, Role, targets},
-    decide::{Decision, State, decide, explain},
+    decide::{Decision, State, decide, evaluate_within, explain},
     facts::{Facts, Target},
     gate::{Gate, Problem},
-    inputs::Inputs,
-    next::gate_changes,
+    next::gate_changes_in,
     status::{Standing, observed, says, unknown_windows},
 };
 
 /// How far ahead a change is looked for, however long the gate's interval is.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// Which gate: its place among all.
+pub(super) type GateId = usize;
 
 /// One gate's state.
 pub(super) struct GateState {
@@ -29,12 +33,40 @@ pub(super) struct GateState {
     pub(super) revision: String,
     /// The status as it is, or will be when our last write has arrived.
     pub(super) status: Value,
+    /// When it is asked again.
+    pub(super) next: Option<Timestamp>,
+    /// Where changes of its namespace are counted.
+    place: usize,
+    /// There is more to tell than what was decided.
+    pub(super) is_new: bool,
+    /// Its status tells older times than it could.
+    pub(super) is_owed: bool,
+    /// It waits for its turn to tell them.
+    pub(super) is_queued: bool,
     decisions: Vec<(Target, Decision)>,
+    /// What each was decided with.
+    inputs: Vec<Arc<Asked>>,
+    /// Of the inputs, and when it was asked with them.
+    asked: Option<(Stamp, Now)>,
 }
 
 impl GateState {
-    pub(super) fn new(meta: Meta, status: Value) -> GateState {
-        GateState { meta, gate: None, problem: None, revision: String::new(), status, decisions: Vec::new() }
+    pub(super) fn new(meta: Meta, status: Value, desk: &mut Desk) -> GateState {
+        GateState {
+            place: desk.place_of(&meta.subject.namespace),
+            meta,
+            gate: None,
+            problem: None,
+            revision: String::new(),
+            status,
+            next: None,
+            is_new: true,
+            is_owed: false,
+            is_queued: false,
+            decisions: Vec::new(),
+            inputs: Vec::new(),
+            asked: None,
+        }
     }
 
     /// Whether it is asked about a Bundle now.
@@ -42,58 +74,96 @@ impl GateState {
         !self.decisions.is_empty()
     }
 
-    /// Whether a change in a namespace may matter to it.
-    pub(super) fn concerns(&self, facts: &Facts, namespace: &str) -> bool {
-        let own = &self.meta.subject.namespace;
-        own == namespace
-            || facts.settings.policy_namespaces.contains(own)
-            || self.decisions.iter().any(|(target, _)| target.namespace == namespace)
-            || facts.pipelines.iter().any(|(key, it)| key.0 == namespace && it.policy_namespaces.contains(own))
-    }
-
-    /// Asks it at every place, says what changed, and gives the instant at which to ask again.
-    pub(super) fn ask(&mut self, facts: &Facts, now: Now, out: &mut Outbox) -> Option<Timestamp> {
-        let gate = self.gate.clone();
-        let mut decisions = Vec::new();
-        let mut next: Option<Timestamp> = None;
-        let mut inputs_of = Vec::new();
-        if let Some(gate) = &gate {
+    /// Asks it at every place, and says what changed. Where that is nothing but times, they are owed: whoever paces
+    /// statuses writes them with [`GateState::say`].
+    pub(super) fn ask(&mut self, facts: &Facts, desk: &mut Desk, now: Now, out: &mut Outbox) {
+        let stamp = match self.meta.role() {
+            Role::Instance => desk.stamp_at(self.place),
+            Role::Template | Role::Freeze | Role::SkipPermission => desk.stamp(),
+        };
+        let same_inputs = self.asked.is_some_and(|it| it.0 == stamp) && !self.is_new;
+        self.asked = Some((stamp, now));
+        if same_inputs && self.says_the_same(now.wall, &mut desk.arena) {
+            self.is_owed = self.is_live();
+            return;
+        }
+        let (mut decisions, mut inputs) = (Vec::new(), Vec::new());
+        if let Some(gate) = &self.gate {
             for target in targets(facts, &self.meta, gate) {
-                let inputs = facts.inputs(&target);
-                let decision = decide(gate, &target, &inputs, now.wall);
-                let again = again(gate, &target, &inputs, now.wall);
-                next = next.into_iter().chain([again]).min();
+                let asked = desk.inputs(facts, &target);
+                let decision = decide(gate, &target, &asked, now.wall);
                 decisions.push((target, decision));
-                inputs_of.push(inputs);
+                inputs.push(asked);
             }
         }
+        let same = !self.is_new && decisions == self.decisions;
+        (self.decisions, self.inputs) = (decisions, inputs);
+        self.next = self.ask_again(now.wall, &mut desk.arena);
+        if same {
+            self.is_owed = self.is_live();
+            return;
+        }
+        self.is_new = false;
+        self.say(true, out);
+    }
+
+    /// Whether every place gives what it gave before, with the inputs it had then. Exceptions and gates that only warn are
+    /// decided anew.
+    fn says_the_same(&mut self, now: Timestamp, arena: &mut Arena) -> bool {
+        let limits = Limits::default();
+        let Some(gate) = self.gate.as_ref().filter(|it| !it.warn_only && it.overrides.is_empty()) else { return false };
+        let same = self.decisions.iter().zip(&self.inputs).all(|((_, before), inputs)| {
+            let passed = match before.state {
+                State::Pass => true,
+                State::Block => false,
+                State::Overridden | State::Warn | State::Error => return false,
+            };
+            inputs.as_ref().as_ref().is_ok_and(|it| evaluate_within(gate, it, now, &limits, arena) == Ok(passed))
+        });
+        if same {
+            self.next = self.ask_again(now, arena);
+        }
+        same
+    }
+
+    fn ask_again(&self, now: Timestamp, arena: &mut Arena) -> Option<Timestamp> {
+        let gate = self.gate.as_ref()?;
+        let places = self.decisions.iter().zip(&self.inputs);
+        places.map(|((target, _), inputs)| again(gate, target, inputs, now, arena)).min()
+    }
+
+    /// Writes the status as of when it was asked last, if that says anything new; with `news`, Events and a record too.
+    pub(super) fn say(&mut self, news: bool, out: &mut Outbox) {
+        let Some((_, now)) = self.asked else { return };
+        self.is_owed = false;
+        let gate = self.gate.clone();
         let mut standing = Standing {
             gate: gate.as_deref(),
             problem: self.problem.as_ref(),
             template: self.meta.role() != Role::Instance,
-            decisions: &decisions,
+            decisions: &self.decisions,
             inputs: BTreeMap::new(),
-            next,
+            next: self.next,
             generation: self.meta.generation,
         };
         let mut evidence = Evidence::default();
         if let (Some(gate), Some(leading)) = (&gate, standing.leading())
-            && let Some(at) = decisions.iter().position(|it| std::ptr::eq(it, leading))
-            && let Ok(inputs) = &inputs_of[at]
+            && let Some(at) = self.decisions.iter().position(|it| std::ptr::eq(it, leading))
+            && let Some(Ok(inputs)) = self.inputs.get(at).map(AsRef::as_ref)
         {
             let (_, values) = explain(gate, inputs, now.wall);
             standing.inputs = observed(&values);
             evidence = Evidence { expression: gate.expression.clone(), values, ..Evidence::default() };
         }
-        self.tell(&standing, evidence, now, out);
+        if news {
+            self.tell(&standing, evidence, now, out);
+        }
         let status = standing.patch(&self.status, now);
-        let news = ["ready", "reason"].iter().any(|it| self.status[*it] != status[*it]);
+        let urgent = ["ready", "reason"].iter().any(|it| self.status[*it] != status[*it]);
         if !says(&self.status, &status) {
-            out.status(&api::kinds()[0], self.meta.subject.clone(), status.clone(), news);
+            out.status(&api::kinds()[0], self.meta.subject.clone(), status.clone(), urgent);
             merge(&mut self.status, status);
         }
-        self.decisions = decisions;
-        next
     }
 
     /// Events and a record when the answer is another one than before, or the first one blocks (2.5.2, step 7).
@@ -151,11 +221,13 @@ impl GateState {
 }
 
 /// When a gate is asked again at a place: when the answer would change by itself, at the latest after its interval.
-fn again(gate: &Gate, target: &Target, inputs: &Result<Inputs, String>, now: Timestamp) -> Timestamp {
+fn again(gate: &Gate, target: &Target, inputs: &Asked, now: Timestamp, arena: &mut Arena) -> Timestamp {
     let horizon = gate.recheck.min(AHEAD_MAX);
     let fallback = now.checked_add(horizon).unwrap_or(Timestamp::MAX);
     match inputs {
-        Ok(inputs) => gate_changes(gate, target, inputs, now, horizon).map_or(fallback, |at| at.min(fallback)),
+        Ok(inputs) => {
+            gate_changes_in(gate, target, inputs, now, horizon, arena).map_or(fallback, |at| at.min(fallback))
+        }
         Err(_) => fallback,
     }
 }

@@ -136,7 +136,7 @@ fn known_names(gate: &Gate, facts: &Facts, say: &mut impl FnMut(&'static str, St
     }
     if !facts.metrics.is_empty() {
         for name in gate.references.metrics() {
-            if !facts.metrics.keys().any(|(_, known)| known == name) {
+            if !facts.metrics.iter().any(|((_, known), _)| known == name) {
                 say("unknown-metric", format!("there is no MetricCheck `{name}`: the gate stays closed"));
             }
         }

@@ -197,7 +197,7 @@ impl Scenario {
     }
 
     fn apply_bundle(&self, inputs: &mut Inputs) {
-        let (bundle, given) = (&mut inputs.bundle, &self.bundle);
+        let (bundle, given) = (Arc::make_mut(&mut inputs.bundle), &self.bundle);
         replace(&mut bundle.name, given.name.as_ref());
         replace(&mut bundle.kind, given.kind.as_ref());
         replace(&mut bundle.version, given.version.as_ref());
@@ -273,7 +273,7 @@ pub fn assume(gate: &Gate, inputs: &mut Inputs) -> Vec<String> {
         });
     }
     for name in found.labels() {
-        inputs.bundle.labels.entry(name.to_owned()).or_insert_with(|| {
+        Arc::make_mut(&mut inputs.bundle).labels.entry(name.to_owned()).or_insert_with(|| {
             assumed.push(format!("bundle.labels[\"{name}\"] = \"true\""));
             "true".to_owned()
         });

@@ -183,7 +183,7 @@ fn made_up(facts: &Facts, target: &Target) -> Inputs {
     // A real Bundle's neighbours: what is known of windows and metrics is true for a made-up one too.
     let real = facts.with_bundle(target).inputs(target).ok();
     Inputs {
-        bundle: BundleInput {
+        bundle: Arc::new(BundleInput {
             kind: "image".to_owned(),
             name: target.bundle.clone(),
             version: "v1.0.0".to_owned(),
@@ -194,7 +194,7 @@ fn made_up(facts: &Facts, target: &Target) -> Inputs {
             },
             target: target.environment.clone(),
             ..BundleInput::default()
-        },
+        }),
         environment: EnvironmentInput {
             name: target.environment.clone(),
             approval: environment.map_or("auto", |it| &it.approval).to_owned(),

@@ -177,7 +177,7 @@ impl PromotionView {
             *name == asked.name && (asked.namespace.is_empty() || *namespace == asked.namespace)
         };
         if let Some(key) = self.facts.pipelines.keys().find(named) {
-            let bundle = self.facts.active_bundle(&key.0, &key.1);
+            let bundle = self.facts.active_bundle(key);
             return Some(self.way(key, bundle, now));
         }
         let (key, problem) = self.broken.iter().find(|(key, _)| named(key))?;
@@ -195,7 +195,7 @@ impl PromotionView {
         };
         let (key, bundle) = self.facts.bundles.iter().find(|(key, _)| named(key))?;
         let pipeline = (key.0.clone(), bundle.pipeline.clone());
-        if !self.facts.pipelines.contains_key(&pipeline) {
+        if self.facts.pipelines.get(&pipeline).is_none() {
             let headline = format!("Bundle {}/{}: there is no Pipeline `{}`", key.0, key.1, bundle.pipeline);
             return Some(Explanation { headline, sections: Vec::new(), data: json!({"bundle": key.1}) });
         }

@@ -2,7 +2,7 @@
 
 use kanon_lang::{Diagnostic, RuleKind};
 
-use super::{Index, closest, mistake};
+use super::{Index, closest, is_enough, mistake};
 use crate::{
     ast::{Literal, LiteralKind, Rule, Term, TermKind, Text},
     builtins::{self, ANY, Kind},
@@ -71,6 +71,9 @@ impl Calls<'_> {
 
     fn call(&mut self, term: &Term, alone: bool) {
         let TermKind::Call(callee, args) = &term.kind else { return };
+        if is_enough(self.out) {
+            return;
+        }
         let Some(path) = callee.path() else {
             self.out.push(mistake("the name of a function is constant", callee.span));
             return;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kanon_lang::{Diagnostic, RuleKind};
 
-use super::{Index, kind_of, mistake, path_of};
+use super::{Index, is_enough, kind_of, mistake, path_of};
 use crate::{
     ast::{Module, TermKind, Text, body_depth},
     walk,
@@ -34,6 +34,9 @@ pub(super) fn conflicts(module: &Module, index: &Index, out: &mut Vec<Diagnostic
     let mut defaults: BTreeSet<Vec<Text>> = BTreeSet::new();
     let mut kinds: BTreeMap<Vec<Text>, (RuleKind, usize)> = BTreeMap::new();
     for rule in &module.rules {
+        if is_enough(out) {
+            return;
+        }
         let path = path_of(module, rule);
         let name = path.iter().skip(module.package.len()).map(AsRef::as_ref).collect::<Vec<_>>().join(".");
         let (kind, arity) = (kind_of(rule), rule.head.args.as_ref().map_or(0, Vec::len));

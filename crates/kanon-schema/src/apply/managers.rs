@@ -1,5 +1,7 @@
 //! `metadata.managedFields`: who owns which fields.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use super::{Writer, element::Element, set::FieldSet};
@@ -117,13 +119,24 @@ pub(super) fn is_reset(object: &Value) -> bool {
     }
 }
 
-/// The object without its entries.
+/// The object without its entries, which are often larger than all the rest: they are not copied first.
 pub(super) fn without_managers(object: &Value) -> Value {
-    let mut object = object.clone();
+    let Value::Object(members) = object else { return object.clone() };
+    let bare = |(name, value): (&String, &Value)| match (name.as_str(), value) {
+        ("metadata", Value::Object(metadata)) => {
+            let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
+            (name.clone(), Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
+        }
+        _ => (name.clone(), value.clone()),
+    };
+    Value::Object(members.iter().map(bare).collect())
+}
+
+/// Takes the entries out of an object.
+pub(super) fn remove_managers(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
     }
-    object
 }
 
 /// Writes the entries into the object: those that own something, applies before updates, each by time.
@@ -169,7 +182,12 @@ fn fold_oldest(entries: &mut Vec<ManagerEntry>) {
 }
 
 /// Fields that no manager owns: they are the server's, or name the object.
-pub(super) fn unowned() -> FieldSet {
+pub(super) fn unowned() -> &'static FieldSet {
+    static UNOWNED: LazyLock<FieldSet> = LazyLock::new(make_unowned);
+    &UNOWNED
+}
+
+fn make_unowned() -> FieldSet {
     const METADATA: [&str; 9] = [
         "name",
         "namespace",

@@ -147,7 +147,7 @@ proptest! {
         let live = write(Some(&live), &third, "A", "t3", true).unwrap();
         prop_assert_eq!(owned(&live).difference(&leaves(&live)).paths(), Vec::<String>::new());
         // What nobody owns came from defaults.
-        let free = leaves(&live).difference(&owned(&live)).difference(&unowned()).paths();
+        let free = leaves(&live).difference(&owned(&live)).difference(unowned()).paths();
         prop_assert!(free.iter().all(|it| it.ends_with(".weight")), "{free:?}");
     }
 
@@ -197,7 +197,7 @@ proptest! {
         update_managed_fields(&gate(), Some(&live), &mut new, &writer);
         let changes = Changes::between(Place::root(&gate()), &live, &new).set();
         for entry in managers(&new).unwrap() {
-            let stolen = entry.fields.intersection(&changes).difference(&unowned());
+            let stolen = entry.fields.intersection(&changes).difference(unowned());
             prop_assert!(entry.manager == "C" || stolen.is_empty(), "{:?}", stolen.paths());
         }
     }

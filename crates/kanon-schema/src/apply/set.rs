@@ -56,9 +56,17 @@ impl FieldSet {
         let Some((last, parents)) = path.split_last() else { return };
         let mut set = self;
         for element in parents {
-            set = &mut set.nodes.entry(element.clone()).or_default().below;
+            set = &mut set.node(element).below;
         }
-        set.nodes.entry(last.clone()).or_default().member = true;
+        set.node(last).member = true;
+    }
+
+    /// What is at a field; made if absent. Most are there: their names are not copied to find them.
+    fn node(&mut self, element: &Element) -> &mut FieldNode {
+        if !self.nodes.contains_key(element) {
+            self.nodes.insert(element.clone(), FieldNode::default());
+        }
+        self.nodes.get_mut(element).expect("inserted above")
     }
 
     /// What is in the set at and below a field.

@@ -73,6 +73,13 @@ impl Changes {
         self.added.union(&self.modified)
     }
 
+    /// The same, without those that are also gone.
+    pub(super) fn into_taken(self) -> FieldSet {
+        // New objects have additions alone.
+        let set = if self.modified.is_empty() { self.added } else { self.added.union(&self.modified) };
+        if self.removed.is_empty() { set } else { set.difference(&self.removed) }
+    }
+
     fn node(&mut self, place: Place<'_>, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<Element>) {
         // `1` and `1.0` are the same value.
         if old.zip(new).is_some_and(|(old, new)| equal(old, new)) {
@@ -91,15 +98,18 @@ impl Changes {
         }
     }
 
-    fn members(&mut self, place: Place<'_>, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<Element>) {
-        let keys = |it: Option<&Value>| -> Vec<String> {
-            it.and_then(Value::as_object).into_iter().flat_map(|it| it.keys().cloned()).collect()
-        };
-        let mut all = keys(old);
-        all.extend(keys(new).into_iter().filter(|key| old.is_none_or(|it| it.get(key).is_none())));
-        for key in all {
+    fn members<'v>(
+        &mut self,
+        place: Place<'_>,
+        old: Option<&'v Value>,
+        new: Option<&'v Value>,
+        path: &mut Vec<Element>,
+    ) {
+        let members = |it: Option<&'v Value>| it.and_then(Value::as_object).into_iter().flatten();
+        let only_new = members(new).filter(|(key, _)| old.is_none_or(|it| it.get(key.as_str()).is_none()));
+        for (key, _) in members(old).chain(only_new) {
             path.push(Element::Field(key.clone()));
-            self.node(place.child(&key), old.and_then(|it| it.get(&key)), new.and_then(|it| it.get(&key)), path);
+            self.node(place.child(key), old.and_then(|it| it.get(key)), new.and_then(|it| it.get(key)), path);
             path.pop();
         }
     }

@@ -17,7 +17,7 @@ const UNKNOWN_ENVIRONMENT: &str = "unknown";
 /// What stands for a priority that classification did not give.
 const USUAL_PRIORITY: &str = "P2";
 /// Members of the document.
-const MEMBERS: [&str; 13] = [
+pub(super) const MEMBERS: [&str; 13] = [
     "signal_type",
     "severity",
     "environment",

@@ -62,6 +62,7 @@ impl Memory {
     }
 
     fn undone<'m>(&'m self, prefix: &'m str, after: Option<&str>, at: Revision) -> Result<Undone<'m>, Compacted> {
+        self.check_floor(at)?;
         let mut undone = Undone::new();
         for (_, collection) in self.collections(prefix) {
             collection.check(at)?;

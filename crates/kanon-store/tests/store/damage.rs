@@ -3,7 +3,7 @@
 
 use kanon_store::{
     Change, Disk, Draft, Error, Expect, Key, ListOptions, Memory, Options, Write, Writer, database,
-    redb::{self, TableDefinition},
+    redb::{self, ReadableDatabase as _, TableDefinition},
 };
 use proptest::prelude::*;
 
@@ -55,8 +55,33 @@ fn foreign(table: &str, record: &str, number: u64) -> Disk {
 
 #[test]
 fn a_newer_format_is_named() {
-    let outcome = open(&foreign("meta", "format", 2));
-    assert!(matches!(outcome, Err(Error::Version { found: 2, known: 1 })), "{outcome:?}");
+    let outcome = open(&foreign("meta", "format", 3));
+    assert!(matches!(outcome, Err(Error::Version { found: 3, known: 2 })), "{outcome:?}");
+    let text = outcome.err().map(|it| it.to_string());
+    assert_eq!(text.as_deref(), Some("the store has format 3, and this version reads formats up to 2"));
+    // There never was one.
+    assert!(matches!(open(&foreign("meta", "format", 0)), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn a_file_of_the_first_format_is_migrated() {
+    let meta = TableDefinition::<&str, u64>::new("meta");
+    let old = tampered(|write| {
+        let mut table = write.open_table(meta)?;
+        table.insert("format", 1)?;
+        table.remove("floor")?;
+        Ok(())
+    });
+    let want = texts(&open(&Disk::with(sound())).expect("opens").1);
+    for _ in 0..2 {
+        let (writer, memory) = open(&old).expect("migrated, then opened as it is");
+        assert_eq!(texts(&memory), want);
+        drop(writer);
+    }
+    let database = redb::Builder::new().create_with_backend(old).expect("opens");
+    let read = database.begin_read().expect("reads");
+    let format = read.open_table(meta).expect("there").get("format").expect("reads").map(|it| it.value());
+    assert_eq!(format, Some(2));
 }
 
 #[test]

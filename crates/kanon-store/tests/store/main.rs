@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod invariants;
 mod reference;
+mod restore;
 mod script;
 mod world;
 

@@ -81,11 +81,11 @@ pub(crate) struct EvalArgs {
 
 const FMT_EXAMPLES: &str = "\
 Examples:
-  kanon fmt policies/                        rewrites every .cel and .expr file below the folder that needs it
+  kanon fmt policies/                        rewrites every .cel, .expr and .rego file below it that needs it
   kanon fmt --check rule.expr                only says whether it would be rewritten
   echo 'a&&b' | kanon fmt --lang cel -       prints the text in canonical layout
 
-A file holds one text. Expressions inside of YAML manifests, and Rego files, are left as they are.
+A file holds one text; Rego is laid out as by `opa fmt`. Expressions inside of YAML manifests are left as they are.
 
 Exit codes: 0 all is in canonical layout now, 1 a text does not parse, 2 usage, 3 --check found files to rewrite.";
 
@@ -93,10 +93,10 @@ Exit codes: 0 all is in canonical layout now, 1 a text does not parse, 2 usage, 
 #[derive(Debug, Args)]
 #[command(after_help = FMT_EXAMPLES)]
 pub(crate) struct FmtArgs {
-    /// Files, which are rewritten; folders, with all expression files below; `-` for standard input to standard output
+    /// Files, which are rewritten; folders, with all policy texts below; `-` for standard input to standard output
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Language of the texts [default: what a file's name ends with: .expr, .cel]
+    /// Language of the texts [default: what a file's name ends with: .expr, .cel, .rego]
     #[arg(long, value_enum)]
     pub(crate) lang: Option<Lang>,
     /// Write nothing; name the files that would be rewritten

@@ -35,8 +35,7 @@ pub(crate) fn run(args: FmtArgs) -> Result<Exit, Failure> {
     Ok(if args.check && to_rewrite > 0 { Exit::Findings } else { Exit::Fine })
 }
 
-/// A file itself, or all expression files below a folder, in the order of their names. Rego has no canonical layout here: a
-/// folder's Rego files are passed over, and one that is named is refused by its language.
+/// A file itself, or all policy texts below a folder, in the order of their names.
 fn collect(path: &Path, lang: Option<Lang>, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     if is_stdin(path) || !path.is_dir() {
         files.push(path.to_owned());
@@ -51,7 +50,7 @@ fn collect(path: &Path, lang: Option<Lang>, files: &mut Vec<PathBuf>) -> Result<
         // Links are not followed: they may lead in a circle.
         if entry.file_type().map_err(named)?.is_dir() {
             collect(&below, lang, files)?;
-        } else if language_of(&below).is_some_and(|it| it != Lang::Rego && lang.is_none_or(|wanted| wanted == it)) {
+        } else if language_of(&below).is_some_and(|it| lang.is_none_or(|wanted| wanted == it)) {
             files.push(below);
         }
     }

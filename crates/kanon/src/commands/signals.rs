@@ -129,7 +129,9 @@ pub(crate) fn run(args: SignalsArgs) -> Result<Exit, Failure> {
 fn classify(args: &ClassifyArgs, language: &dyn Language) -> Result<Exit, Failure> {
     let now = Clock::start().now();
     let named = |error: &dyn std::fmt::Display| read::failure(&args.input, error);
-    let input = ClassificationInput::read(&read::document(&args.input)?).map_err(|error| named(&error))?;
+    let document = read::document(&args.input)?;
+    let input = ClassificationInput::read(&document).map_err(|error| named(&error))?;
+    warn_of(&ClassificationInput::unknown_members(&document), &args.input)?;
     let mut view = view(Surface::Classification, args.policy.as_deref(), language)?;
     if let Some(path) = &args.modes {
         let modes = SignalModes::parse(&read::text(path)?).map_err(|error| read::failure(path, &error))?;
@@ -149,10 +151,15 @@ fn decide(args: &DecideArgs, language: &dyn Language) -> Result<Exit, Failure> {
         members.insert("confidence_threshold".to_owned(), json!(threshold));
     }
     let input = ApprovalInput::read(&document).map_err(|error| read::failure(&args.input, &error))?;
+    warn_of(&ApprovalInput::unknown_members(&document), &args.input)?;
     let view = view(Surface::Approval, args.policy.as_deref(), language)?;
     let approval = view.decide(&input, now);
     show::approval(&approval, &view, args.output)?;
     Ok(if approval.degraded { Exit::Failure } else { Exit::Fine })
+}
+
+fn warn_of(problems: &[String], input: &Path) -> Result<(), Failure> {
+    problems.iter().try_for_each(|it| show::warn(&format!("`{}`: {it}", input.display())))
 }
 
 /// The policies of this version, or the file in place of one. What keeps a file from coming into force is told on standard

@@ -22,6 +22,9 @@ use crate::{
 /// The API server's own authority lives in the data folder; a kubeconfig that a user copied should go on working.
 const AUTHORITY_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
+/// The user that our controllers are.
+const CONTROL: &str = "system:kanon";
+
 /// Runs until interrupted; with `--once` until the demo is done.
 pub(crate) fn run(args: UpArgs) -> Result<Exit, Failure> {
     let runtime = runtime()?;
@@ -39,10 +42,11 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let clock = Clock::start();
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
-    let source = Source::Text(server.admin_kubeconfig());
+    // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
+    let source = Source::Text(server.user_kubeconfig(CONTROL, &["system:masters"])?);
     write_private(&kubeconfig, &server.admin_kubeconfig())?;
     let options = control::Options {
-        source: source.clone(),
+        source,
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),
         rules_folder: args.rules_folder.clone(),
@@ -58,7 +62,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     print(&next_steps(&kubeconfig, &server.url(), control.metrics_addr))?;
     let mut exit = Exit::Fine;
     if args.demo {
-        let api = Api::connect(&source).await?;
+        let api = Api::connect(&Source::Text(server.admin_kubeconfig())).await?;
         let report = demo::run(&api, &data_dir.log()).await?;
         print(&format!("\n{}", report.text))?;
         if !report.as_expected {
@@ -84,6 +88,11 @@ fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Conf
     let place = if args.ephemeral { Place::Memory } else { Place::Folder(data_dir.root().to_owned()) };
     let mut config = Config::new(place, Arc::new(authority), cel, Arc::new(move || clock.now()));
     config.listen = address("--listen", &args.listen)?;
+    config.audit = super::audit::options(&args.audit)?;
+    config.requests.reads_max = args.limits.max_requests_inflight.max(1);
+    config.requests.writes_max = args.limits.max_mutating_requests_inflight.max(1);
+    config.history_age = args.limits.history_age;
+    config.simulate_workloads = args.simulate_workloads;
     Ok(config)
 }
 

@@ -15,6 +15,8 @@ fn every_mutating_call_is_noted_with_its_round() {
         .iter()
         .map(|(key, value)| (key.as_str(), serde_json::from_str(value).expect("JSON")))
         .collect();
+    // How it was changed is another note.
+    let noted: Vec<_> = noted.into_iter().filter(|(key, _)| !key.starts_with("patch.")).collect();
     let call = |webhook: &str, mutated: bool| json!({"configuration": "m", "webhook": webhook, "mutated": mutated});
     assert_eq!(
         noted,
