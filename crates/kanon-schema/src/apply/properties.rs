@@ -105,7 +105,7 @@ proptest! {
             let new = after(live.as_ref(), step, &format!("t{at}"));
             let owned = owned(&new);
             prop_assert_eq!(owned.difference(&all_fields(&new)).paths(), Vec::<String>::new(), "owned, and not there");
-            let free = leaves(&new).difference(&owned).difference(&unowned()).paths();
+            let free = leaves(&new).difference(&owned).difference(unowned()).paths();
             // Only defaults belong to nobody.
             prop_assert!(free.iter().all(|it| it.ends_with(".weight")), "there, and not owned: {free:?}");
             live = Some(new);
