@@ -8,6 +8,7 @@
 
 pub mod admission;
 pub mod audit;
+mod autoscalers;
 pub mod crd;
 pub mod decode;
 pub mod discovery;
@@ -17,6 +18,7 @@ pub mod list;
 mod meta;
 pub mod negotiate;
 pub mod openapi;
+pub mod protobuf;
 pub mod rbac;
 pub mod request;
 pub mod resource;

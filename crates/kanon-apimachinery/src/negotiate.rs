@@ -10,6 +10,8 @@ pub enum Encoding {
     Json,
     /// `application/yaml`
     Yaml,
+    /// `application/vnd.kubernetes.protobuf`: of built-in kinds, for clients that accept nothing else.
+    Protobuf,
 }
 
 impl Encoding {
@@ -18,6 +20,7 @@ impl Encoding {
         match self {
             Encoding::Json => "application/json",
             Encoding::Yaml => "application/yaml",
+            Encoding::Protobuf => "application/vnd.kubernetes.protobuf",
         }
     }
 }
@@ -108,7 +111,8 @@ pub enum PatchType {
     Apply,
 }
 
-const ACCEPTED: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+const ACCEPTED: [&str; 3] = ["application/json", "application/yaml", PROTOBUF];
 const PATCHES: [&str; 4] = [
     "application/json-patch+json",
     "application/merge-patch+json",
@@ -119,14 +123,28 @@ const PATCHES: [&str; 4] = [
 /// Chooses the form of an answer about a resource.
 ///
 /// # Errors
-/// 406 when the client takes nothing that can be served; protobuf answers are never made.
+/// 406 when the client takes nothing that can be served. Whether a kind has protobuf at all is [`check_protobuf`]'s business.
 pub fn answer(accept: &str) -> Result<Answer> {
     let clauses = clauses(accept);
     if clauses.is_empty() {
         return Ok(Answer::default());
     }
+    let protobuf = |it: &Clause<'_>| it.media == PROTOBUF && it.param("as").is_none();
+    let last = || clauses.iter().any(protobuf).then_some(Answer { encoding: Encoding::Protobuf, form: Form::Object });
     let refused = || ApiError::not_acceptable(&ACCEPTED);
-    clauses.iter().find_map(Clause::answer).ok_or_else(refused)
+    // Objects are kept as JSON: who takes that gets it, whatever else he would like better.
+    clauses.iter().find_map(Clause::answer).or_else(last).ok_or_else(refused)
+}
+
+/// Refuses protobuf answers about custom resources, which have no such form.
+///
+/// # Errors
+/// 406 when the client takes nothing else.
+pub fn check_protobuf(accept: &str, is_builtin: bool) -> Result<()> {
+    match answer(accept)?.encoding {
+        Encoding::Protobuf if !is_builtin => Err(ApiError::not_acceptable(&ACCEPTED[..2])),
+        _ => Ok(()),
+    }
 }
 
 /// Chooses the form of discovery.
@@ -155,7 +173,7 @@ pub fn body(content_type: &str) -> Result<BodyType> {
     match essence(content_type).as_str() {
         "" | "application/json" | "*/*" => Ok(BodyType::Json),
         "application/yaml" => Ok(BodyType::Yaml),
-        "application/vnd.kubernetes.protobuf" => Ok(BodyType::Protobuf),
+        PROTOBUF => Ok(BodyType::Protobuf),
         _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
     }
 }
@@ -254,7 +272,8 @@ mod tests {
             ),
             ("application/json;as=Table;v=v2;g=meta.k8s.io,application/json", json(Form::Object)),
             ("application/vnd.kubernetes.protobuf,application/json", json(Form::Object)),
-            ("application/vnd.kubernetes.protobuf", None),
+            ("application/vnd.kubernetes.protobuf", Some(Answer { encoding: Encoding::Protobuf, form: Form::Object })),
+            ("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1", None),
             ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", json(Form::Partial(MetaVersion::V1))),
             ("application/json;q=0.5, application/yaml", Some(Answer { encoding: Encoding::Yaml, form: Form::Object })),
             ("text/html", None),
@@ -262,6 +281,9 @@ mod tests {
             assert_eq!(answer(accept).ok(), want, "{accept}");
         }
         assert_eq!(answer("text/html").unwrap_err().code, 406);
+        assert_eq!(check_protobuf(PROTOBUF, true), Ok(()));
+        assert_eq!(check_protobuf("application/vnd.kubernetes.protobuf,application/json", false), Ok(()));
+        assert_eq!(check_protobuf(PROTOBUF, false).unwrap_err().code, 406);
     }
 
     #[test]

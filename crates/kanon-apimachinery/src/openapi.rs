@@ -3,6 +3,8 @@
 //! What kubectl reads: the schemas with their `x-kubernetes-group-version-kind`, the paths with the kind of each operation,
 //! and the parameters of PATCH (`fieldValidation`, `dryRun`), without which it would validate by itself or refuse dry runs.
 
+pub mod v2;
+
 use std::collections::BTreeMap;
 
 use kanon_core::{Digest, GroupVersionKind};
@@ -55,27 +57,37 @@ fn build(group: &str, version: &str, served: &GroupVersion) -> Value {
     let mut paths = Map::new();
     let root = format!("/{}", path(group, version));
     for resource in served.resources.values() {
-        let name = schema_name(resource);
-        let mut schema = kanon_schema::to_openapi(&resource.schema, &mut schemas);
-        describe_type(&mut schema, &resource.gvk);
-        schemas.insert(name.clone(), schema);
-        if resource.allows("list") {
-            schemas.insert(format!("{name}List"), list_schema(resource, &name));
-        }
-        resource_paths(&root, resource, &name, &mut paths);
+        resource_schemas(resource, &mut schemas);
+        resource_paths(&root, resource, &schema_name(resource), &mut paths);
     }
-    shared_types(&mut schemas);
-    for (name, schema) in &mut schemas {
-        if let Some(shared) = kanon_kinds::type_schema(name) {
-            schema["description"] = json!(shared.description);
-        }
-    }
+    finish_schemas(&mut schemas);
     json!({
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.32.0"},
         "paths": paths,
         "components": {"schemas": schemas},
     })
+}
+
+/// The schemas of a resource: its objects, lists of them, and what they hold.
+fn resource_schemas(resource: &Resource, schemas: &mut BTreeMap<String, Value>) {
+    let name = schema_name(resource);
+    let mut schema = kanon_schema::to_openapi(&resource.schema, schemas);
+    describe_type(&mut schema, &resource.gvk);
+    schemas.insert(name.clone(), schema);
+    if resource.allows("list") {
+        schemas.insert(format!("{name}List"), list_schema(resource, &name));
+    }
+}
+
+/// Adds what all documents share, and the types' own descriptions.
+fn finish_schemas(schemas: &mut BTreeMap<String, Value>) {
+    shared_types(schemas);
+    for (name, schema) in schemas {
+        if let Some(shared) = kanon_kinds::type_schema(name) {
+            schema["description"] = json!(shared.description);
+        }
+    }
 }
 
 /// Types that operations name and no object holds.

@@ -82,9 +82,11 @@ pub enum Origin {
 impl Resource {
     /// The resource of a built-in kind.
     pub fn builtin(kind: &'static BuiltinKind) -> Resource {
-        // Both event APIs show the same objects; the core form is what is stored (`crate::events`).
+        // Both event APIs show the same objects; the core form is what is stored (`crate::events`). Of the two forms of an
+        // autoscaler the newer one is (`crate::autoscalers`).
         let (group, stored) = match (kind.gvk.group.as_str(), kind.plural) {
             ("events.k8s.io", "events") => ("core", "v1".to_owned()),
+            ("autoscaling", "horizontalpodautoscalers") => ("autoscaling", "autoscaling/v2".to_owned()),
             ("", _) => ("core", kind.gvk.api_version()),
             (group, _) => (group, kind.gvk.api_version()),
         };
@@ -211,6 +213,9 @@ impl Resource {
             if self.is("events.k8s.io", "Event") {
                 crate::events::to_events_api(value);
             }
+            if self.is("autoscaling", "HorizontalPodAutoscaler") {
+                crate::autoscalers::to_v1(value);
+            }
             set_api_version(value, &self.api_version());
         }
         if self.custom().is_some_and(|it| it.defaults_since.is_some()) {
@@ -223,6 +228,9 @@ impl Resource {
         if !self.serves_stored_form() {
             if self.is("events.k8s.io", "Event") {
                 crate::events::to_core(value);
+            }
+            if self.is("autoscaling", "HorizontalPodAutoscaler") {
+                crate::autoscalers::to_v2(value);
             }
             set_api_version(value, &self.stored_api_version);
         }

@@ -94,10 +94,14 @@ pub fn columns(resource: &Resource) -> Value {
     }
 }
 
-/// The kind whose form is stored: rows of both event APIs are those of the core one.
+/// The kind whose form is stored: rows of both event APIs are those of the core one, rows of both autoscalers the newer one's.
 fn stored_kind(kind: &'static BuiltinKind) -> &'static BuiltinKind {
-    let core = || kanon_kinds::find("", "v1", "events");
-    if kind.gvk.group == "events.k8s.io" { core().unwrap_or(kind) } else { kind }
+    let stored = match (kind.gvk.group.as_str(), kind.plural) {
+        ("events.k8s.io", "events") => kanon_kinds::find("", "v1", "events"),
+        ("autoscaling", "horizontalpodautoscalers") => kanon_kinds::find("autoscaling", "v2", kind.plural),
+        _ => None,
+    };
+    stored.unwrap_or(kind)
 }
 
 #[cfg(test)]

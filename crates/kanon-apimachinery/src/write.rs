@@ -12,6 +12,7 @@ pub mod delete;
 mod finish;
 mod managed;
 pub mod namespace;
+mod operations;
 pub mod patch;
 pub mod scale;
 pub mod update;

@@ -1,7 +1,7 @@
 //! The audit log: where events go, and how they get there without holding up requests.
 //!
 //! A request makes its events ([`trail`]) and puts them into a bounded queue. One thread renders them, writes the log file
-//! ([`file`]), hands them on to the webhook ([`webhook`]) and to whoever listens in this process ([`AuditEvents`]). In mode
+//! ([`mod@file`]), hands them on to the webhook ([`webhook`]) and to whoever listens in this process ([`AuditEvents`]). In mode
 //! `batch` (the default) a full queue drops events and counts them; in the blocking modes requests wait.
 
 mod file;

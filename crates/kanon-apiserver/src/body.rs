@@ -1,5 +1,7 @@
 //! What goes out: one piece, many pieces gathered on the way, or a stream that ends when it likes.
 
+mod gzip;
+
 use std::{
     any::Any,
     collections::VecDeque,
@@ -12,6 +14,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use hyper::body::{Frame, SizeHint};
+
+pub(crate) use gzip::is_accepted as accepts_gzip;
 
 /// Small pieces are gathered up to this many bytes: a frame on the wire costs more than a copy in memory.
 const GATHER: usize = 64 << 10;

@@ -33,6 +33,7 @@ pub(crate) async fn handle(core: &Arc<Core>, asked: Asked) -> Result<Reply> {
         Target::Resource(_, address) => {
             part::refuse_streams(address)?;
             let target = asked.info.resolve(&core.registry.load())?;
+            negotiate::check_protobuf(&asked.info.accept, target.resource.custom().is_none())?;
             asked.warnings.add(target.resource.custom().and_then(|it| it.deprecation.clone()));
             return resource(core, asked, target).await;
         }

@@ -7,10 +7,13 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{self, HeaderName},
 };
-use kanon_apimachinery::{negotiate::Encoding, request::RequestInfo, status::ApiError};
+use kanon_apimachinery::{negotiate::Encoding, protobuf, request::RequestInfo, status::ApiError};
 use serde_json::Value;
 
-use crate::{body::Body, indent::Indenter};
+use crate::{
+    body::{Body, accepts_gzip},
+    indent::Indenter,
+};
 
 /// An answer before its headers are written.
 #[derive(Debug)]
@@ -36,6 +39,11 @@ impl Reply {
             (Encoding::Json, false) => text.clone(),
             (Encoding::Json, true) => indent(&text),
             (Encoding::Yaml, _) => yaml(&text),
+            (Encoding::Protobuf, _) => match protobuf::object(&text) {
+                Some(body) => body,
+                // What has no other form than JSON is better than nothing.
+                None => return Reply::new(status, Encoding::Json.content_type(), text),
+            },
         };
         let mut reply = Reply::new(status, encoding.content_type(), body);
         reply.json = Some(text);
@@ -69,6 +77,21 @@ impl Reply {
         self
     }
 
+    /// The same answer in gzip, where the client takes it and the body is large enough.
+    #[must_use]
+    pub(crate) fn compressed(mut self, accept_encoding: &str) -> Reply {
+        if !accepts_gzip(accept_encoding) {
+            return self;
+        }
+        let (body, compressed) = self.body.gzipped();
+        self.body = body;
+        if compressed {
+            self.headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+            self.headers.push((header::VARY, HeaderValue::from_static("Accept-Encoding")));
+        }
+        self
+    }
+
     /// The answer as it goes out, with what every answer has.
     pub(crate) fn into_response(self, audit_id: &str) -> Response<Body> {
         let mut response = Response::new(self.body);
@@ -80,7 +103,11 @@ impl Reply {
             headers.insert(HeaderName::from_static("audit-id"), id);
         }
         for (name, value) in self.headers {
-            headers.insert(name, value);
+            if name == header::VARY {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
         for warning in warnings::values(&self.warnings) {
             if let Ok(value) = HeaderValue::from_str(&warning) {

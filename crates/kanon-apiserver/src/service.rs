@@ -84,6 +84,8 @@ impl ApiService {
         let given = parts.headers.get("audit-id").and_then(|it| it.to_str().ok()).filter(|it| it.len() <= 64);
         let id = given.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
         let is_head = parts.method == Method::HEAD;
+        let encodings = parts.headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
+        let accept_encoding = encodings.unwrap_or_default().to_owned();
         let info = RequestInfo::parse(&parts.method, parts.uri.path(), parts.uri.query(), &parts.headers);
         let (verb, reply) = match info {
             Err(error) => ("none".to_owned(), Reply::failure(&error, None)),
@@ -93,7 +95,7 @@ impl ApiService {
             }
         };
         self.core.metrics.count(&verb, reply.status.as_u16());
-        let mut response = reply.into_response(&id);
+        let mut response = reply.compressed(&accept_encoding).into_response(&id);
         if is_head {
             *response.body_mut() = Body::default();
         }

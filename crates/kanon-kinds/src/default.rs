@@ -72,6 +72,9 @@ fn particular(gvk: &GroupVersionKind, object: &mut Value) {
         ("apps", kind) => with_spec(members, |spec| workload::apps(kind, spec)),
         ("batch", "Job") => workload::job(members),
         ("batch", "CronJob") => with_spec(members, workload::cron_job),
+        ("autoscaling", "HorizontalPodAutoscaler") if gvk.version == "v1" => {
+            with_spec(members, |spec| keep(spec, "minReplicas", 1));
+        }
         ("autoscaling", "HorizontalPodAutoscaler") => with_spec(members, policy::autoscaler),
         ("networking.k8s.io", "NetworkPolicy") => with_spec(members, policy::network_policy),
         ("networking.k8s.io", "IngressClass") => {

@@ -1,10 +1,15 @@
-//! Protobuf request bodies (spec/kubernetes-api.md 2.1): kubectl 1.32 sends typed objects this way and has no fallback.
+//! Protobuf bodies (spec/kubernetes-api.md 2.1): kubectl 1.32 sends typed objects this way and has no fallback; answers are
+//! written this way ([`encode_protobuf`]) where a client accepts nothing else.
 //!
 //! A body is four magic bytes and a `runtime.Unknown` message, which holds the kind and the object's own message. Fields and
 //! their numbers come from the tables. Numbers that the tables do not know are skipped, as protobuf asks.
 
+mod encode;
+pub mod put;
 mod scalar;
 mod wire;
+
+pub use encode::{encode_protobuf, encode_protobuf_event};
 
 use kanon_core::GroupVersionKind;
 use serde_json::{Map, Value};
@@ -17,6 +22,8 @@ use wire::{Payload, Reader};
 
 /// What every such body starts with.
 const MAGIC: &[u8] = b"k8s\0";
+/// Published name of the type that the schema unions hold.
+const SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 /// Messages within messages. A CRD's schema is the deepest thing that people send.
 const MAX_DEPTH: usize = 64;
 /// The media type, which the envelope may repeat.

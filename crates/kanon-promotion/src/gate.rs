@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -48,9 +48,9 @@ pub struct Gate {
     /// The source's own flag, which has no effect.
     pub skip_permission: bool,
     /// What its expression mentions.
-    pub references: References,
+    pub references: Arc<References>,
     /// What of that changes by itself.
-    pub times: Times,
+    pub times: Arc<Times>,
     /// The compiled expression.
     pub program: Arc<dyn Program>,
 }
@@ -159,12 +159,23 @@ impl Problem {
 pub struct Compiler {
     language: Arc<dyn Language>,
     environment: Arc<kanon_lang::Environment>,
+    /// What gates that are there were made of: of thousands of instances, most have the text of their template.
+    known: Arc<Mutex<BTreeMap<String, Known>>>,
 }
+
+/// An expression that some gate may still have.
+struct Known(Weak<References>, Weak<Times>, Weak<dyn Program>);
+
+/// The same while a gate has it.
+type Shared = (Arc<References>, Arc<Times>, Arc<dyn Program>);
+
+/// Expressions that no gate has any more are forgotten when so many more have come.
+const FORGET_EVERY: usize = 1024;
 
 impl Compiler {
     /// A compiler of gates in this language: CEL in the binary.
     pub fn new(language: Arc<dyn Language>) -> Compiler {
-        Compiler { language, environment: Arc::new(functions::environment()) }
+        Compiler { language, environment: Arc::new(functions::environment()), known: Arc::default() }
     }
 
     /// Checks a gate.
@@ -172,8 +183,7 @@ impl Compiler {
     /// # Errors
     /// The first thing that keeps it from being asked.
     pub fn gate(&self, spec: &PolicyGateSpec) -> Result<Gate, Problem> {
-        let references = References::of(&spec.expression);
-        let program = self.compile(&spec.expression, &references)?;
+        let (references, times, program) = self.expression(&spec.expression)?;
         let zone = zone(&spec.timezone).map_err(|it| Problem::Field(format!("`spec.timezone` {it}")))?;
         let when = match spec.when.as_str() {
             "" | "post-deploy" => When::PostDeploy,
@@ -204,7 +214,7 @@ impl Compiler {
             warn_only: spec.mode == "Warn",
             tests: spec.tests.clone(),
             skip_permission: spec.skip_permission,
-            times: Times::of(&references),
+            times,
             references,
             program,
         })
@@ -216,6 +226,26 @@ impl Compiler {
         let list = self.language.lint(source, &self.environment, &options);
         let one = |it| line(&Diagnostics { source: source.to_owned(), list: vec![it] });
         list.into_iter().map(one).collect()
+    }
+
+    /// An expression, compiled once for all gates that have its text.
+    fn expression(&self, source: &str) -> Result<Shared, Problem> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Known(references, times, program)) = known.get(source)
+            && let (Some(references), Some(times), Some(program)) =
+                (references.upgrade(), times.upgrade(), program.upgrade())
+        {
+            return Ok((references, times, program));
+        }
+        let references = References::of(source);
+        let program = self.compile(source, &references)?;
+        let (times, references) = (Arc::new(Times::of(&references)), Arc::new(references));
+        if known.len() % FORGET_EVERY == FORGET_EVERY - 1 {
+            known.retain(|_, it| it.2.strong_count() > 0);
+        }
+        let weak = Known(Arc::downgrade(&references), Arc::downgrade(&times), Arc::downgrade(&program));
+        known.insert(source.to_owned(), weak);
+        Ok((references, times, program))
     }
 
     /// Compiles an expression that must be boolean.

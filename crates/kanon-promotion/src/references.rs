@@ -160,8 +160,11 @@ impl References {
 
     /// Whether soak time of some environment is read.
     pub fn soak(&self) -> bool {
+        // Of an environment that is named, only what is read counts.
+        let of_environment =
+            |path: &Vec<String>| path[0] == "upstream" && path.get(2).is_none_or(|it| it == "soakMinutes");
         self.reads(&["bundle", "upstreamSoakMinutes"])
-            || self.mentions("upstream")
+            || self.paths.iter().any(of_environment)
             || self.paths.contains(&vec!["bundle".to_owned()])
     }
 
@@ -292,6 +295,17 @@ mod tests {
         assert_eq!(names(&found.labels()), ["hotfix"]);
         assert!(found.windows_are_named());
         assert!(found.soak());
+    }
+
+    #[test]
+    fn soak_is_read_where_it_may_be() {
+        let check = |source: &str, want| assert_eq!(References::of(source).soak(), want, "{source}");
+        check("upstream.uat.soakMinutes > 3 && upstream.uat.phase == ''", true);
+        check("upstream['uat'].recentFailureCount < 3", false);
+        check("upstream[bundle.name].recentFailureCount < 3", true);
+        check("upstream.all(it, upstream[it].phase == '')", true);
+        check("bundle.upstreamSoakMinutes >= 30", true);
+        check("bundle.version == '1'", false);
     }
 
     #[test]

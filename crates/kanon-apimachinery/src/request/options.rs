@@ -3,10 +3,10 @@
 use kanon_store::Revision;
 use serde_json::{Value, json};
 
-use super::{Query, RequestInfo};
+use super::{Query, RequestInfo, Target};
 use crate::{
     resource::Resource,
-    selector::{FieldSelector, LabelSelector, Selection},
+    selector::{FieldRequirement, FieldSelector, LabelSelector, Selection},
     status::{ApiError, Cause, Result},
 };
 
@@ -118,8 +118,19 @@ impl RequestInfo {
     /// 400 and 422 as of spec 4.1.
     pub fn list_options(&self, resource: &Resource, watch: bool) -> Result<ListOptions> {
         let query = &self.query;
-        let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default())?;
+        let mut fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default())?;
         fields.check(resource)?;
+        if let (true, Target::Resource(_, address)) = (watch, &self.target)
+            && !address.name.is_empty()
+            && fields.name().is_none()
+        {
+            // `/watch/…/<name>`
+            fields.0.push(FieldRequirement {
+                field: "metadata.name".to_owned(),
+                equal: true,
+                value: address.name.clone(),
+            });
+        }
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?;
         let options = ListOptions {
             selection: Selection { labels, fields },

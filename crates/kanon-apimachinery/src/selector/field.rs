@@ -48,14 +48,19 @@ impl FieldSelector {
     /// Refuses fields that `resource` does not select on.
     ///
     /// # Errors
-    /// 400 `field label not supported: …`.
+    /// 400: kinds that select on nothing but name and namespace say so, as upstream's do.
     pub fn check(&self, resource: &Resource) -> Result<()> {
         for FieldRequirement { field, .. } in &self.0 {
             let known = field == "metadata.name"
                 || field == "metadata.namespace"
                 || resource.selectable_fields.iter().any(|it| it == field);
             if !known {
-                return Err(ApiError::bad_request(format!("field label not supported: {field}")));
+                let plain = resource.builtin_kind().is_some() && resource.selectable_fields.is_empty();
+                return Err(ApiError::bad_request(if plain {
+                    format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                } else {
+                    format!("field label not supported: {field}")
+                }));
             }
         }
         Ok(())

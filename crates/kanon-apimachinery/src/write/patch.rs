@@ -7,7 +7,7 @@ use kanon_core::Operation;
 use kanon_store::Entry;
 use serde_json::Value;
 
-use super::{Context, Part, Prepared, create, managed, scale, served_value, update};
+use super::{Context, Part, Prepared, create, managed, operations::apply_json, scale, served_value, update};
 use crate::{
     decode::{self, Body},
     meta,

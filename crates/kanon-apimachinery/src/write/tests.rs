@@ -174,7 +174,7 @@ fn updates_are_refused_in_upstreams_words() {
         message(cluster.put(&at("a"), &gate("a"))),
         (
             422,
-            r#"Gate.policy.example.io "a" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"#
+            r#"gates.policy.example.io "a" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"#
                 .to_owned()
         )
     );

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_core::Operation;
+use kanon_core::{GroupVersionKind, Operation};
 use kanon_store::Entry;
 use serde_json::Value;
 
@@ -114,7 +114,10 @@ fn version_required(ctx: &Context<'_>) -> ApiError {
         "metadata.resourceVersion",
         "Invalid value: 0x0: must be specified for an update",
     );
-    ApiError::invalid(&ctx.resource.gvk, &ctx.address.name, vec![cause])
+    // Upstream names the resource here, where it names the kind elsewhere.
+    let gvk = &ctx.resource.gvk;
+    let what = GroupVersionKind::new(&gvk.group, &gvk.version, &ctx.resource.plural);
+    ApiError::invalid(&what, &ctx.address.name, vec![cause])
 }
 
 /// A version or uid in the object must be the current one.

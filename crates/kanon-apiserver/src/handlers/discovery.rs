@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use kanon_apimachinery::{
     discovery::{self, Root},
     negotiate::{self, DiscoveryForm},
-    openapi::{self, Document},
+    openapi::{self, Document, v2},
     resource::{GroupVersion, Registry, Resource},
     status::{ApiError, Result},
 };
@@ -64,6 +64,22 @@ pub(super) fn resources(core: &Core, asked: &Asked, group: &str, version: &str) 
     super::json(asked, StatusCode::OK, &found.ok_or_else(ApiError::no_such_path)?)
 }
 
+/// `/openapi/v2`
+pub(super) fn openapi_v2(core: &Core, asked: &Asked) -> Reply {
+    let document = core.documents.v2(core.registry.load_full());
+    let tag = format!("\"{}\"", document.hash);
+    let is_protobuf = asked.info.accept.split(',').next().is_some_and(|it| v2::ASKED.contains(&it.trim()));
+    let content_type = if is_protobuf { v2::PROTOBUF } else { "application/json" };
+    let reply = if is_known(asked, &tag) {
+        Reply::new(StatusCode::NOT_MODIFIED, content_type, Bytes::new())
+    } else if is_protobuf {
+        Reply::new(StatusCode::OK, content_type, document.protobuf.clone())
+    } else {
+        Reply::new(StatusCode::OK, content_type, document.text.clone())
+    };
+    tagged(reply, &tag)
+}
+
 /// `/openapi/v3`
 pub(super) fn openapi_index(core: &Core, asked: &Asked) -> Result<Reply> {
     let registry = core.registry.load_full();
@@ -106,14 +122,26 @@ fn tagged(mut reply: Reply, tag: &str) -> Reply {
     reply
 }
 
-/// OpenAPI documents by path, each with the resources that it describes.
+/// OpenAPI documents by path, each with the resources that it describes; and the one of version 2.
 #[derive(Default)]
-pub(crate) struct Documents(Mutex<BTreeMap<String, Kept>>);
+pub(crate) struct Documents(Mutex<BTreeMap<String, Kept>>, Mutex<Option<(Arc<Registry>, Arc<v2::Document>)>>);
 
 /// A document and what it describes.
 type Kept = (Vec<Arc<Resource>>, Arc<Document>);
 
 impl Documents {
+    fn v2(&self, registry: Arc<Registry>) -> Arc<v2::Document> {
+        let kept = self.1.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((of, document)) = kept
+            && Arc::ptr_eq(&of, &registry)
+        {
+            return document;
+        }
+        let document = Arc::new(v2::document(&registry));
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = Some((registry, Arc::clone(&document)));
+        document
+    }
+
     fn get(&self, registry: &Registry, path: &str) -> Option<Arc<Document>> {
         let served = served(registry, path)?;
         let now: Vec<Arc<Resource>> = served.resources.values().cloned().collect();

@@ -26,9 +26,8 @@ pub(crate) fn answer(core: &Core, asked: &Asked, endpoint: &Endpoint) -> Result<
         Endpoint::ApiResources { group, version } => discovery::resources(core, asked, group, version),
         Endpoint::OpenApi(OpenApi::Index) => discovery::openapi_index(core, asked),
         Endpoint::OpenApi(OpenApi::Document { path, hash }) => discovery::openapi(core, asked, path, hash),
-        // Every client that we know of is content with version 3 (spec 4.9).
-        Endpoint::OpenApi(OpenApi::V2) => Err(ApiError::no_such_path()),
         Endpoint::Other if asked.info.path == backup::PATH => backup::answer(core, asked),
+        Endpoint::OpenApi(OpenApi::V2) => Ok(discovery::openapi_v2(core, asked)),
         Endpoint::Jwks | Endpoint::OpenIdConfiguration | Endpoint::Other => Err(ApiError::no_such_path()),
     }
 }
@@ -39,7 +38,7 @@ fn paths(core: &Core) -> Vec<String> {
         paths.push(format!("/apis/{}", group.name));
         paths.extend(group.versions.iter().map(|it| format!("/apis/{}/{}", group.name, it.version)));
     }
-    let rest = ["/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"];
+    let rest = ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
     paths.extend(rest.map(str::to_owned));
     paths
 }

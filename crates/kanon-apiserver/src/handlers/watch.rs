@@ -4,10 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use kanon_apimachinery::{
-    negotiate,
+    negotiate::{self, Encoding},
+    protobuf,
     request::Resolved,
     status::Result,
     watch::{Next, Watcher},
@@ -54,8 +55,15 @@ pub(super) async fn watch(core: &Arc<Core>, asked: &Asked, target: &Resolved) ->
         bookmark: now + BOOKMARK,
         ended: false,
     };
-    let mut reply = Reply::new(StatusCode::OK, "application/json", Bytes::new());
-    reply.body = Body::stream(stream::unfold(state, Stream::next));
+    let lines = stream::unfold(state, Stream::next);
+    let is_protobuf = answer.encoding == Encoding::Protobuf;
+    let content_type = if is_protobuf { protobuf::WATCH } else { "application/json" };
+    let mut reply = Reply::new(StatusCode::OK, content_type, Bytes::new());
+    reply.body = if is_protobuf {
+        Body::stream(lines.map(|lines| lines.iter().filter_map(|it| protobuf::frame(it)).collect()))
+    } else {
+        Body::stream(lines)
+    };
     Ok(reply)
 }
 

@@ -277,3 +277,38 @@ async fn files_that_cannot_be_used_are_named_at_the_start() {
         assert!(error.contains(&folder.path().display().to_string()), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_handler_that_breaks_is_a_500_with_an_event_and_harms_no_other_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("audit.log");
+    let log = AuditLog { mode: AuditMode::Blocking, ..AuditLog::new(&path) };
+    // A clock that breaks at the n-th look from now.
+    let armed = Arc::new(AtomicUsize::new(0));
+    let world = World::start_with(|config| {
+        config.audit = AuditOptions { policy: metadata(), log: Some(log), webhook: None };
+        let (real, armed) = (Arc::clone(&config.clock), Arc::clone(&armed));
+        config.clock = Arc::new(move || {
+            let left = armed.load(Ordering::SeqCst);
+            armed.store(left.saturating_sub(1), Ordering::SeqCst);
+            assert_ne!(left, 1, "the clock broke");
+            real()
+        });
+    })
+    .await;
+    // The server's own tasks look at the clock too: they have settled when nothing is written any more.
+    let storage = world.server.running().storage();
+    let mut changes = storage.subscribe_all();
+    while tokio::time::timeout(Duration::from_millis(300), changes.changed()).await.is_ok() {}
+    // The first look is the trail's, the second the handler's.
+    armed.store(2, Ordering::SeqCst);
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+    let (code, status) = world.post(MAPS, &map).await;
+    assert_eq!((code, &status["reason"]), (500, &json!("InternalError")), "{status}");
+    assert!(status["message"].as_str().is_some_and(|it| it.contains("stumble") && !it.contains("clock")), "{status}");
+    assert_eq!(world.post(MAPS, &map).await.0, 201, "nothing is left locked or half done");
+    let events = events(world, &path).await;
+    let briefs: Vec<String> = events.iter().map(brief).collect();
+    assert_eq!(briefs, [format!("Panic create {MAPS} 500"), format!("ResponseComplete create {MAPS} 201")]);
+    assert_eq!(events[0]["responseStatus"]["reason"], "InternalError");
+}

@@ -4,6 +4,7 @@
 
 mod admission;
 mod audit;
+mod clients;
 mod custom;
 mod durability;
 mod history;

@@ -5,13 +5,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Decoder, Place, ProtobufError,
+    Decoder, Place, ProtobufError, SCHEMA,
     wire::{Payload, Reader},
 };
 use crate::table::{FieldType, Scalar};
-
-/// Published name of the type that the schema unions hold.
-const SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 
 impl Scalar {
     /// Whether it is a plain number on the wire, so that several may share a field.

@@ -1,0 +1,42 @@
+//! Answers in protobuf, made from the JSON that everything else is answered with. The tables of `kanon-kinds` know the form.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use serde_json::Value;
+
+/// The content type of a watch.
+pub const WATCH: &str = "application/vnd.kubernetes.protobuf;stream=watch";
+
+/// The text of an object or list as protobuf; `None` for what has no such form.
+pub fn object(text: &[u8]) -> Option<Bytes> {
+    let value: Value = serde_json::from_slice(text).ok()?;
+    kanon_kinds::encode_protobuf(&value).ok().map(Bytes::from)
+}
+
+/// A line of a watch as a frame: its length in four bytes, then the event. `None` for what has no such form.
+pub fn frame(line: &[u8]) -> Option<Bytes> {
+    let event: Value = serde_json::from_slice(line).ok()?;
+    let object = kanon_kinds::encode_protobuf(&event["object"]).ok()?;
+    let event = kanon_kinds::encode_protobuf_event(event["type"].as_str()?, &object);
+    let mut frame = BytesMut::with_capacity(event.len() + 4);
+    frame.put_u32(u32::try_from(event.len()).ok()?);
+    frame.put_slice(&event);
+    Some(frame.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_and_events_have_their_frames() {
+        let text = br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"v"}}"#;
+        let body = object(text).unwrap();
+        assert_eq!(kanon_kinds::decode_protobuf(&body).unwrap().1, serde_json::from_slice::<Value>(text).unwrap());
+        assert_eq!(object(br#"{"apiVersion":"example.io/v1","kind":"Gate"}"#), None);
+        let line = [br#"{"type":"ADDED","object":"#.as_slice(), text, b"}\n"].concat();
+        let frame = frame(&line).unwrap();
+        assert_eq!(frame[..4], u32::try_from(frame.len() - 4).unwrap().to_be_bytes());
+        assert_eq!(&frame[4..11], b"\x0a\x05ADDED");
+        assert!(frame.windows(body.len()).any(|it| it == body));
+    }
+}
