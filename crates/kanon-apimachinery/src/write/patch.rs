@@ -21,9 +21,6 @@ use crate::{
 /// Most operations of a JSON patch (upstream's limit).
 const OPERATIONS_MAX: usize = 10_000;
 
-/// Most bytes that the copies of a JSON patch may add (upstream's limit).
-const COPIED_MAX: usize = 3 << 20;
-
 /// A decoded patch: decode once, apply as often as the store rejects.
 #[derive(Clone, Debug)]
 pub enum Patch {
@@ -94,25 +91,6 @@ impl Patch {
         }
         Ok(value)
     }
-}
-
-/// Copies may double an object with each operation: what they copy is bounded, all together.
-fn apply_json(value: &mut Value, operations: &[PatchOperation]) -> Result<()> {
-    let failed = |_: json_patch::PatchError| ApiError::patch_failed();
-    if !operations.iter().any(|it| matches!(it, PatchOperation::Copy(_))) {
-        return json_patch::patch(value, operations).map_err(failed);
-    }
-    let mut copied = 0;
-    for operation in operations {
-        if let PatchOperation::Copy(copy) = operation {
-            copied += value.pointer(copy.from.as_str()).map_or(0, |it| it.to_string().len());
-            if copied > COPIED_MAX {
-                return Err(ApiError::patch_failed());
-            }
-        }
-        json_patch::patch(value, std::slice::from_ref(operation)).map_err(failed)?;
-    }
-    Ok(())
 }
 
 fn object(body: Body) -> Result<Value> {
