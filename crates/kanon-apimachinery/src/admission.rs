@@ -5,10 +5,12 @@
 //! another, and [`Hooks::validation`] for all at once; it makes the calls and hands back what came of them.
 
 mod answer;
+mod authorizer;
 mod compile;
 mod condition;
 mod matching;
 mod mutation;
+mod refused;
 mod review;
 mod validation;
 
@@ -19,13 +21,16 @@ use kanon_core::{GroupVersionKind, Object, Operation, UserInfo};
 use serde_json::Value;
 
 pub use mutation::{Mutated, Mutation};
+pub use refused::http_problem;
 pub use validation::{Validated, Validation};
 
 use crate::{
+    rbac::Rules,
     request::Address,
     resource::{Registry, Resource},
 };
 use condition::Condition;
+pub(crate) use condition::validate_conditions;
 use matching::Rule;
 
 /// `User-Agent` of calls.
@@ -57,6 +62,8 @@ pub struct Surroundings<'a> {
     pub registry: &'a Registry,
     /// The request's namespace as stored; none for cluster-wide requests, and where it is not there.
     pub namespace: Option<&'a Object>,
+    /// For conditions that ask what the user may do.
+    pub rules: &'a Rules,
 }
 
 /// All webhooks at one moment, in the order in which they are called. Never changes; swap it when a configuration changes.
@@ -170,7 +177,7 @@ impl Call {
 pub struct Notes {
     /// For `Warning` headers, in the order of calls. Also there when the request is refused.
     pub warnings: Vec<String>,
-    /// `<webhook>/<key>` to value.
+    /// `<webhook>/<key>` to value, and what upstream notes of each call.
     pub audit_annotations: BTreeMap<String, String>,
 }
 

@@ -1,8 +1,14 @@
 //! CustomResourceDefinitions (spec/kubernetes-api.md 4.8): whether one is fine, what its status says once it is served, and
 //! the [`Resource`]s it gives.
 
+mod approval;
+mod columns;
+mod conversion;
+mod deprecation;
 mod establish;
+mod names;
 mod resources;
+mod selectable;
 mod validate;
 
 use serde_json::{Value, json};

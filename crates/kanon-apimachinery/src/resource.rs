@@ -14,6 +14,7 @@ use kanon_store::{Key, Revision};
 use serde_json::Value;
 
 pub use custom::{Custom, CustomColumn, ScalePaths};
+pub(crate) use registry::priority as version_priority;
 pub use registry::{Group, GroupVersion, Registry};
 
 use crate::status::GroupResource;
@@ -55,7 +56,7 @@ pub struct Resource {
     pub name_rule: NameRule,
     /// Where the kind comes from.
     pub origin: Origin,
-    /// What rules in definitions are written in; the resource of definitions has it.
+    /// What expressions in its objects are written in: rules of definitions, conditions of webhooks.
     pub rule_language: Option<RuleLanguage>,
 }
 

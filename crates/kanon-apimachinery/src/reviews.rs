@@ -49,7 +49,7 @@ pub fn answer(
     namespace: &str,
     known: &Knowledge<'_>,
 ) -> Result<Value> {
-    let causes = shape::validate(resource, &body, None);
+    let (causes, _) = shape::validate(resource, &body, None);
     if !causes.is_empty() {
         return Err(ApiError::invalid(&resource.gvk, meta::text(&body, "name"), causes));
     }

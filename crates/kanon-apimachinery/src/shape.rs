@@ -27,13 +27,16 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Everything that the kind's own rules refuse; metadata is checked elsewhere (`crate::meta`).
-pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let errors = match &resource.origin {
-        Origin::Builtin(kind) => kanon_kinds::validate_kind(kind, object, old),
-        Origin::Custom(custom) => custom.checker.check(object, old),
+/// Everything that the kind's own rules refuse, and what they only warn of; metadata is checked elsewhere (`crate::meta`).
+pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>) -> (Vec<Cause>, Vec<String>) {
+    let (errors, warnings) = match &resource.origin {
+        Origin::Builtin(kind) => (kanon_kinds::validate_kind(kind, object, old), Vec::new()),
+        Origin::Custom(custom) => {
+            let found = custom.checker.judge(object, old);
+            (found.errors, found.ratcheted)
+        }
     };
-    errors.into_iter().map(Cause::from).collect()
+    (errors.into_iter().map(Cause::from).collect(), warnings.iter().map(ToString::to_string).collect())
 }
 
 /// Drops unknown fields of a body and judges them, together with duplicate ones, by `fieldValidation`: gives the warnings.

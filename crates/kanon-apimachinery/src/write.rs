@@ -110,6 +110,8 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// Whether the client named the version it changes: then a conflict is its own.
     pub is_conditional: bool,
+    /// Whether it is an apply whose fields are still to be owned: that of a Scale, which admission sees first.
+    pub is_apply: bool,
 }
 
 /// A write before validating admission.
@@ -123,6 +125,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// What the client is shown of the result.
     pub part: Part,
+    /// For `Warning` headers: what validation lets pass because the write did not bring it.
+    pub warnings: Vec<String>,
 }
 
 /// What is to be done with a finished write.

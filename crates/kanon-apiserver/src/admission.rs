@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use kanon_apimachinery::{
-    admission::{Attributes, Call, Hooks, Surroundings, USER_AGENT},
+    admission::{Attributes, Call, Hooks, Surroundings, USER_AGENT, http_problem},
     request::Address,
     status::Result,
 };
@@ -32,7 +32,7 @@ const ANSWER_MAX: usize = 16 << 20;
 /// Clients kept, one for each CA bundle.
 const CLIENTS_MAX: usize = 64;
 
-/// What the client is told besides the answer; also when the request fails.
+/// What is said besides the answer, also when the request fails: warnings for the client, annotations for the audit.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     list: Mutex<Vec<String>>,
@@ -113,7 +113,8 @@ impl Webhooks {
         })?;
         match answer.status() {
             StatusCode::OK => Ok(answer.into_body()),
-            status => Err(failed(format!("the webhook answered {status}"))),
+            // Redirects are not followed: whoever answers must be whom the configuration trusts.
+            status => Err(http_problem(status.as_u16(), answer.body())),
         }
     }
 }
@@ -140,7 +141,8 @@ impl Core {
         }
         let registry = self.registry.load_full();
         let namespace = self.namespace_of(attributes.address);
-        let around = Surroundings { registry: &registry, namespace: namespace.as_ref() };
+        let rules = self.rules();
+        let around = Surroundings { registry: &registry, namespace: namespace.as_ref(), rules: &rules };
         let mut mutation = hooks.mutation(*attributes, around, object, old);
         let passed = self.pass(&mut mutation).await;
         warnings.add(mutation.notes().warnings.clone());
@@ -173,7 +175,8 @@ impl Core {
         }
         let registry = self.registry.load_full();
         let namespace = self.namespace_of(attributes.address);
-        let around = Surroundings { registry: &registry, namespace: namespace.as_ref() };
+        let rules = self.rules();
+        let around = Surroundings { registry: &registry, namespace: namespace.as_ref(), rules: &rules };
         let validation = hooks.validation(attributes, &around, object, old, uid)?;
         let results = join_all(validation.calls.iter().map(|call| self.webhooks.call(call))).await;
         let validated = validation.finish(results);

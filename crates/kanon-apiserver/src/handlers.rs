@@ -44,7 +44,7 @@ pub(crate) async fn handle(core: &Arc<Core>, asked: Asked) -> Result<Reply> {
 async fn resource(core: &Arc<Core>, asked: Asked, target: Resolved) -> Result<Reply> {
     let is_review = reviews::is_review(&target.resource);
     match (target.verb, target.address.subresource.is_empty()) {
-        (Verb::Create, true) if is_review => review::create(core, &asked, &target),
+        (Verb::Create, true) if is_review => review::create(core, &asked, &target).await,
         (Verb::Create, true) => write::create(core, &asked, &target).await,
         (Verb::Create, false) => part::create(core, &asked, &target).await,
         (Verb::Get, true) => read::get(core, &asked, &target).await,

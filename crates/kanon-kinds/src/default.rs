@@ -6,6 +6,7 @@
 mod normal;
 mod pod;
 mod policy;
+mod service;
 mod workload;
 
 use kanon_core::GroupVersionKind;
@@ -39,6 +40,13 @@ pub fn prepare_create(kind: &BuiltinKind, object: &mut Value) {
             *status = json!({"phase": "Pending"});
         }
         _ => {}
+    }
+}
+
+/// What the server keeps of the old object where a changed one does not say it: addresses and node ports of services.
+pub fn prepare_update(kind: &BuiltinKind, object: &mut Value, old: &Value) {
+    if kind.gvk.group.is_empty() && kind.gvk.kind == "Service" {
+        service::keep_given(object, old);
     }
 }
 

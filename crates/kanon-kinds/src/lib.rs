@@ -20,7 +20,7 @@ use kanon_schema::Schema;
 
 pub use cells::{cells, human_duration};
 pub use columns::{Column, columns};
-pub use default::{default, default_body, prepare_create};
+pub use default::{default, default_body, prepare_create, prepare_update};
 pub use names::{
     NameRule, label_1035_problems, label_problems, label_value_problems, qualified_name_problems, subdomain_problems,
 };

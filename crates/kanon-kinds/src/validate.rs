@@ -6,11 +6,14 @@
 mod access;
 mod config;
 mod container;
+mod cron;
 mod field;
+mod ingress;
 mod metadata;
 mod network;
 mod pod;
 mod selector;
+mod shown;
 mod tables;
 mod volume;
 mod webhook;
@@ -44,8 +47,10 @@ pub fn validate_kind(kind: &BuiltinKind, object: &Value, old: Option<&Value>) ->
     let root = Field::root(object);
     let mut errors = Errors::new();
     particular(kind, &root, &mut errors);
-    if let Some(old) = old {
-        update(kind, &root, &Field::root(old), &mut errors);
+    match old {
+        Some(old) => update(kind, &root, &Field::root(old), &mut errors),
+        None if kind.gvk.kind == "Ingress" => ingress::create(&root, &mut errors),
+        None => {}
     }
     tables::validate(kind, object, &mut errors);
     errors
@@ -65,12 +70,13 @@ fn particular(kind: &BuiltinKind, root: &Field<'_>, errors: &mut Errors) {
         ("", "PersistentVolumeClaim") => volume::claim(spec, errors),
         ("", "PersistentVolume") => volume::persistent(spec, errors),
         ("apps", "Deployment") => workload::deployment(spec, errors),
-        ("apps", "ReplicaSet" | "DaemonSet") => workload::set(spec, errors),
+        ("apps", "ReplicaSet") => workload::set(spec, "deployment", pod::Owner::Keeper("ReplicaSet"), errors),
+        ("apps", "DaemonSet") => workload::set(spec, "daemonset", pod::Owner::Keeper("DaemonSet"), errors),
         ("apps", "StatefulSet") => workload::stateful_set(spec, errors),
         ("batch", "Job") => workload::job(spec, errors),
         ("batch", "CronJob") => workload::cron_job(root, errors),
         ("networking.k8s.io", "NetworkPolicy") => network::policy(spec, errors),
-        ("networking.k8s.io", "Ingress") => network::ingress(spec, errors),
+        ("networking.k8s.io", "Ingress") => ingress::ingress(root, errors),
         ("policy", "PodDisruptionBudget") => config::budget(spec, errors),
         ("autoscaling", "HorizontalPodAutoscaler") => config::autoscaler(spec, errors),
         ("coordination.k8s.io", "Lease") => config::lease(spec, errors),
@@ -80,7 +86,6 @@ fn particular(kind: &BuiltinKind, root: &Field<'_>, errors: &mut Errors) {
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => access::binding(root, &["ClusterRole"], errors),
         ("authorization.k8s.io", kind) => access::review(kind, root, errors),
         ("admissionregistration.k8s.io", _) => webhook::webhooks(&root.get("webhooks"), errors),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => config::crd(root, errors),
         _ => {}
     }
 }
@@ -97,7 +102,10 @@ fn update(kind: &BuiltinKind, root: &Field<'_>, old: &Field<'_>, errors: &mut Er
         }
         ("", "PersistentVolumeClaim") => volume::claim_update(spec, old_spec, errors),
         ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => {
-            spec.get("selector").unchanged(&old_spec.get("selector"), errors);
+            let selector = spec.get("selector");
+            if selector.value() != old_spec.get("selector").value() {
+                selector.invalid_shown(errors, shown::label_selector(selector.value()), "field is immutable");
+            }
         }
         ("apps", "StatefulSet") => workload::stateful_set_update(spec, old_spec, errors),
         ("apps", "ControllerRevision") => root.get("data").unchanged(&old.get("data"), errors),
@@ -105,7 +113,7 @@ fn update(kind: &BuiltinKind, root: &Field<'_>, old: &Field<'_>, errors: &mut Er
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             let role = root.get("roleRef");
             if role.value() != old.get("roleRef").value() {
-                role.invalid(errors, "cannot change roleRef");
+                role.invalid_shown(errors, shown::role_ref(role.value()), "cannot change roleRef");
             }
         }
         ("scheduling.k8s.io", "PriorityClass") => config::priority_class_update(root, old, errors),

@@ -107,12 +107,20 @@ pub struct FieldError {
     pub value: Value,
     /// What is wrong with it; may be empty.
     pub detail: String,
+    /// How the value is shown, where upstream has a Go type of its own for it (`v1.LabelSelector{…}`).
+    pub shown: Option<String>,
 }
 
 impl FieldError {
     /// An error from its parts.
     pub fn new(kind: FieldErrorKind, field: &FieldPath<'_>, value: Value, detail: impl Into<String>) -> FieldError {
-        FieldError { kind, field: field.to_string(), value, detail: detail.into() }
+        FieldError { kind, field: field.to_string(), value, detail: detail.into(), shown: None }
+    }
+
+    /// The same error with the value shown as this text.
+    #[must_use]
+    pub fn showing(self, shown: impl Into<String>) -> FieldError {
+        FieldError { shown: Some(shown.into()), ..self }
     }
 
     /// A value is missing.
@@ -183,8 +191,11 @@ impl FieldError {
         let mut text = self.kind.words().to_owned();
         if self.kind.shows_value() {
             text.push_str(": ");
-            let null = self.value.is_null();
-            text.push_str(&if null { "\"null\"".to_owned() } else { gotext::syntax(&self.value) });
+            text.push_str(&match &self.shown {
+                Some(shown) => shown.clone(),
+                None if self.value.is_null() => "\"null\"".to_owned(),
+                None => gotext::syntax(&self.value),
+            });
         }
         if !self.detail.is_empty() {
             text.push_str(": ");
@@ -239,6 +250,11 @@ mod tests {
         );
         check(FieldError::too_long(&field, 5), "FieldValueTooLong", "spec.x: Too long: may not be more than 5 bytes");
         check(FieldError::forbidden(&field, "no"), "FieldValueForbidden", "spec.x: Forbidden: no");
+        check(
+            FieldError::invalid(&field, json!({"a": "b"}), "y").showing(r#"map[string]string{"a":"b"}"#),
+            "FieldValueInvalid",
+            r#"spec.x: Invalid value: map[string]string{"a":"b"}: y"#,
+        );
         check(FieldError::not_found(&field, "a"), "FieldValueNotFound", r#"spec.x: Not found: "a""#);
         check(FieldError::internal(&field, "oops"), "InternalError", "spec.x: Internal error: oops");
     }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Number, Value};
 
-/// `%q`: double quotes, Go's escapes.
-pub(crate) fn quote(text: &str) -> String {
+/// A text as Go quotes it (`%q`): double quotes, Go's escapes.
+pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

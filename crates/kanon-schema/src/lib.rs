@@ -28,13 +28,14 @@ pub use apply::{
 pub use crd::{from_json, structural_schema};
 pub use default::default;
 pub use error::{FieldError, FieldErrorKind};
+pub use gotext::quote;
 pub use jsonpath::{JsonPath, JsonPathError};
 pub use meta::object_meta;
 pub use openapi::to_openapi;
 pub use path::FieldPath;
 pub use pattern::compile_pattern;
 pub use prune::{prune, prune_value};
-pub use rules::{Checker, Rules};
+pub use rules::{Checker, Findings, Rules, compile_problem};
 pub use schema::{ListType, MapType, PatchStrategy, Rule, Schema, Type, ValueRules};
 pub use strategic::{StrategicError, strategic_merge};
 pub use validate::{Validator, validate};

@@ -177,4 +177,6 @@ fn directive(path: &str, name: &str, problem: &str) -> StrategicError {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -77,7 +77,11 @@ pub(super) fn judge(
     };
     notes.warnings.extend(response.warnings.into_iter().flatten());
     for (key, value) in response.audit_annotations.into_iter().flatten() {
-        notes.audit_annotations.insert(format!("{}/{key}", call.hook.name), value);
+        let key = format!("{}/{key}", call.hook.name);
+        // A key of another form cannot be recorded; of two with one name the first is.
+        if key.matches('/').count() == 1 && kanon_kinds::qualified_name_problems(&key).is_empty() {
+            notes.audit_annotations.entry(key).or_insert(value);
+        }
     }
     if !response.allowed.unwrap_or_default() {
         return Err(denied(call, response.status.unwrap_or_default()));

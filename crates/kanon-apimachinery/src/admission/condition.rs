@@ -1,14 +1,19 @@
 //! `matchConditions`: expressions that all have to hold before a webhook is called.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use kanon_core::Object;
-use kanon_lang::{Arena, Environment, Language, Limits, Options, Program, Value as LangValue};
+use kanon_core::{Object, UserInfo};
+use kanon_lang::{
+    Arena, Environment, Language, Limits, ObjectType, Opaque, Options, Program, Type, Value as LangValue,
+};
+use kanon_schema::compile_problem;
 use serde_json::Value;
 
-/// The variables, by slot. Upstream's `authorizer` is not among them: a condition that asks it does not compile, and counts as
-/// one that fails.
-const VARIABLES: [&str; 3] = ["object", "oldObject", "request"];
+use super::{
+    Attributes,
+    authorizer::{self, Authorizer},
+};
+use crate::{rbac::Rules, status::Cause};
 
 /// One condition.
 pub(super) struct Condition {
@@ -17,11 +22,15 @@ pub(super) struct Condition {
 }
 
 /// What conditions look at.
-pub(super) struct Facts {
+pub(super) struct Facts<'a> {
     pub(super) object: Object,
     pub(super) old_object: Object,
     /// The request of the review, without the objects.
     pub(super) request: Object,
+    pub(super) attributes: &'a Attributes<'a>,
+    /// Name of the object.
+    pub(super) name: &'a str,
+    pub(super) rules: &'a Rules,
 }
 
 /// What conditions say together.
@@ -34,15 +43,89 @@ pub(super) enum Verdict {
     Error(String),
 }
 
+/// What conditions may name: the objects are whatever they are, the request has its fields.
+fn environment() -> Environment {
+    let mut env = Environment::default()
+        .with_variable("object", Type::Dyn)
+        .with_variable("oldObject", Type::Dyn)
+        .with_variable("request", request_type());
+    for (name, of) in authorizer::VARIABLES {
+        env = env.with_variable(name, of);
+    }
+    env.with_functions(authorizer::functions())
+}
+
+fn request_type() -> Type {
+    let object = |name: &str, fields: &[(&str, Type)]| {
+        let fields: BTreeMap<String, Type> = fields.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect();
+        Type::Object(Arc::new(ObjectType { name: format!("kubernetes.{name}"), fields }))
+    };
+    let texts =
+        |name: &str, fields: &[&str]| object(name, &fields.iter().map(|it| (*it, Type::String)).collect::<Vec<_>>());
+    let kind = || texts("GroupVersionKind", &["group", "version", "kind"]);
+    let resource = || texts("GroupVersionResource", &["group", "version", "resource"]);
+    let user = object(
+        "UserInfo",
+        &[
+            ("username", Type::String),
+            ("uid", Type::String),
+            ("groups", Type::list(Type::String)),
+            ("extra", Type::map(Type::String, Type::list(Type::String))),
+        ],
+    );
+    object(
+        "AdmissionRequest",
+        &[
+            ("kind", kind()),
+            ("resource", resource()),
+            ("subResource", Type::String),
+            ("requestKind", kind()),
+            ("requestResource", resource()),
+            ("requestSubResource", Type::String),
+            ("name", Type::String),
+            ("namespace", Type::String),
+            ("operation", Type::String),
+            ("userInfo", user),
+            ("dryRun", Type::Bool),
+            ("options", Type::Dyn),
+        ],
+    )
+}
+
+fn compile(expression: &str, cel: &dyn Language) -> Result<Arc<dyn Program>, String> {
+    let (env, boolean) = (environment(), Options { boolean: true, ..Options::default() });
+    cel.compile(expression, &env, &boolean).map_err(|why| match cel.compile(expression, &env, &Options::default()) {
+        Ok(_) => "must evaluate to bool".to_owned(),
+        Err(_) => compile_problem("compilation failed", &why),
+    })
+}
+
+/// What is wrong with the conditions of a webhook configuration; those that were there before are not judged again.
+pub(crate) fn validate_conditions(configuration: &Value, old: Option<&Value>, cel: &dyn Language) -> Vec<Cause> {
+    let expressions = |configuration: &Value| -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (at, webhook) in configuration["webhooks"].as_array().into_iter().flatten().enumerate() {
+            for (index, condition) in webhook["matchConditions"].as_array().into_iter().flatten().enumerate() {
+                let field = format!("webhooks[{at}].matchConditions[{index}].expression");
+                found.push((field, condition["expression"].as_str().unwrap_or_default().to_owned()));
+            }
+        }
+        found
+    };
+    let known: Vec<String> = old.map(expressions).unwrap_or_default().into_iter().map(|it| it.1).collect();
+    let fresh = expressions(configuration).into_iter().filter(|(_, it)| !it.is_empty() && !known.contains(it));
+    fresh
+        .filter_map(|(field, expression)| {
+            let problem = compile(&expression, cel).err()?;
+            Some(Cause::invalid(&field, &expression.into(), &problem))
+        })
+        .collect()
+}
+
 impl Condition {
     pub(super) fn compile(value: &Value, cel: &dyn Language) -> Condition {
         let expression = value["expression"].as_str().unwrap_or_default().to_owned();
-        let options = Options { boolean: true, ..Options::default() };
-        let program = cel.compile(&expression, &Environment::new(VARIABLES), &options);
-        let first = |mistakes: kanon_lang::Diagnostics| {
-            mistakes.list.into_iter().next().map_or_else(|| "it does not compile".to_owned(), |it| it.message)
-        };
-        Condition { expression, program: program.map_err(first) }
+        Condition { program: compile(&expression, cel), expression }
     }
 
     fn evaluate(&self, values: &[LangValue<'_>], arena: &Arena) -> Result<bool, String> {
@@ -57,10 +140,20 @@ impl Condition {
 }
 
 /// Evaluates conditions in order, up to the first that is false.
-pub(super) fn judge(conditions: &[Condition], facts: &Facts) -> Verdict {
+pub(super) fn judge(conditions: &[Condition], facts: &Facts<'_>) -> Verdict {
+    let user: &UserInfo = facts.attributes.user;
+    // Outlives the arena, whose values refer to it.
+    let authorizer = Authorizer { rules: facts.rules, user };
     let arena = Arena::new();
+    let first: &dyn Opaque = &authorizer;
     let of = |object| LangValue::from_node(Object::root(object), &arena);
-    let values = [of(&facts.object), of(&facts.old_object), of(&facts.request)];
+    let values = [
+        of(&facts.object),
+        of(&facts.old_object),
+        of(&facts.request),
+        LangValue::Opaque(first),
+        authorizer::request_resource(facts.attributes, facts.name, first, &arena),
+    ];
     let mut errors: Vec<String> = Vec::new();
     for condition in conditions {
         match condition.evaluate(&values, &arena) {

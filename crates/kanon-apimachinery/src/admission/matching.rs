@@ -123,7 +123,7 @@ pub(super) fn view(
     if hook.conditions.is_empty() {
         return Ok(Some(view));
     }
-    match judge(&hook.conditions, &facts(attributes, &view, objects)) {
+    match judge(&hook.conditions, &facts(attributes, around, &view, objects)) {
         Verdict::Holds => Ok(Some(view)),
         Verdict::Error(problem) if hook.on_failure == OnFailure::Fail => {
             let (what, name) = (attributes.resource.group_resource(), review::name(attributes, objects.object));
@@ -182,7 +182,12 @@ fn among_objects(hook: &Hook, objects: Objects<'_>) -> Result<bool> {
     Ok(selector.is_empty() || matches(objects.object) || matches(objects.old_object))
 }
 
-fn facts(attributes: &Attributes<'_>, view: &View, objects: Objects<'_>) -> Facts {
+fn facts<'a>(
+    attributes: &'a Attributes<'a>,
+    around: &Surroundings<'a>,
+    view: &View,
+    objects: Objects<'a>,
+) -> Facts<'a> {
     let shown = |it: Option<&Value>| match it {
         None => Object::null(),
         Some(value) => Object::from_value(&review::shown(attributes, view, value)),
@@ -191,5 +196,8 @@ fn facts(attributes: &Attributes<'_>, view: &View, objects: Objects<'_>) -> Fact
         object: shown(objects.object),
         old_object: shown(objects.old_object),
         request: Object::from_value(&review::request_facts(attributes, view, objects)),
+        attributes,
+        name: review::name(attributes, objects.object),
+        rules: around.rules,
     }
 }

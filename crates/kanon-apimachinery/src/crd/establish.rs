@@ -107,10 +107,13 @@ pub fn establish(crd: &Value, taken: &TakenNames, now: &str) -> Option<Value> {
         };
         set_condition(&mut status, established);
     }
+    if let Some(condition) = super::approval::condition(crd, now) {
+        set_condition(&mut status, condition);
+    }
     (status != crd["status"]).then_some(status)
 }
 
-/// The names that are free, and the first clash.
+/// The names that are free, and the last clash.
 fn accept(wanted: &Value, had: &Value, taken: &TakenNames, owner: &str) -> (Value, Option<(&'static str, String)>) {
     let mut accepted = json!({});
     let mut problem = None;
@@ -119,17 +122,23 @@ fn accept(wanted: &Value, had: &Value, taken: &TakenNames, owner: &str) -> (Valu
                      value: &Value,
                      names: Vec<&str>,
                      space: &BTreeMap<String, String>| {
-        let clash = names.iter().find(|name| space.get(**name).is_some_and(|it| it != owner));
-        match clash {
-            None if !value.is_null() => accepted[field] = value.clone(),
-            None => {}
-            Some(name) => {
-                if !had[field].is_null() {
-                    accepted[field] = had[field].clone();
+        let is_taken = |name: &&&str| space.get(**name).is_some_and(|it| it != owner);
+        let clashes: Vec<String> =
+            names.iter().filter(is_taken).map(|name| format!("{name:?} is already in use")).collect();
+        let message = match clashes.as_slice() {
+            [] => {
+                if !value.is_null() {
+                    accepted[field] = value.clone();
                 }
-                problem.get_or_insert((reason, format!("{name:?} is already in use")));
+                return;
             }
+            [one] => one.clone(),
+            more => format!("[{}]", more.join(", ")),
+        };
+        if !had[field].is_null() {
+            accepted[field] = had[field].clone();
         }
+        problem = Some((reason, message));
     };
     for (field, reason) in [("plural", "PluralConflict"), ("singular", "SingularConflict")] {
         let value = &wanted[field];

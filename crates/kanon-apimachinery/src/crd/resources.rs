@@ -9,7 +9,7 @@ use kanon_schema::{Checker, FieldPath, JsonPath, Rules, Schema, Validator};
 use kanon_store::Revision;
 use serde_json::Value;
 
-use super::{is_established, storage_version, versions};
+use super::{is_established, is_terminating, storage_version, versions};
 use crate::resource::{Custom, CustomColumn, Origin, Resource, ScalePaths};
 
 /// Verbs in the order in which a real server lists them for custom resources (spec 4.9).
@@ -39,11 +39,13 @@ fn resource(crd: &Value, version: &Value, storage: &str, language: Option<&dyn L
     let custom = Custom {
         crd_name: text(&crd["metadata"]["name"]),
         storage_version: storage.to_owned(),
+        is_terminating: is_terminating(crd),
+        api_versions: versions(crd).filter_map(|it| Some(format!("{group}/{}", it["name"].as_str()?))).collect(),
         columns: list(&version["additionalPrinterColumns"]).map(column).collect(),
         checker: Arc::new(checker(&schema, language)),
         defaults_since: has_defaults(&declared).then(|| revision(crd)),
         declared,
-        deprecation: deprecation(version, &gvk),
+        deprecation: super::deprecation::warning(crd, version),
         scale: scale.clone(),
     };
     Resource {
@@ -139,13 +141,6 @@ fn scale_paths(value: &Value) -> Option<ScalePaths> {
         spec_replicas: text("specReplicasPath"),
         status_replicas: text("statusReplicasPath"),
         label_selector: text("labelSelectorPath"),
-    })
-}
-
-fn deprecation(version: &Value, gvk: &GroupVersionKind) -> Option<String> {
-    (version["deprecated"] == true).then(|| match version["deprecationWarning"].as_str() {
-        Some(text) => text.to_owned(),
-        None => format!("{} {} is deprecated", gvk.api_version(), gvk.kind),
     })
 }
 

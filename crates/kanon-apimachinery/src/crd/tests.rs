@@ -1,6 +1,10 @@
 use kanon_cel::Cel;
 
 use super::*;
+
+mod definitions;
+mod versions;
+
 use crate::{resource::Registry, testing::gates_crd as gates};
 
 fn problems(change: impl Fn(&mut Value)) -> Vec<String> {
@@ -45,6 +49,22 @@ fn schemas_must_be_structural_and_rules_compile() {
     assert!(
         broken[0].starts_with(r#"spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Invalid value: "self.expr =": compilation failed: "#),
         "{broken:?}"
+    );
+    let rules = |rule: &str, message: &str| {
+        let rule = json!([{"rule": rule, "messageExpression": message}]);
+        let causes = judge(&|it| it["properties"]["spec"]["x-kubernetes-validations"] = rule.clone());
+        causes
+            .iter()
+            .filter_map(|it| Some(it.split_once(".x-kubernetes-validations[0].")?.1.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rules("self.weight > 0", "self.weight > 9 ? 'heavy' : 'light' // text"), [""; 0]);
+    assert_eq!(
+        rules("self.weight", "self.weight"),
+        [
+            r#"rule: Invalid value: "self.weight": cel expression must evaluate to a bool"#,
+            r#"messageExpression: Invalid value: "self.weight": messageExpression must evaluate to a string"#,
+        ]
     );
 }
 
@@ -101,7 +121,7 @@ fn rules_see_values_with_the_types_of_their_schema() {
         let gates = resources(&crd, Some(&Cel::default())).remove(0);
         let mut gate = crate::testing::gate("a");
         gate["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-        crate::shape::validate(&gates, &gate, None).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        crate::shape::validate(&gates, &gate, None).0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
     let spec = || json!({"ratio": 1, "from": "2024-05-01T10:00:00Z", "hold-for": "1h", "limits": {"a-b": 2}});
     assert_eq!(judge("self.ratio * 2.5 == 2.5", spec()), "");
@@ -127,10 +147,10 @@ fn rules_judge_objects() {
     let gates = resources(&crd, Some(&Cel::default())).remove(0);
     let mut gate = crate::testing::gate("a");
     gate["spec"]["weight"] = json!(11);
-    let causes = crate::shape::validate(&gates, &gate, None);
+    let (causes, _) = crate::shape::validate(&gates, &gate, None);
     assert_eq!(causes[0].to_string(), r#"spec: Invalid value: "object": too heavy"#);
     gate["spec"]["weight"] = json!(9);
-    assert!(crate::shape::validate(&gates, &gate, None).is_empty());
+    assert!(crate::shape::validate(&gates, &gate, None).0.is_empty());
 }
 
 #[test]
@@ -146,7 +166,7 @@ fn rules_may_ask_whether_there_was_an_old_value() {
         gate["spec"]["weight"] = json!(weight);
         gate
     };
-    let judge = |new: i64, old: Option<i64>| crate::shape::validate(&gates, &gate(new), old.map(gate).as_ref()).len();
+    let judge = |new: i64, old: Option<i64>| crate::shape::validate(&gates, &gate(new), old.map(gate).as_ref()).0.len();
     assert_eq!([judge(5, None), judge(11, None), judge(11, Some(5)), judge(4, Some(5))], [0, 1, 0, 1]);
 }
 

@@ -1,22 +1,23 @@
-//! What a definition must be like, in upstream's words.
+//! What a definition must be like, in upstream's words. What all versions have alike is told at the place where the first API
+//! version had it (`spec.validation`, `spec.subresources`, …), as upstream does.
 
 use std::collections::BTreeSet;
 
-use kanon_kinds::{label_1035_problems, subdomain_problems};
 use kanon_lang::Language;
 use kanon_schema::{FieldError, FieldPath, Rules};
 use serde_json::Value;
 
-use super::{establish::is_established, versions};
+use super::{approval, columns, conversion, establish::is_established, names, selectable, versions};
 use crate::status::Cause;
 
-/// Types that a printed column may have.
-const COLUMN_TYPES: [&str; 5] = ["integer", "number", "string", "boolean", "date"];
+/// Longest warning of a deprecated version, in characters.
+const WARNING_MAX: usize = 256;
 
 /// Everything wrong with a definition; with `old`, also what must not change.
 pub(crate) fn validate(crd: &Value, old: Option<&Value>, language: Option<&dyn Language>) -> Vec<Cause> {
     let mut causes = Vec::new();
-    names(crd, &mut causes);
+    names::validate(crd, &mut causes);
+    approval::validate(crd, old, &mut causes);
     versions_fit(crd, &mut causes);
     for (at, version) in versions(crd).enumerate() {
         // A schema that did not change was judged when it came.
@@ -25,65 +26,22 @@ pub(crate) fn validate(crd: &Value, old: Option<&Value>, language: Option<&dyn L
         });
         one_version(crd, at, version, (!judged).then_some(language), &mut causes);
     }
+    if crd["spec"]["preserveUnknownFields"] == true && old.is_none_or(|it| it["spec"]["preserveUnknownFields"] != true)
+    {
+        let detail =
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        causes.push(Cause::invalid("spec.preserveUnknownFields", &true.into(), detail));
+    }
     stored(crd, &mut causes);
-    convertible(crd, &mut causes);
-    if let Some(old) = old.filter(|it| is_established(it)) {
+    conversion::validate(crd, &mut causes);
+    if let Some(old) = old {
         immutable(crd, old, &mut causes);
     }
     causes
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
-}
-
-fn names(crd: &Value, causes: &mut Vec<Cause>) {
-    let (spec, names) = (&crd["spec"], &crd["spec"]["names"]);
-    let (group, plural) = (text(spec, "group"), text(names, "plural"));
-    let name = text(&crd["metadata"], "name");
-    if name != format!("{plural}.{group}") {
-        let detail = r#"must be spec.names.plural+"."+spec.group"#;
-        causes.push(Cause::invalid("metadata.name", &name.into(), detail));
-    }
-    if group.is_empty() {
-        causes.push(Cause::required("spec.group", ""));
-    } else if let Some(problem) = subdomain_problems(group).first() {
-        causes.push(Cause::invalid("spec.group", &group.into(), problem));
-    } else if !group.contains('.') {
-        causes.push(Cause::invalid("spec.group", &group.into(), "should be a domain with at least one dot"));
-    }
-    match text(spec, "scope") {
-        "" => causes.push(Cause::required("spec.scope", "")),
-        "Cluster" | "Namespaced" => {}
-        other => causes.push(Cause::not_supported("spec.scope", other, &["Cluster", "Namespaced"])),
-    }
-    label("spec.names.plural", plural, true, causes);
-    label("spec.names.singular", text(names, "singular"), false, causes);
-    let (kind, list_kind) = (text(names, "kind"), text(names, "listKind"));
-    for (field, value) in [("spec.names.kind", kind), ("spec.names.listKind", list_kind)] {
-        if value.is_empty() {
-            causes.push(Cause::required(field, ""));
-        } else if let Some(problem) = label_1035_problems(&value.to_lowercase()).first() {
-            let detail = format!("may have mixed case, but should otherwise match: {problem}");
-            causes.push(Cause::invalid(field, &value.into(), &detail));
-        }
-    }
-    if !kind.is_empty() && kind == list_kind {
-        causes.push(Cause::invalid("spec.names.listKind", &list_kind.into(), "kind and listKind may not be the same"));
-    }
-    for (at, short) in names["shortNames"].as_array().into_iter().flatten().enumerate() {
-        label(&format!("spec.names.shortNames[{at}]"), short.as_str().unwrap_or_default(), true, causes);
-    }
-}
-
-fn label(field: &str, value: &str, required: bool, causes: &mut Vec<Cause>) {
-    if value.is_empty() {
-        if required {
-            causes.push(Cause::required(field, ""));
-        }
-    } else if let Some(problem) = label_1035_problems(value).first() {
-        causes.push(Cause::invalid(field, &value.into(), problem));
-    }
 }
 
 fn versions_fit(crd: &Value, causes: &mut Vec<Cause>) {
@@ -102,25 +60,89 @@ fn versions_fit(crd: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
+/// Where a member of a version is told, and whether it is this version's turn to tell it.
+fn placed(crd: &Value, at: usize, version: &Value, member: &str, shared: &str) -> Option<String> {
+    let alike = versions(crd).all(|it| it.get(member) == version.get(member));
+    match (alike, at) {
+        (true, 0) => Some(format!("spec.{shared}")),
+        (true, _) => None,
+        (false, _) => Some(format!("spec.versions[{at}].{member}")),
+    }
+}
+
 fn one_version(crd: &Value, at: usize, version: &Value, judge: Option<Option<&dyn Language>>, causes: &mut Vec<Cause>) {
     let place = format!("spec.versions[{at}]");
-    label(&format!("{place}.name"), text(version, "name"), true, causes);
+    names::required_label(&format!("{place}.name"), text(version, "name"), causes);
+    warning(&format!("{place}.deprecationWarning"), version, causes);
     let schema = &version["schema"]["openAPIV3Schema"];
-    // A single version's schema stands where the first API version had it.
-    let single = versions(crd).count() == 1;
-    let field =
-        if single { "spec.validation.openAPIV3Schema".to_owned() } else { format!("{place}.schema.openAPIV3Schema") };
     if !schema.is_object() {
         causes.push(Cause::required(&format!("{place}.schema.openAPIV3Schema"), "schemas are required"));
-    } else if let Some(language) = judge {
-        causes.extend(schema_errors(schema, &FieldPath::of(&field), language).into_iter().map(Cause::from));
+    } else if let (Some(language), Some(place)) = (judge, placed(crd, at, version, "schema", "validation")) {
+        let place = format!("{place}.openAPIV3Schema");
+        root(&place, schema, version["subresources"]["status"].is_object(), causes);
+        causes.extend(schema_errors(schema, &FieldPath::of(&place), language).into_iter().map(Cause::from));
     }
-    for (at, column) in version["additionalPrinterColumns"].as_array().into_iter().flatten().enumerate() {
-        column_fits(&format!("{place}.additionalPrinterColumns[{at}]"), column, causes);
+    if let Some(place) = placed(crd, at, version, "subresources", "subresources") {
+        columns::scale(&format!("{place}.scale"), &version["subresources"]["scale"], causes);
     }
-    let scale = &version["subresources"]["scale"];
-    if scale.is_object() {
-        scale_fits(&format!("{place}.subresources.scale"), scale, causes);
+    let printed = "additionalPrinterColumns";
+    if let Some(place) = placed(crd, at, version, printed, printed) {
+        columns::columns(&place, &version[printed], causes);
+    }
+    // Fields are looked for in the version's own schema, so they are alike only where schemas are.
+    let alike = versions(crd).all(|it| it["schema"] == version["schema"]);
+    let selected = "selectableFields";
+    let place = if alike { placed(crd, at, version, selected, selected) } else { Some(format!("{place}.{selected}")) };
+    if let Some(place) = place {
+        selectable::validate(&place, &version[selected], schema, causes);
+    }
+}
+
+/// The text for clients of a deprecated version: it becomes a header.
+fn warning(field: &str, version: &Value, causes: &mut Vec<Cause>) {
+    let Some(text) = version["deprecationWarning"].as_str() else { return };
+    let mut wrong = |detail: &str| causes.push(Cause::invalid(field, &text.into(), detail));
+    if version["deprecated"] != true {
+        wrong("can only be set for deprecated versions");
+    }
+    if text.chars().count() > WARNING_MAX {
+        wrong(&format!("must be <= {WARNING_MAX} characters long"));
+    }
+    if text.is_empty() {
+        wrong("must not be an empty string");
+    }
+    if let Some((at, _)) = text.char_indices().find(|(_, it)| it.is_control()) {
+        wrong(&format!("must only contain printable UTF-8 characters; non-printable character found at index {at}"));
+    }
+}
+
+/// What a schema may say at its root: with a status of its own, only what holds for status alone too.
+fn root(place: &str, schema: &Value, has_status: bool, causes: &mut Vec<Cause>) {
+    const REFUSED: [&str; 14] = [
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "default",
+        "enum",
+        "maxProperties",
+        "minProperties",
+        "not",
+        "nullable",
+        "oneOf",
+        "x-kubernetes-embedded-resource",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-type",
+        "x-kubernetes-map-type",
+    ];
+    let is_set = |name: &str| schema.get(name).is_some_and(|it| !it.is_null() && *it != false);
+    if has_status && REFUSED.iter().any(|it| is_set(it)) {
+        let detail = "only [Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems \
+                      MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields \
+                      XValidations] fields are allowed at the root of the schema if the status subresource is enabled";
+        causes.push(Cause::invalid(place, schema, detail));
+    }
+    if schema["nullable"] == true {
+        causes.push(Cause::forbidden(&format!("{place}.nullable"), "nullable cannot be true at the root"));
     }
 }
 
@@ -133,57 +155,38 @@ fn schema_errors(schema: &Value, path: &FieldPath<'_>, language: Option<&dyn Lan
     }
 }
 
-fn column_fits(place: &str, column: &Value, causes: &mut Vec<Cause>) {
-    if text(column, "name").is_empty() {
-        causes.push(Cause::required(&format!("{place}.name"), ""));
-    }
-    match text(column, "type") {
-        "" => {
-            causes.push(Cause::required(&format!("{place}.type"), "must be one of boolean,date,integer,number,string"))
-        }
-        kind if !COLUMN_TYPES.contains(&kind) => {
-            let detail = "must be one of boolean,date,integer,number,string";
-            causes.push(Cause::invalid(&format!("{place}.type"), &kind.into(), detail));
-        }
-        _ => {}
-    }
-    if text(column, "jsonPath").is_empty() {
-        causes.push(Cause::required(&format!("{place}.jsonPath"), ""));
-    }
-}
-
-fn scale_fits(place: &str, scale: &Value, causes: &mut Vec<Cause>) {
-    for (name, parent) in [("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")] {
-        let (field, path) = (format!("{place}.{name}"), text(scale, name));
-        if path.is_empty() {
-            causes.push(Cause::required(&field, ""));
-        } else if !path.starts_with(parent) {
-            let detail = format!("should be a json path under {}", parent.trim_end_matches('.'));
-            causes.push(Cause::invalid(&field, &path.into(), &detail));
-        }
-    }
-}
-
+/// Versions in which objects may be stored cannot go while they are noted.
 fn stored(crd: &Value, causes: &mut Vec<Cause>) {
-    let names: Vec<&str> = versions(crd).map(|it| text(it, "name")).collect();
-    for (at, version) in crd["status"]["storedVersions"].as_array().into_iter().flatten().enumerate() {
-        if !names.contains(&version.as_str().unwrap_or_default()) {
-            let field = format!("status.storedVersions[{at}]");
-            causes.push(Cause::invalid(&field, version, "must appear in spec.versions"));
+    let list = &crd["status"]["storedVersions"];
+    let Some(noted) = list.as_array() else { return };
+    let field = "status.storedVersions";
+    if noted.is_empty() {
+        causes.push(Cause::invalid(field, list, "must have at least one stored version"));
+    }
+    for name in versions(crd).filter(|it| it["storage"] == true).map(|it| text(it, "name")) {
+        if !noted.iter().any(|it| it == name) {
+            let detail = format!("must have the storage version {name}");
+            causes.push(Cause::invalid(field, list, &detail));
+        }
+    }
+    for (at, version) in noted.iter().enumerate() {
+        if !versions(crd).any(|it| it["name"] == *version) {
+            let name = version.as_str().unwrap_or_default();
+            let detail = format!(
+                "missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a \
+                 storage migration ensures no data remains persisted in {name} and removes {name} from status.storedVersions"
+            );
+            causes.push(Cause::invalid(&format!("{field}[{at}]"), version, &detail));
         }
     }
 }
 
-/// Objects of several versions can only differ by their apiVersion: conversion webhooks are not called.
-fn convertible(crd: &Value, causes: &mut Vec<Cause>) {
-    let strategy = text(&crd["spec"]["conversion"], "strategy");
-    if !matches!(strategy, "" | "None") && versions(crd).count() > 1 {
-        causes.push(Cause::not_supported("spec.conversion.strategy", strategy, &["None"]));
-    }
-}
-
+/// Where objects are stored never changes; what they are does not once they are served.
 fn immutable(crd: &Value, old: &Value, causes: &mut Vec<Cause>) {
-    for path in [&["scope"][..], &["group"], &["names", "kind"], &["names", "plural"]] {
+    const ALWAYS: [&[&str]; 2] = [&["group"], &["names", "plural"]];
+    const SERVED: [&[&str]; 2] = [&["scope"], &["names", "kind"]];
+    let served = if is_established(old) { &SERVED[..] } else { &[] };
+    for path in ALWAYS.iter().chain(served) {
         let at = |crd: &Value| path.iter().fold(&crd["spec"], |it, name| &it[*name]).clone();
         if at(crd) != at(old) {
             let field = format!("spec.{}", path.join("."));

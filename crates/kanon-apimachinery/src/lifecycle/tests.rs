@@ -127,7 +127,7 @@ fn first_objects_are_complete_and_valid() {
     let mut world = World::new();
     for object in &objects {
         let resource = world.resource(object);
-        assert_eq!(crate::shape::validate(&resource, object, None), [], "{}", object["metadata"]["name"]);
+        assert_eq!(crate::shape::validate(&resource, object, None).0, [], "{}", object["metadata"]["name"]);
         assert_eq!(object["metadata"]["creationTimestamp"], NOW);
         let mut pruned = object.clone();
         assert_eq!(crate::shape::prune(&resource, &mut pruned), [""; 0], "{}", object["metadata"]["name"]);

@@ -12,6 +12,10 @@ pub struct Custom {
     pub crd_name: String,
     /// The version in which objects are stored.
     pub storage_version: String,
+    /// Whether the definition is being deleted: nothing new may come then.
+    pub is_terminating: bool,
+    /// `apiVersion` of every version that the definition has.
+    pub api_versions: Vec<String>,
     /// `additionalPrinterColumns` of this version; empty means Name and Age.
     pub columns: Vec<CustomColumn>,
     /// Paths of the scale subresource, if there is one.

@@ -41,12 +41,13 @@ impl Registry {
         registry
     }
 
-    /// The same resources, with the language in which rules of definitions are written: they are compiled when one is stored.
+    /// The same resources, with the language in which rules of definitions and conditions of webhooks are written: they are
+    /// compiled when one is stored.
     #[must_use]
     pub fn with_language(&self, language: Arc<dyn Language>) -> Registry {
         let mut registry = self.clone();
         let versions = registry.groups.values_mut().flat_map(|it| &mut it.versions);
-        for resource in versions.flat_map(|it| it.resources.values_mut()).filter(|it| crate::crd::is_crd(it)) {
+        for resource in versions.flat_map(|it| it.resources.values_mut()).filter(|it| has_expressions(it)) {
             Arc::make_mut(resource).rule_language = Some(RuleLanguage(Arc::clone(&language)));
         }
         registry
@@ -130,8 +131,14 @@ impl Registry {
     }
 }
 
+/// Whether objects of a resource hold expressions.
+fn has_expressions(resource: &Resource) -> bool {
+    let webhooks = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+    crate::crd::is_crd(resource) || webhooks.iter().any(|it| resource.is("admissionregistration.k8s.io", it))
+}
+
 /// Kubernetes' order of versions: stable before beta before alpha, higher numbers first, anything else last.
-fn priority(version: &str) -> (u8, u64, u64, Reverse<String>) {
+pub(crate) fn priority(version: &str) -> (u8, u64, u64, Reverse<String>) {
     let other = (0, 0, 0, Reverse(version.to_owned()));
     let Some(rest) = version.strip_prefix('v') else { return other };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

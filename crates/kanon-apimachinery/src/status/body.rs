@@ -83,6 +83,12 @@ impl ApiError {
             .with_details(Details::default())
     }
 
+    /// A new object of a kind whose definition is being deleted.
+    pub fn definition_terminating(verb: &str) -> ApiError {
+        let message = format!("{verb} not allowed while custom resource definition is terminating");
+        ApiError { message, ..ApiError::method_not_allowed() }
+    }
+
     /// A body above the limit, in bytes.
     pub fn too_large(limit: usize) -> ApiError {
         ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit}"))

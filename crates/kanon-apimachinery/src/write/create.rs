@@ -14,8 +14,9 @@ use crate::{
 /// fields, without uid, time and generation.
 ///
 /// # Errors
-/// 400 for another namespace and for unknown fields under `Strict`.
+/// 400 for another namespace and for unknown fields under `Strict`; 405 while the kind's definition is being deleted.
 pub fn prepare(ctx: &Context<'_>, body: Body) -> Result<Prepared> {
+    check_definition(ctx)?;
     let Body { value: mut object, duplicates } = body;
     let mut warnings = shape::checked_prune(ctx.resource, &mut object, &duplicates, ctx.options.field_validation)?;
     meta::fill_namespace(ctx.resource, &mut object, ctx.address.object_namespace())?;
@@ -30,7 +31,16 @@ pub fn prepare(ctx: &Context<'_>, body: Body) -> Result<Prepared> {
         old: None,
         warnings,
         is_conditional: false,
+        is_apply: false,
     })
+}
+
+/// Nothing new comes to a kind that goes.
+pub(super) fn check_definition(ctx: &Context<'_>) -> Result<()> {
+    match ctx.resource.custom() {
+        Some(custom) if custom.is_terminating => Err(ApiError::definition_terminating("create")),
+        _ => Ok(()),
+    }
 }
 
 /// Drops what only the server writes, and fills in defaults: also of an object that an apply makes.

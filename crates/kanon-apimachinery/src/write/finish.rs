@@ -16,16 +16,22 @@ use crate::{
 /// The longest prefix of a generated name: what is left of 63 characters.
 const PREFIX_MAX: usize = 58;
 
-pub(super) fn finish(ctx: &Context<'_>, prepared: Prepared, mutated: Value, stamp: &Stamp) -> Result<Finished> {
-    let Prepared { part, old, operation, object, .. } = prepared;
+pub(super) fn finish(ctx: &Context<'_>, prepared: Prepared, mut mutated: Value, stamp: &Stamp) -> Result<Finished> {
+    let Prepared { part, old, operation, object, is_apply, .. } = prepared;
     // What admission left as it was is pruned and has its defaults.
     let touched = object != mutated;
     drop(object);
     if touched && part != Part::Scale {
+        // Admission changes an object, not which one it is.
+        decode::check_kind(&mut mutated, &ctx.resource.gvk, ctx.resource.builtin_kind().is_some())?;
         decode::check_types_of(ctx.resource, &mutated)?;
     }
     match (operation, old) {
         (Operation::Create, _) | (_, None) => created(ctx, mutated, touched, stamp),
+        (_, Some(old)) if part == Part::Scale => {
+            let object = scale::replicas_into(ctx, &old, &mutated, is_apply)?;
+            updated(ctx, part, old, object, true)
+        }
         (_, Some(old)) => updated(ctx, part, old, mutated, touched),
     }
 }
@@ -35,6 +41,7 @@ fn created(ctx: &Context<'_>, mut object: Value, touched: bool, stamp: &Stamp) -
         return Err(ApiError::version_on_create());
     }
     if touched {
+        meta::fill_namespace(ctx.resource, &mut object, ctx.address.object_namespace())?;
         shape::prune(ctx.resource, &mut object);
         create::drop_status(ctx, &mut object);
         shape::default(ctx.resource, &mut object);
@@ -46,14 +53,15 @@ fn created(ctx: &Context<'_>, mut object: Value, touched: bool, stamp: &Stamp) -
         crate::crd::note_stored_version(ctx.resource, &mut object);
     }
     let mut causes = meta::validate_create(ctx.resource, &object);
-    causes.extend(kind_causes(ctx, &object, None));
+    let (found, warnings) = judge(ctx, &object, None);
+    causes.extend(found);
     refuse(ctx, &object, causes)?;
     let outcome = if ctx.options.dry_run {
         Outcome::DryRun(object.clone())
     } else {
         Outcome::Store(put(ctx, &object, Expect::Absent)?)
     };
-    Ok(Finished { object, old_object: None, outcome, part: Part::Object })
+    Ok(Finished { object, old_object: None, outcome, part: Part::Object, warnings })
 }
 
 fn stamp_new(ctx: &Context<'_>, object: &mut Value, stamp: &Stamp) {
@@ -68,9 +76,8 @@ fn stamp_new(ctx: &Context<'_>, object: &mut Value, stamp: &Stamp) {
     meta::set(object, "generation", ctx.resource.has_generation.then(|| 1.into()));
 }
 
-fn updated(ctx: &Context<'_>, part: Part, old: Old, mutated: Value, touched: bool) -> Result<Finished> {
-    let mut object = if part == Part::Scale { scale::replicas_into(ctx, &old, &mutated)? } else { mutated };
-    if touched || part == Part::Scale {
+fn updated(ctx: &Context<'_>, part: Part, old: Old, mut object: Value, touched: bool) -> Result<Finished> {
+    if touched {
         shape::prune(ctx.resource, &mut object);
         update::keep_system(&mut object, &old.value);
         object = update::isolate(ctx, part, object, &old.value);
@@ -84,12 +91,13 @@ fn updated(ctx: &Context<'_>, part: Part, old: Old, mutated: Value, touched: boo
     }
     count_generation(ctx, &mut object, &old.value);
     let mut causes = meta::validate_update(&object, &old.value);
-    causes.extend(kind_causes(ctx, &object, Some(&old.value)));
+    let (found, warnings) = judge(ctx, &object, Some(&old.value));
+    causes.extend(found);
     refuse(ctx, &object, causes)?;
     let shown = if part == Part::Scale { scale::of(ctx.resource, &object)? } else { object.clone() };
     let old_shown = if part == Part::Scale { scale::of(ctx.resource, &old.value)? } else { old.value.clone() };
     let outcome = outcome(ctx, &object, old, part)?;
-    Ok(Finished { object: shown, old_object: Some(old_shown), outcome, part })
+    Ok(Finished { object: shown, old_object: Some(old_shown), outcome, part, warnings })
 }
 
 fn outcome(ctx: &Context<'_>, object: &Value, old: Old, part: Part) -> Result<Outcome> {
@@ -137,14 +145,23 @@ fn is_spec_changed(object: &Value, old: &Value, has_status: bool) -> bool {
     new.iter().any(differs) || old.keys().any(|name| !ignored(name) && !new.contains_key(name))
 }
 
-/// What the kind's rules refuse, resources that need special looks included.
-fn kind_causes(ctx: &Context<'_>, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let mut causes = shape::validate(ctx.resource, object, old);
-    if crate::crd::is_crd(ctx.resource) {
-        let language = ctx.resource.rule_language.as_ref().map(|it| &*it.0);
-        causes.extend(crate::crd::validate(object, old, language));
+/// What the kind's rules refuse, resources that need special looks included; and what they only warn of.
+fn judge(ctx: &Context<'_>, object: &Value, old: Option<&Value>) -> (Vec<Cause>, Vec<String>) {
+    let (mut causes, warnings) = shape::validate(ctx.resource, object, old);
+    let language = ctx.resource.rule_language.as_ref().map(|it| &*it.0);
+    let particular = if crate::crd::is_crd(ctx.resource) {
+        crate::crd::validate(object, old, language)
+    } else if let Some(language) = language {
+        crate::admission::validate_conditions(object, old, language)
+    } else {
+        Vec::new()
+    };
+    for cause in particular {
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
     }
-    causes
+    (causes, warnings)
 }
 
 fn refuse(ctx: &Context<'_>, object: &Value, causes: Vec<Cause>) -> Result<()> {

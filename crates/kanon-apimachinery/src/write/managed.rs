@@ -1,9 +1,11 @@
 //! Who owns which fields (spec/kubernetes-api.md 4.6): the bookkeeping around every write.
 
+use std::borrow::Cow;
+
 use kanon_schema::{ApplyError, Writer};
 use serde_json::Value;
 
-use super::{Context, timestamp};
+use super::{Context, Part, timestamp};
 use crate::{
     meta,
     status::{ApiError, Result},
@@ -11,7 +13,48 @@ use crate::{
 
 /// Notes that the request's manager wrote what differs from `old` (everything, for a new object).
 pub(super) fn update(ctx: &Context<'_>, old: Option<&Value>, object: &mut Value) {
-    with_writer(ctx, |writer| kanon_schema::update_managed_fields(&ctx.resource.schema, old, object, writer));
+    let old = old.map(|it| without_lost_versions(ctx, it));
+    if let Cow::Owned(kept) = without_lost_versions(ctx, object) {
+        *object = kept;
+    }
+    with_writer(ctx, |writer| {
+        kanon_schema::update_managed_fields(&ctx.resource.schema, old.as_deref(), object, writer);
+    });
+}
+
+/// An object without the entries of versions that its definition has no more: nobody can read what they own. Built-in
+/// kinds lose no version while the server runs.
+fn without_lost_versions<'v>(ctx: &Context<'_>, object: &'v Value) -> Cow<'v, Value> {
+    let Some(custom) = ctx.resource.custom() else { return Cow::Borrowed(object) };
+    // Entries without a version are for others to judge.
+    let known =
+        |entry: &Value| entry["apiVersion"].as_str().is_none_or(|it| custom.api_versions.iter().any(|has| has == it));
+    let entries = object["metadata"]["managedFields"].as_array();
+    if entries.into_iter().flatten().all(known) {
+        return Cow::Borrowed(object);
+    }
+    let mut object = object.clone();
+    if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
+        entries.retain(known);
+    }
+    Cow::Owned(object)
+}
+
+/// A configuration without what a write of this part cannot set: nobody comes to own it.
+pub(super) fn without_other_parts(ctx: &Context<'_>, part: Part, config: &Value) -> Value {
+    let mut config = config.clone();
+    let Value::Object(members) = &mut config else { return config };
+    match part {
+        Part::Object if ctx.resource.has_status => drop(members.remove("status")),
+        Part::Object | Part::Scale | Part::Finalize | Part::EphemeralContainers => {}
+        Part::Status => {
+            members.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+            if let Some(Value::Object(metadata)) = members.get_mut("metadata") {
+                metadata.retain(|name, _| matches!(name.as_str(), "name" | "namespace" | "managedFields"));
+            }
+        }
+    }
+    config
 }
 
 /// Applies a configuration to what is there.
@@ -20,7 +63,9 @@ pub(super) fn update(ctx: &Context<'_>, old: Option<&Value>, object: &mut Value)
 /// 409 for fields of others, 500 for fields the schema does not declare, 400 for managed fields in the configuration.
 pub(super) fn apply(ctx: &Context<'_>, live: Option<&Value>, config: &Value) -> Result<Value> {
     let schema = &ctx.resource.schema;
-    let result = with_writer(ctx, |writer| kanon_schema::apply(schema, live, config, writer, ctx.options.force));
+    let live = live.map(|it| without_lost_versions(ctx, it));
+    let result =
+        with_writer(ctx, |writer| kanon_schema::apply(schema, live.as_deref(), config, writer, ctx.options.force));
     result.map_err(|error| match error {
         ApplyError::Conflicts(conflicts) => ApiError::apply_conflict(&conflicts),
         ApplyError::Typed(problem) => {

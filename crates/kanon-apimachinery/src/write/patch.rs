@@ -116,7 +116,11 @@ pub fn prepare(ctx: &Context<'_>, patch: &Patch, current: Option<&Arc<Entry>>) -
     if part == Part::Scale {
         let scale = scale::of(ctx.resource, &served)?;
         let prepared = scale::prepare(ctx, entry, patch.apply(ctx.resource, scale)?)?;
-        return Ok(Prepared { is_conditional: patch.names_version(), ..prepared });
+        let is_apply = matches!(patch, Patch::Apply(..));
+        if is_apply && !ctx.options.manager_given {
+            return Err(ApiError::manager_required());
+        }
+        return Ok(Prepared { is_conditional: patch.names_version(), is_apply, ..prepared });
     }
     let old = update::old(ctx, entry);
     let mut object = patch.apply(ctx.resource, served)?;
@@ -150,6 +154,7 @@ fn applied(
     if version.is_some_and(|it| it != entry.revision) {
         return Err(ApiError::conflict(&ctx.resource.group_resource(), &ctx.address.name));
     }
+    let config = managed::without_other_parts(ctx, part, &config);
     let mut object = managed::apply(ctx, Some(&old.value), &config)?;
     decode::check_types_of(ctx.resource, &object)?;
     update::keep_system(&mut object, &old.value);
@@ -163,14 +168,17 @@ fn applied(
         old: Some(old),
         warnings,
         is_conditional: version.is_some(),
+        is_apply: false,
     })
 }
 
 fn applied_new(ctx: &Context<'_>, part: Part, config: &Value, warnings: Vec<String>) -> Result<Prepared> {
+    create::check_definition(ctx)?;
     if part != Part::Object {
         return Err(ApiError::not_found(&ctx.resource.group_resource(), &ctx.address.name));
     }
-    let mut object = managed::apply(ctx, None, config)?;
+    let config = managed::without_other_parts(ctx, part, config);
+    let mut object = managed::apply(ctx, None, &config)?;
     decode::check_types_of(ctx.resource, &object)?;
     create::begin(ctx, &mut object);
     Ok(Prepared {
@@ -181,6 +189,7 @@ fn applied_new(ctx: &Context<'_>, part: Part, config: &Value, warnings: Vec<Stri
         old: None,
         warnings,
         is_conditional: false,
+        is_apply: false,
     })
 }
 

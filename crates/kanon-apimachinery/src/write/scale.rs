@@ -62,11 +62,12 @@ pub(super) fn prepare(ctx: &Context<'_>, entry: &Arc<Entry>, wanted: Value) -> R
         old: Some(old),
         warnings: Vec::new(),
         is_conditional: version.is_some(),
+        is_apply: false,
     })
 }
 
-/// The parent with the replicas of a Scale.
-pub(super) fn replicas_into(ctx: &Context<'_>, old: &Old, scale: &Value) -> Result<Value> {
+/// The parent with the replicas of a Scale, which the writer owns from now on: by an apply, in conflict with others who do.
+pub(super) fn replicas_into(ctx: &Context<'_>, old: &Old, scale: &Value, is_apply: bool) -> Result<Value> {
     let paths = paths(ctx.resource)?;
     let replicas = match &scale["spec"]["replicas"] {
         Value::Null => 0,
@@ -77,17 +78,29 @@ pub(super) fn replicas_into(ctx: &Context<'_>, old: &Old, scale: &Value) -> Resu
         let gvk = kanon_core::GroupVersionKind::new("autoscaling", "v1", "Scale");
         return Err(ApiError::invalid(&gvk, &ctx.address.name, vec![cause]));
     }
+    if is_apply {
+        let gvk = &ctx.resource.gvk;
+        let metadata = json!({"name": ctx.address.name, "namespace": ctx.address.object_namespace()});
+        let mut config = json!({"apiVersion": gvk.api_version(), "kind": gvk.kind, "metadata": metadata});
+        put(&mut config, &paths.spec_replicas, replicas);
+        return super::managed::apply(ctx, Some(&old.value), &config);
+    }
     let mut object = old.value.clone();
-    let mut place = &mut object;
-    for name in steps(&paths.spec_replicas) {
+    put(&mut object, &paths.spec_replicas, replicas);
+    super::managed::update(ctx, Some(&old.value), &mut object);
+    Ok(object)
+}
+
+/// Sets a number below a path, making the objects on the way.
+fn put(object: &mut Value, path: &str, number: i64) {
+    let mut place = object;
+    for name in steps(path) {
         if !place.is_object() {
             *place = json!({});
         }
         place = &mut place[name];
     }
-    *place = replicas.into();
-    super::managed::update(ctx, Some(&old.value), &mut object);
-    Ok(object)
+    *place = number.into();
 }
 
 fn paths(resource: &Resource) -> Result<ScalePaths> {

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::testing::{Cluster, GATES, gate};
 
+mod owners;
+mod patches;
+
 const PODS: &str = "/api/v1/namespaces/shop/pods";
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/shop/deployments";
 

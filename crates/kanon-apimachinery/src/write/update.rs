@@ -58,6 +58,9 @@ pub(super) fn merged(
     warnings.extend(meta::dedup_owners(&mut object));
     keep_system(&mut object, &old.value);
     let mut object = isolate(ctx, part, object, &old.value);
+    if let Some(kind) = ctx.resource.builtin_kind() {
+        kanon_kinds::prepare_update(kind, &mut object, &old.value);
+    }
     shape::default(ctx.resource, &mut object);
     managed::update(ctx, Some(&old.value), &mut object);
     Ok(Prepared {
@@ -68,6 +71,7 @@ pub(super) fn merged(
         old: Some(old),
         warnings,
         is_conditional,
+        is_apply: false,
     })
 }
 

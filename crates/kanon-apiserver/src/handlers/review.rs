@@ -2,17 +2,19 @@
 
 use http::StatusCode;
 use kanon_apimachinery::{
+    admission::Attributes,
     decode,
     request::Resolved,
     reviews::{self, Knowledge},
     status::Result,
     write::{Context, create},
 };
+use kanon_core::Operation;
 use serde_json::Value;
 
 use crate::{core::Core, reply::Reply, service::Asked};
 
-pub(super) fn create(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
+pub(super) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
     let Resolved { resource, address, .. } = target;
     let options = asked.info.write_options("CreateOptions")?;
     let ctx = Context { resource, address, options: &options, now: core.now().wall };
@@ -24,6 +26,18 @@ pub(super) fn create(core: &Core, asked: &Asked, target: &Resolved) -> Result<Re
     if let Value::Object(metadata) = &mut question["metadata"] {
         metadata.remove("managedFields");
     }
+    let review_options = options.to_value("CreateOptions");
+    let attributes = Attributes {
+        operation: Operation::Create,
+        resource,
+        address,
+        kind: &resource.gvk,
+        options: &review_options,
+        dry_run: options.dry_run,
+        user: &asked.user,
+    };
+    let question = core.mutate(&attributes, question, None, &asked.warnings).await?;
+    core.validate(&attributes, Some(&question), None, &asked.warnings).await?;
     let rules = core.rules();
     let known = Knowledge { rules: &rules, authenticate: &|token, audiences| core.review_token(token, audiences) };
     let answer = reviews::answer(resource, question, &asked.user, address.object_namespace(), &known)?;

@@ -83,12 +83,15 @@ impl Core {
             user,
         };
         warnings.add(prepared.warnings.iter().cloned());
-        self.check_escalation(user, ctx.resource, &prepared.object)?;
         // What comes back takes its place in `finish`.
         let object = std::mem::take(&mut prepared.object);
         let old_object = prepared.old_object.as_ref();
         let mutated = self.mutate(&attributes, object, old_object, warnings).await?;
-        let Finished { object, old_object, outcome, part } = prepared.finish(ctx, mutated, &stamp())?;
+        // Nor may a webhook grant for the user what the user may not.
+        self.check_escalation(user, ctx.resource, &mutated)?;
+        let finished = prepared.finish(ctx, mutated, &stamp())?;
+        let Finished { object, old_object, outcome, part, warnings: passed } = finished;
+        warnings.add(passed);
         self.validate(&attributes, Some(&object), old_object.as_ref(), warnings).await?;
         let done = match outcome {
             Outcome::Store(write) => Done::Entry(self.store(write).await?),

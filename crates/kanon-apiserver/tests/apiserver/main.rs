@@ -2,10 +2,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a shell")]
 #![allow(clippy::disallowed_macros, reason = "a test that cannot run here says so")]
 
+mod admission;
 mod audit;
 mod clients;
+mod custom;
 mod durability;
 mod history;
+mod hook;
 mod hostile;
 mod http;
 mod killed;

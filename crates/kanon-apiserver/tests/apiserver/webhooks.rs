@@ -1,88 +1,17 @@
 //! Admission webhooks over real TLS: refusing, warning, changing, late, away, and not asked where they may not be.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::{body::Incoming, service::service_fn};
+use http::{Method, Request};
+use http_body_util::Full;
 use jiff::{SignedDuration, Timestamp};
-use kanon_net::{Authority, CancellationToken, Limits, ServerCertificate, Validity, bind, serve, tls_server_config};
+use kanon_net::{Authority, Validity};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
-use crate::world::World;
+use crate::{hook::hook, world::World};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
-
-/// A webhook that does what the path says, and notes what it was asked.
-struct Hook {
-    address: SocketAddr,
-    bundle: String,
-    asked: Arc<Mutex<Vec<Value>>>,
-    stop: CancellationToken,
-}
-
-impl Drop for Hook {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    asked: Arc<Mutex<Vec<Value>>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let path = request.uri().path().to_owned();
-    let body = request.into_body().collect().await.expect("a body").to_bytes();
-    let review: Value = serde_json::from_slice(&body).expect("a review");
-    let uid = &review["request"]["uid"];
-    let patch = || STANDARD.encode(r#"[{"op":"add","path":"/metadata/labels","value":{"by":"hook"}}]"#);
-    let response = match path.as_str() {
-        "/deny" => json!({"uid": uid, "allowed": false, "status": {"message": "no red", "code": 422}}),
-        "/warn" => json!({"uid": uid, "allowed": true, "warnings": ["mind the gap"]}),
-        "/mutate" => json!({"uid": uid, "allowed": true, "patchType": "JSONPatch", "patch": patch()}),
-        "/slow" => {
-            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-            json!({"uid": uid, "allowed": true})
-        }
-        _ => json!({"uid": uid, "allowed": true}),
-    };
-    asked.lock().await.push(review);
-    let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
-    Ok(Response::new(Full::from(answer.to_string())))
-}
-
-async fn hook() -> Hook {
-    let validity = Validity::starting(Timestamp::now(), SignedDuration::from_hours(1));
-    let authority = Authority::create("hook", validity).expect("made");
-    let leaf = authority.issue_server(&["hook.default.svc"], &["127.0.0.1".parse().expect("address")], validity);
-    let certificate = ServerCertificate::new(&leaf.expect("issued")).expect("usable");
-    let tls = tls_server_config(certificate, None).expect("config");
-    let listener = bind("127.0.0.1:0".parse().expect("address")).await.expect("bound");
-    let address = listener.local_addr().expect("an address");
-    let (asked, stop) = (Arc::new(Mutex::new(Vec::new())), CancellationToken::new());
-    let noted = Arc::clone(&asked);
-    let service = service_fn(move |request| answer(request, Arc::clone(&noted)));
-    tokio::spawn(serve(listener, Some(tls), service, Limits::default(), stop.clone()));
-    Hook { address, bundle: STANDARD.encode(authority.certificate_pem()), asked, stop }
-}
-
-impl Hook {
-    /// A configuration with one webhook for config maps.
-    fn configuration(&self, kind: &str, path: &str, failure_policy: &str) -> Value {
-        json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": "test"},
-            "webhooks": [{
-                "name": "test.example.io", "admissionReviewVersions": ["v1"], "sideEffects": "None", "timeoutSeconds": 1,
-                "failurePolicy": failure_policy,
-                "clientConfig": {"url": format!("https://127.0.0.1:{}{path}", self.address.port()), "caBundle": self.bundle},
-                "rules": [{"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
-            }],
-        })
-    }
-}
 
 const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
@@ -115,6 +44,25 @@ async fn validating_webhooks_refuse_and_fail_as_their_policy_says() {
     )
     .await;
     check("/slow", "Ignore", 201, "").await;
+}
+
+#[tokio::test]
+async fn answers_that_are_none_are_told_and_passed_over_where_they_may_be() {
+    let failed = |cause: &str| format!(r#"failed calling webhook "test.example.io": {cause}"#);
+    for (path, cause) in [
+        ("/text", "failed to call webhook: expected value"),
+        ("/huge", "failed to call webhook: Post "),
+        (
+            "/error",
+            r#"failed to call webhook: an error on the server ("boom") has prevented the request from succeeding"#,
+        ),
+        ("/away", "failed to call webhook: the server could not find the requested resource"),
+        ("/moved", "failed to call webhook: the server responded with the status code 307"),
+        ("/other-uid", "received invalid webhook response: expected response.uid="),
+    ] {
+        check(path, "Fail", 500, &failed(cause)).await;
+        check(path, "Ignore", 201, "").await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Configuration and the smaller kinds.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use regex::Regex;
@@ -11,7 +11,7 @@ use super::{
     field::{Errors, Field},
     selector, workload,
 };
-use crate::names::{SUBDOMAIN_MAX, label_1035_problems, subdomain_problems, too_long, whole};
+use crate::names::{SUBDOMAIN_MAX, too_long, whole};
 
 const KEY_TEXT: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 static KEY: LazyLock<Regex> = LazyLock::new(|| whole("[-._a-zA-Z0-9]+"));
@@ -134,8 +134,10 @@ pub(super) fn budget(spec: &Field<'_>, errors: &mut Errors) {
     if !least.is_absent() && !most.is_absent() {
         spec.invalid(errors, "minAvailable and maxUnavailable cannot be both set");
     }
-    workload::share(&least, errors);
-    workload::share(&most, errors);
+    for share in [&least, &most] {
+        workload::share(share, errors);
+        workload::at_most_all(share, errors);
+    }
     selector::validate(&spec.get("selector"), errors);
 }
 
@@ -179,49 +181,4 @@ pub(super) fn storage_class_update(root: &Field<'_>, old: &Field<'_>, errors: &m
         }
     }
     root.get("volumeBindingMode").unchanged(&old.get("volumeBindingMode"), errors);
-}
-
-/// A definition's names and versions; its schema is checked where schemas are compiled.
-pub(super) fn crd(root: &Field<'_>, errors: &mut Errors) {
-    let (metadata, spec) = (root.get("metadata"), root.get("spec"));
-    let (group, names) = (spec.get("group"), spec.get("names"));
-    let plural = names.get("plural");
-    let wanted = format!("{}.{}", plural.text(), group.text());
-    if metadata.get("name").text() != wanted {
-        metadata.get("name").invalid(errors, "must be spec.names.plural+\".\"+spec.group");
-    }
-    if group.present(errors, "") {
-        group.problems(errors, subdomain_problems(group.text()));
-        if !group.text().contains('.') {
-            group.invalid(errors, "should be a domain with at least one dot");
-        }
-    }
-    for member in ["plural", "singular", "kind", "listKind"] {
-        let at = names.get(member);
-        if at.present(errors, "") {
-            at.problems(errors, label_1035_problems(&at.text().to_lowercase()));
-        }
-    }
-    spec.get("scope").present(errors, "");
-    let scope = spec.get("scope");
-    if !scope.is_empty() {
-        scope.one_of(errors, &["Cluster", "Namespaced"]);
-    }
-    versions(&spec.get("versions"), errors);
-}
-
-fn versions(versions: &Field<'_>, errors: &mut Errors) {
-    let mut names = BTreeSet::new();
-    let mut stored = 0;
-    versions.each(|version| {
-        let name = version.get("name");
-        stored += usize::from(version.get("storage").is_true());
-        name.problems(errors, label_1035_problems(name.text()));
-        if !names.insert(name.text().to_owned()) {
-            versions.invalid(errors, "must contain unique version names");
-        }
-    });
-    if stored != 1 {
-        versions.invalid(errors, "must have exactly one version marked as storage version");
-    }
 }

@@ -3,6 +3,8 @@
 use kanon_schema::{FieldError, FieldPath};
 use serde_json::Value;
 
+use super::shown;
+
 pub(super) type Errors = Vec<FieldError>;
 
 static NULL: Value = Value::Null;
@@ -93,7 +95,16 @@ impl<'a> Field<'a> {
 
     /// Blames this place for a value that is not quite what is there (a map's key, an absent text).
     pub(super) fn invalid_value(&self, errors: &mut Errors, value: impl Into<Value>, detail: impl Into<String>) {
-        errors.push(FieldError::invalid(&self.path, value, detail));
+        let error = FieldError::invalid(&self.path, value, detail);
+        errors.push(match shown::plain(&error.value) {
+            Some(shown) => error.showing(shown),
+            None => error,
+        });
+    }
+
+    /// The same with the value as its Go type prints it.
+    pub(super) fn invalid_shown(&self, errors: &mut Errors, shown: String, detail: impl Into<String>) {
+        errors.push(FieldError::invalid(&self.path, self.value.clone(), detail).showing(shown));
     }
 
     pub(super) fn forbidden(&self, errors: &mut Errors, detail: &str) {
@@ -110,6 +121,10 @@ impl<'a> Field<'a> {
 
     pub(super) fn too_long(&self, errors: &mut Errors, most: usize) {
         errors.push(FieldError::too_long(&self.path, most as u64));
+    }
+
+    pub(super) fn too_many(&self, errors: &mut Errors, most: usize) {
+        errors.push(FieldError::too_many(&self.path, self.len() as u64, most as u64));
     }
 
     /// Refuses a text that is none of `allowed`.

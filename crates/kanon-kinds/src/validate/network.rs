@@ -105,6 +105,8 @@ pub(super) fn policy(spec: &Field<'_>, errors: &mut Errors) {
     let types = spec.get("policyTypes");
     if types.len() > 2 {
         types.invalid(errors, "may not specify more than two policyTypes");
+    } else {
+        types.each(|it| it.one_of(errors, &["Ingress", "Egress"]));
     }
 }
 
@@ -117,12 +119,14 @@ fn policy_port(port: &Field<'_>, errors: &mut Errors) {
         return;
     }
     match first.int() {
-        None if first.is_absent() => last.required(errors, "may not be specified when `port` is not specified"),
+        None if first.is_absent() => last.invalid(errors, "may not be specified when `port` is not specified"),
         None => last.invalid(errors, "may not be specified when `port` is non-numeric"),
-        Some(from) if last.int().is_some_and(|to| to < from) => {
-            last.invalid(errors, "must be greater than or equal to `port`");
+        Some(from) => {
+            if last.int().is_some_and(|to| to < from) {
+                last.invalid(errors, "must be greater than or equal to `port`");
+            }
+            last.port_number(errors);
         }
-        Some(_) => last.port_number(errors),
     }
 }
 
@@ -149,48 +153,36 @@ fn peer(peer: &Field<'_>, errors: &mut Errors) {
     if outer.present(errors, "") {
         cidr(&outer, errors);
     }
-    block.get("except").each(|it| cidr(it, errors));
+    block.get("except").each(|it| {
+        cidr(it, errors);
+        if let (Some(outer), Some(inner)) = (range(outer.text()), range(it.text()))
+            && !is_within(inner, outer)
+        {
+            it.invalid(errors, "must be a strict subset of `cidr`");
+        }
+    });
 }
 
 fn cidr(at: &Field<'_>, errors: &mut Errors) {
-    let parsed = at.text().split_once('/').and_then(|(address, bits)| {
-        let address: IpAddr = address.parse().ok()?;
-        let bits: u8 = bits.parse().ok()?;
-        Some(bits <= if address.is_ipv4() { 32 } else { 128 })
-    });
-    if parsed != Some(true) {
+    if range(at.text()).is_none() {
         at.invalid(errors, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
     }
 }
 
-pub(super) fn ingress(spec: &Field<'_>, errors: &mut Errors) {
-    let (rules, backend) = (spec.get("rules"), spec.get("defaultBackend"));
-    if rules.is_empty() && backend.is_absent() {
-        spec.invalid(errors, "either `defaultBackend` or `rules` must be specified");
-    }
-    rules.each(|rule| {
-        let host = rule.get("host");
-        if !host.is_empty() {
-            let name = host.text().strip_prefix("*.").unwrap_or(host.text());
-            host.problems(errors, subdomain_problems(name));
-        }
-        let http = rule.get("http");
-        let paths = http.get("paths");
-        if !http.is_absent() {
-            paths.present(errors, "");
-        }
-        paths.each(|path| {
-            let kind = path.get("pathType");
-            if kind.present(errors, "pathType must be specified")
-                && kind.text() != "ImplementationSpecific"
-                && !path.get("path").text().starts_with('/')
-            {
-                path.get("path").invalid_value(errors, path.get("path").text(), "must be an absolute path");
-            }
-            let backend = path.get("backend");
-            if backend.get("service").is_absent() && backend.get("resource").is_absent() {
-                backend.required(errors, "");
-            }
-        });
-    });
+/// An address and how many of its bits count.
+fn range(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = text.split_once('/')?;
+    let (address, bits): (IpAddr, u8) = (address.parse().ok()?, bits.parse().ok()?);
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    (bits <= most).then_some((address, bits))
+}
+
+/// Whether all of `inner` is in `outer`, and some of that is not in `inner`.
+fn is_within(inner: (IpAddr, u8), outer: (IpAddr, u8)) -> bool {
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(it) => u128::from(it.to_bits()) << 96,
+        IpAddr::V6(it) => it.to_bits(),
+    };
+    let differ = bits(inner.0) ^ bits(outer.0);
+    inner.0.is_ipv4() == outer.0.is_ipv4() && inner.1 > outer.1 && differ.leading_zeros() >= u32::from(outer.1)
 }

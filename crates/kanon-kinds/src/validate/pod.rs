@@ -16,8 +16,8 @@ use crate::names::{label_problems, subdomain_problems};
 pub(super) enum Owner {
     /// Nobody in particular.
     Any,
-    /// Keeps pods running.
-    Keeper,
+    /// A kind, called so in messages, that keeps pods running.
+    Keeper(&'static str),
     /// Runs pods to their end.
     Job,
 }
@@ -34,7 +34,13 @@ pub(super) fn template(template: &Field<'_>, owner: Owner, errors: &mut Errors) 
     let policy = spec.get("restartPolicy");
     match owner {
         Owner::Any => {}
-        Owner::Keeper => policy.one_of(errors, &["Always"]),
+        Owner::Keeper(kind) => {
+            policy.one_of(errors, &["Always"]);
+            if !spec.get("activeDeadlineSeconds").is_absent() {
+                let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
+                spec.get("activeDeadlineSeconds").forbidden(errors, &detail);
+            }
+        }
         // `Always` is the default: most likely nothing was said.
         Owner::Job if policy.text() == "Always" => {
             policy.required(errors, "valid values: \"OnFailure\", \"Never\"");
@@ -123,21 +129,45 @@ pub(super) fn update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
             return;
         }
     }
+    deadline(&spec.get("activeDeadlineSeconds"), &old.get("activeDeadlineSeconds"), errors);
+    tolerations(&spec.get("tolerations"), &old.get("tolerations"), errors);
     if fixed(spec.value(), old.value()) != *old.value() {
         spec.forbidden(errors, UPDATE);
     }
 }
 
-/// The new spec with everything that may change set back.
+/// A deadline may come and come nearer.
+fn deadline(new: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    let Some(before) = old.int() else { return };
+    match new.int() {
+        None => new.invalid_value(errors, Value::Null, "must not update from a positive integer to nil value"),
+        Some(after) if after > before => new.invalid(errors, "must be less than or equal to previous value"),
+        Some(_) => {}
+    }
+}
+
+/// Tolerations may be added; of those that were there only the time may change.
+fn tolerations(new: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
+    let timeless = |it: &Value| {
+        let mut it = it.clone();
+        if let Value::Object(members) = &mut it {
+            members.remove("tolerationSeconds");
+        }
+        it
+    };
+    let list = |it: &Field<'_>| it.value().as_array().into_iter().flatten().map(timeless).collect::<Vec<_>>();
+    let (after, before) = (list(new), list(old));
+    if before.iter().any(|it| !after.contains(it)) {
+        new.forbidden(errors, "existing toleration can not be modified except its tolerationSeconds");
+    }
+}
+
+/// The new spec with everything that may change set back, or is judged elsewhere.
 fn fixed(spec: &Value, old: &Value) -> Value {
     let mut fixed = spec.clone();
     let Value::Object(members) = &mut fixed else { return fixed };
     let grace = old["terminationGracePeriodSeconds"].as_i64().unwrap_or_default() < 0;
-    let mut free = vec!["activeDeadlineSeconds", "schedulingGates", "ephemeralContainers"];
-    let kept = |all: &Value, it: &Value| all.as_array().is_some_and(|all| all.contains(it));
-    if old["tolerations"].as_array().into_iter().flatten().all(|it| kept(&spec["tolerations"], it)) {
-        free.push("tolerations");
-    }
+    let mut free = vec!["activeDeadlineSeconds", "schedulingGates", "ephemeralContainers", "tolerations"];
     if grace && spec["terminationGracePeriodSeconds"] == 1 {
         free.push("terminationGracePeriodSeconds");
     }

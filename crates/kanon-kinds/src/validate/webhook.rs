@@ -13,6 +13,9 @@ use crate::names::{label_1035_problems, qualified_name_problems, subdomain_probl
 /// Versions of the review that this server can send.
 const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
 
+/// Most conditions of a webhook.
+const CONDITIONS_MAX: usize = 64;
+
 pub(super) fn webhooks(webhooks: &Field<'_>, errors: &mut Errors) {
     let mut names = BTreeSet::new();
     webhooks.each(|webhook| {
@@ -73,21 +76,34 @@ fn rule(rule: &Field<'_>, errors: &mut Errors) {
     resources(&rule.get("resources"), errors);
 }
 
-/// `*/*` and `a/*` leave nothing to say beside them.
+/// Wildcards leave nothing to say beside them: `*/*` of all, `*` of resources, `a/*` and `*/b` of their subresources.
 fn resources(list: &Field<'_>, errors: &mut Errors) {
-    let all: BTreeSet<&str> = list.value().as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if all.len() > 1 && all.contains("*/*") {
-        list.invalid(errors, "if '*/*' is present, must not specify other resources");
-    }
+    let (mut of_resource, mut of_sub) = (BTreeSet::new(), BTreeSet::new());
+    let all: Vec<&str> = list.value().as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     list.each(|it| {
         let Some((resource, sub)) = it.text().split_once('/') else {
             it.present(errors, "");
             return;
         };
-        if sub != "*" && resource != "*" && all.contains(format!("{resource}/*").as_str()) {
-            it.invalid(errors, format!("if '{resource}/*' is present, must not specify {resource}/{sub}"));
+        if of_resource.contains(resource) {
+            it.invalid(errors, format!("if '{resource}/*' is present, must not specify {}", it.text()));
+        }
+        if of_sub.contains(sub) {
+            it.invalid(errors, format!("if '*/{sub}' is present, must not specify {}", it.text()));
+        }
+        if sub == "*" {
+            of_resource.insert(resource.to_owned());
+        }
+        if resource == "*" {
+            of_sub.insert(sub.to_owned());
         }
     });
+    if all.len() > 1 && all.contains(&"*/*") {
+        list.invalid(errors, "if '*/*' is present, must not specify other resources");
+    }
+    if all.contains(&"*") && all.iter().any(|it| *it != "*" && !it.is_empty() && !it.contains('/')) {
+        list.invalid(errors, "if '*' is present, must not specify other resources without subresources");
+    }
 }
 
 fn versions(versions: &Field<'_>, errors: &mut Errors) {
@@ -167,6 +183,9 @@ fn service_path(path: &Field<'_>, errors: &mut Errors) {
 }
 
 fn conditions(conditions: &Field<'_>, errors: &mut Errors) {
+    if conditions.len() > CONDITIONS_MAX {
+        conditions.too_many(errors, CONDITIONS_MAX);
+    }
     let mut names = BTreeSet::new();
     conditions.each(|it| {
         let name = it.get("name");

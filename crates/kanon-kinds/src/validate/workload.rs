@@ -1,31 +1,39 @@
 //! Kinds that make pods: selectors agree with templates and stay as they are.
 
 use super::{
+    cron,
     field::{Errors, Field},
     pod::{self, Owner},
-    selector,
+    selector, shown,
 };
 
 /// Longest name of a cron job: its jobs add eleven characters.
 const CRON_NAME_MAX: usize = 52;
 
-/// Selector and template of replica sets, daemon sets and what is like them.
-pub(super) fn set(spec: &Field<'_>, errors: &mut Errors) {
+/// Selector and template of replica sets, daemon sets and what is like them. `named`: how the message about an empty
+/// selector calls the kind.
+pub(super) fn set(spec: &Field<'_>, named: &str, owner: Owner, errors: &mut Errors) {
     spec.get("replicas").not_negative(errors);
     spec.get("minReadySeconds").not_negative(errors);
-    selected(spec, "empty selector is invalid for deployment", errors);
-    pod::template(&spec.get("template"), Owner::Keeper, errors);
+    selected(spec, named, errors);
+    pod::template(&spec.get("template"), owner, errors);
 }
 
-fn selected(spec: &Field<'_>, empty: &str, errors: &mut Errors) {
+fn selected(spec: &Field<'_>, named: &str, errors: &mut Errors) {
     let at = spec.get("selector");
     if at.is_absent() {
         at.required(errors, "");
         return;
     }
+    let before = errors.len();
     selector::validate(&at, errors);
     if selector::is_empty(&at) {
-        at.invalid(errors, empty);
+        let detail = format!("empty selector is invalid for {named}");
+        at.invalid_shown(errors, shown::label_selector(at.value()), detail);
+        return;
+    }
+    if errors.len() > before {
+        at.invalid_shown(errors, shown::label_selector(at.value()), "invalid label selector");
         return;
     }
     let labels = &spec.get("template");
@@ -37,7 +45,7 @@ fn selected(spec: &Field<'_>, empty: &str, errors: &mut Errors) {
 }
 
 pub(super) fn deployment(spec: &Field<'_>, errors: &mut Errors) {
-    set(spec, errors);
+    set(spec, "deployment", Owner::Keeper("ReplicaSet"), errors);
     spec.get("revisionHistoryLimit").not_negative(errors);
     let deadline = spec.get("progressDeadlineSeconds");
     deadline.not_negative(errors);
@@ -52,8 +60,9 @@ pub(super) fn deployment(spec: &Field<'_>, errors: &mut Errors) {
     let (away, extra) = (rolling.get("maxUnavailable"), rolling.get("maxSurge"));
     share(&away, errors);
     share(&extra, errors);
+    at_most_all(&away, errors);
     if is_zero(&away) && is_zero(&extra) && !rolling.is_absent() {
-        away.invalid(errors, "may not be 0 when `maxSurge` is 0");
+        away.invalid_shown(errors, shown::int_or_string(away.value()), "may not be 0 when `maxSurge` is 0");
     }
 }
 
@@ -66,8 +75,9 @@ pub(super) fn share(share: &Field<'_>, errors: &mut Errors) {
     if share.value().is_string() {
         let digits = share.text().strip_suffix('%').unwrap_or_default();
         if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
-            share.invalid(
+            share.invalid_shown(
                 errors,
+                shown::int_or_string(share.value()),
                 "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
             );
         }
@@ -76,11 +86,19 @@ pub(super) fn share(share: &Field<'_>, errors: &mut Errors) {
     }
 }
 
+/// A percentage of at most 100.
+pub(super) fn at_most_all(share: &Field<'_>, errors: &mut Errors) {
+    let percent = share.text().strip_suffix('%').and_then(|it| it.parse::<u64>().ok());
+    if percent.is_some_and(|it| it > 100) {
+        share.invalid_shown(errors, shown::int_or_string(share.value()), "must not be greater than 100%");
+    }
+}
+
 pub(super) fn stateful_set(spec: &Field<'_>, errors: &mut Errors) {
     spec.get("replicas").not_negative(errors);
     spec.get("minReadySeconds").not_negative(errors);
-    selected(spec, "empty selector is invalid for statefulset", errors);
-    pod::template(&spec.get("template"), Owner::Keeper, errors);
+    selected(spec, "statefulset", errors);
+    pod::template(&spec.get("template"), Owner::Keeper("StatefulSet"), errors);
 }
 
 pub(super) fn stateful_set_update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
@@ -118,7 +136,7 @@ pub(super) fn replication_controller(spec: &Field<'_>, errors: &mut Errors) {
     if at.entries().any(|(key, value)| labels.value().get(key) != Some(value)) {
         labels.invalid(errors, "`selector` does not match template `labels`");
     }
-    pod::template(&template, Owner::Keeper, errors);
+    pod::template(&template, Owner::Keeper("ReplicationController"), errors);
 }
 
 /// A job's spec, also within a cron job. The server makes the selector, unless it is said to be the user's.
@@ -131,7 +149,7 @@ pub(super) fn job(spec: &Field<'_>, errors: &mut Errors) {
         completions.required(errors, "when completion mode is Indexed");
     }
     if spec.get("manualSelector").is_true() {
-        selected(spec, "empty selector is invalid for job", errors);
+        selected(spec, "job", errors);
     }
     pod::template(&spec.get("template"), Owner::Job, errors);
 }
@@ -164,25 +182,11 @@ pub(super) fn cron_job(root: &Field<'_>, errors: &mut Errors) {
     let spec = root.get("spec");
     let schedule = spec.get("schedule");
     if schedule.present(errors, "") {
-        cron_text(&schedule, errors);
+        schedule.problems(errors, cron::problem(schedule.text()).into_iter().collect());
     }
     for member in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
         spec.get(member).not_negative(errors);
     }
     let template = spec.get("jobTemplate");
     job(&template.get("spec"), errors);
-}
-
-/// Five fields, or a name such as `@daily`; what each field may say is left to the controller.
-fn cron_text(schedule: &Field<'_>, errors: &mut Errors) {
-    let text = schedule.text();
-    if text.contains("TZ") {
-        schedule.invalid(errors, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
-    } else if !text.starts_with('@') && text.split_whitespace().count() != 5 {
-        let count = text.split_whitespace().count();
-        schedule.invalid(
-            errors,
-            format!("expected exactly 5 fields, found {count}: {:?}", text.split_whitespace().collect::<Vec<_>>()),
-        );
-    }
 }

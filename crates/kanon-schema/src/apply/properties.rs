@@ -67,8 +67,70 @@ fn owned(object: &Value) -> FieldSet {
     managers(object).unwrap().iter().fold(FieldSet::default(), |set, it| set.union(&it.fields))
 }
 
+/// One write of a random history: by whom, whether as an apply, and what it wants.
+fn step() -> impl Strategy<Value = (&'static str, bool, Value)> {
+    (prop::sample::select(vec!["A", "B", "C"]), any::<bool>(), spec())
+}
+
+/// The object after a write; an apply takes what it wants.
+fn after(live: Option<&Value>, (manager, applies, spec): &(&str, bool, Value), now: &str) -> Value {
+    if *applies {
+        return write(live, spec, manager, now, true).unwrap();
+    }
+    let schema = gate();
+    let mut new = object(spec);
+    // A PUT of what a client read and changed.
+    if let Some(entries) = live.and_then(|it| it.pointer("/metadata/managedFields")) {
+        new["metadata"]["managedFields"] = entries.clone();
+    }
+    crate::default::default(&schema, &mut new);
+    let writer = Writer { manager, api_version: "example.io/v1", subresource: "", now };
+    update_managed_fields(&schema, live, &mut new, &writer);
+    new
+}
+
+/// Every field that is there, with those above it.
+fn all_fields(object: &Value) -> FieldSet {
+    let nothing = Value::Object(Map::new());
+    Changes::between(Place::root(&gate()), &nothing, &without_managers(object)).set()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn managed_fields_cover_the_object_and_nothing_else(history in prop::collection::vec(step(), 1..7)) {
+        let mut live: Option<Value> = None;
+        for (at, step) in history.iter().enumerate() {
+            let new = after(live.as_ref(), step, &format!("t{at}"));
+            let owned = owned(&new);
+            prop_assert_eq!(owned.difference(&all_fields(&new)).paths(), Vec::<String>::new(), "owned, and not there");
+            let free = leaves(&new).difference(&owned).difference(unowned()).paths();
+            // Only defaults belong to nobody.
+            prop_assert!(free.iter().all(|it| it.ends_with(".weight")), "there, and not owned: {free:?}");
+            live = Some(new);
+        }
+    }
+
+    #[test]
+    fn what_a_manager_applies_no_more_stays_only_with_other_owners(history in prop::collection::vec(step(), 1..5), last in spec()) {
+        let mut live: Option<Value> = None;
+        for (at, step) in history.iter().enumerate() {
+            live = Some(after(live.as_ref(), step, &format!("t{at}")));
+        }
+        let first = write(live.as_ref(), &last, "D", "u1", true).unwrap();
+        let dropped = write(Some(&first), &json!({}), "D", "u2", true).unwrap();
+        let others = managers(&first).unwrap();
+        let others = others.iter().filter(|it| it.manager != "D").fold(FieldSet::default(), |set, it| set.union(&it.fields));
+        // A default comes back.
+        for path in leaves(&first).paths().into_iter().filter(|it| !it.ends_with(".weight")) {
+            let was_d = managers(&first).unwrap().iter().any(|it| it.manager == "D" && it.fields.paths().contains(&path));
+            if was_d && !others.paths().contains(&path) {
+                prop_assert!(!leaves(&dropped).paths().contains(&path), "{path} had no other owner");
+            }
+        }
+        prop_assert!(managers(&dropped).unwrap().iter().all(|it| it.manager != "D"));
+    }
 
     #[test]
     fn applying_twice_is_applying_once(first in spec(), second in spec()) {

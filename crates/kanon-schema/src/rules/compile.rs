@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_lang::{Diagnostics, Environment, Language, Options, Type as LangType};
+use kanon_lang::{Diagnostics, Environment, Language, Options, Program, Type as LangType};
 
 use super::{
     CompiledRule, RuleNode,
@@ -91,18 +91,13 @@ impl Compiler<'_> {
         let at = path.child("rule");
         let declared = declare(schema, above.root || schema.embedded_resource);
         let env = environment(declared.as_ref(), text);
-        let program = language
-            .compile(&text.rule, &env, &Options { boolean: true, ..Options::default() })
-            .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), failed("compilation failed", &why))))
+        let program = boolean(language, &text.rule, &env)
+            .map_err(|why| errors.push(FieldError::invalid(&at, text.rule.clone(), why)))
             .ok();
         let message = text.message_expression.as_deref().and_then(|expression| {
             let at = path.child("messageExpression");
-            language
-                .compile(expression, &env, &Options::default())
-                .map_err(|why| {
-                    let why = failed("messageExpression compilation failed", &why);
-                    errors.push(FieldError::invalid(&at, expression, why));
-                })
+            message(language, expression, &env)
+                .map_err(|why| errors.push(FieldError::invalid(&at, expression, why)))
                 .ok()
         });
         if let (true, Some(declared)) = (errors.len() == before, declared) {
@@ -124,6 +119,28 @@ impl Compiler<'_> {
     }
 }
 
+/// A rule, or what is wrong with it: one that is fine but for its type is told so.
+fn boolean(language: &dyn Language, rule: &str, env: &Environment) -> Result<Arc<dyn Program>, String> {
+    let boolean = Options { boolean: true, ..Options::default() };
+    language.compile(rule, env, &boolean).map_err(|why| match language.compile(rule, env, &Options::default()) {
+        Ok(_) => "cel expression must evaluate to a bool".to_owned(),
+        Err(_) => compile_problem("compilation failed", &why),
+    })
+}
+
+/// A message expression, or what is wrong with it.
+fn message(language: &dyn Language, expression: &str, env: &Environment) -> Result<Arc<dyn Program>, String> {
+    let options = Options::default();
+    let program = language
+        .compile(expression, env, &options)
+        .map_err(|why| compile_problem("messageExpression compilation failed", &why))?;
+    // Only text can be added to text. The line break ends a comment.
+    match language.compile(&format!("({expression}\n) + ''"), env, &options) {
+        Ok(_) => Ok(program),
+        Err(_) => Err("messageExpression must evaluate to a string".to_owned()),
+    }
+}
+
 /// The variables of a rule, with the types that the schema gives them.
 fn environment(declared: Option<&Declared>, rule: &Rule) -> Environment {
     let of = declared.map_or(LangType::Dyn, |it| it.of.clone());
@@ -131,8 +148,8 @@ fn environment(declared: Option<&Declared>, rule: &Rule) -> Environment {
     Environment::default().with_variable("self", of).with_variable("oldSelf", old)
 }
 
-/// As CEL's own checker prints mistakes: `ERROR: <input>:1:5: what`, the line, and a caret below the place.
-fn failed(what: &str, why: &Diagnostics) -> String {
+/// Mistakes in an expression as kube-apiserver prints them: `ERROR: <input>:1:5: what`, the line, and a caret below the place.
+pub fn compile_problem(what: &str, why: &Diagnostics) -> String {
     let lines = why.list.iter().map(|it| {
         let (line, column) = why.position(it.span);
         let text = why.source.lines().nth(line - 1).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::{error::FieldError, path::FieldPath, schema::Rule};
 const RULE_LIMIT: u64 = 10_000_000;
 const SCHEMA_LIMIT: u64 = 100_000_000;
 
-/// How many of the dearest rules are named when all together cost too much.
+/// How many of the dearest rules are named when all together cost too much; those below a hundredth of the limit are not.
 const NAMED: usize = 4;
 
 /// What was found so far.
@@ -49,6 +49,9 @@ impl Costs {
             errors.push(FieldError::forbidden(path, exceeds(what, cost, RULE_LIMIT)));
         }
         self.total = self.total.saturating_add(cost);
+        if cost < SCHEMA_LIMIT / 100 {
+            return;
+        }
         let at = self.dearest.partition_point(|it| it.0 >= cost);
         if at < NAMED {
             self.dearest.insert(at, (cost, path.to_string()));
@@ -109,13 +112,22 @@ mod tests {
     fn the_dearest_rules_are_named_when_all_cost_too_much() {
         let mut costs = Costs::default();
         let mut errors = Vec::new();
-        for (name, cost) in [("a", 1), ("b", 9_000_000), ("c", 95_000_000), ("d", 2), ("e", 3), ("f", 4)] {
+        for (name, cost) in [
+            ("a", 1),
+            ("b", 9_000_000),
+            ("c", 95_000_000),
+            ("d", 2),
+            ("e", 2_000_000),
+            ("f", 999_999),
+            ("g", 1_000_000),
+            ("h", 1_500_000),
+        ] {
             costs.add("estimated rule cost", cost, &FieldPath::of(name), &mut errors);
         }
         assert_eq!(errors.len(), 1);
         costs.finish(&FieldPath::of("S"), &mut errors);
         let named: Vec<String> =
             errors.iter().map(|it| it.to_string().split(':').next().unwrap_or_default().to_owned()).collect();
-        assert_eq!(named, ["c", "c", "b", "f", "e", "S"]);
+        assert_eq!(named, ["c", "c", "b", "e", "h", "S"]);
     }
 }

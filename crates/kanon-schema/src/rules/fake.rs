@@ -93,7 +93,7 @@ impl Program for FakeProgram {
                 _ => left.as_f64() < right.as_f64(),
             }));
         }
-        Ok(Value::Null)
+        Ok(self.operand(source, values, arena))
     }
 
     fn measure<'a>(

@@ -101,7 +101,76 @@ fn rules_about_a_change_need_an_old_value() {
 fn unchanged_values_are_not_judged_again() {
     let rules = json!([{"rule": "self.a < 1", "message": "m"}]);
     check(rules.clone(), json!({"a": 5}), Some(json!({"a": 5})), &[]);
-    check(rules, json!({"a": 6}), Some(json!({"a": 5})), &[r#"spec: Invalid value: "object": m"#]);
+    check(rules.clone(), json!({"a": 6}), Some(json!({"a": 5})), &[r#"spec: Invalid value: "object": m"#]);
+    let object = |label: &str| json!({"metadata": {"labels": {"l": label}}, "spec": {"a": 5}});
+    let found = checker(&with_rules(rules)).judge(&object("new"), Some(&object("old")));
+    let warned: Vec<String> = found.ratcheted.iter().map(ToString::to_string).collect();
+    assert_eq!((found.errors.len(), warned), (0, vec![r#"spec: Invalid value: "object": m"#.to_owned()]));
+    // A rule that cannot be evaluated is told all the same.
+    let same = || json!({"a": 5});
+    check(
+        json!([{"rule": "fail"}]),
+        same(),
+        Some(same()),
+        &[r#"spec: Invalid value: "object": no such key: x evaluating rule: fail"#],
+    );
+}
+
+#[test]
+fn parts_that_did_not_change_keep_their_mistakes() {
+    let item =
+        json!({"type": "object", "properties": {"name": {"type": "string"}, "v": {"type": "integer", "maximum": 3}}});
+    let spec = json!({"type": "object", "required": ["must"], "properties": {
+        "must": {"type": "string"},
+        "free": {"type": "integer"},
+        "mode": {"type": "string", "enum": ["x"]},
+        "keyed": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": item},
+        "plain": {"type": "array", "items": item},
+        "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        "map": {"type": "object", "additionalProperties": item}}});
+    let checker = checker(&json!({"type": "object", "properties": {"spec": spec}}));
+    let found = |new: Value, old: Value| -> Vec<String> {
+        let object = |spec: Value| json!({"spec": spec});
+        checker.check(&object(new), Some(&object(old))).iter().map(ToString::to_string).collect()
+    };
+    let old = json!({"must": "m", "free": 1, "mode": "y", "keyed": [{"name": "a", "v": 9}, {"name": "b", "v": 9}], "map": {"k": {"v": 9}}});
+    let mut new = old.clone();
+    new["free"] = json!(2);
+    assert_eq!(found(new.clone(), old.clone()), [""; 0]);
+    // Elements are known by their keys, wherever they stand.
+    new["keyed"] = json!([{"name": "b", "v": 9}, {"name": "a", "v": 8}]);
+    assert_eq!(
+        found(new, old.clone()),
+        ["spec.keyed[1].v: Invalid value: 8: spec.keyed[1].v in body should be less than or equal to 3"]
+    );
+    // Without keys, one changed element brings back the mistakes of all.
+    let plain = |values: [i64; 2]| json!({"must": "m", "plain": values.map(|it| json!({"name": "n", "v": it}))});
+    assert_eq!(found(plain([9, 1]), plain([9, 2])).len(), 1);
+    assert_eq!(found(plain([9, 1]), plain([9, 1])).len(), 0);
+    let set = |values: &[&str]| json!({"must": "m", "set": values});
+    assert_eq!(found(set(&["a", "a", "b"]), set(&["a", "a"])), [""; 0], "duplicates that were there may stay");
+    assert_eq!(found(set(&["a", "a"]), set(&["a"])), [r#"spec.set[1]: Duplicate value: "a""#]);
+    assert_eq!(found(json!({"free": 2}), json!({"free": 1})), ["spec.must: Required value"]);
+    assert_eq!(found(json!({"free": 1}), json!({"free": 1})), [""; 0]);
+}
+
+#[test]
+fn messages_that_cannot_be_shown_give_way() {
+    let message = |expression: &str| {
+        let rules = json!([{"rule": "self.a < 1", "message": "plain", "messageExpression": expression}, {"rule": "self.b < 1"}]);
+        let object = json!({"spec": {"a": 5, "b": 5}});
+        let found = checker(&with_rules(rules)).check(&object, None);
+        found.iter().map(|it| it.detail.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(message("text(self.a)"), ["got 5", "failed rule: self.b < 1"]);
+    for unusable in ["fail", "self.a", "'  '", "'two\nlines'"] {
+        assert_eq!(message(unusable), ["plain", "failed rule: self.b < 1"], "{unusable}");
+    }
+    // One that costs too much ends it all.
+    assert_eq!(
+        message("costly"),
+        [r#"no further validation rules will be run due to call cost exceeds limit for messageExpression: "costly""#]
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn merged_list(items: Schema, key: Option<&str>) -> Schema {
 }
 
 /// A deployment in miniature.
-fn schema() -> Schema {
+pub(super) fn schema() -> Schema {
     let port = object([]);
     let container = object([("ports", merged_list(port, Some("containerPort"))), ("args", Schema::default())]);
     object([
@@ -99,6 +99,40 @@ fn retained_keys_are_the_only_ones_that_stay() {
         json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}),
         json!({"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}),
         json!({"strategy": {"type": "Recreate"}}),
+    );
+}
+
+#[test]
+fn elements_below_elements_merge_by_their_own_keys() {
+    let ports = |list: Value| json!({"containers": [{"name": "a", "ports": list}]});
+    let two = || json!([{"containerPort": 80, "protocol": "TCP", "name": "web"}, {"containerPort": 81}]);
+    check(
+        ports(two()),
+        ports(json!([{"containerPort": 80, "protocol": "UDP"}])),
+        ports(json!([{"containerPort": 80, "protocol": "UDP", "name": "web"}, {"containerPort": 81}])),
+    );
+    check(
+        ports(two()),
+        ports(json!([{"containerPort": 81, "$patch": "delete"}])),
+        ports(json!([{"containerPort": 80, "protocol": "TCP", "name": "web"}])),
+    );
+    check(
+        ports(two()),
+        ports(json!([{"containerPort": 82, "name": null}, {"$patch": "replace"}])),
+        ports(json!([{"containerPort": 82}])),
+    );
+    let reordered = json!({"containers": [{"name": "a",
+        "$setElementOrder/ports": [{"containerPort": 81}, {"containerPort": 80}], "ports": [{"containerPort": 81, "name": "b"}]}]});
+    check(
+        ports(two()),
+        reordered,
+        ports(json!([{"containerPort": 81, "name": "b"}, {"containerPort": 80, "protocol": "TCP", "name": "web"}])),
+    );
+    // A list without a merge key is replaced.
+    check(
+        json!({"containers": [{"name": "a", "args": ["x", "y"]}]}),
+        json!({"containers": [{"name": "a", "args": ["z"]}]}),
+        json!({"containers": [{"name": "a", "args": ["z"]}]}),
     );
 }
 

@@ -180,6 +180,26 @@ fn embedded_resources_need_a_type() {
 }
 
 #[test]
+fn types_of_embedded_resources_are_names() {
+    let node =
+        json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true});
+    let told = |api_version: &str, kind: &str| -> Vec<String> {
+        let schema = schema(&json!({"type": "object", "properties": {"x": node}}));
+        let object = json!({"x": {"apiVersion": api_version, "kind": kind}});
+        let found = Validator::new(Arc::new(schema)).validate(&object);
+        found.iter().map(|it| format!("{}: {}", it.field, it.detail.split(',').next().unwrap_or_default())).collect()
+    };
+    assert_eq!(told("apps/v1", "Deployment"), [""; 0]);
+    assert_eq!(told("a/b/c", "Pod"), ["x.apiVersion: unexpected GroupVersion string: a/b/c"]);
+    assert_eq!(told("", "Pod"), ["x.apiVersion: "]);
+    for kind in ["Po d", "-pod", "pod-", "1pod"] {
+        let found = told("v1", kind);
+        let text = "x.kind: may have mixed case";
+        assert_eq!(found, [text], "{kind}");
+    }
+}
+
+#[test]
 fn unchanged_mistakes_do_not_fail_an_update() {
     let schema = schema(&json!({"type": "object", "properties": {
         "a": {"type": "string", "maxLength": 1},
