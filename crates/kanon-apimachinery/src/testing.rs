@@ -181,7 +181,7 @@ impl Cluster {
         self.made += 1;
         let stamp = Stamp { uid: format!("uid-{}", self.made), suffix: format!("x{:04}", self.made) };
         let mutated = prepared.object.clone();
-        let finished = prepared.finish(&ctx, mutated, &stamp)?;
+        let finished = prepared.finish(&ctx, mutated, false, &stamp)?;
         let value = match finished.outcome {
             Outcome::Store(write) if code == 201 && self.memory.get(&write.key).is_some() => {
                 return Err(write::create::name_taken(&ctx, &finished.object));

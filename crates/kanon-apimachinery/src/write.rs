@@ -151,12 +151,13 @@ impl Prepared {
         }
     }
 
-    /// Takes what mutating admission made of [`Prepared::object`], and finishes the write.
+    /// Takes what mutating admission made of [`Prepared::object`], and finishes the write. `changed`: whether that is another
+    /// object; one that is not has been pruned and has its defaults already.
     ///
     /// # Errors
     /// Everything the kind's rules refuse.
-    pub fn finish(self, ctx: &Context<'_>, mutated: Value, stamp: &Stamp) -> Result<Finished> {
-        finish::finish(ctx, self, mutated, stamp)
+    pub fn finish(self, ctx: &Context<'_>, mutated: Value, changed: bool, stamp: &Stamp) -> Result<Finished> {
+        finish::finish(ctx, self, mutated, changed, stamp)
     }
 }
 

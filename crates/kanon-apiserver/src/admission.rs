@@ -134,10 +134,10 @@ impl Core {
         object: Value,
         old: Option<&Value>,
         warnings: &Warnings,
-    ) -> Result<Value> {
+    ) -> Result<(Value, bool)> {
         let hooks = self.hooks();
         if hooks.len().0 == 0 {
-            return Ok(object);
+            return Ok((object, false));
         }
         let registry = self.registry.load_full();
         let namespace = self.namespace_of(attributes.address);
@@ -147,7 +147,9 @@ impl Core {
         let passed = self.pass(&mut mutation).await;
         warnings.add(mutation.notes().warnings.clone());
         warnings.annotate(mutation.notes().audit_annotations.clone());
-        passed.map(|()| mutation.finish().object)
+        passed?;
+        let mutated = mutation.finish();
+        Ok((mutated.object, mutated.changed))
     }
 
     async fn pass(&self, mutation: &mut kanon_apimachinery::admission::Mutation<'_>) -> Result<()> {

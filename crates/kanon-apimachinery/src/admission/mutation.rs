@@ -38,6 +38,7 @@ pub struct Mutation<'a> {
     /// Those of them after which a change came.
     again: BTreeSet<usize>,
     pending: Option<(usize, View)>,
+    changed: bool,
     notes: Notes,
 }
 
@@ -46,6 +47,8 @@ pub struct Mutation<'a> {
 pub struct Mutated {
     /// The object, in the version of the request; null where there was none.
     pub object: Value,
+    /// Whether it is another one than before.
+    pub changed: bool,
     /// Warnings and annotations. Those of a refused request are in [`Mutation::notes`].
     pub notes: Notes,
 }
@@ -71,6 +74,7 @@ impl Hooks {
             asked: BTreeSet::new(),
             again: BTreeSet::new(),
             pending: None,
+            changed: false,
             notes: Notes::default(),
         }
     }
@@ -151,6 +155,7 @@ impl Mutation<'_> {
         let changed = object != self.object;
         if changed {
             self.object = object;
+            self.changed = true;
             if !self.is_second {
                 self.again.extend(self.asked.iter().copied().filter(|it| *it != at));
             }
@@ -165,6 +170,6 @@ impl Mutation<'_> {
 
     /// What the webhooks made of the request.
     pub fn finish(self) -> Mutated {
-        Mutated { object: self.object, notes: self.notes }
+        Mutated { object: self.object, changed: self.changed, notes: self.notes }
     }
 }

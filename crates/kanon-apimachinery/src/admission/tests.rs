@@ -115,7 +115,7 @@ impl Asked {
                 let answer = answer(call.webhook(), &review["request"]["object"]);
                 mutation.answer(&call, Ok(answer.to_string().into()))?;
             }
-            let Mutated { object, notes } = mutation.finish();
+            let Mutated { object, notes, .. } = mutation.finish();
             Ok((object, asked, notes))
         })
     }

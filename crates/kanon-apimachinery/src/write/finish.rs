@@ -16,11 +16,14 @@ use crate::{
 /// The longest prefix of a generated name: what is left of 63 characters.
 const PREFIX_MAX: usize = 58;
 
-pub(super) fn finish(ctx: &Context<'_>, prepared: Prepared, mut mutated: Value, stamp: &Stamp) -> Result<Finished> {
-    let Prepared { part, old, operation, object, is_apply, .. } = prepared;
-    // What admission left as it was is pruned and has its defaults.
-    let touched = object != mutated;
-    drop(object);
+pub(super) fn finish(
+    ctx: &Context<'_>,
+    prepared: Prepared,
+    mut mutated: Value,
+    touched: bool,
+    stamp: &Stamp,
+) -> Result<Finished> {
+    let Prepared { part, old, operation, is_apply, .. } = prepared;
     if touched && part != Part::Scale {
         // Admission changes an object, not which one it is.
         decode::check_kind(&mut mutated, &ctx.resource.gvk, ctx.resource.builtin_kind().is_some())?;

@@ -86,10 +86,10 @@ impl Core {
         // What comes back takes its place in `finish`.
         let object = std::mem::take(&mut prepared.object);
         let old_object = prepared.old_object.as_ref();
-        let mutated = self.mutate(&attributes, object, old_object, warnings).await?;
+        let (mutated, changed) = self.mutate(&attributes, object, old_object, warnings).await?;
         // Nor may a webhook grant for the user what the user may not.
         self.check_escalation(user, ctx.resource, &mutated)?;
-        let finished = prepared.finish(ctx, mutated, &stamp())?;
+        let finished = prepared.finish(ctx, mutated, changed, &stamp())?;
         let Finished { object, old_object, outcome, part, warnings: passed } = finished;
         warnings.add(passed);
         self.validate(&attributes, Some(&object), old_object.as_ref(), warnings).await?;
