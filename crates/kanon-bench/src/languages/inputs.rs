@@ -13,6 +13,8 @@ pub(crate) use pod::pod;
 pub(crate) enum Document {
     /// A pod as the one variable `object`.
     Pod,
+    /// The same pod with the first two of its three containers.
+    Pair,
     /// What a promotion gate sees.
     Gate,
     /// What an admission rule sees: the pod, parts of it by short names, the request.
@@ -23,7 +25,7 @@ impl Document {
     /// The variables of the document's environment.
     pub(crate) fn names(self) -> &'static [&'static str] {
         match self {
-            Document::Pod => &["object"],
+            Document::Pod | Document::Pair => &["object"],
             Document::Gate => &["schedule", "bundle", "environment", "metrics", "upstream", "previousBundle"],
             Document::Admission => &["object", "metadata", "container", "spec", "securityContext", "request"],
         }
@@ -39,6 +41,8 @@ impl Document {
 pub(crate) struct Inputs {
     /// The pod.
     pub(crate) pod: Object,
+    /// The pod with two containers.
+    pub(crate) pair: Object,
     /// The gate's context, an object with a member a variable.
     pub(crate) gate: Object,
     /// The admission rule's environment, likewise.
@@ -54,6 +58,7 @@ impl Inputs {
     pub(crate) fn make() -> anyhow::Result<Inputs> {
         let inputs = Inputs {
             pod: compact(&pod())?,
+            pair: pair()?,
             gate: compact(GATE)?,
             admission: compact(&admission(&pod())?)?,
             signal: compact(SIGNAL)?,
@@ -78,6 +83,7 @@ impl Inputs {
     pub(crate) fn object(&self, document: Document) -> &Object {
         match document {
             Document::Pod => &self.pod,
+            Document::Pair => &self.pair,
             Document::Gate => &self.gate,
             Document::Admission => &self.admission,
         }
@@ -86,12 +92,20 @@ impl Inputs {
     /// The values of the document's variables.
     pub(crate) fn values(&self, document: Document) -> Vec<Value<'_>> {
         let root = self.object(document).root();
-        if document == Document::Pod {
+        if matches!(document, Document::Pod | Document::Pair) {
             return vec![Value::Node(root)];
         }
         // Every variable of the two is an object.
         document.names().iter().map(|name| root.get(name).map_or(Value::Null, Value::Node)).collect()
     }
+}
+
+fn pair() -> anyhow::Result<Object> {
+    let mut pod = compact(&pod())?.to_value();
+    let containers =
+        pod["spec"]["containers"].as_array_mut().ok_or_else(|| anyhow::anyhow!("the pod has no containers"))?;
+    containers.truncate(2);
+    Ok(Object::from_value(&pod).compact())
 }
 
 fn compact(text: &str) -> anyhow::Result<Object> {

@@ -48,6 +48,17 @@ pub(crate) const RULES: &[Rule] = &[
                  c.securityContext.privileged == false)",
         expected: true,
         go: Some((1473.0, 19.0)),
+        most: None,
+    },
+    Rule {
+        id: "C2b",
+        what: "the same over two containers",
+        language: LanguageId::CEL,
+        document: Document::Pair,
+        source: "object.spec.containers.all(c, !has(c.securityContext.privileged) || \
+                 c.securityContext.privileged == false)",
+        expected: true,
+        go: None,
         most: Some(100.0),
     },
     Rule {

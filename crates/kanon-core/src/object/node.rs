@@ -215,16 +215,39 @@ impl<'a> Node<'a> {
     }
 
     /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
-    #[inline]
     pub fn member(self, name: &Name) -> Option<Node<'a>> {
-        let (node, missed) = self.along(std::slice::from_ref(name));
-        if missed == 0 { Some(node) } else { None }
+        let text = self.text();
+        let found = match (self.index().short(), text.get(self.start())) {
+            (Some(words), Some(b'{')) => index::find_member(words, self.entry(), name.hash(), |key| {
+                text.get(key..key + 8).is_none_or(|bytes| name.is_likely(bytes, text, key))
+            }),
+            (Some(_), _) => return None,
+            (None, _) => return self.member_slowly(name),
+        };
+        match found {
+            Some((entry, key)) if key + 8 <= text.len() && (!name.is_long() || name.is_at(text, key)) => {
+                Some(Node::new(self.object, entry, key + name.len() + 2))
+            }
+            None if !self.object.escaped => None,
+            _ => self.member_slowly(name),
+        }
+    }
+
+    #[inline(never)]
+    fn member_slowly(self, name: &Name) -> Option<Node<'a>> {
+        match self.place_along_slowly(std::slice::from_ref(name)) {
+            (at, 0) => Some(Node { object: self.object, at }),
+            _ => None,
+        }
     }
 
     /// The value that a way of member names leads to, and how many of the names could not be followed: then the value is the
     /// one that lacks the first of them.
     #[inline]
     pub fn along(self, names: &[Name]) -> (Node<'a>, usize) {
+        if let [name] = names {
+            return self.member(name).map_or((self, 1), |node| (node, 0));
+        }
         let (at, missed) = self.place_along(names);
         (Node { object: self.object, at }, missed)
     }
