@@ -19,7 +19,7 @@ const EXPR: &str = "expr-lang 2.1, context kept";
 fn variables(document: Document, inputs: &Inputs) -> anyhow::Result<Map<String, Json>> {
     let json: Json = serde_json::from_slice(inputs.object(document).text())?;
     match json {
-        json if document == Document::Pod => Ok(Map::from_iter([("object".to_owned(), json)])),
+        json if matches!(document, Document::Pod | Document::Pair) => Ok(Map::from_iter([("object".to_owned(), json)])),
         Json::Object(members) => Ok(members),
         other => anyhow::bail!("the document is no object but {other}"),
     }
