@@ -113,7 +113,7 @@ impl Sim {
         self.made += 1;
         let stamp = Stamp { uid: format!("uid-{}", self.made), suffix: format!("x{:04}", self.made) };
         let mutated = prepared.object.clone();
-        let finished = prepared.finish(&ctx, mutated, &stamp).map_err(|error| error.message)?;
+        let finished = prepared.finish(&ctx, mutated, false, &stamp).map_err(|error| error.message)?;
         match finished.outcome {
             Outcome::Store(write) | Outcome::Remove(write, _) => self.store(write).map(drop),
             Outcome::Unchanged(_) | Outcome::DryRun(_) => Ok(()),
