@@ -210,8 +210,9 @@ struct Index {
 }
 
 impl RuleSet {
-    /// The rule set of programs that were compiled against one environment with `boolean` set; a program's position is its name
-    /// in the answers.
+    /// The rule set of programs of one language that were compiled against one environment with `boolean` set; a program's
+    /// position is its name in the answers. (What two of them have in common is told by their code, which means what the
+    /// language makes of it.)
     pub fn new(programs: Vec<Arc<dyn Program>>) -> RuleSet {
         let (mut numbers, mut counts) = (Numbers::default(), BTreeMap::<String, usize>::new());
         let keys = |program: &Arc<dyn Program>| program.shareable().map(Shareable::conjuncts).unwrap_or_default();

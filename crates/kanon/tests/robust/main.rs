@@ -12,6 +12,7 @@ mod hostile;
 mod mutate;
 mod random;
 mod seeds;
+mod sets;
 
 use std::sync::Arc;
 

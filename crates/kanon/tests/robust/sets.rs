@@ -1,13 +1,13 @@
-//! Rule sets of expr: whatever programs share, each answers what it answers alone, errors and budgets included.
+//! Rule sets: whatever programs share, each answers what it answers alone, errors and budgets included. The same for every
+//! language whose programs can share.
 
 use std::sync::Arc;
 
 use kanon_core::Object;
-use kanon_expr::Expr;
 use kanon_lang::{Arena, Environment, ErrorKind, Language, Limits, Memo, Options, Program, RuleSet, Value};
 
 /// Conjuncts; some fail on some objects.
-const CONJUNCTS: [&str; 12] = [
+const EXPR: [&str; 12] = [
     "object.kind == \"Pod\"",
     "object.ns == \"a\"",
     "object.ns in [\"a\", \"b\"]",
@@ -21,6 +21,21 @@ const CONJUNCTS: [&str; 12] = [
     "object.list[0].x == 1",
     "count(object.list, {#.x == 1}) < 2",
 ];
+/// The same in CEL.
+const CEL: [&str; 12] = [
+    "object.kind == 'Pod'",
+    "object.ns == 'a'",
+    "object.ns in ['a', 'b']",
+    "object.n > 2",
+    "object.on == true",
+    "object.on",
+    "object.list.exists(e, e.x > 1)",
+    "object.list.all(e, e.x != 7)",
+    "object.name.startsWith('web')",
+    "has(object.n)",
+    "object.list[0].x == 1",
+    "object.list.filter(e, e.x == 1).size() < 2",
+];
 const OBJECTS: [&str; 7] = [
     r#"{"kind":"Pod","ns":"a","n":3,"list":[{"x":1},{"x":2}],"on":true,"name":"web-1"}"#,
     r#"{"kind":"Pod","ns":"b","n":30,"list":[{"x":5}],"on":false,"name":"db-1"}"#,
@@ -31,9 +46,8 @@ const OBJECTS: [&str; 7] = [
     "{}",
 ];
 
-#[test]
-fn programs_answer_in_a_set_as_they_do_alone() {
-    let language = Expr::default();
+/// Random conjunctions of `conjuncts`, each asked of every object in the set and alone, with budgets that last and that do not.
+fn check(language: &dyn Language, conjuncts: &[&str]) {
     let environment = Environment::new(["object"]);
     let options = Options { boolean: true, ..Options::default() };
     // A fixed walk through all combinations, so that many programs begin alike and some are the same.
@@ -44,8 +58,8 @@ fn programs_answer_in_a_set_as_they_do_alone() {
     };
     let programs: Vec<Arc<dyn Program>> = (0..300)
         .map(|_| {
-            let conjuncts: Vec<_> = (0..=next(3)).map(|_| CONJUNCTS[next(CONJUNCTS.len())]).collect();
-            let text = conjuncts.join(" && ");
+            let chosen: Vec<_> = (0..=next(3)).map(|_| conjuncts[next(conjuncts.len())]).collect();
+            let text = chosen.join(" && ");
             language.compile(&text, &environment, &options).unwrap_or_else(|mistakes| panic!("{text}: {mistakes:?}"))
         })
         .collect();
@@ -71,4 +85,14 @@ fn programs_answer_in_a_set_as_they_do_alone() {
         }
     }
     assert!(seen.iter().all(|count| *count > 500), "{seen:?}");
+}
+
+#[test]
+fn programs_of_expr_answer_in_a_set_as_they_do_alone() {
+    check(&kanon_expr::Expr::default(), &EXPR);
+}
+
+#[test]
+fn programs_of_cel_answer_in_a_set_as_they_do_alone() {
+    check(&kanon_cel::Cel::default(), &CEL);
 }
