@@ -146,6 +146,10 @@ fn contexts_and_texts_that_cannot_be_read_are_named() {
     let text = file(scratch.path(), "text.cel", "size(names) + 1\n");
     let context = file(scratch.path(), "gate.yaml", GATE);
     assert_eq!(run(&["eval", "--file", &text, "--context", &context]).ends(0).out, "3\n");
+    for command in ["eval", "lint"] {
+        let error = run(&[command, &text]).ends(2).err;
+        assert!(error.contains(&format!("`{text}` is a file: give it with --file")), "{error}");
+    }
     assert_eq!(run_with(&["eval", "--context", "-", "n + 1"], "{\"n\": 1}").ends(0).out, "2\n");
 }
 

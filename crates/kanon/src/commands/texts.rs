@@ -50,6 +50,11 @@ impl Text {
     /// The text that the command line gives or names.
     pub(crate) fn read(args: &TextArgs) -> Result<Text, Failure> {
         match (&args.expression, &args.file) {
+            (Some(name), _) if language_of(Path::new(name)).is_some() && Path::new(name).is_file() => {
+                Err(Failure::usage(format!(
+                    "`{name}` is a file: give it with --file (an expression that reads so stands in parentheses)"
+                )))
+            }
             (Some(expression), _) => Ok(Text {
                 place: "expression".to_owned(),
                 source: expression.clone(),

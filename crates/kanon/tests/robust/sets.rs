@@ -69,7 +69,7 @@ fn check(language: &dyn Language, conjuncts: &[&str]) {
     for steps in [1, 2, 3, 5, 7, 9, 12, 20, 100_000] {
         let limits = Limits { steps, ..Limits::default() };
         for text in OBJECTS {
-            let (object, arena) = (Object::parse(text).unwrap(), Arena::new());
+            let (object, arena) = (Object::parse(text).expect("an object"), Arena::new());
             let values = [Value::Node(object.root())];
             let mut of_set = vec![Ok(false); programs.len()];
             let mut fresh = std::mem::take(&mut memo).renew();
