@@ -3,29 +3,28 @@
 use super::*;
 
 #[test]
-fn every_mutating_call_is_noted_with_its_round() {
+fn the_audit_log_is_told_who_changed_what_and_who_was_away() {
     let again = json!({"reinvocationPolicy": "IfNeeded"});
     let list = [webhook("a.a.a", again), webhook("b.b.b", json!({}))];
     let label = json!([{"op": "add", "path": "/metadata/labels/b", "value": "1"}]);
     let answer = |name: &str, _: &Value| if name == "b.b.b" { patch(&label) } else { allowed() };
     let (_, asked, notes) = Asked::default().mutate(&hooks(&list, &[]), answer).expect("fine");
     assert_eq!(asked, ["a.a.a", "b.b.b", "a.a.a"]);
-    let noted: Vec<(&str, Value)> = notes
-        .audit_annotations
-        .iter()
-        .map(|(key, value)| (key.as_str(), serde_json::from_str(value).expect("JSON")))
-        .collect();
-    // How it was changed is another note.
-    let noted: Vec<_> = noted.into_iter().filter(|(key, _)| !key.starts_with("patch.")).collect();
-    let call = |webhook: &str, mutated: bool| json!({"configuration": "m", "webhook": webhook, "mutated": mutated});
-    assert_eq!(
-        noted,
-        [
-            ("mutation.webhook.admission.k8s.io/round_0_index_0", call("a.a.a", false)),
-            ("mutation.webhook.admission.k8s.io/round_0_index_1", call("b.b.b", true)),
-            ("mutation.webhook.admission.k8s.io/round_1_index_0", call("a.a.a", false)),
-        ]
-    );
+    let mutation =
+        |name: &str, mutated: bool| json!({"configuration": "m", "webhook": name, "mutated": mutated}).to_string();
+    let key = |kind: &str, place: &str| format!("{kind}.webhook.admission.k8s.io/{place}");
+    let shown = json!({"configuration": "m", "webhook": "b.b.b", "patch": label, "patchType": "JSONPatch"}).to_string();
+    let want = [
+        (key("mutation", "round_0_index_0"), mutation("a.a.a", false)),
+        (key("mutation", "round_0_index_1"), mutation("b.b.b", true)),
+        (key("mutation", "round_1_index_0"), mutation("a.a.a", false)),
+        (key("patch", "round_0_index_1"), shown),
+    ];
+    assert_eq!(notes.audit_annotations, BTreeMap::from(want));
+    let calls = Asked::default().calls(&hooks(&[], &[webhook("a.b.c", json!({"failurePolicy": "Ignore"}))]));
+    let validated = Validation { calls: calls.expect("fine") }.finish(vec![Err("away".to_owned())]);
+    let open = key("failed-open.validating", "round_0_index_0");
+    assert_eq!(validated.notes.audit_annotations, BTreeMap::from([(open, "a.b.c".to_owned())]));
 }
 
 #[test]
