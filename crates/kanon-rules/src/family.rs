@@ -280,11 +280,12 @@ impl Family for RulesFamily {
             | Input::Leadership(false)
             | Input::Tick => {}
         }
+        self.respond.handle(input, now, out);
         self.flush(now, out);
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.first().map(|(at, _)| *at).into_iter().chain(self.respond.next_deadline()).min()
     }
 
     fn view(&self) -> Arc<dyn View> {
