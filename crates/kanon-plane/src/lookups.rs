@@ -76,7 +76,7 @@ impl ObjectStore {
         kind: &GroupVersionKind,
         last: Option<(&str, &str)>,
     ) -> impl Iterator<Item = &'s Object> + use<'s> {
-        self.kinds.get(kind).into_iter().flat_map(move |it| it.after(last))
+        self.kinds.get(kind).map(|it| it.after(last)).into_iter().flatten()
     }
 
     /// How many objects of each kind there are, and how many bytes they take.

@@ -67,6 +67,16 @@ impl Tally {
 }
 
 impl RuleTally {
+    /// Adds what the same rule did in the next decision.
+    pub(crate) fn absorb(&mut self, next: RuleTally) {
+        self.evaluations += next.evaluations;
+        self.violations += next.violations;
+        self.errors += next.errors;
+        let all_failed = next.errors == next.evaluations;
+        self.errors_at_end = if all_failed { self.errors_at_end + next.errors_at_end } else { next.errors_at_end };
+        self.last_error = next.last_error.or(self.last_error.take());
+    }
+
     /// Position of the rule's entry in the snapshot.
     pub(crate) fn entry(&self) -> usize {
         self.entry as usize
@@ -76,9 +86,16 @@ impl RuleTally {
 /// What came of one question.
 #[derive(Default)]
 pub(crate) struct Decision {
-    /// Violations, failed evaluations and bypasses, worst first.
-    pub verdicts: Vec<Verdict>,
+    /// Violations, failed evaluations and bypasses, worst first, each with the position of its rule's entry.
+    pub found: Vec<(usize, Verdict)>,
     pub rows: Vec<RuleTally>,
+}
+
+impl Decision {
+    /// What was found, without positions.
+    pub(crate) fn verdicts(found: Vec<(usize, Verdict)>) -> Vec<Verdict> {
+        found.into_iter().map(|it| it.1).collect()
+    }
 }
 
 /// What is asked: about an object, by a loop, perhaps because of a request.
@@ -88,6 +105,8 @@ pub(crate) struct Question<'q> {
     pub request: Option<&'q Review>,
     /// The loops that ask.
     pub modes: &'q [Mode],
+    /// Which rules are asked, by position of their entry; all when there is none.
+    pub among: Option<&'q [bool]>,
     pub now: Now,
 }
 
@@ -96,14 +115,14 @@ impl Rules {
     pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
         let Some(object) = review.subject_object() else { return Decision::default() };
         let modes = &[Mode::Admission];
-        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, now }, lookups)
+        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, among: None, now }, lookups)
     }
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
     pub fn review_object(&self, object: &Object, modes: &[Mode], now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let question = Question { kind: &kind, object, request: None, modes, now };
-        self.decide(&question, &kanon_plane::NoLookups).verdicts
+        let question = Question { kind: &kind, object, request: None, modes, among: None, now };
+        Decision::verdicts(self.decide(&question, &kanon_plane::NoLookups).found)
     }
 
     pub(crate) fn decide(&self, question: &Question<'_>, lookups: &dyn Lookups) -> Decision {
@@ -120,7 +139,7 @@ impl Rules {
         for bucket in buckets {
             asked.begin();
             for (at, entry, rule) in self.in_bucket(bucket) {
-                if !question.concerns(rule, namespace) {
+                if !question.concerns(at, rule, namespace) {
                     asked.pass_over();
                     continue;
                 }
@@ -130,7 +149,7 @@ impl Rules {
                     (Writer::new(self, question, namespace, lookups), facts)
                 });
                 if writer.bypassed {
-                    decision.verdicts.push(writer.bypass(entry, rule));
+                    decision.found.push((at as usize, writer.bypass(entry, rule)));
                     asked.pass_over();
                 } else {
                     asked.ask(at, facts.passes(rule.per_container).len());
@@ -141,12 +160,12 @@ impl Rules {
             }
         }
         if let Some((writer, facts)) = &prepared {
-            decision.rows = asked.finish(self, writer, facts, &arena, &mut decision.verdicts);
+            decision.rows = asked.finish(self, writer, facts, &arena, &mut decision.found);
         }
         // Stable: rules in order among equals.
-        decision.verdicts.sort_by_key(|it| std::cmp::Reverse(it.outcome));
+        decision.found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
         if question.is_bookkeeping() {
-            verdicts::tolerate(&mut decision.verdicts);
+            verdicts::tolerate(&mut decision.found);
         }
         decision
     }
@@ -170,9 +189,10 @@ impl<'q> Question<'q> {
         })
     }
 
-    fn concerns(&self, rule: &Rule, namespace: &str) -> bool {
+    fn concerns(&self, at: u32, rule: &Rule, namespace: &str) -> bool {
         let deletes = self.request.is_some_and(|it| it.operation == Operation::Delete);
-        rule.modes.iter().any(|mode| self.modes.contains(mode))
+        self.among.is_none_or(|it| it.get(at as usize).copied().unwrap_or_default())
+            && rule.modes.iter().any(|mode| self.modes.contains(mode))
             && (!deletes || rule.reads_operation)
             && rule.matcher.admits(namespace)
     }

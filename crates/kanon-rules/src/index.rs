@@ -11,19 +11,26 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use kanon_core::{GroupVersionKind, PolicyRef};
 use kanon_lang::{Limits, RuleSet};
 use kanon_plane::PolicyKey;
 
-use crate::rule::{Mode, Rule};
+use crate::{
+    lookups::resources::Resources,
+    rule::{Mode, Rule},
+};
 pub(crate) use state::{State, describe};
 
 /// The origin of rules from a folder.
 pub(crate) const FOLDER: &str = "folder";
 /// Namespaces that are never evaluated, whatever the settings say (spec/rules 4.5).
 const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
+
+/// See [`Settings::resync`] (spec/rules 5.1).
+pub const RESYNC: Duration = Duration::from_secs(600);
 
 /// How the family behaves.
 #[derive(Clone, Debug)]
@@ -33,13 +40,23 @@ pub struct Settings {
     pub excluded_namespaces: Vec<String>,
     /// The loops that this process runs.
     pub loops: Vec<Mode>,
+    /// Kinds that are watched whatever the rules read.
+    pub watched: Vec<GroupVersionKind>,
+    /// How often the audit asks again for verdicts that may change by themselves.
+    pub resync: Duration,
     /// What one evaluation may cost.
     pub limits: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { excluded_namespaces: Vec::new(), loops: vec![Mode::Admission], limits: Limits::default() }
+        Settings {
+            excluded_namespaces: Vec::new(),
+            loops: vec![Mode::Admission],
+            watched: Vec::new(),
+            resync: RESYNC,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -83,6 +100,10 @@ pub(crate) struct Entry {
     pub problem: Option<String>,
     pub state: State,
     pub counts: Arc<Counts>,
+    /// Kinds that it looks things up of.
+    pub lookups: Vec<GroupVersionKind>,
+    /// Resources that it names and nobody serves.
+    pub unknown: Vec<String>,
 }
 
 impl Entry {
@@ -121,19 +142,20 @@ pub struct Rules {
     tenants: BTreeMap<String, ByKind>,
     excluded: BTreeSet<String>,
     pub(crate) settings: Settings,
+    pub(crate) resources: Arc<Resources>,
     pub(crate) namespace_kind: GroupVersionKind,
 }
 
 impl Rules {
     /// The snapshot of these policies; of folder rules with one name the last counts.
-    pub(crate) fn new(items: Vec<Item>, settings: Settings) -> Rules {
+    pub(crate) fn new(items: Vec<Item>, settings: Settings, resources: Arc<Resources>) -> Rules {
         let mut excluded: BTreeSet<_> = SYSTEM_NAMESPACES.iter().map(|it| (*it).to_owned()).collect();
         excluded.extend(settings.excluded_namespaces.iter().cloned());
         let states = state::states(&items, &settings, &excluded);
-        let entries = items.into_iter().zip(states).map(|(item, state)| entry(item, state)).collect();
+        let entries = items.into_iter().zip(states).map(|(item, state)| entry(item, state, &resources)).collect();
         let namespace_kind = GroupVersionKind::new("", "v1", "Namespace");
-        let mut rules =
-            Rules { entries, cluster: ByKind::new(), tenants: BTreeMap::new(), excluded, settings, namespace_kind };
+        let (cluster, tenants) = (ByKind::new(), BTreeMap::new());
+        let mut rules = Rules { entries, cluster, tenants, excluded, settings, resources, namespace_kind };
         rules.fill();
         rules
     }
@@ -218,10 +240,11 @@ impl Bucket {
     }
 }
 
-fn entry(item: Item, state: State) -> Entry {
+fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let Item { key, name, revision, rule, problem, counts } = item;
     let home = rule.as_ref().and_then(|it| it.home.clone());
     let namespace = home.unwrap_or_else(|| key.namespace.clone());
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };
-    Entry { key, policy, rule, problem, state, counts }
+    let (lookups, unknown) = rule.as_ref().map(|it| it.referenced.resolve(resources)).unwrap_or_default();
+    Entry { key, policy, rule, problem, state, counts, lookups, unknown }
 }

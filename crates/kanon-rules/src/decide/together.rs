@@ -96,7 +96,7 @@ impl Asked {
         writer: &Writer<'_>,
         facts: &Facts<'a>,
         arena: &'a Arena,
-        verdicts: &mut Vec<Verdict>,
+        found_out: &mut Vec<(usize, Verdict)>,
     ) -> Vec<RuleTally> {
         let Asked { mut rows, mut found, .. } = self;
         found.sort_by_key(|it| (it.0, it.1));
@@ -124,7 +124,8 @@ impl Asked {
                     Finding::Error(error)
                 }
             };
-            verdicts.push(writer.verdict(entry, rule, program, pass, arena, finding));
+            let verdict = writer.verdict(entry, rule, program, pass, arena, finding);
+            found_out.push((tally.entry(), verdict));
         }
         rows
     }

@@ -44,10 +44,10 @@ impl<'q> Writer<'q> {
     ) -> Writer<'q> {
         let looks = question.request.is_some() && !namespace.is_empty();
         let looked_up = looks.then(|| lookups.get(&rules.namespace_kind, "", namespace));
-        let bypassed = looked_up.iter().flatten().any(carries_bypass);
+        let bypassed = looked_up.iter().flatten().any(|it| carries_bypass(it));
         let read = looked_up.map(|found| ReadEvidence {
             object: ObjectRef { gvk: rules.namespace_kind.clone(), name: namespace.to_owned(), ..ObjectRef::default() },
-            resource_version: found.as_ref().map(version).unwrap_or_default(),
+            resource_version: found.map(version).unwrap_or_default(),
         });
         let request = question.request;
         let basis = Evidence {
@@ -99,6 +99,8 @@ impl<'q> Writer<'q> {
                 let outcome = match (self.question.occasion(rule), rule.on_error) {
                     (Mode::Admission, OnError::Warn) => Outcome::Warn,
                     (Mode::Admission, OnError::Deny) => Outcome::Deny,
+                    // Whoever wants errors to deny wants them found (spec/rules 2.10).
+                    (Mode::Audit, OnError::Deny) => Outcome::DryRun,
                     (Mode::Admission, OnError::Skip) | (Mode::Audit | Mode::Network | Mode::Runtime, _) => {
                         Outcome::Error
                     }
@@ -150,10 +152,10 @@ fn version(object: &Object) -> String {
 }
 
 /// Turns denials of an update that changes bookkeeping only into records.
-pub(super) fn tolerate(verdicts: &mut [Verdict]) {
-    for verdict in verdicts.iter_mut().filter(|it| it.outcome == Outcome::Deny) {
+pub(super) fn tolerate(found: &mut [(usize, Verdict)]) {
+    for (_, verdict) in found.iter_mut().filter(|it| it.1.outcome == Outcome::Deny) {
         verdict.outcome = Outcome::DryRun;
         verdict.reason = TOLERATED;
     }
-    verdicts.sort_by_key(|it| std::cmp::Reverse(it.outcome));
+    found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
 }
