@@ -3,7 +3,13 @@
 mod lines;
 mod machine;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use http_body_util::BodyExt;
 use kanon_core::{Input, Kind, Mono, Now, Object};
@@ -22,15 +28,17 @@ const WATCH_SECS: u64 = 290;
 const SILENCE_MAX: Duration = Duration::from_secs(WATCH_SECS + 30);
 
 /// Watches `kind` in all namespaces and hands every change to `send`, until cancelled. Never ends by itself: errors are
-/// logged and retried with back-off. It ends with the receiver of `send`.
+/// logged, counted in `failures` and retried with back-off; while the first list fails, [`Input::WatchFailed`] says so. It ends
+/// with the receiver of `send`.
 pub async fn run_watch(
     api: Api,
     kind: Arc<Kind>,
     clock: impl Fn() -> Now + Send + Sync,
     send: mpsc::Sender<Input>,
+    failures: Arc<AtomicU64>,
     stop: CancellationToken,
 ) {
-    let mut task = Task { machine: Machine::default(), api, kind, clock, send };
+    let mut task = Task { machine: Machine::default(), api, kind, clock, send, failures };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -65,6 +73,7 @@ struct Task<C> {
     kind: Arc<Kind>,
     clock: C,
     send: mpsc::Sender<Input>,
+    failures: Arc<AtomicU64>,
 }
 
 impl<C: Fn() -> Now + Send + Sync> Task<C> {
@@ -120,6 +129,11 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
         let kind = &self.kind;
         if let Happened::Failed { code, message } = &happened {
             tracing::warn!(kind = kind.gvk.kind, code, message, "watch failed, trying again");
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            let failed = Input::WatchFailed { kind: Arc::clone(kind), problem: message.clone() };
+            if !self.machine.is_synced() && self.send.send(failed).await.is_err() {
+                return false;
+            }
         }
         let outcome = self.machine.handle(happened, (self.clock)().mono);
         for (change, object) in outcome.changes {

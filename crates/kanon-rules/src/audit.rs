@@ -265,8 +265,7 @@ impl Audit {
                 last.as_ref().is_none_or(|it| name > it) && scanned.next.as_ref().is_none_or(|it| name <= it)
             }
         };
-        let silent =
-            findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.contains(name));
+        let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.contains(name));
         for (name, uid) in silent {
             let found = Found { name, uid, verdicts: Vec::new() };
             changes.extend(findings.take(&kind, found, &scanned.rules, |key| asked.contains(key), now));

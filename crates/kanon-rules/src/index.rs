@@ -44,6 +44,8 @@ pub struct Settings {
     pub watched: Vec<GroupVersionKind>,
     /// How often the audit asks again for verdicts that may change by themselves.
     pub resync: Duration,
+    /// Whether what the audit evaluates counts: not where a command only has a look.
+    pub counts: bool,
     /// What one evaluation may cost.
     pub limits: Limits,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             loops: vec![Mode::Admission],
             watched: Vec::new(),
             resync: RESYNC,
+            counts: true,
             limits: Limits::default(),
         }
     }

@@ -34,7 +34,7 @@ pub use index::{RESYNC, Rules, Settings};
 pub use offline::Problem;
 pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity};
 pub use status::{Condition, EvalFailure, RuleStatus};
-pub use view::RulesView;
+pub use view::{RulesView, names_a_rule};
 
 /// The family's name.
 pub const FAMILY: kanon_core::FamilyId = kanon_core::FamilyId("rules");

@@ -61,8 +61,9 @@ impl Referenced {
         let mut found = Referenced::default();
         for path in paths {
             let names = match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["cluster", CONSISTENT, ref names @ ..]
-                | ["cluster" | "consistentCluster", ref names @ ..] => names.to_vec(),
+                ["cluster", CONSISTENT, ref names @ ..] | ["cluster" | "consistentCluster", ref names @ ..] => {
+                    names.to_vec()
+                }
                 _ => continue,
             };
             match Reference::of(&names) {
@@ -108,7 +109,10 @@ mod tests {
         check(&["cluster", "pods.v1."], "/v1, Kind=Pod");
         check(&["consistentCluster", "deployments", "v1", "apps"], "apps/v1, Kind=Deployment");
         check(&["cluster", "consistent", "deployments"], "apps/v1, Kind=Deployment");
-        check(&["cluster", "networkpolicies", "v1", "networking", "k8s", "io"], "networking.k8s.io/v1, Kind=NetworkPolicy");
+        check(
+            &["cluster", "networkpolicies", "v1", "networking", "k8s", "io"],
+            "networking.k8s.io/v1, Kind=NetworkPolicy",
+        );
         check(&["cluster", "networkpolicies.v1.networking.k8s.io"], "networking.k8s.io/v1, Kind=NetworkPolicy");
         check(&["cluster", "networkpolicys"], "networking.k8s.io/v1, Kind=NetworkPolicy");
         check(&["cluster", "deployments", "v1"], "deployments.v1.");

@@ -137,11 +137,7 @@ fn compiled(entry: &Entry) -> (&'static str, &'static str, String) {
     ("True", "Compiled", message)
 }
 
-fn evaluating(
-    entry: &Entry,
-    errors_in_a_row: u64,
-    blind_spot: Option<String>,
-) -> (&'static str, &'static str, String) {
+fn evaluating(entry: &Entry, errors_in_a_row: u64, blind_spot: Option<String>) -> (&'static str, &'static str, String) {
     if !entry.state.is_active() {
         ("Unknown", "NotActive", "the rule is not evaluated".to_owned())
     } else if errors_in_a_row >= ERRORS_IN_A_ROW {

@@ -161,6 +161,13 @@ fn shown_problem(entry: &Entry) -> String {
     }
 }
 
+/// Whether the word for a kind, as users write it, means rules.
+pub fn names_a_rule(kind: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["rule", "rules", "pcr", "portalclusterrule", "portalclusterrules", "pr", "portalrule", "portalrules", FOLDER];
+    WORDS.iter().any(|it| it.eq_ignore_ascii_case(kind))
+}
+
 fn is_meant(entry: &Entry, target: &Target) -> bool {
     let kind = target.kind.to_ascii_lowercase();
     let named = entry.key.name == target.name || entry.policy.name == target.name;

@@ -2,6 +2,7 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod watches;
 mod webhook;
 
 use std::{
@@ -9,13 +10,13 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Input, Now};
+use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
@@ -23,7 +24,12 @@ use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{exit::Failure, families, languages};
+use self::watches::Watches;
+use crate::{
+    exit::Failure,
+    families::{self, Audit},
+    languages,
+};
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
@@ -48,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) metrics_addr: SocketAddr,
     /// Our namespace.
     pub(crate) namespace: String,
+    /// How rules are audited.
+    pub(crate) audit: Audit,
     /// Refuse what the webhook cannot be asked about.
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
@@ -91,8 +99,14 @@ impl Snapshot for Published {
 pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
+    let figures = Arc::<Figures>::default();
+    let family_settings = families::Settings {
+        namespace: options.namespace.clone(),
+        audit: options.audit.clone(),
+        figures: Arc::clone(&figures),
+    };
     let plane =
-        Plane::new(families::all(&languages::all(), &options.namespace), Settings { leader, ..Settings::default() });
+        Plane::new(families::all(&languages::all(), &family_settings), Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();
@@ -108,10 +122,16 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
     if let Some(folder) = &options.rules_folder {
         watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
     }
-    for kind in kinds.iter().cloned().map(Arc::new) {
-        let now = move || clock.now();
-        tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
-    }
+    let failures = Arc::<AtomicU64>::default();
+    let watches = Watches {
+        api: api.clone(),
+        clock,
+        send: intake.sender(),
+        shared: Arc::clone(&shared),
+        failures: Arc::clone(&failures),
+        stop: stop.clone(),
+    };
+    watches.start(&mut tasks, &kinds);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
         let candidate =
@@ -120,7 +140,7 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared)));
+    let metrics = Arc::new(Metrics::new(gauges(&shared), vec![reconnects(failures)], figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));
@@ -130,11 +150,13 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         let (shared, registered, kinds) = (Arc::clone(&shared), Arc::clone(&registered), kinds);
         move || {
             let objects = shared.objects.load();
+            let namespaces = GroupVersionKind::new("", "v1", "Namespace");
             let unsynced = kinds.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
             // A follower's webhook answers too, but the leader's is registered.
             let missing = shared.leader.load(Ordering::Acquire) && !registered.load(Ordering::Acquire);
             let webhook = missing.then(|| "webhook registration".to_owned());
-            unsynced.chain(webhook).collect::<Vec<_>>()
+            let exempt = (!objects.is_synced(&namespaces)).then(|| "namespaces".to_owned());
+            unsynced.chain(exempt).chain(webhook).collect::<Vec<_>>()
         }
     };
     let probes = Arc::new(Probes::new(metrics, waiting.clone()));
@@ -181,6 +203,12 @@ async fn watch_rules(
         }
     });
     Ok(())
+}
+
+fn reconnects(failures: Arc<AtomicU64>) -> Gauge {
+    let read = move || failures.load(Ordering::Relaxed).try_into().unwrap_or(i64::MAX);
+    let help = "Watches that broke off or could not begin";
+    Gauge { name: "portal_audit_watch_reconnects_total", help, read: Box::new(read) }
 }
 
 fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {

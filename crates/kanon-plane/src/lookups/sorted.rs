@@ -96,9 +96,10 @@ impl Sorted {
             None => (0, 0),
             Some((namespace, name)) => {
                 let number = self.chunk(namespace, name);
-                let at = self.chunks.get(number).map_or(0, |chunk| {
-                    chunk.partition_point(|it| it.compare(namespace, name) != Ordering::Greater)
-                });
+                let at = self
+                    .chunks
+                    .get(number)
+                    .map_or(0, |chunk| chunk.partition_point(|it| it.compare(namespace, name) != Ordering::Greater));
                 (number, at)
             }
         };

@@ -21,7 +21,9 @@ fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<Rule
     let writer = Writer::new(rules, question, namespace, &NoLookups);
     let (mut verdicts, mut rows) = (Vec::new(), Vec::new());
     for (at, entry) in rules.entries().iter().enumerate() {
-        let Some(rule) = entry.rule.as_deref().filter(|it| question.concerns(at as u32, it, namespace)) else { continue };
+        let Some(rule) = entry.rule.as_deref().filter(|it| question.concerns(at as u32, it, namespace)) else {
+            continue;
+        };
         let program = rule.program.as_deref().expect("a rule in force has a program");
         let mut row = RuleTally { entry: at as u32, ..RuleTally::default() };
         for pass in facts.passes(rule.per_container) {

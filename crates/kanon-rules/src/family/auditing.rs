@@ -58,7 +58,7 @@ impl RulesFamily {
             }
             Input::Scanned { result, .. } => {
                 let scanned = result.downcast_ref::<Scanned>();
-                if let Some(scanned) = scanned.filter(|_| self.audit.is_awaited()) {
+                if let Some(scanned) = scanned.filter(|_| self.settings.counts && self.audit.is_awaited()) {
                     self.count_scan(scanned, now, out);
                 }
                 self.audit.scanned(scanned, now)

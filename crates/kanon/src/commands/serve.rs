@@ -32,6 +32,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         webhook_dns: args.webhook_dns,
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
+        audit: args.rules.audit(args.audits),
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
     };

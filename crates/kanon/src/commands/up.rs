@@ -55,6 +55,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         webhook_dns: Vec::new(),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: "kanon-system".into(),
+        audit: args.rules.audit(args.audits),
         fail_closed: true,
         identity: None,
     };
