@@ -63,6 +63,11 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// What it looks at.
+    pub fn work(&self) -> &Work {
+        &self.work
+    }
+
     /// Runs it over a snapshot of the objects.
     pub fn run(&self, objects: &ObjectStore, now: Now) -> Input {
         Input::Scanned { family: self.family, result: self.view.scan(&self.work, objects, now) }

@@ -7,7 +7,10 @@
 //!
 //! Only the leader audits. Whoever wins the lead looks at everything once.
 
+mod dependencies;
 pub(crate) mod findings;
+mod guard;
+mod neighbours;
 pub(crate) mod scan;
 pub(crate) mod sight;
 
@@ -21,7 +24,10 @@ use kanon_core::{GroupVersionKind, Mono, Now, Object};
 use kanon_plane::{ObjectName, Outbox, PolicyKey, Which, Work};
 
 use self::{
+    dependencies::Dependencies,
     findings::{Change, Finding, Findings},
+    guard::Guard,
+    neighbours::Changed,
     scan::{Found, Scanned},
     sight::Sight,
 };
@@ -50,7 +56,15 @@ struct Running {
     moot: bool,
     /// Objects that changed since it began.
     touched: BTreeSet<ObjectName>,
+    /// Objects that changed and may be looked up in it.
+    missed: Vec<Changed>,
     sweep: Option<Sweep>,
+}
+
+impl Running {
+    fn new(kind: GroupVersionKind, sweep: Option<Sweep>) -> Running {
+        Running { kind, moot: false, touched: BTreeSet::new(), missed: Vec::new(), sweep }
+    }
 }
 
 /// A rule in force.
@@ -80,6 +94,14 @@ pub(crate) struct Audit {
     resync: Duration,
     resync_at: Option<Mono>,
     findings: Arc<Mutex<Findings>>,
+    /// Kinds that rules look up.
+    looked_up: BTreeSet<GroupVersionKind>,
+    /// Those of them whose objects are known from the first.
+    complete: BTreeSet<GroupVersionKind>,
+    dependencies: Dependencies,
+    guard: Guard,
+    /// Wishes that the guard put off.
+    suppressed: i64,
 }
 
 /// Whether a rule is in force in this loop.
@@ -102,7 +124,17 @@ impl Audit {
             resync,
             resync_at: None,
             findings: Arc::default(),
+            looked_up: BTreeSet::new(),
+            complete: BTreeSet::new(),
+            dependencies: Dependencies::default(),
+            guard: Guard::default(),
+            suppressed: 0,
         }
+    }
+
+    /// How many wishes were put off since the last call.
+    pub(crate) fn suppressed(&mut self) -> i64 {
+        std::mem::take(&mut self.suppressed)
     }
 
     /// What is open, shared with views.
@@ -137,6 +169,8 @@ impl Audit {
         };
         let changed: BTreeSet<_> = self.rules.iter().filter(|it| is_new(it)).map(|it| it.0.clone()).collect();
         let gone = old.keys().any(|it| !self.rules.contains_key(it));
+        self.looked_up = self.rules.values().flat_map(|it| &it.lookups).cloned().collect();
+        self.dependencies.forget_rules(|it| changed.contains(it) || !self.rules.contains_key(it));
         if changed.is_empty() && !gone {
             return Vec::new();
         }
@@ -153,6 +187,9 @@ impl Audit {
         if !self.sight.synced(kind) {
             return;
         }
+        if self.looked_up.contains(kind) {
+            self.complete.insert(kind.clone());
+        }
         self.sweep(kind.clone(), None);
         // Rules that look things up of this kind were not asked so far.
         let reading = self.rules.iter().filter(|it| it.1.lookups.contains(kind));
@@ -163,6 +200,8 @@ impl Audit {
     /// A kind is not watched any more.
     pub(crate) fn kind_forgotten(&mut self, kind: &GroupVersionKind, now: Now) -> Vec<Change> {
         self.sight.forgotten(kind);
+        self.complete.remove(kind);
+        self.dependencies.forget_kind(kind);
         self.dirty.retain(|key, _| key.0 != *kind);
         self.sweeps.retain(|it| it.kind != *kind);
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
@@ -173,18 +212,22 @@ impl Audit {
     }
 
     /// An object is new or changed.
-    pub(crate) fn object_changed(&mut self, kind: &GroupVersionKind, object: &Object) {
+    pub(crate) fn object_changed(&mut self, kind: &GroupVersionKind, object: &Object, now: Now) {
+        let name = scan::name(object);
         if self.is_watching(kind) {
-            self.touch(kind, scan::name(object), None);
+            self.touch(kind, name.clone(), None);
         }
+        self.neighbour_changed(kind, &name, Some(object), now);
     }
 
     /// An object is gone.
     pub(crate) fn object_deleted(&mut self, kind: &GroupVersionKind, object: &Object, now: Now) -> Vec<Change> {
+        let name = scan::name(object);
+        self.neighbour_changed(kind, &name, None, now);
         if !self.is_watching(kind) {
             return Vec::new();
         }
-        let name = scan::name(object);
+        self.dependencies.forget(kind, &name);
         for (_, names) in self.dirty.iter_mut().filter(|it| it.0.0 == *kind) {
             names.remove(&name);
         }
@@ -206,6 +249,8 @@ impl Audit {
         self.resync_at = (leads && self.runs).then(|| now.mono.after(self.resync));
         // Findings without an end would stay open here for ever; the new leader's are its own.
         let forgotten = self.open().clear();
+        self.dependencies.forget_rules(|_| true);
+        self.guard.clear();
         if leads {
             let kinds: Vec<_> = self.sight.kinds().cloned().collect();
             kinds.into_iter().for_each(|kind| self.sweep(kind, None));
@@ -221,15 +266,16 @@ impl Audit {
             let by_itself: BTreeSet<_> = by_itself.map(|it| it.0.clone()).collect();
             self.sweep_for(&by_itself);
         }
+        self.ask_those_that_waited(now);
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        self.resync_at
+        [self.resync_at, self.guard.next_deadline()].into_iter().flatten().min()
     }
 
     /// Takes the result of the scan under way; `None` for one that broke off.
     pub(crate) fn scanned(&mut self, scanned: Option<&Scanned>, now: Now) -> Vec<Change> {
-        let Some(Running { kind, moot, touched, sweep }) = self.running.take() else { return Vec::new() };
+        let Some(Running { kind, moot, touched, missed, sweep }) = self.running.take() else { return Vec::new() };
         let Some(scanned) = scanned.filter(|_| !moot) else { return Vec::new() };
         let Work { which, policies, .. } = &scanned.work;
         let revision = |key: &PolicyKey| {
@@ -237,13 +283,13 @@ impl Audit {
             of_scan.map(|it| it.policy.revision.as_str())
         };
         // Only what is still in force as it was asked says something.
-        let asked: BTreeSet<&PolicyKey> = self
+        let asked: BTreeSet<PolicyKey> = self
             .rules
             .iter()
             .filter(|it| policies.as_ref().is_none_or(|among| among.contains(it.0)))
             .filter(|it| revision(it.0) == Some(it.1.revision.as_str()))
             .filter(|it| it.1.lookups.iter().all(|kind| self.sight.is_synced(kind)))
-            .map(|it| it.0)
+            .map(|it| it.0.clone())
             .collect();
         let mut changes = Vec::new();
         let mut findings = lock(&self.findings);
@@ -271,6 +317,7 @@ impl Audit {
             changes.extend(findings.take(&kind, found, &scanned.rules, |key| asked.contains(key), now));
         }
         drop(findings);
+        self.note_queries(scanned, |key, name| asked.contains(key) && !touched.contains(name), &missed, now);
         if let (Some(sweep), Some(next)) = (sweep, &scanned.next) {
             self.sweeps.push_front(Sweep { last: Some(next.clone()), ..sweep });
         }
@@ -294,7 +341,7 @@ impl Audit {
             let which = Which::After { last: last.clone(), limit: CHUNK };
             out.scan(Work { kind: kind.clone(), which, policies: policies.clone() });
             let kind = kind.clone();
-            self.running = Some(Running { kind, moot: false, touched: BTreeSet::new(), sweep: Some(sweep) });
+            self.running = Some(Running::new(kind, Some(sweep)));
         }
     }
 
@@ -309,7 +356,7 @@ impl Audit {
         }
         let which = Which::Named(taken.into_iter().collect());
         out.scan(Work { kind: kind.clone(), which, policies: policy.map(|it| Arc::new(BTreeSet::from([it]))) });
-        self.running = Some(Running { kind, moot: false, touched: BTreeSet::new(), sweep: None });
+        self.running = Some(Running::new(kind, None));
         true
     }
 

@@ -23,6 +23,7 @@ use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
     index::{Bucket, Rules},
+    lookups::session::{Overlay, Query, Session},
     rule::{Mode, Rule},
 };
 use together::Asked;
@@ -89,6 +90,8 @@ pub(crate) struct Decision {
     /// Violations, failed evaluations and bypasses, worst first, each with the position of its rule's entry.
     pub found: Vec<(usize, Verdict)>,
     pub rows: Vec<RuleTally>,
+    /// What rules looked up, by position of their entry.
+    pub queries: Vec<(usize, Vec<Query>)>,
 }
 
 impl Decision {
@@ -133,8 +136,11 @@ impl Rules {
         }
         let buckets = self.candidates(question.kind, namespace);
         let by_container = buckets.clone().any(Bucket::is_by_container);
+        // The cluster's rules look from everywhere, a namespace's own from there.
+        let whole = Session::new(lookups, &self.resources, question.overlay(namespace), None);
+        let home = Session::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
         let arena = Arena::with_capacity(ARENA_LEN);
-        let mut prepared = None;
+        let (mut prepared, mut at_home) = (None, None);
         let mut asked = Asked::default();
         for bucket in buckets {
             asked.begin();
@@ -145,7 +151,7 @@ impl Rules {
                 }
                 let (writer, facts) = prepared.get_or_insert_with(|| {
                     let Question { kind, object, request, now, .. } = *question;
-                    let facts = Facts::new(kind, object, request, now, by_container, &arena);
+                    let facts = Facts::new(kind, object, request, now, by_container, &whole, &arena);
                     (Writer::new(self, question, namespace, lookups), facts)
                 });
                 if writer.bypassed {
@@ -156,10 +162,14 @@ impl Rules {
                 }
             }
             if let Some((_, facts)) = &prepared {
+                let confined = bucket.is_confined() && bucket.looks_up();
+                let facts = if confined { at_home.insert(facts.seen_from(&home, &arena)) } else { facts };
                 asked.answer(self.programs(bucket), facts, &self.settings.limits, &arena);
             }
         }
         if let Some((writer, facts)) = &prepared {
+            decision.queries = std::mem::take(&mut asked.queries);
+            let facts = [facts, at_home.as_ref().unwrap_or(facts)];
             decision.rows = asked.finish(self, writer, facts, &arena, &mut decision.found);
         }
         // Stable: rules in order among equals.
@@ -180,6 +190,18 @@ impl<'q> Question<'q> {
             "" => self.request.map_or("", |it| &it.namespace),
             namespace => namespace,
         }
+    }
+
+    /// The request's object as if it were stored already, or deleted.
+    fn overlay(&self, namespace: &'q str) -> Option<Overlay<'q>> {
+        let request = self.request?;
+        let stored = matches!(request.operation, Operation::Create | Operation::Update | Operation::Delete);
+        let name = match self.object.str_at(&["metadata", "name"]) {
+            "" => request.name.as_str(),
+            name => name,
+        };
+        let object = (request.operation != Operation::Delete).then_some(self.object);
+        stored.then_some(Overlay { kind: self.kind, namespace, name, object })
     }
 
     /// Whether admission does not look at all (spec/rules 4.5).

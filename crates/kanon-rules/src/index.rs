@@ -15,7 +15,7 @@ use std::{
 };
 
 use kanon_core::{GroupVersionKind, PolicyRef};
-use kanon_lang::{Limits, RuleSet};
+use kanon_lang::{Limits, Program, RuleSet};
 use kanon_plane::PolicyKey;
 
 use crate::{
@@ -107,6 +107,8 @@ pub(crate) struct Entry {
     pub lookups: Vec<GroupVersionKind>,
     /// Resources that it names and nobody serves.
     pub unknown: Vec<String>,
+    /// What the author should know about the resources it names.
+    pub notes: Vec<String>,
 }
 
 impl Entry {
@@ -124,6 +126,10 @@ pub(crate) struct Bucket {
     entries: Vec<u32>,
     /// Whether one of them reads `container`.
     by_container: bool,
+    /// Whether one of them looks things up.
+    looks_up: bool,
+    /// Whether they are a namespace's own.
+    confined: bool,
     /// Their programs, made when the first object comes: while policies are loaded, snapshots come and go.
     programs: OnceLock<Programs>,
 }
@@ -134,6 +140,18 @@ pub(crate) struct Programs {
     pub whole: (RuleSet, Vec<u32>),
     /// Those that are asked about each container.
     pub by_container: (RuleSet, Vec<u32>),
+    /// Those that look things up: each is asked alone, so that it is known what it read.
+    pub alone: Vec<u32>,
+    /// Their programs, and whether they are asked about each container.
+    singles: Vec<(Arc<dyn Program>, bool)>,
+}
+
+impl Programs {
+    /// The program of a rule that is asked alone, by its place in the bucket.
+    pub(crate) fn one(&self, place: u32) -> Option<(&dyn Program, bool)> {
+        let at = self.alone.binary_search(&place).ok()?;
+        self.singles.get(at).map(|it| (&*it.0, it.1))
+    }
 }
 
 type ByKind = BTreeMap<GroupVersionKind, Bucket>;
@@ -175,6 +193,8 @@ impl Rules {
                 // There are far fewer policies than 2³²: each is an object in the API or in a file.
                 bucket.entries.push(at as u32);
                 bucket.by_container |= rule.per_container;
+                bucket.looks_up |= rule.looks_up();
+                bucket.confined = rule.home.is_some();
             }
         }
     }
@@ -226,12 +246,18 @@ impl Rules {
     pub(crate) fn programs<'r>(&'r self, bucket: &'r Bucket) -> &'r Programs {
         bucket.programs.get_or_init(|| {
             let set = |by_container: bool| {
-                let rules = self.in_bucket(bucket).enumerate().filter(|it| it.1.2.per_container == by_container);
+                let fits = |rule: &Rule| rule.per_container == by_container && !rule.looks_up();
+                let rules = self.in_bucket(bucket).enumerate().filter(|it| fits(it.1.2));
                 let programs = rules.filter_map(|(at, (_, _, rule))| Some((at as u32, rule.program.clone()?)));
                 let (places, programs): (Vec<_>, Vec<_>) = programs.unzip();
                 (RuleSet::new(programs), places)
             };
-            Programs { whole: set(false), by_container: set(true) }
+            let alone = self.in_bucket(bucket).enumerate().filter_map(|(at, (_, _, rule))| {
+                let program = rule.program.clone().filter(|_| rule.looks_up())?;
+                Some((at as u32, (program, rule.per_container)))
+            });
+            let (alone, singles) = alone.unzip();
+            Programs { whole: set(false), by_container: set(true), alone, singles }
         })
     }
 }
@@ -241,6 +267,16 @@ impl Bucket {
     pub(crate) fn is_by_container(&self) -> bool {
         self.by_container
     }
+
+    /// Whether the rules are a namespace's own.
+    pub(crate) fn is_confined(&self) -> bool {
+        self.confined
+    }
+
+    /// Whether a rule looks things up.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.looks_up
+    }
 }
 
 fn entry(item: Item, state: State, resources: &Resources) -> Entry {
@@ -249,5 +285,6 @@ fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let namespace = home.unwrap_or_else(|| key.namespace.clone());
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };
     let (lookups, unknown) = rule.as_ref().map(|it| it.referenced.resolve(resources)).unwrap_or_default();
-    Entry { key, policy, rule, problem, state, counts, lookups, unknown }
+    let notes = rule.as_ref().map(|it| it.referenced.notes(resources)).unwrap_or_default();
+    Entry { key, policy, rule, problem, state, counts, lookups, unknown, notes }
 }

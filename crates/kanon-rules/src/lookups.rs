@@ -3,7 +3,10 @@
 //! A rule names resources by their plurals; which kinds those are says [`resources`]. Found in the rule's text when it is compiled
 //! ([`Reference`]), so that the shells watch them before the rule is asked.
 
+pub(crate) mod cluster;
 pub(crate) mod resources;
+pub(crate) mod selector;
+pub(crate) mod session;
 
 use kanon_core::GroupVersionKind;
 
@@ -74,6 +77,27 @@ impl Referenced {
         found.list.sort();
         found.list.dedup();
         found
+    }
+
+    /// What an author should know: names that nobody serves, and names that several groups have.
+    pub(crate) fn notes(&self, resources: &Resources) -> Vec<String> {
+        let note = |it: &Reference| {
+            let name = it.text();
+            match it.kind(resources) {
+                None => Some(format!("`cluster.{name}`: the API server serves no such resource")),
+                Some(_) if it.version.is_some() => None,
+                Some(kind) => {
+                    let others = resources.others(&it.plural);
+                    let (group, version) = (&kind.gvk.group, &kind.gvk.version);
+                    let meant = if group.is_empty() { "the core group" } else { group };
+                    let exact = format!("{name}.{version}.{group}");
+                    (!others.is_empty()).then(|| {
+                        format!("`cluster.{name}` means {meant} here, other groups have it too: `cluster[\"{exact}\"]` is certain")
+                    })
+                }
+            }
+        };
+        self.list.iter().filter_map(note).collect()
     }
 
     /// The kinds meant, in order of their text form, and the names that mean none.

@@ -195,6 +195,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it reads other objects than the one it is about.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.referenced.computed || !self.referenced.list.is_empty()
+    }
+
     /// Whether objects of a kind in a namespace may concern it; cluster-scoped ones have the empty namespace.
     pub(crate) fn is_about(&self, kind: &GroupVersionKind, namespace: &str) -> bool {
         let at_home = self.home.as_ref().is_none_or(|home| home == namespace);

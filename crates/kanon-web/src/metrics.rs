@@ -9,8 +9,14 @@ use std::{
 use kanon_core::{Figure, FigureKind, Figures};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet, text::encode},
-    metrics::{MetricType, counter::Counter, family::Family, histogram::Histogram},
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 
@@ -43,8 +49,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics with these besides the built-in ones: gauges and counters that are read, and the figures that families keep.
-    pub fn new(gauges: Vec<Gauge>, counters: Vec<Gauge>, figures: Arc<Figures>) -> Metrics {
+    /// Metrics with these gauges and the families' figures besides the built-in ones.
+    pub fn new(gauges: Vec<Gauge>, figures: Arc<Figures>) -> Metrics {
         let mut registry = Registry::default();
         let requests = Family::<Decision, Counter>::default();
         let bypasses = Family::<Namespace, Counter>::default();
@@ -52,8 +58,8 @@ impl Metrics {
         registry.register("portal_admission_requests", "Admission decisions", requests.clone());
         registry.register("portal_admission_bypass", "Honoured bypass annotations", bypasses.clone());
         registry.register("portal_admission_latency_seconds", "Time to answer a review", latency.clone());
-        registry.register_collector(Box::new(Read { gauges, counters }));
-        registry.register_collector(Box::new(Kept(figures)));
+        registry.register_collector(Box::new(Gauges(gauges)));
+        registry.register_collector(Box::new(OfFamilies(figures)));
         Metrics { registry: Mutex::new(registry), requests, bypasses, latency }
     }
 
@@ -79,69 +85,54 @@ impl Metrics {
     }
 }
 
-struct Read {
-    gauges: Vec<Gauge>,
-    counters: Vec<Gauge>,
-}
+struct Gauges(Vec<Gauge>);
 
-impl fmt::Debug for Read {
+impl fmt::Debug for Gauges {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_list().entries(self.gauges.iter().chain(&self.counters).map(|it| it.name)).finish()
+        out.debug_list().entries(self.0.iter().map(|it| it.name)).finish()
     }
 }
 
-impl Collector for Read {
+impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for Gauge { name, help, read } in &self.gauges {
-            figure(&mut encoder, name, help, FigureKind::Gauge, [(Vec::new(), read())])?;
-        }
-        for Gauge { name, help, read } in &self.counters {
-            figure(&mut encoder, name, help, FigureKind::Counter, [(Vec::new(), read())])?;
+        for Gauge { name, help, read } in &self.0 {
+            let gauge = ConstGauge::new(read());
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
         }
         Ok(())
     }
 }
 
+/// What the families count.
 #[derive(Debug)]
-struct Kept(Arc<Figures>);
+struct OfFamilies(Arc<Figures>);
 
-impl Collector for Kept {
+impl Collector for OfFamilies {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for (Figure { name, kind, help, labels }, series) in self.0.read() {
-            let series = series.iter().map(|(values, value)| (labels.iter().copied().zip(values).collect(), *value));
-            figure(&mut encoder, name, help, kind, series)?;
+        for (figure, series) in self.0.read() {
+            let Figure { name, kind, help, labels } = figure;
+            // OpenMetrics puts `_total` behind the name of a counter. One that is documented without it is of no stated type.
+            let counter = name.strip_suffix("_total").filter(|_| kind == FigureKind::Counter);
+            let metric_type = match (counter, kind) {
+                (Some(_), _) => MetricType::Counter,
+                (None, FigureKind::Counter) => MetricType::Unknown,
+                (None, FigureKind::Gauge) => MetricType::Gauge,
+            };
+            let mut metric = encoder.encode_descriptor(counter.unwrap_or(name), help, None, metric_type)?;
+            for (values, value) in &series {
+                let set: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
+                match counter {
+                    Some(_) => {
+                        let value = ConstCounter::new(u64::try_from(*value).unwrap_or_default());
+                        value.encode(metric.encode_family(&set)?)?;
+                    }
+                    None => ConstGauge::new(*value).encode(metric.encode_family(&set)?)?,
+                }
+            }
         }
         Ok(())
     }
-}
-
-/// Labels of one series.
-type Labels<'f> = Vec<(&'f str, &'f String)>;
-
-/// Writes one figure under its whole name. OpenMetrics knows counters by `_total` alone: two documented names lack it
-/// (spec/rules 9.3), and are of unknown type.
-fn figure<'f>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    kind: FigureKind,
-    series: impl IntoIterator<Item = (Labels<'f>, i64)>,
-) -> fmt::Result {
-    let counter = name.strip_suffix("_total").filter(|_| kind == FigureKind::Counter);
-    let of_type = match (counter, kind) {
-        (Some(_), _) => MetricType::Counter,
-        (None, FigureKind::Counter) => MetricType::Unknown,
-        (None, FigureKind::Gauge) => MetricType::Gauge,
-    };
-    let mut metric = encoder.encode_descriptor(counter.unwrap_or(name), help, None, of_type)?;
-    for (labels, value) in series {
-        let mut one = metric.encode_family(&labels)?;
-        match counter {
-            Some(_) => one.encode_counter::<NoLabelSet, u64, u64>(&value.unsigned_abs(), None)?,
-            None => one.encode_gauge(&value)?,
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -151,16 +142,16 @@ mod tests {
     #[test]
     fn names_are_the_documented_ones() {
         let gauge = Gauge { name: "kanon_decision_records", help: "Records", read: Box::new(|| 7) };
-        let figures = Arc::<Figures>::default();
-        let violations = Figure {
-            name: "portal_audit_violations",
-            kind: FigureKind::Counter,
-            help: "Violations",
-            labels: &["rule", "gvk"],
-        };
-        figures.add(violations, &["a\"b", "/v1, Kind=Pod"], 2);
-        let counter = Gauge { name: "portal_audit_watch_reconnects_total", help: "Lost", read: Box::new(|| 3) };
-        let metrics = Metrics::new(vec![gauge], vec![counter], figures);
+        let figures = Arc::new(Figures::default());
+        let counter = FigureKind::Counter;
+        let labels: &[&str] = &["action", "result"];
+        let actions = Figure { name: "portal_actions_total", kind: counter, help: "Actions", labels };
+        figures.add(actions, &["evict", "ok"], 2);
+        let violations =
+            Figure { name: "portal_audit_violations", kind: counter, help: "Violations", labels: &["rule"] };
+        figures.add(violations, &["say \"no\""], 3);
+        figures.set(Figure { name: "portal_leader", kind: FigureKind::Gauge, help: "Leads", labels: &[] }, &[], 1);
+        let metrics = Metrics::new(vec![gauge], figures);
         metrics.decided("deny", Duration::from_millis(1));
         metrics.bypassed("shop");
         let text = metrics.render();
@@ -169,9 +160,10 @@ mod tests {
             r#"portal_admission_bypass_total{namespace="shop"} 1"#,
             r#"portal_admission_latency_seconds_bucket{le="0.005"} 1"#,
             "kanon_decision_records 7",
+            r#"portal_actions_total{action="evict",result="ok"} 2"#,
             "# TYPE portal_audit_violations unknown",
-            r#"portal_audit_violations{rule="a\"b",gvk="/v1, Kind=Pod"} 2"#,
-            "portal_audit_watch_reconnects_total 3",
+            r#"portal_audit_violations{rule="say \"no\""} 3"#,
+            "portal_leader 1",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

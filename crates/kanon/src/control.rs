@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -122,13 +122,12 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
     if let Some(folder) = &options.rules_folder {
         watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
     }
-    let failures = Arc::<AtomicU64>::default();
     let watches = Watches {
         api: api.clone(),
         clock,
         send: intake.sender(),
         shared: Arc::clone(&shared),
-        failures: Arc::clone(&failures),
+        figures: Arc::clone(&figures),
         stop: stop.clone(),
     };
     watches.start(&mut tasks, &kinds);
@@ -140,7 +139,7 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared), vec![reconnects(failures)], figures));
+    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));
@@ -203,12 +202,6 @@ async fn watch_rules(
         }
     });
     Ok(())
-}
-
-fn reconnects(failures: Arc<AtomicU64>) -> Gauge {
-    let read = move || failures.load(Ordering::Relaxed).try_into().unwrap_or(i64::MAX);
-    let help = "Watches that broke off or could not begin";
-    Gauge { name: "portal_audit_watch_reconnects_total", help, read: Box::new(read) }
 }
 
 fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {

@@ -9,6 +9,7 @@ use kanon_plane::{Lookups, ObjectName, ObjectStore, Which, Work};
 use crate::{
     decide::{Question, RuleTally},
     index::{Entry, Rules},
+    lookups::session::Query,
     rule::Mode,
 };
 
@@ -18,8 +19,6 @@ pub(crate) struct Scanned {
     pub rules: Arc<Rules>,
     /// What was asked for.
     pub work: Work,
-    /// How many objects were looked at.
-    pub objects: usize,
     /// The last of them; `None` where nothing follows.
     pub next: Option<ObjectName>,
     /// The sum over all objects, one a rule that was evaluated.
@@ -28,6 +27,8 @@ pub(crate) struct Scanned {
     pub failed: Vec<(usize, ObjectRef)>,
     /// Objects that something was found about.
     pub found: Vec<Found>,
+    /// What rules looked up: position of the entry, object, questions.
+    pub queries: Vec<(usize, ObjectName, Vec<Query>)>,
 }
 
 /// What was found about one object.
@@ -49,7 +50,7 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let among: Vec<_> = rules.entries().iter().map(is_asked).collect();
     let mut rows: Vec<Option<RuleTally>> = vec![None; rules.entries().len()];
     let mut failed = Vec::new();
-    let mut found = Vec::new();
+    let (mut found, mut queries) = (Vec::new(), Vec::new());
     for object in &objects {
         let question =
             Question { kind: &work.kind, object, request: None, modes: &[Mode::Audit], among: Some(&among), now };
@@ -66,6 +67,7 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
                 None => {}
             }
         }
+        queries.extend(decision.queries.into_iter().map(|(at, asked)| (at, name(object), asked)));
         if !decision.found.is_empty() {
             let uid = object.str_at(&["metadata", "uid"]).to_owned();
             found.push(Found { name: name(object), uid, verdicts: decision.found });
@@ -76,7 +78,7 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
         Which::After { .. } | Which::Named(_) => None,
     };
     let rows = rows.into_iter().flatten().collect();
-    Scanned { rules: Arc::clone(rules), work: work.clone(), objects: objects.len(), next, rows, failed, found }
+    Scanned { rules: Arc::clone(rules), work: work.clone(), next, rows, failed, found, queries }
 }
 
 /// An object's namespace and name.

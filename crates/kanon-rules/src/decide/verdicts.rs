@@ -9,6 +9,7 @@ use crate::{
     FAMILY,
     facts::Pass,
     index::{Entry, Rules},
+    lookups::session::Session,
     rule::{Mode, OnError, Rule},
 };
 
@@ -79,12 +80,22 @@ impl<'q> Writer<'q> {
         rule: &'a Rule,
         program: &'a dyn Program,
         pass: &'a Pass<'a>,
+        session: &'a Session<'a>,
         arena: &'a Arena,
         finding: Finding,
     ) -> Verdict {
         let part = if rule.per_container { pass.part } else { "" };
         let mut evidence = self.evidence(rule, part);
-        evidence.values = program.explain(&pass.values, &self.rules.settings.limits, arena).values;
+        let limits = &self.rules.settings.limits;
+        if rule.looks_up() {
+            let (explained, reads) = session.gather(|| program.explain(&pass.values, limits, arena));
+            evidence.values = explained.values;
+            evidence.reads.extend(reads);
+            // What another object holds is not this one's to tell.
+            evidence.values.retain(|it| it.value.is_boolean() || it.value.is_number() || it.value.is_null());
+        } else {
+            evidence.values = program.explain(&pass.values, limits, arena).values;
+        }
         if self.question.is_about_secret() {
             // What a Secret holds never reaches the log: truth values explain the rule, the rest stays out.
             evidence.values.retain(|it| it.value.is_boolean() || it.value.is_null());

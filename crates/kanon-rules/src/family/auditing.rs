@@ -28,12 +28,20 @@ pub(crate) const OPEN: Figure = Figure {
     labels: &["rule", "severity", "namespace"],
 };
 
+/// Evaluations that were put off because rules seem to chase each other.
+pub(crate) const SUPPRESSED: Figure = Figure {
+    name: "portal_lookup_cycle_suppressed_total",
+    kind: FigureKind::Counter,
+    help: "Evaluations put off because looked-up objects change too often",
+    labels: &[],
+};
+
 impl RulesFamily {
     /// What the audit has to do with an input.
     pub(super) fn audit_input(&mut self, input: &Input, now: Now, out: &mut Outbox) {
         let changes = match input {
             Input::Object { kind, change: kanon_core::Change::Applied, object } => {
-                self.audit.object_changed(&kind.gvk, object);
+                self.audit.object_changed(&kind.gvk, object, now);
                 Vec::new()
             }
             Input::Object { kind, change: kanon_core::Change::Deleted, object } => {
@@ -75,6 +83,10 @@ impl RulesFamily {
             Input::Folder { .. } | Input::Reviewed { .. } | Input::Delivered(_) => Vec::new(),
         };
         self.follow(changes, now, out);
+        let suppressed = self.audit.suppressed();
+        if suppressed > 0 {
+            self.figures.add(SUPPRESSED, &[], suppressed);
+        }
     }
 
     /// The rules were swapped.

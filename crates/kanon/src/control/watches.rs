@@ -1,13 +1,9 @@
 //! Watches: one for each kind of policy, from the start; one for each kind that policies in force read, as long as they do. A kind
 //! that nobody serves yet is looked for again and again, less and less often.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use kanon_core::{Input, Kind};
+use kanon_core::{Figures, Input, Kind};
 use kanon_kube::Api;
 use kanon_net::CancellationToken;
 use kanon_plane::Facts;
@@ -29,8 +25,7 @@ pub(super) struct Watches {
     pub(super) clock: Clock,
     pub(super) send: mpsc::Sender<Input>,
     pub(super) shared: Arc<Shared>,
-    /// Watches that broke off or could not begin.
-    pub(super) failures: Arc<AtomicU64>,
+    pub(super) figures: Arc<Figures>,
     pub(super) stop: CancellationToken,
 }
 
@@ -46,8 +41,8 @@ impl Watches {
     fn watch(&self, kind: &Kind, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
         let clock = self.clock;
         let now = move || clock.now();
-        let (api, send, failures) = (self.api.clone(), self.send.clone(), Arc::clone(&self.failures));
-        kanon_kube::run_watch(api, Arc::new(kind.clone()), now, send, failures, stop)
+        let (api, send, figures) = (self.api.clone(), self.send.clone(), Arc::clone(&self.figures));
+        kanon_kube::run_watch(api, Arc::new(kind.clone()), now, send, figures, stop)
     }
 
     async fn follow(self, policies: Vec<Kind>) {
