@@ -304,7 +304,7 @@ fn a_container_that_fails_to_evaluate_says_nothing_about_the_others() {
     assert_eq!(world.news(), ["tags/c0 p allow FindingFixed"]);
     world.secs = 40;
     world.input(&Input::Tick);
-    assert_eq!(world.status("tags", "/lastEvalError/object"), json!("/v1, Kind=Pod shop/p"));
+    assert_eq!(world.status("tags", "/lastEvalError/object"), json!("Pod shop/p"));
 }
 
 #[test]

@@ -143,3 +143,67 @@ fn without_the_loop_nothing_is_audited_and_the_rule_says_so() {
     let ready = "get pcr privileged -o jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}/{.status.activeOn}";
     up.settles(ready, |it| it == "LayerNotRunning/[]");
 }
+
+#[test]
+fn a_deployment_without_a_budget_is_found_until_the_budget_comes() {
+    let up = Up::start();
+    up.kubectl("create namespace shop").ok();
+    let budget = "  match: {gvk: [{group: apps, version: v1, kind: Deployment}]}\n  \
+                  rule: cluster.poddisruptionbudgets.selecting(object) == []\n";
+    up.kubectl("create deployment web -n shop --image=registry.example.com/web:1").ok();
+    up.kubectl_with("apply -f -", &rule("budget", budget)).ok();
+    let open = r#"portal_open_findings{rule="budget",severity="high",namespace="shop"}"#;
+    metric(&up, open, "1");
+    let synced = "get pcr budget -o jsonpath={.status.conditions[?(@.type==\"LookupsSynced\")].status}";
+    up.settles(synced, |it| it == "True");
+    // Nothing of the Deployment changes: the rule looks for budgets, and one appears.
+    up.kubectl("create pdb web -n shop --selector=app=web --min-available=1").ok();
+    metric(&up, open, "");
+    up.kubectl("delete pdb web -n shop").ok();
+    metric(&up, open, "1");
+    up.kubectl("create pdb other -n shop --selector=app=other --min-available=1").ok();
+    up.kubectl("create pdb web -n shop --selector=app=web --min-available=1").ok();
+    metric(&up, open, "");
+    let records = up.kanon(&["log", "show", "-o", "json", "--last", "0"]).ok();
+    let records: Vec<serde_json::Value> = serde_json::from_str(&records).expect("JSON");
+    let reads = records.iter().filter(|it| it["record"]["reason"] == "RuleViolated");
+    let reads: Vec<_> = reads.map(|it| it["record"]["evidence"]["reads"][0]["kind"].as_str()).collect();
+    assert!(!reads.is_empty() && reads.iter().all(|it| *it == Some("PodDisruptionBudget")), "{reads:?}");
+}
+
+#[test]
+fn admission_sees_the_object_of_the_request_as_if_it_were_stored() {
+    let up = Up::start();
+    up.kubectl("create namespace shop").ok();
+    let alone = rule(
+        "alone",
+        "  match: {gvk: [{group: '', version: v1, kind: ConfigMap}]}\n  \
+         rule: len(cluster.configmaps.list(object.metadata.namespace, {unique: \"yes\"})) > 1\n  \
+         message: there are {{len(cluster.configmaps.list(object.metadata.namespace, {unique: \"yes\"}))}}\n  \
+         enforcementAction: deny\n",
+    );
+    up.kubectl_with("apply -f -", &alone.replace("mode: [audit]", "mode: [admission]")).ok();
+    up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks[*].rules[*].resources}", |it| {
+        it.contains("configmaps")
+    });
+    let synced = "get pcr alone -o jsonpath={.status.conditions[?(@.type==\"LookupsSynced\")].status}";
+    up.settles(synced, |it| it == "True");
+    let map = |name: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: shop, labels: {{unique: 'yes'}}}}}}"
+        )
+    };
+    up.kubectl_with("apply -f -", &map("first")).ok();
+    // The first one reaches the cache in its own time.
+    let begun = Instant::now();
+    let denied = loop {
+        let ran = up.kubectl_with("create --dry-run=server -f -", &map("second"));
+        if ran.code == Some(1) {
+            break ran.err;
+        }
+        assert!(begun.elapsed() < PATIENCE, "never denied");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(denied.contains("alone: there are 2"), "{denied}");
+    up.kubectl_with("apply -f -", &map("first")).ok();
+}
