@@ -133,6 +133,11 @@ impl Check {
         }
     }
 
+    /// Whether its findings are about a namespace as a whole; else they are about a policy.
+    pub fn is_about_namespace(self) -> bool {
+        matches!(self, Check::DefaultDenyMissing | Check::DefaultDenyEgressMissing | Check::PodUncovered)
+    }
+
     /// How bad its findings are, unless re-graded.
     pub fn severity(self) -> Severity {
         match self {

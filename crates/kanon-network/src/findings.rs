@@ -8,7 +8,7 @@ use std::{
 
 use kanon_core::Mono;
 
-use crate::checks::{Finding, FindingKey};
+use crate::checks::{Finding, FindingKey, Severity};
 
 /// A changed message is told no more often.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
@@ -16,8 +16,10 @@ const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// What became of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It is new, or its severity changed.
+    /// It is new.
     Fired(Finding),
+    /// Its severity changed from this one.
+    Regraded(Finding, Severity),
     /// It stands, in other words.
     Refreshed(Finding),
     /// It is gone; this is its last state.
@@ -55,7 +57,10 @@ impl Findings {
                 Some(open) if open.finding.severity == finding.severity => open,
                 known => {
                     self.forget_due(known.as_ref());
-                    events.push(Event::Fired(finding.clone()));
+                    events.push(match known {
+                        Some(open) => Event::Regraded(finding.clone(), open.finding.severity),
+                        None => Event::Fired(finding.clone()),
+                    });
                     Open { words: finding.message.clone(), finding: finding.clone(), told: now, due: None }
                 }
             };

@@ -44,7 +44,7 @@ fn uncovered(found: &mut Found<'_>, pods: usize) {
     let names = open.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
     let more = if open.len() > NAMES_MAX { ", …" } else { "" };
     let message = format!(
-        "namespace `{}` has {}, but {} of {} are isolated by none for ingress: {names}{more}",
+        "namespace `{}` has {}, none of which isolates {} of its {} for ingress: {names}{more}",
         namespace.name,
         count(namespace.policies.len(), "policy"),
         open.len(),

@@ -2,6 +2,7 @@
 
 mod checks;
 mod findings;
+mod hostile;
 mod model;
 mod reach;
 mod reference;

@@ -9,6 +9,12 @@ use std::ops::Range;
 /// More rewriting than this is no expression that somebody wrote.
 const REWRITES_MAX: usize = 500;
 
+/// A rewriting: the text with one place rewritten, where there is one.
+type Step = fn(&Tokens<'_>) -> Option<String>;
+
+/// In this order: lists before members.
+const STEPS: [Step; 4] = [listed, contained, tested, elvis];
+
 /// A rewritten expression.
 pub(super) struct Rewritten {
     pub(super) text: String,
@@ -18,7 +24,9 @@ pub(super) struct Rewritten {
 /// Rewrites an expression.
 pub(super) fn rewrite(text: &str) -> Rewritten {
     let mut text = text.to_owned();
-    for step in [listed, contained, tested, elvis] {
+    // What does not even close its brackets has no parts to speak of.
+    let steps: &[Step] = if Tokens::of(&text).is_balanced() { &STEPS } else { &[] };
+    for step in steps {
         let mut left = REWRITES_MAX;
         while left > 0
             && let Some(next) = step(&Tokens::of(&text))
@@ -93,6 +101,23 @@ impl<'t> Tokens<'t> {
 
     fn is_dot(&self, at: usize) -> bool {
         matches!(self.get(at), "." | "?.") && self.kind(at) == Some(Kind::Sign)
+    }
+
+    /// Whether every bracket and every quote is closed by its like.
+    fn is_balanced(&self) -> bool {
+        let mut open = Vec::new();
+        for at in 0..self.list.len() {
+            let text = self.get(at);
+            match (self.kind(at), text) {
+                (Some(Kind::Text), _) if text.len() < 2 || !text.ends_with(&text[..1]) => return false,
+                (Some(Kind::Sign), "(") => open.push(")"),
+                (Some(Kind::Sign), "[") => open.push("]"),
+                (Some(Kind::Sign), "{") => open.push("}"),
+                (Some(Kind::Sign), ")" | "]" | "}") if open.pop() != Some(text) => return false,
+                _ => {}
+            }
+        }
+        open.is_empty()
     }
 
     /// The token behind the bracket that closes the one at `open`.

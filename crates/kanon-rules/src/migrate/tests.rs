@@ -39,6 +39,8 @@ fn expressions_are_rewritten_where_expr_differs() {
         // Broken text is left alone.
         ("{'a'.contains(x", "{'a'.contains(x"),
         ("'open", "'open"),
+        ("(a ?: b", "(a ?: b"),
+        ("f(a ?: b]", "f(a ?: b]"),
         ("?:", "?:"),
         ("", ""),
     ] {

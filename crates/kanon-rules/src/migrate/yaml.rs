@@ -39,8 +39,10 @@ const ORDER: [&str; 25] = [
 pub(super) fn write(documents: &[Value]) -> Result<String, String> {
     let mut text = String::new();
     for document in documents {
-        let one =
-            serde_saphyr::to_string(&Ordered(document)).map_err(|it| format!("cannot be written as YAML: {it}"))?;
+        // Expressions are easier to read, and to search for, on one line.
+        let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+        let one = serde_saphyr::to_string_with_options(&Ordered(document), options);
+        let one = one.map_err(|it| format!("cannot be written as YAML: {it}"))?;
         if !text.is_empty() {
             text.push_str("---\n");
         }

@@ -7,7 +7,7 @@ pub(crate) mod positions;
 pub(crate) mod render;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -39,8 +39,9 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
         manifests.extend(manifests::read(path)?);
     }
     let mut report = Report { mode: args.mode.as_str(), checked: Vec::new(), findings: Vec::new() };
+    let clustered = policies.clustered(&manifests);
     for manifest in &manifests {
-        let review = review(&manifest.object, &args);
+        let review = review(&manifest.object, &clustered, &args);
         let subject = review.subject().to_string();
         report.checked.push(Checked { file: manifest.file.name.clone(), subject: subject.clone() });
         let verdicts = match args.mode {
@@ -55,10 +56,15 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     Ok(if report.failing() > 0 { Exit::Findings } else { Exit::Fine })
 }
 
+/// Custom kinds whose objects have no namespace: group and kind.
+type Clustered = BTreeSet<(String, String)>;
+
 /// Rule files, put through the families that decide in a cluster.
 struct Policies {
     views: Views,
     rules: Arc<Rules>,
+    /// Kinds of policies that have no namespace.
+    clustered: Clustered,
     /// Of files in which something was found.
     positions: BTreeMap<String, Positions>,
 }
@@ -86,7 +92,19 @@ impl Policies {
         }
         let mut plane = Plane::new(families::all(&languages, ""), Settings::default());
         plane.handle(&Input::Folder { files }, now);
-        Ok(Policies { views: plane.views().clone(), rules, positions: BTreeMap::new() })
+        let clustered = plane.kinds().into_iter().filter(|it| it.scope == Scope::Cluster);
+        let clustered = clustered.map(|it| (it.gvk.group, it.gvk.kind)).collect();
+        Ok(Policies { views: plane.views().clone(), rules, clustered, positions: BTreeMap::new() })
+    }
+
+    /// The custom kinds without a namespace: those of policies, and those that the manifests define.
+    fn clustered(&self, manifests: &[Manifest]) -> Clustered {
+        let definitions = manifests.iter().map(|it| &it.object);
+        let definitions = definitions.filter(|it| it.str_at(&["kind"]) == "CustomResourceDefinition");
+        let clustered = definitions.filter(|it| it.str_at(&["spec", "scope"]) == "Cluster");
+        let defined = clustered
+            .map(|it| (it.str_at(&["spec", "group"]).to_owned(), it.str_at(&["spec", "names", "kind"]).to_owned()));
+        self.clustered.iter().cloned().chain(defined).collect()
     }
 
     /// A mode that no rule has finds nothing, which nobody should take for a pass.
@@ -158,9 +176,9 @@ fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
 }
 
 /// The admission request that the manifest would make.
-fn review(object: &Object, args: &CheckArgs) -> Review {
+fn review(object: &Object, clustered: &Clustered, args: &CheckArgs) -> Review {
     let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-    let object = as_stored(object, &kind, &args.namespace);
+    let object = as_stored(object, &kind, clustered, &args.namespace);
     let text = |name: &str| object.str_at(&["metadata", name]).to_owned();
     let plural = kanon_kinds::by_kind(&kind).map(|it| it.plural.to_owned()).unwrap_or_default();
     let (operation, new, old) = match args.operation {
@@ -185,13 +203,16 @@ fn review(object: &Object, args: &CheckArgs) -> Review {
 }
 
 /// The manifest as the API server hands it to admission: in a namespace where its kind has one, with the defaults of its kind.
-fn as_stored(object: &Object, kind: &GroupVersionKind, namespace: &str) -> Object {
+fn as_stored(object: &Object, kind: &GroupVersionKind, clustered: &Clustered, namespace: &str) -> Object {
     let builtin = kanon_kinds::by_kind(kind);
     let mut value = object.to_value();
     if let Some(kind) = builtin {
         kanon_kinds::default(kind, &mut value);
     }
-    let is_namespaced = builtin.is_none_or(|it| it.scope == Scope::Namespaced);
+    let is_namespaced = match builtin {
+        Some(kind) => kind.scope == Scope::Namespaced,
+        None => !clustered.contains(&(kind.group.clone(), kind.kind.clone())),
+    };
     if let (true, Some(root)) = (is_namespaced, value.as_object_mut()) {
         let metadata = root.entry("metadata").or_insert_with(|| serde_json::json!({}));
         let own = metadata["namespace"].as_str().unwrap_or_default();

@@ -83,30 +83,36 @@ fn findings_stand_at_the_field_that_offends() {
         ("spec.hostNetwork == true", "12:3", "spec.hostNetwork"),
         ("object.spec?.hostNetwork == true", "12:3", "spec.hostNetwork"),
         ("container.image.registry == 'docker.io'", "15:5", "spec.initContainers[0].image"),
-        ("container.name == 'main' && container.image.tag == '1'", "17:5", "spec.containers[0].name"),
         (
             "container.securityContext.seccompProfileType == 'Unconfined'",
             "21:9",
             "spec.containers[0].securityContext.seccompProfile.type",
         ),
+        // What narrows down is not what offends.
+        ("container.name == 'main' && container.image.tag == '1'", "18:5", "spec.containers[0].image"),
+        (
+            "object.kind == 'CronJob' && container.image.tag == 'latest'",
+            "35:13",
+            "spec.jobTemplate.spec.template.spec.containers[0].image",
+        ),
+        ("metadata.name == 'settings'", "42:14", "metadata.name"),
         // Of an alternative, the side that is true.
-        ("spec.hostPID == true || spec.hostNetwork == true", "12:3", "spec.hostNetwork"),
+        ("spec?.hostPID == true || spec?.hostNetwork == true", "12:3", "spec.hostNetwork"),
+        ("spec?.hostNetwork == true || spec?.hostPID == true", "12:3", "spec.hostNetwork"),
         ("metadata.labels?.app == 'x' || metadata.name == 'web'", "8:3", "metadata.name"),
         // What is missing stands where it would be.
-        ("object.kind == 'Pod' && securityContext.runAsNonRoot != true", "6:1", "kind"),
+        ("object.kind == 'Pod' && securityContext.runAsNonRoot != true", "11:1", "spec.securityContext.runAsNonRoot"),
         (
-            "container.containerType == 'init' && container.securityContext.privileged == nil",
+            "container?.containerType == 'init' && container.securityContext.privileged == nil",
             "14:5",
-            "spec.initContainers[0]",
+            "spec.initContainers[0].securityContext.privileged",
         ),
         (
-            "container != nil && container.securityContext.privileged == nil && container.containerType == 'standard'",
-            "17:5",
-            "spec.containers[0]",
+            "container != nil && container.containerType == 'standard' && container.securityContext.privileged == nil",
+            "19:5",
+            "spec.containers[0].securityContext.privileged",
         ),
-        ("object.kind == 'CronJob' && container.image.tag == 'latest'", "23:1", "kind"),
-        ("container.image.name == 'clean'", "34:13", "spec.jobTemplate.spec.template.spec.containers[0].image"),
-        ("object.data?.mode == 'debug'", "42:5", "data.mode"),
+        ("object.data?.mode == 'debug'", "44:5", "data.mode"),
         // Nothing of the object is read.
         ("request?.operation == 'CREATE'", "5:1", ""),
     ] {
@@ -117,8 +123,8 @@ fn findings_stand_at_the_field_that_offends() {
 fn scene() -> (tempfile::TempDir, String, String) {
     let scratch = tempfile::tempdir().expect("a folder");
     let rules = [
-        rule("denies", "deny", "container.image.registry == 'docker.io'"),
-        rule("warns", "warn", "spec.hostNetwork == true"),
+        rule("denies", "deny", "container?.image.registry == 'docker.io'"),
+        rule("warns", "warn", "spec?.hostNetwork == true"),
         rule("notes", "dryrun", "object.data?.mode == 'debug'"),
     ];
     let rules = file(scratch.path(), "rules.yaml", &rules.concat());
@@ -196,7 +202,11 @@ fn junit_and_markdown_are_for_ci() {
     let (_scratch, rules, manifests) = scene();
     let xml = run(&["check", "-r", &rules, "-o", "junit", &manifests]);
     assert_eq!(xml.code, Some(3));
-    assert!(xml.out.contains("<testsuites name=\"kanon check\" tests=\"3\" failures=\"2\""), "{}", xml.out);
+    assert!(
+        xml.out.contains("<testsuites name=\"kanon check\" tests=\"3\" skipped=\"0\" failures=\"2\""),
+        "{}",
+        xml.out
+    );
     assert!(xml.out.contains("message=\"denies: &lt;web&gt;\" type=\"deny\""), "{}", xml.out);
     assert!(xml.out.contains("<system-out>") && xml.out.contains("warn warns"), "{}", xml.out);
     let text = run(&["check", "-r", &rules, "-o", "markdown", &manifests]).out;
@@ -219,6 +229,32 @@ fn requests_are_whose_and_what_the_flags_say() {
     assert_eq!(ask("request.operation == 'UPDATE'", &["--operation", "update"]), Some(3));
     let here = "metadata.namespace == 'shop' && request.namespace == 'shop'";
     assert_eq!((ask(here, &[]), ask(here, &["-n", "shop"])), (Some(0), Some(3)));
+}
+
+#[test]
+fn only_what_lives_in_a_namespace_gets_one() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let kinds = "[{group: '', version: v1, kind: Namespace}, {group: a.b, version: v1, kind: Zone}, {group: a.b, version: v1, kind: Plot}, {group: portal.io, version: v1alpha1, kind: PortalClusterRule}]";
+    let rules = format!(
+        "name: r\nenabled: true\nmode: [admission]\nenforcementAction: deny\nmatch: {{gvk: {kinds}}}\nrule: metadata.namespace != ''\n"
+    );
+    let rules = file(scratch.path(), "rules.yaml", &rules);
+    let manifests = "
+{apiVersion: v1, kind: Namespace, metadata: {name: a}}
+---
+{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: zones.a.b}, spec: {group: a.b, scope: Cluster, names: {kind: Zone}}}
+---
+{apiVersion: a.b/v1, kind: Zone, metadata: {name: b}}
+---
+{apiVersion: a.b/v1, kind: Plot, metadata: {name: c}}
+---
+{apiVersion: portal.io/v1alpha1, kind: PortalClusterRule, metadata: {name: d}}
+";
+    let ran = feed(kanon().args(["check", "-r", &rules, "-o", "json", "-"]), manifests);
+    let found: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:#?}"));
+    let subjects: Vec<_> =
+        found["findings"].as_array().expect("a list").iter().map(|it| it["subject"].as_str().expect("text")).collect();
+    assert_eq!(subjects, ["Plot default/c"]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn migrated_rules_work_in_a_cluster() {
     up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks[*].rules[*].resources}", |it| {
         it.contains("pods")
     });
-    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: bad, namespace: production}, spec: {containers: [{name: a, image: x, securityContext: {capabilities: {add: [ALL]}}}]}}";
+    let pod = "---\n{apiVersion: v1, kind: Pod, metadata: {name: bad, namespace: production}, spec: {containers: [{name: a, image: x, securityContext: {capabilities: {add: [ALL]}}}]}}";
     let denied = up.kubectl_with("apply -f -", pod).fails(1);
     assert!(denied.contains("rule violated: No ALL"), "{denied}");
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{Ran, Up, feed, kanon};
 
 const SHOP: &str = "
+---
 {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: shop}}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: ops, labels: {team: ops}}}
@@ -62,7 +63,7 @@ fn reachability_follows_the_objects_of_a_live_cluster() {
     assert_eq!(answer(&up, "shop/db", "203.0.113.7", "443"), (Some(0), rule("spec.egress[0]"), outside.clone()));
     assert_eq!(answer(&up, "shop/db", "10.1.2.3", "443"), (Some(3), json!(["NoRule", []]), outside));
     // A policy that is added, a label that changes: the next answer knows.
-    let deny = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: ops}, spec: {podSelector: {}, policyTypes: [Egress]}}";
+    let deny = "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: ops}, spec: {podSelector: {}, policyTypes: [Egress]}}";
     up.kubectl_with("apply -f -", deny).ok();
     assert_eq!(answer(&up, "ops/probe", "shop/db", "sql").0, Some(3));
     up.kubectl("label pod web -n shop app=old --overwrite").ok();

@@ -1,7 +1,8 @@
 //! Which field of a manifest a finding is about: the expression's reads, led back from the variables of rules to the object.
 //!
 //! Of several reads the one counts that made the expression true as far as can be told: it stands in a condition that is true
-//! by itself, it is there, and it stands first in the text. A read of what is absent leads to where it would stand.
+//! by itself; it says more than which object or container this is; it is there; and it stands last in the text, as what is looked
+//! for does after what narrows it down. A read of what is absent leads to where it would stand.
 
 use kanon_core::{GroupVersionKind, Node, NodeKind, Object, Verdict};
 use kanon_network::pod_template;
@@ -29,10 +30,22 @@ pub(super) fn offending(rule: &Rule, verdict: &Verdict, object: &Object) -> Vec<
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     decides: bool,
+    is_content: bool,
     is_there: bool,
-    /// First in the text is best.
-    place: std::cmp::Reverse<u32>,
+    place: u32,
 }
+
+/// What only says which object or container this is.
+const NAMES: [&str; 8] = [
+    "object.apiVersion",
+    "object.kind",
+    "object.metadata.name",
+    "object.metadata.namespace",
+    "metadata.name",
+    "metadata.namespace",
+    "container.name",
+    "container.containerType",
+];
 
 impl Rank {
     fn new(verdict: &Verdict, read: &[String], is_there: bool) -> Rank {
@@ -41,14 +54,13 @@ impl Rank {
         let own = values.iter().find(|it| it.text.replace("?.", ".") == text).map(|it| it.span);
         let found = verdict.evidence.expression.find(&text).and_then(|it| u32::try_from(it).ok());
         let span = own.or_else(|| found.map(|at| (at, at)));
-        let Some((start, end)) = span else {
-            return Rank { decides: false, is_there, place: std::cmp::Reverse(u32::MAX) };
-        };
+        let is_content = read.len() > 1 && !NAMES.contains(&text.as_str());
+        let Some((start, end)) = span else { return Rank { decides: false, is_content, is_there, place: 0 } };
         let around = values.iter().filter(|it| it.value.is_boolean() && it.span.0 <= start && end <= it.span.1);
         // The smallest condition around it; a read of a truth value is a condition itself.
         let condition = around.min_by_key(|it| it.span.1 - it.span.0);
         let decides = condition.is_some_and(|it| it.value == true);
-        Rank { decides, is_there, place: std::cmp::Reverse(start) }
+        Rank { decides, is_content, is_there, place: start }
     }
 }
 
