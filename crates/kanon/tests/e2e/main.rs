@@ -3,14 +3,18 @@
 #![allow(clippy::disallowed_methods, reason = "it watches real processes, by polling against the real clock")]
 
 mod backup;
+mod check;
 mod commands;
 mod demo;
+mod docs;
 mod durability;
 mod failures;
 mod harness;
 mod integrity;
 mod kube_client;
 mod kubectl;
+mod migrate;
+mod network;
 mod promotion;
 mod readme;
 mod rules;
