@@ -24,6 +24,7 @@ pub mod request;
 pub mod resource;
 pub mod reviews;
 pub mod selector;
+pub mod services;
 mod shape;
 pub mod status;
 pub mod table;

@@ -2,6 +2,7 @@
 //! the same path as clients, as the server itself, and are safe to run twice.
 
 pub(crate) mod crd;
+mod events;
 mod garbage;
 pub(crate) mod namespace;
 mod roles;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::{
     access,
     admission::Warnings,
+    config::Config,
     core::Core,
     handlers::{delete, write::Refused},
 };
@@ -45,7 +47,7 @@ pub(crate) enum Next {
 }
 
 /// Starts all of them; they end with the server's shutdown. Workloads move only where that was asked for.
-pub(crate) fn start(core: &Arc<Core>, simulate_workloads: bool) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(core: &Arc<Core>, config: &Config) -> Vec<JoinHandle<()>> {
     let definitions = run(Arc::clone(core), crd::DEFINITIONS, |core| async move { crd::reconcile(&core).await });
     let roles = run(Arc::clone(core), roles::ROLES, |core| async move { roles::reconcile(&core).await });
     let mut tasks = vec![
@@ -53,8 +55,9 @@ pub(crate) fn start(core: &Arc<Core>, simulate_workloads: bool) -> Vec<JoinHandl
         tokio::spawn(roles),
         tokio::spawn(namespace::run(Arc::clone(core))),
         tokio::spawn(garbage::run(Arc::clone(core))),
+        tokio::spawn(events::run(Arc::clone(core), config.event_ttl)),
     ];
-    if simulate_workloads {
+    if config.simulate_workloads {
         tasks.push(tokio::spawn(workloads::run(Arc::clone(core))));
     }
     tasks

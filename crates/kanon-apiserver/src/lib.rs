@@ -27,6 +27,7 @@ mod indent;
 mod inflight;
 mod kubeconfig;
 mod metrics;
+mod numbers;
 mod reply;
 mod server;
 mod service;
@@ -44,3 +45,8 @@ pub use server::{ApiServer, Running, StartError};
 pub use service::ApiService;
 pub use storage::{OpenError, Place, Storage, WriteError};
 pub use testing::{TestServer, clock};
+
+/// The examples of docs/test-server.md, so that they run.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/test-server.md")]
+struct TestServerExamples;

@@ -89,7 +89,10 @@ impl Core {
         let (mutated, changed) = self.mutate(&attributes, object, old_object, warnings).await?;
         // Nor may a webhook grant for the user what the user may not.
         self.check_escalation(user, ctx.resource, &mutated)?;
-        let finished = prepared.finish(ctx, mutated, changed, &stamp())?;
+        let (mut mutated, stamp) = (mutated, stamp());
+        // Held until what it was taken for is stored, or is not.
+        let _held = self.give_numbers(ctx, &prepared, &mut mutated, &stamp.uid)?;
+        let finished = prepared.finish(ctx, mutated, changed, &stamp)?;
         let Finished { object, old_object, outcome, part, warnings: passed } = finished;
         warnings.add(passed);
         self.validate(&attributes, Some(&object), old_object.as_ref(), warnings).await?;
