@@ -6,11 +6,13 @@ mod events;
 mod garbage;
 pub(crate) mod namespace;
 mod roles;
+mod told;
 mod workloads;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use http::Method;
 use kanon_apimachinery::{
     decode::Body,
     lifecycle::Intent,
@@ -19,6 +21,7 @@ use kanon_apimachinery::{
     write::{Context, create, update},
 };
 use tokio::task::JoinHandle;
+use told::Own;
 
 use crate::{
     access,
@@ -127,24 +130,30 @@ async fn one(core: &Core, intent: &Intent) -> Result<()> {
     // Nobody reads what controllers are warned of.
     let warnings = Warnings::default();
     let body = |value: &serde_json::Value| Body { value: value.clone(), duplicates: Vec::new() };
-    let done = match intent {
-        Intent::Create(_, object) => {
-            core.carry_out(&user, &ctx, create::prepare(&ctx, body(object))?, &warnings).await.map(drop)
-        }
-        Intent::Update(_, object) => {
-            let key = resource.key(address.object_namespace(), &address.name);
-            let current = core.storage.get(&key);
-            match update::prepare(&ctx, body(object), current.as_ref()) {
-                Ok(prepared) => core.carry_out(&user, &ctx, prepared, &warnings).await.map(drop),
-                Err(error) => Err(error.into()),
+    let (method, sent) = match intent {
+        Intent::Create(_, object) => (Method::POST, Some(object)),
+        Intent::Update(_, object) => (Method::PUT, Some(object)),
+        Intent::Delete(..) => (Method::DELETE, None),
+    };
+    let own = Own { user: &user, manager: MANAGER, method, address };
+    let work = async {
+        match intent {
+            Intent::Create(_, object) => {
+                let prepared = create::prepare(&ctx, body(object))?;
+                core.carry_out(&user, &ctx, prepared, &warnings).await.map(told::carried)
+            }
+            Intent::Update(_, object) => {
+                let key = resource.key(address.object_namespace(), &address.name);
+                let prepared = update::prepare(&ctx, body(object), core.storage.get(&key).as_ref())?;
+                core.carry_out(&user, &ctx, prepared, &warnings).await.map(told::carried)
+            }
+            Intent::Delete(_, options) => {
+                let deleted = delete::delete(core, &user, resource, address, options, &warnings).await?;
+                Ok(told::deleted(deleted))
             }
         }
-        Intent::Delete(_, options) => {
-            let deleted = delete::delete(core, &user, resource, address, options, &warnings).await;
-            deleted.map(drop).map_err(Refused::from)
-        }
     };
-    match done {
+    match told::told(core, own, sent, &warnings, work).await {
         Ok(()) | Err(Refused::Moved(_)) => Ok(()),
         // Gone, there already, newer, or its namespace is going.
         Err(Refused::Error(error)) if matches!(error.code, 404 | 409) || error.reason == "Forbidden" => Ok(()),

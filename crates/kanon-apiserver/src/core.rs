@@ -56,7 +56,7 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     /// What services were given.
     pub(crate) numbers: Numbers,
-    pub(crate) audit: Auditor,
+    pub(crate) audit: Arc<Auditor>,
     pub(crate) inflight: Gate,
     pub(crate) limits: RequestLimits,
     pub(crate) authority_pem: String,

@@ -133,7 +133,7 @@ async fn open(config: &Config, url: String) -> Result<Arc<Core>, StartError> {
         signer,
         metrics: Metrics::default(),
         numbers: Numbers::default(),
-        audit: Auditor::start(&config.audit)?,
+        audit: Arc::new(Auditor::start(&config.audit)?),
         inflight: Gate::new(config.requests),
         limits: config.requests,
         authority_pem: config.authority.certificate_pem().to_owned(),
