@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod audit;
 mod autoscalers;
+pub mod conversion;
 pub mod crd;
 pub mod decode;
 pub mod discovery;

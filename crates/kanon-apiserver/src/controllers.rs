@@ -144,7 +144,9 @@ async fn one(core: &Core, intent: &Intent) -> Result<()> {
             }
             Intent::Update(_, object) => {
                 let key = resource.key(address.object_namespace(), &address.name);
-                let prepared = update::prepare(&ctx, body(object), core.storage.get(&key).as_ref())?;
+                let current = core.current(resource, &key).await?;
+                let body = Body { value: core.value_shown(resource, object.clone()).await?, duplicates: Vec::new() };
+                let prepared = update::prepare(&ctx, body, current.as_ref())?;
                 core.carry_out(&user, &ctx, prepared, &warnings).await.map(told::carried)
             }
             Intent::Delete(_, options) => {

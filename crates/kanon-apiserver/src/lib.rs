@@ -20,6 +20,7 @@ mod body;
 mod cached;
 mod config;
 mod controllers;
+mod conversion;
 mod core;
 mod handlers;
 mod history;

@@ -30,7 +30,8 @@ pub(super) async fn list(core: &Core, asked: &Asked, target: &Resolved) -> Resul
         read::wait_for(core, options.version).await?;
     }
     let namespace = address.object_namespace();
-    let listing = core.storage.read(|memory| list::read(memory, resource, namespace, &options))?;
+    let mut listing = core.storage.read(|memory| list::read(memory, resource, namespace, &options))?;
+    listing.entries = core.all_shown(resource, listing.entries).await?;
     let is_pretty = asked.info.is_pretty();
     let is_plain = !is_pretty && answer.form == Form::Object && resource.serves_stored_form();
     if answer.encoding == Encoding::Json && !is_plain && !asked.answer_is_recorded {

@@ -5,6 +5,7 @@
 mod admission;
 mod audit;
 mod clients;
+mod conversion;
 mod custom;
 mod durability;
 mod events;
