@@ -96,6 +96,7 @@ fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Conf
     config.requests.reads_max = args.limits.max_requests_inflight.max(1);
     config.requests.writes_max = args.limits.max_mutating_requests_inflight.max(1);
     config.history_age = args.limits.history_age;
+    config.event_ttl = args.limits.event_ttl;
     config.simulate_workloads = args.simulate_workloads;
     Ok(config)
 }
