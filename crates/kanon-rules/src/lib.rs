@@ -19,6 +19,7 @@ mod family;
 mod index;
 mod lookups;
 mod message;
+pub mod migrate;
 mod offline;
 mod plan;
 mod respond;

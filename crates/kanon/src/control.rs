@@ -19,23 +19,21 @@ use hyper::service::service_fn;
 use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
-use crate::{
-    exit::Failure,
-    families::{self, Audit},
-    languages,
-};
+use crate::{exit::Failure, families, languages};
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
 
 /// What to run.
 pub(crate) struct Options {
+    /// The policy families, on their way.
+    pub(crate) families: Families,
     /// The API server.
     pub(crate) source: Source,
     /// Folder of the decision log.
@@ -54,12 +52,22 @@ pub(crate) struct Options {
     pub(crate) metrics_addr: SocketAddr,
     /// Our namespace.
     pub(crate) namespace: String,
-    /// How rules are audited.
-    pub(crate) audit: Audit,
     /// Refuse what the webhook cannot be asked about.
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
     pub(crate) identity: Option<String>,
+}
+
+/// The families that a thread makes: the policies that are built into them are compiled meanwhile.
+pub(crate) struct Families {
+    made: tokio::task::JoinHandle<Vec<Box<dyn Family>>>,
+    figures: Arc<Figures>,
+}
+
+/// Begins to make the families.
+pub(crate) fn families(settings: families::Settings) -> Families {
+    let figures = Arc::clone(&settings.figures);
+    Families { made: tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings)), figures }
 }
 
 /// What runs.
@@ -96,17 +104,12 @@ impl Snapshot for Published {
 }
 
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
-pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
+pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
-    let figures = Arc::<Figures>::default();
-    let family_settings = families::Settings {
-        namespace: options.namespace.clone(),
-        audit: options.audit.clone(),
-        figures: Arc::clone(&figures),
-    };
-    let plane =
-        Plane::new(families::all(&languages::all(), &family_settings), Settings { leader, ..Settings::default() });
+    let figures = Arc::clone(&options.families.figures);
+    let families = (&mut options.families.made).await.map_err(|error| Failure::new(error.to_string()))?;
+    let plane = Plane::new(families, Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();

@@ -10,6 +10,7 @@ use crate::{
     cli::ServeArgs,
     control,
     exit::{Exit, Failure},
+    families,
     output::print,
     paths::DataDir,
     runtime,
@@ -23,6 +24,11 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let options = control::Options {
+        families: control::families(families::Settings {
+            namespace: args.namespace.clone(),
+            audit: args.rules.audit(args.audits),
+            ..families::Settings::default()
+        }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),
@@ -32,7 +38,6 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         webhook_dns: args.webhook_dns,
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
-        audit: args.rules.audit(args.audits),
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
     };

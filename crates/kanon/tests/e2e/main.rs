@@ -4,14 +4,18 @@
 
 mod audit;
 mod backup;
+mod check;
 mod commands;
 mod demo;
+mod docs;
 mod durability;
 mod failures;
 mod harness;
 mod integrity;
 mod kube_client;
 mod kubectl;
+mod migrate;
+mod network;
 mod promotion;
 mod readme;
 mod rules;
