@@ -18,13 +18,23 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Namespaces that no policy may ever lock out of (spec/rules 4.5), besides the one Kanon runs in.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
+/// On a CRD that others install too: one that is there stays as it is.
+const IF_ABSENT: &str = "kanon.dev/install";
+
 /// Applies the CRDs and waits until the server serves them.
 ///
 /// # Errors
 /// The first call that fails, or a CRD that is not established in time.
 pub async fn install_crds(api: &Api, crds: &[Value]) -> Result<(), Error> {
     for crd in crds {
-        api.apply(&format!("{CRDS}/{}", name(crd)), crd).await?;
+        let path = format!("{CRDS}/{}", name(crd));
+        if crd["metadata"]["annotations"][IF_ABSENT] == "if-absent"
+            && let Some(known) = api.get(&path).await?
+            && known.at(&["metadata", "annotations", IF_ABSENT]).is_none()
+        {
+            continue;
+        }
+        api.apply(&path, crd).await?;
     }
     for crd in crds {
         wait_established(api, name(crd)).await?;

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod limits;
 pub(crate) mod policy;
+mod sinks;
 mod texts;
 
 use std::{path::PathBuf, time::Duration};
@@ -14,6 +15,7 @@ use crate::output::Format;
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
+pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Policy(policy::PolicyArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
+    /// Hold evictions and revocations back, or let them go on
+    Brake(crate::commands::brake::BrakeArgs),
     /// Write a backup of `kanon up`'s objects and keys, while it runs or not
     Backup(BackupArgs),
     /// Make a data folder out of a backup
@@ -93,6 +97,9 @@ pub(crate) struct UpArgs {
     /// With --demo: end when every outcome was seen (0), or was not (1)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -137,6 +144,9 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
 }
 
 /// `kanon check`

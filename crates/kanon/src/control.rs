@@ -2,6 +2,7 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod sinks;
 mod webhook;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Input, Now};
+use kanon_core::{Figures, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
@@ -24,6 +25,7 @@ use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{exit::Failure, families, languages};
+pub(crate) use sinks::SinkOptions;
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
@@ -52,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
     pub(crate) identity: Option<String>,
+    /// What is done about violations, and who hears of them.
+    pub(crate) sinks: SinkOptions,
 }
 
 /// What runs.
@@ -88,11 +92,13 @@ impl Snapshot for Published {
 }
 
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
-pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
+pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
-    let plane =
-        Plane::new(families::all(&languages::all(), &options.namespace), Settings { leader, ..Settings::default() });
+    let figures = Arc::new(Figures::default());
+    let responses = options.sinks.responses(&figures, &options.namespace, leader);
+    let families = families::all(&languages::all(), &options.namespace, responses);
+    let plane = Plane::new(families, Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();
@@ -112,6 +118,7 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         let now = move || clock.now();
         tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
     }
+    let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &figures, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
         let candidate =
@@ -120,7 +127,7 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared)));
+    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));

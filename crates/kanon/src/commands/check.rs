@@ -71,7 +71,7 @@ fn load(paths: &[PathBuf], now: Now) -> Result<Views, Failure> {
     for path in paths {
         files.extend(rule_files(path)?);
     }
-    let mut plane = Plane::new(families::all(&languages::all(), ""), Settings::default());
+    let mut plane = Plane::new(families::all(&languages::all(), "", families::looked_at()), Settings::default());
     plane.handle(&Input::Folder { files }, now);
     // Other families have policies without any file.
     let views = plane.views().iter().filter(|view| view.family() == kanon_rules::FAMILY);

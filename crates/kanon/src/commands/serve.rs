@@ -34,6 +34,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         namespace: args.namespace,
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
+        sinks: args.sinks.options(Some("-"))?,
     };
     let stop = CancellationToken::new();
     let control = control::start(options, Clock::start(), &stop).await?;

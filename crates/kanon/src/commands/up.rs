@@ -57,6 +57,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: "kanon-system".into(),
         fail_closed: true,
         identity: None,
+        sinks: args.sinks.options(None)?,
     };
     let control = control::start(options, clock, &stop).await?;
     print(&next_steps(&kubeconfig, &server.url(), control.metrics_addr))?;
