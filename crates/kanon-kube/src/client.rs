@@ -96,6 +96,8 @@ impl Api {
         };
         // A watch is silent for as long as nothing happens; its end is asked for by `timeoutSeconds`.
         config.read_timeout = None;
+        // Whoever calls knows whether a refusal is worth trying again: an eviction's is not, for now.
+        config.default_retry = false;
         let client = Client::try_from(config).map_err(|error| wrong(&error))?;
         Ok(Api { client })
     }

@@ -14,6 +14,9 @@ const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookc
 /// How often and how long to look for an established CRD: 100 × 20 ms.
 const LOOKS: u32 = 100;
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// How often an installation is tried, and the first pause, doubled each time: about three seconds.
+const RETRIES: u32 = 5;
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Namespaces that no policy may ever lock out of (spec/rules 4.5), besides the one Kanon runs in.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
@@ -28,18 +31,36 @@ const IF_ABSENT: &str = "kanon.dev/install";
 pub async fn install_crds(api: &Api, crds: &[Value]) -> Result<(), Error> {
     for crd in crds {
         let path = format!("{CRDS}/{}", name(crd));
-        if crd["metadata"]["annotations"][IF_ABSENT] == "if-absent"
-            && let Some(known) = api.get(&path).await?
-            && known.at(&["metadata", "annotations", IF_ABSENT]).is_none()
-        {
-            continue;
-        }
-        api.apply(&path, crd).await?;
+        // A server that has just begun, or has much to do, answers so for a moment.
+        patiently(|| install(api, &path, crd)).await?;
     }
     for crd in crds {
         wait_established(api, name(crd)).await?;
     }
     Ok(())
+}
+
+async fn install(api: &Api, path: &str, crd: &Value) -> Result<(), Error> {
+    if crd["metadata"]["annotations"][IF_ABSENT] == "if-absent"
+        && let Some(known) = api.get(path).await?
+        && known.at(&["metadata", "annotations", IF_ABSENT]).is_none()
+    {
+        return Ok(());
+    }
+    api.apply(path, crd).await.map(|_| ())
+}
+
+/// Tries a few times what may succeed later.
+async fn patiently<F: Future<Output = Result<(), Error>>>(mut call: impl FnMut() -> F) -> Result<(), Error> {
+    let mut pause = RETRY_PAUSE;
+    for _ in 1..RETRIES {
+        match call().await {
+            Err(error) if error.is_retryable() => tokio::time::sleep(pause).await,
+            result => return result,
+        }
+        pause *= 2;
+    }
+    call().await
 }
 
 fn name(manifest: &Value) -> &str {

@@ -176,8 +176,13 @@ impl Responder {
             }
             // A dry run has no other consequences (spec/rules 4.3).
             if let Some(verdict) = verdict.filter(|_| !review.dry_run) {
-                self.report(entry, verdict, &occasion, now);
-                self.run(entry, verdict, &occasion, now, out);
+                // What is never stored has a new UID at every attempt; it is the same violation all the same.
+                let mut verdict = verdict.clone();
+                if !occasion.stored {
+                    verdict.subject.uid.clear();
+                }
+                self.report(entry, &verdict, &occasion, now);
+                self.run(entry, &verdict, &occasion, now, out);
             }
         }
     }

@@ -93,7 +93,7 @@ fn pods_that_were_let_in_are_labelled_annotated_and_evicted() {
           - {type: label, params: {key: second}}\n    - {type: annotate, key: seen, value: 'by a rule'}\n",
             ),
             (
-                "evicts",
+                "then-evicts",
                 "  mode: [admission]\n  actions: [{type: evict, on: [admission]}, {type: evict, on: [audit]}]\n",
             ),
         ],
@@ -113,7 +113,7 @@ fn pods_that_were_let_in_are_labelled_annotated_and_evicted() {
 #[test]
 fn a_disruption_budget_holds_an_eviction_until_it_allows_it() {
     let up = up(&["--simulate-workloads"]);
-    let budget = "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: keep, namespace: production}, spec: \
+    let budget = "---\n{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: keep, namespace: production}, spec: \
                   {minAvailable: 1, selector: {matchLabels: {app: web}}}}";
     up.kubectl_with("apply -f -", budget).ok();
     up.kubectl_with("apply -f -", &pod("web")).ok();
@@ -172,7 +172,7 @@ fn tokens_of_the_pods_service_account_are_revoked_and_no_others() {
 #[test]
 fn a_network_policy_is_narrowed_and_never_widened() {
     let up = up(&[]);
-    let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: production}, spec: \
+    let policy = "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: production}, spec: \
                   {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}]}]}}";
     up.kubectl_with("apply -f -", policy).ok();
     rules(

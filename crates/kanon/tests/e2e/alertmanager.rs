@@ -32,13 +32,10 @@ impl Alertmanager {
 
     pub(crate) fn start_at(listen: &str) -> Alertmanager {
         let found = NAMES.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
-        match found {
-            Some(name) => real(name, listen),
-            None => {
-                println!("no Alertmanager on this machine: a fake takes its place");
-                fake(listen)
-            }
-        }
+        found.and_then(|name| real(name, listen)).unwrap_or_else(|| {
+            println!("no Alertmanager runs on this machine: a fake takes its place");
+            fake(listen)
+        })
     }
 
     /// What is given to `--alertmanager-url`.
@@ -77,7 +74,7 @@ impl Drop for Alertmanager {
     }
 }
 
-fn real(name: &str, listen: &str) -> Alertmanager {
+fn real(name: &str, listen: &str) -> Option<Alertmanager> {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let config = folder.path().join("alertmanager.yml");
     std::fs::write(&config, "route: {receiver: none}\nreceivers: [{name: none}]\n").expect("a file");
@@ -94,7 +91,11 @@ fn real(name: &str, listen: &str) -> Alertmanager {
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     let mut said = String::new();
     let address = loop {
-        let line = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("Alertmanager ended early:\n{said}"));
+        let Some(Ok(line)) = lines.next() else {
+            println!("{name} does not run:\n{said}");
+            let _ = child.wait();
+            return None;
+        };
         let _ = writeln!(said, "{line}");
         // `msg="Listening on" address=127.0.0.1:40123`
         if let Some((_, rest)) = line.split_once("address=127.0.0.1:").filter(|_| line.contains("Listening")) {
@@ -108,7 +109,7 @@ fn real(name: &str, listen: &str) -> Alertmanager {
         assert!(begun.elapsed() < PATIENCE, "Alertmanager is not ready:\n{said}");
         std::thread::sleep(Duration::from_millis(20));
     }
-    Alertmanager { address, real: Some((child, folder)) }
+    Some(Alertmanager { address, real: Some((child, folder)) })
 }
 
 /// A fake: it keeps the newest word about each set of labels. It ends with the test's process.
