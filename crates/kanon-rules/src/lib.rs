@@ -18,6 +18,7 @@ mod facts;
 mod family;
 mod index;
 mod message;
+pub mod migrate;
 mod offline;
 mod plan;
 mod report;

@@ -24,6 +24,8 @@ use crate::{
     rule::{Matcher, Mode, OnError, Rule, UnknownWord},
 };
 
+pub(crate) use keys::restore_on;
+
 /// What compiles rules: the language and the names that expressions may use.
 #[derive(Clone)]
 pub(crate) struct Compiler {

@@ -2,7 +2,10 @@
 
 mod audit;
 mod backup;
+pub(crate) mod check;
 mod limits;
+pub(crate) mod migrate;
+pub(crate) mod network;
 pub(crate) mod policy;
 mod sinks;
 mod texts;
@@ -40,7 +43,7 @@ pub(crate) enum Command {
     /// Run the controllers and the admission webhook against a cluster
     Serve(ServeArgs),
     /// Check manifests against rules, offline
-    Check(CheckArgs),
+    Check(check::CheckArgs),
     /// Evaluate one expression against a context
     Eval(EvalArgs),
     /// Put policy texts into their language's canonical layout
@@ -49,6 +52,8 @@ pub(crate) enum Command {
     Lint(LintArgs),
     /// List, test, lint and simulate policies
     Policy(policy::PolicyArgs),
+    /// Who may reach whom by network policy, and what is wrong with the policies
+    Network(network::NetworkArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
     /// Hold evictions and revocations back, or let them go on
@@ -59,6 +64,10 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Read and prove the decision log
     Log(LogArgs),
+    /// Rewrite what older systems had
+    Migrate(migrate::MigrateArgs),
+    /// Verbs of the original's `portal` command
+    Portal(migrate::PortalArgs),
     /// Classify signals and decide about approvals, offline
     Signals(crate::commands::signals::SignalsArgs),
     /// Print the version
@@ -147,23 +156,6 @@ pub(crate) struct ServeArgs {
     /// Actions and sinks.
     #[command(flatten)]
     pub(crate) sinks: SinkArgs,
-}
-
-/// `kanon check`
-#[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    /// Manifests: files, folders, or `-` for standard input
-    #[arg(required = true, value_name = "MANIFEST")]
-    pub(crate) manifests: Vec<PathBuf>,
-    /// Rules: files or folders; repeatable
-    #[arg(long, short, required = true, value_name = "PATH")]
-    pub(crate) rules: Vec<PathBuf>,
-    /// Namespace of manifests that name none
-    #[arg(long, short = 'n', default_value = "default")]
-    pub(crate) namespace: String,
-    /// Output format
-    #[arg(long, short, value_enum, default_value_t)]
-    pub(crate) output: Format,
 }
 
 /// `kanon explain`

@@ -11,6 +11,8 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod lint;
 pub(crate) mod log;
+pub(crate) mod migrate;
+pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod serve;
 pub(crate) mod signals;

@@ -16,10 +16,11 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Figures, Input, Now};
+use kanon_core::{Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_rules::Responses;
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -32,6 +33,8 @@ const EFFECTS_MAX: usize = 1024;
 
 /// What to run.
 pub(crate) struct Options {
+    /// The policy families, on their way.
+    pub(crate) families: Families,
     /// The API server.
     pub(crate) source: Source,
     /// Folder of the decision log.
@@ -56,6 +59,15 @@ pub(crate) struct Options {
     pub(crate) identity: Option<String>,
     /// What is done about violations, and who hears of them.
     pub(crate) sinks: SinkOptions,
+}
+
+/// The families that a thread makes: the policies that are built into them are compiled meanwhile.
+pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
+
+/// Begins to make the families. `namespace` is the one Kanon runs in.
+pub(crate) fn families(namespace: &str, responses: Responses) -> Families {
+    let namespace = namespace.to_owned();
+    tokio::task::spawn_blocking(move || families::all(&languages::all(), &namespace, responses))
 }
 
 /// What runs.
@@ -95,9 +107,8 @@ impl Snapshot for Published {
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
-    let figures = Arc::new(Figures::default());
-    let responses = options.sinks.responses(&figures, &options.namespace, leader);
-    let families = families::all(&languages::all(), &options.namespace, responses);
+    let figures = Arc::clone(&options.sinks.figures);
+    let families = (&mut options.families).await.map_err(|error| Failure::new(error.to_string()))?;
     let plane = Plane::new(families, Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
@@ -118,7 +129,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         let now = move || clock.now();
         tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
     }
-    let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &figures, &intake, stop);
+    let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
         let candidate =

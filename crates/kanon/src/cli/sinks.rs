@@ -1,6 +1,9 @@
 //! Flags of what follows from violations: actions and sinks.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, ValueEnum};
 use kanon_rules::AlertScope;
@@ -72,6 +75,7 @@ impl SinkArgs {
             log,
             reports: self.policy_report,
             dry_run: self.actions == Actions::DryRun,
+            figures: Arc::default(),
         })
     }
 }

@@ -21,13 +21,15 @@ pub(crate) struct SinkOptions {
     pub(crate) reports: bool,
     /// Say what actions would do, and do nothing.
     pub(crate) dry_run: bool,
+    /// Where the process counts.
+    pub(crate) figures: Arc<Figures>,
 }
 
 impl SinkOptions {
     /// What the rules family is told of it.
-    pub(super) fn responses(&self, figures: &Arc<Figures>, namespace: &str, leads: bool) -> Responses {
+    pub(crate) fn responses(&self, namespace: &str, leads: bool) -> Responses {
         Responses {
-            figures: Arc::clone(figures),
+            figures: Arc::clone(&self.figures),
             alerts: self.alertmanager.is_some().then_some(self.scope),
             namespace: namespace.to_owned(),
             reports: self.reports,
@@ -43,12 +45,12 @@ pub(super) fn split(
     tasks: &mut JoinSet<()>,
     options: &mut SinkOptions,
     mut effects: mpsc::Receiver<Effect>,
-    figures: &Arc<Figures>,
     intake: &Intake,
     stop: &CancellationToken,
 ) -> mpsc::Receiver<Effect> {
     let (alertmanager, log) = (options.alertmanager.take(), options.log.take());
-    let (mut sinks, posting) = Sinks::new(alertmanager, log, Arc::clone(figures), intake.sender(), stop.clone());
+    let (mut sinks, posting) =
+        Sinks::new(alertmanager, log, Arc::clone(&options.figures), intake.sender(), stop.clone());
     tasks.spawn(posting);
     let (others, queue) = mpsc::channel(super::EFFECTS_MAX);
     tasks.spawn(async move {
