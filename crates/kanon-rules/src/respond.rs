@@ -13,6 +13,7 @@ mod line;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,6 +38,7 @@ pub use brake::{BRAKE_MAP, BUDGET};
 use brake::{Brake, Held};
 use job::{HOLD, Job, Task};
 use pace::{Recent, Window};
+use waiting::Waiting;
 
 /// Actions by their end (spec/rules 8.1, 9.3).
 pub(crate) const ACTIONS: Figure = Figure {
@@ -120,9 +122,7 @@ pub(crate) struct Responder {
     recent: Recent,
     /// Effects that have left and have not ended.
     under_way: BTreeMap<EffectId, Job>,
-    /// Runs that wait, in order of violation; `None` until the lead or the brake changes.
-    waiting: BTreeMap<u64, (Option<Mono>, Job)>,
-    due: BTreeSet<(Mono, u64)>,
+    waiting: Waiting,
     /// Targets of all runs under way or waiting.
     busy: BTreeSet<Digest>,
     /// Findings that last.
@@ -141,8 +141,7 @@ impl Responder {
             windows: BTreeMap::new(),
             recent: Recent::default(),
             under_way: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            due: BTreeSet::new(),
+            waiting: Waiting::default(),
             busy: BTreeSet::new(),
             standing: BTreeMap::new(),
             next: 0,
@@ -245,18 +244,15 @@ impl Responder {
             Input::Leadership(leads) => {
                 self.leads = *leads;
                 self.begin_anew();
-                self.release(now.mono);
+                self.waiting.release(now.mono);
             }
             _ => {}
         }
         if self.brake.handle(input) {
-            self.release(now.mono);
+            self.waiting.release(now.mono);
         }
-        while let Some((at, number)) = self.due.first().copied().filter(|(at, _)| *at <= now.mono) {
-            self.due.remove(&(at, number));
-            if let Some(job) = self.take(number) {
-                self.attempt(number, job, now, out);
-            }
+        while let Some((number, job)) = self.waiting.next(now.mono) {
+            self.attempt(number, job, now, out);
         }
         self.alerts.tick(now, out);
         if self.leads {
@@ -266,9 +262,8 @@ impl Responder {
 
     /// When something that waits is due.
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        let due = self.due.first().map(|(at, _)| *at);
         let reports = if self.leads { self.reports.next_deadline() } else { None };
-        [due, self.alerts.next_deadline(), reports].into_iter().flatten().min()
+        [self.waiting.next_deadline(), self.alerts.next_deadline(), reports].into_iter().flatten().min()
     }
 
     fn log(&self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, out: &mut Outbox) {
@@ -314,11 +309,8 @@ impl Responder {
 
     /// Calls off what waits because of a finding; what is under way is not tried again.
     fn call_off(&mut self, finding: Digest) {
-        let waits = self.waiting.iter().filter(|it| it.1.1.finding == Some(finding));
-        for number in waits.map(|it| *it.0).collect::<Vec<_>>() {
-            if let Some(job) = self.take(number) {
-                self.busy.remove(&job.target);
-            }
+        for job in self.waiting.call_off(finding) {
+            self.busy.remove(&job.target);
         }
         for job in self.under_way.values_mut().filter(|it| it.finding == Some(finding)) {
             job.called_off = true;
@@ -399,7 +391,7 @@ impl Responder {
         let number = self.next;
         self.next += 1;
         if job.held {
-            self.wait(number, job, Some(now.mono.after(HOLD)));
+            self.waiting.put(number, job, Some(now.mono.after(HOLD)));
         } else {
             self.attempt(number, job, now, out);
         }
@@ -412,7 +404,7 @@ impl Responder {
             self.tell(&mut job, "ratelimited");
             // What does not last is not worth doing later.
             if job.finding.is_some() {
-                self.wait(number, job, Some(at));
+                self.waiting.put(number, job, Some(at));
             } else {
                 self.busy.remove(&job.target);
             }
@@ -423,12 +415,12 @@ impl Responder {
                 None => self.brake.spend(now.mono),
                 Some(Held::Brake) => {
                     self.tell(&mut job, "braked");
-                    self.wait(number, job, None);
+                    self.waiting.put(number, job, None);
                     return;
                 }
                 Some(Held::Budget(at)) => {
                     self.tell(&mut job, "ratelimited");
-                    self.wait(number, job, Some(at));
+                    self.waiting.put(number, job, Some(at));
                     return;
                 }
             }
@@ -488,7 +480,7 @@ impl Responder {
             Some(at) => {
                 let number = self.next;
                 self.next += 1;
-                self.wait(number, job, Some(at));
+                self.waiting.put(number, job, Some(at));
             }
             None => {
                 self.busy.remove(&job.target);
@@ -499,41 +491,13 @@ impl Responder {
         }
     }
 
-    fn wait(&mut self, number: u64, job: Job, until: Option<Mono>) {
-        if let Some(at) = until {
-            self.due.insert((at, number));
-        }
-        self.waiting.insert(number, (until, job));
-    }
-
-    fn take(&mut self, number: u64) -> Option<Job> {
-        let (until, job) = self.waiting.remove(&number)?;
-        if let Some(at) = until {
-            self.due.remove(&(at, number));
-        }
-        Some(job)
-    }
-
     /// Findings that last are the leader's, who finds them all anew; what admission let through stays this replica's.
     fn begin_anew(&mut self) {
         self.standing.clear();
         self.alerts = Alerts::default();
         self.reports.begin_anew();
-        let lasting = self.waiting.iter().filter(|it| it.1.1.finding.is_some());
-        for number in lasting.map(|it| *it.0).collect::<Vec<_>>() {
-            if let Some(job) = self.take(number) {
-                self.busy.remove(&job.target);
-            }
-        }
-    }
-
-    /// Lets go on what waits for the lead or the brake.
-    fn release(&mut self, now: Mono) {
-        for (number, (until, _)) in &mut self.waiting {
-            if until.is_none() {
-                *until = Some(now);
-                self.due.insert((now, *number));
-            }
+        for finding in self.waiting.findings() {
+            self.call_off(finding);
         }
     }
 
