@@ -29,6 +29,7 @@ use crate::{
     request::Address,
     resource::{Registry, Resource},
 };
+pub(crate) use compile::endpoint;
 use condition::Condition;
 pub(crate) use condition::validate_conditions;
 use matching::Rule;
@@ -125,6 +126,18 @@ pub enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// The URL, with `?timeout=<n>s`.
+    pub(crate) fn url(&self, timeout: Duration) -> String {
+        let base = match self {
+            Endpoint::Url(url) => url.clone(),
+            Endpoint::Service { namespace, name, path, port } => format!("https://{name}.{namespace}.svc:{port}{path}"),
+        };
+        let separator = if base.contains('?') { '&' } else { '?' };
+        format!("{base}{separator}timeout={}s", timeout.as_secs())
+    }
+}
+
 /// One call to make: `POST` [`Call::url`] with [`Call::body`] as `application/json`.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -163,12 +176,7 @@ impl Call {
 
     /// The URL, with `?timeout=<n>s`.
     pub fn url(&self) -> String {
-        let base = match &self.hook.endpoint {
-            Endpoint::Url(url) => url.clone(),
-            Endpoint::Service { namespace, name, path, port } => format!("https://{name}.{namespace}.svc:{port}{path}"),
-        };
-        let separator = if base.contains('?') { '&' } else { '?' };
-        format!("{base}{separator}timeout={}s", self.hook.timeout.as_secs())
+        self.hook.endpoint.url(self.hook.timeout)
     }
 }
 

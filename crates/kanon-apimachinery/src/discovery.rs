@@ -82,7 +82,7 @@ fn subresource_row(resource: &Resource, subresource: &Subresource) -> Value {
 
 /// Upstream's: base64 of the first eight bytes of SHA-256 over `<group>/<version>/<kind>` of the stored form.
 fn storage_version_hash(resource: &Resource) -> String {
-    let stored = GroupVersionKind::from_api_version(&resource.stored_api_version, &resource.gvk.kind);
+    let stored = GroupVersionKind::from_api_version(&resource.storage_api_version(), &resource.gvk.kind);
     let text = format!("{}/{}/{}", stored.group, stored.version, stored.kind);
     let hash = Digest::of(&[text.as_bytes()]).to_string();
     let byte = |at: usize| u8::from_str_radix(&hash[at..at + 2], 16).unwrap_or_default();

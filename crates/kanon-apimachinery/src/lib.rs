@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod audit;
 mod autoscalers;
+pub mod conversion;
 pub mod crd;
 pub mod decode;
 pub mod discovery;
@@ -24,6 +25,7 @@ pub mod request;
 pub mod resource;
 pub mod reviews;
 pub mod selector;
+pub mod services;
 mod shape;
 pub mod status;
 pub mod table;

@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod definition;
+mod expired;
 mod garbage;
 mod namespace;
 mod roles;
@@ -21,6 +22,7 @@ use crate::{
 
 pub use bootstrap::{Service, bootstrap};
 pub use definition::definition;
+pub use expired::expired_events;
 pub use garbage::Graph;
 pub use namespace::{ROOT_CA, namespace};
 pub use roles::aggregate;

@@ -189,10 +189,26 @@ impl Resource {
         self.stored_api_version == self.gvk.api_version()
     }
 
+    /// `apiVersion` of what is in the store, also where a webhook converts from and to it.
+    pub fn storage_api_version(&self) -> String {
+        match self.custom() {
+            Some(custom) => format!("{}/{}", self.gvk.group, custom.storage_version),
+            None => self.stored_api_version.clone(),
+        }
+    }
+
+    /// Whether a stored object is what this version shows, to the byte: not where it was stored when another version was the
+    /// stored one.
+    pub fn shows_as_stored(&self, object: &Object) -> bool {
+        let version = object.str_at(&["apiVersion"]);
+        let is_named = self.custom().is_none() || version.is_empty() || version == self.stored_api_version;
+        self.serves_stored_form() && is_named && !self.may_lack_defaults(object)
+    }
+
     /// An object as this version shows it.
     #[must_use]
     pub fn served(&self, object: &Object) -> Object {
-        if self.serves_stored_form() && !self.may_lack_defaults(object) {
+        if self.shows_as_stored(object) {
             return object.clone();
         }
         let mut value = object.to_value();
@@ -217,6 +233,9 @@ impl Resource {
                 crate::autoscalers::to_v1(value);
             }
             set_api_version(value, &self.api_version());
+        } else if self.custom().is_some_and(|it| it.converter.is_none()) {
+            // It may have been stored when another version was the stored one.
+            set_api_version(value, &self.stored_api_version);
         }
         if self.custom().is_some_and(|it| it.defaults_since.is_some()) {
             kanon_schema::default(&self.schema, value);

@@ -55,6 +55,42 @@ enum Content {
     Gone(Compacted),
 }
 
+impl Fetched {
+    /// The states in it, for a shell that converts them; [`Fetched::replace`] takes them back in the same order.
+    pub fn states(&self) -> Vec<Arc<Entry>> {
+        match &self.0 {
+            Content::Objects { entries, .. } => entries.clone(),
+            Content::Events { events, .. } => {
+                events.iter().flat_map(|it| [Some(&it.entry), it.previous.as_ref()]).flatten().cloned().collect()
+            }
+            Content::Gone(_) => Vec::new(),
+        }
+    }
+
+    /// The same with other states.
+    #[must_use]
+    pub fn replace(self, states: Vec<Arc<Entry>>) -> Fetched {
+        let mut states = states.into_iter();
+        Fetched(match self.0 {
+            Content::Objects { revision, annotated, .. } => {
+                Content::Objects { entries: states.collect(), revision, annotated }
+            }
+            Content::Events { events, position } => {
+                let mut replaced = Vec::with_capacity(events.len());
+                for event in events {
+                    let entry = states.next().unwrap_or_else(|| Arc::clone(&event.entry));
+                    let previous = event.previous.as_ref().and_then(|_| states.next());
+                    let frame = event.kind.frame(&entry.object);
+                    let (revision, kind) = (event.revision, event.kind);
+                    replaced.push(Arc::new(Event { revision, kind, entry, previous, frame }));
+                }
+                Content::Events { events: replaced, position }
+            }
+            Content::Gone(gone) => Content::Gone(gone),
+        })
+    }
+}
+
 /// How a watch goes on after its frames were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -102,6 +138,11 @@ impl Watcher {
             position: asked.unwrap_or_default(),
             columns_sent: false,
         })
+    }
+
+    /// What it shows.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
     }
 
     /// The keys it looks at begin with this: which collection's changes wake it.
@@ -160,6 +201,11 @@ impl Watcher {
         }
     }
 
+    /// The last line of a watch that cannot go on.
+    pub fn error_frame(error: &ApiError) -> Bytes {
+        frame::error(error)
+    }
+
     /// A bookmark at the present position, if the client wants bookmarks: about once a minute, and before the end.
     pub fn bookmark(&mut self) -> Option<Bytes> {
         (self.bookmarks && self.start == Start::Running && self.position.0 > 0).then(|| self.bookmark_frame(false))
@@ -168,7 +214,7 @@ impl Watcher {
     fn event_frame(&mut self, event: &Event, now: Timestamp) -> Option<Bytes> {
         match self.selection.see(&self.resource, event) {
             Seen::Nothing => None,
-            Seen::AsStored if self.form == Form::Object && self.resource.serves_stored_form() => {
+            Seen::AsStored if self.form == Form::Object && self.resource.shows_as_stored(&event.entry.object) => {
                 Some(event.frame.clone())
             }
             Seen::AsStored => Some(self.frame(event.kind, &event.entry.object, now)),

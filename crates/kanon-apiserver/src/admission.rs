@@ -70,6 +70,15 @@ pub(crate) struct Webhooks {
     clients: Mutex<BTreeMap<Option<Bytes>, HttpsClient>>,
 }
 
+/// A review on its way to a webhook of any kind.
+pub(crate) struct Post<'a> {
+    pub(crate) url: String,
+    /// What its certificate must be signed by, PEM; the system's authorities when absent.
+    pub(crate) ca_bundle: Option<&'a Bytes>,
+    pub(crate) timeout: std::time::Duration,
+    pub(crate) body: Bytes,
+}
+
 impl Webhooks {
     pub(crate) fn new(resolve: Option<Resolve>) -> Webhooks {
         Webhooks { hooks: Cached::new(SOURCES), resolve, clients: Mutex::default() }
@@ -94,18 +103,23 @@ impl Webhooks {
         Ok(client)
     }
 
-    /// Makes a call: the answer's body, or why there is none, in upstream's words where it has some.
     async fn call(&self, call: &Call) -> std::result::Result<Bytes, String> {
-        let url = call.url();
+        let (url, ca_bundle) = (call.url(), call.ca_bundle());
+        self.post(Post { url, ca_bundle, timeout: call.timeout(), body: call.body.clone() }).await
+    }
+
+    /// Makes a call: the answer's body, or why there is none, in upstream's words where it has some.
+    pub(crate) async fn post(&self, post: Post<'_>) -> std::result::Result<Bytes, String> {
+        let Post { url, ca_bundle, timeout, body } = post;
         let failed = |why: String| format!("Post {url:?}: {why}");
-        let client = self.client(call.ca_bundle()).map_err(&failed)?;
+        let client = self.client(ca_bundle).map_err(&failed)?;
         let request = Request::post(url.as_str())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
             .header(header::USER_AGENT, USER_AGENT)
-            .body(Full::new(call.body.clone()))
+            .body(Full::new(body))
             .map_err(|error| failed(error.to_string()))?;
-        let answer = client.call(request, call.timeout(), ANSWER_MAX).await.map_err(|error| {
+        let answer = client.call(request, timeout, ANSWER_MAX).await.map_err(|error| {
             failed(match error {
                 CallError::Timeout(_) => "context deadline exceeded".to_owned(),
                 error @ (CallError::Transport(_) | CallError::TooLong(_)) => error.to_string(),

@@ -227,6 +227,11 @@ impl Auditor {
         Ok(Auditor { policy: options.policy.clone(), queue, tap: Mutex::new(Some(tap)), counts })
     }
 
+    /// Whether anything is recorded at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.queue.is_some()
+    }
+
     /// The events from now on.
     pub(crate) fn listen(&self) -> AuditEvents {
         let tap = self.tap.lock().unwrap_or_else(PoisonError::into_inner);

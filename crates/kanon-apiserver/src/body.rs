@@ -23,6 +23,8 @@ const GATHER: usize = 64 << 10;
 /// The body of an answer.
 pub struct Body {
     kind: Kind,
+    /// Whether a stream is a large one that is not waited for: worth compressing.
+    is_large: bool,
     /// Dropped with the body: places, notes for the end.
     held: Vec<Box<dyn Any + Send>>,
 }
@@ -51,8 +53,24 @@ impl Body {
         Body::of(Kind::Stream(Box::pin(stream), VecDeque::new()))
     }
 
+    /// A body that is made as the client takes it: in one go where it is small, else as a stream that is worth compressing.
+    pub(crate) fn made(mut next: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> Body {
+        let (mut begun, mut len) = (Vec::new(), 0);
+        while len < gzip::WORTH {
+            let Some(piece) = next() else { return Body::pieces(begun) };
+            len += piece.len() as u64;
+            begun.push(Bytes::from(piece));
+        }
+        let mut begun = Some(begun);
+        let rest = futures_util::stream::iter(std::iter::from_fn(move || match begun.take() {
+            Some(begun) => Some(begun),
+            None => Some(vec![next()?.into()]),
+        }));
+        Body { is_large: true, ..Body::stream(rest) }
+    }
+
     fn of(kind: Kind) -> Body {
-        Body { kind, held: Vec::new() }
+        Body { kind, is_large: false, held: Vec::new() }
     }
 
     /// Keeps something until the body is sent or given up.
@@ -166,6 +184,13 @@ mod tests {
             let exact = hyper::body::Body::size_hint(&body).exact();
             assert!(exact.is_none_or(|it| it == want.len() as u64), "{body:?}");
             assert_eq!(body.collect().await.expect("infallible").to_bytes(), want);
+        }
+        for len in [1, 300_000] {
+            let text: Vec<u8> = (0..len).map(|it| (it % 251) as u8).collect();
+            let mut pieces = text.chunks(1000).map(<[u8]>::to_vec).collect::<VecDeque<_>>();
+            let body = Body::made(move || pieces.pop_front());
+            assert_eq!(body.is_large, len > 1);
+            assert_eq!(body.collect().await.expect("infallible").to_bytes(), text);
         }
         assert!(Body::default().collect().await.expect("infallible").to_bytes().is_empty());
     }

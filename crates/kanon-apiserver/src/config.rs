@@ -37,6 +37,8 @@ pub struct Config {
     pub audit: AuditOptions,
     /// How long history is kept for watches that resume and lists that continue, however little there is of it.
     pub history_age: Duration,
+    /// How long events are kept after they were written last; zero keeps them for ever.
+    pub event_ttl: Duration,
     /// Whether deployments, jobs, pods and what belongs to them go through their statuses as if something ran
     /// (`kanon_workloads`). Without it nothing pretends.
     pub simulate_workloads: bool,
@@ -60,6 +62,8 @@ impl Config {
             audit: AuditOptions::default(),
             // kube-apiserver compacts every five minutes what is older than that.
             history_age: Duration::from_secs(10 * 60),
+            // As kube-apiserver's.
+            event_ttl: Duration::from_secs(60 * 60),
             simulate_workloads: false,
         }
     }

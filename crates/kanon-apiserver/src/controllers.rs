@@ -2,14 +2,17 @@
 //! the same path as clients, as the server itself, and are safe to run twice.
 
 pub(crate) mod crd;
+mod events;
 mod garbage;
 pub(crate) mod namespace;
 mod roles;
+mod told;
 mod workloads;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use http::Method;
 use kanon_apimachinery::{
     decode::Body,
     lifecycle::Intent,
@@ -18,10 +21,12 @@ use kanon_apimachinery::{
     write::{Context, create, update},
 };
 use tokio::task::JoinHandle;
+use told::Own;
 
 use crate::{
     access,
     admission::Warnings,
+    config::Config,
     core::Core,
     handlers::{delete, write::Refused},
 };
@@ -45,7 +50,7 @@ pub(crate) enum Next {
 }
 
 /// Starts all of them; they end with the server's shutdown. Workloads move only where that was asked for.
-pub(crate) fn start(core: &Arc<Core>, simulate_workloads: bool) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(core: &Arc<Core>, config: &Config) -> Vec<JoinHandle<()>> {
     let definitions = run(Arc::clone(core), crd::DEFINITIONS, |core| async move { crd::reconcile(&core).await });
     let roles = run(Arc::clone(core), roles::ROLES, |core| async move { roles::reconcile(&core).await });
     let mut tasks = vec![
@@ -53,8 +58,9 @@ pub(crate) fn start(core: &Arc<Core>, simulate_workloads: bool) -> Vec<JoinHandl
         tokio::spawn(roles),
         tokio::spawn(namespace::run(Arc::clone(core))),
         tokio::spawn(garbage::run(Arc::clone(core))),
+        tokio::spawn(events::run(Arc::clone(core), config.event_ttl)),
     ];
-    if simulate_workloads {
+    if config.simulate_workloads {
         tasks.push(tokio::spawn(workloads::run(Arc::clone(core))));
     }
     tasks
@@ -124,24 +130,32 @@ async fn one(core: &Core, intent: &Intent) -> Result<()> {
     // Nobody reads what controllers are warned of.
     let warnings = Warnings::default();
     let body = |value: &serde_json::Value| Body { value: value.clone(), duplicates: Vec::new() };
-    let done = match intent {
-        Intent::Create(_, object) => {
-            core.carry_out(&user, &ctx, create::prepare(&ctx, body(object))?, &warnings).await.map(drop)
-        }
-        Intent::Update(_, object) => {
-            let key = resource.key(address.object_namespace(), &address.name);
-            let current = core.storage.get(&key);
-            match update::prepare(&ctx, body(object), current.as_ref()) {
-                Ok(prepared) => core.carry_out(&user, &ctx, prepared, &warnings).await.map(drop),
-                Err(error) => Err(error.into()),
+    let (method, sent) = match intent {
+        Intent::Create(_, object) => (Method::POST, Some(object)),
+        Intent::Update(_, object) => (Method::PUT, Some(object)),
+        Intent::Delete(..) => (Method::DELETE, None),
+    };
+    let own = Own { user: &user, manager: MANAGER, method, address };
+    let work = async {
+        match intent {
+            Intent::Create(_, object) => {
+                let prepared = create::prepare(&ctx, body(object))?;
+                core.carry_out(&user, &ctx, prepared, &warnings).await.map(told::carried)
+            }
+            Intent::Update(_, object) => {
+                let key = resource.key(address.object_namespace(), &address.name);
+                let current = core.current(resource, &key).await?;
+                let body = Body { value: core.value_shown(resource, object.clone()).await?, duplicates: Vec::new() };
+                let prepared = update::prepare(&ctx, body, current.as_ref())?;
+                core.carry_out(&user, &ctx, prepared, &warnings).await.map(told::carried)
+            }
+            Intent::Delete(_, options) => {
+                let deleted = delete::delete(core, &user, resource, address, options, &warnings).await?;
+                Ok(told::deleted(deleted))
             }
         }
-        Intent::Delete(_, options) => {
-            let deleted = delete::delete(core, &user, resource, address, options, &warnings).await;
-            deleted.map(drop).map_err(Refused::from)
-        }
     };
-    match done {
+    match told::told(core, own, sent, &warnings, work).await {
         Ok(()) | Err(Refused::Moved(_)) => Ok(()),
         // Gone, there already, newer, or its namespace is going.
         Err(Refused::Error(error)) if matches!(error.code, 404 | 409) || error.reason == "Forbidden" => Ok(()),

@@ -27,6 +27,7 @@ use crate::{
     handlers::Documents,
     inflight::{Gate, RequestLimits},
     metrics::Metrics,
+    numbers::Numbers,
     storage::{Storage, WriteError},
     tokens::Signer,
 };
@@ -53,10 +54,14 @@ pub(crate) struct Core {
     pub(crate) documents: Documents,
     pub(crate) signer: Signer,
     pub(crate) metrics: Metrics,
-    pub(crate) audit: Auditor,
+    /// What services were given.
+    pub(crate) numbers: Numbers,
+    pub(crate) audit: Arc<Auditor>,
     pub(crate) inflight: Gate,
     pub(crate) limits: RequestLimits,
     pub(crate) authority_pem: String,
+    /// Where the server listens.
+    pub(crate) url: String,
     pub(crate) shutdown: CancellationToken,
 }
 

@@ -48,7 +48,7 @@ async fn resource(core: &Arc<Core>, asked: Asked, target: Resolved) -> Result<Re
         (Verb::Create, true) => write::create(core, &asked, &target).await,
         (Verb::Create, false) => part::create(core, &asked, &target).await,
         (Verb::Get, true) => read::get(core, &asked, &target).await,
-        (Verb::Get, false) => part::get(core, &asked, &target),
+        (Verb::Get, false) => part::get(core, &asked, &target).await,
         (Verb::List, _) => list::list(core, &asked, &target).await,
         (Verb::Watch, _) => watch::watch(core, &asked, &target).await,
         (Verb::Update, _) => write::update(core, &asked, &target).await,

@@ -20,6 +20,7 @@ mod body;
 mod cached;
 mod config;
 mod controllers;
+mod conversion;
 mod core;
 mod handlers;
 mod history;
@@ -27,6 +28,7 @@ mod indent;
 mod inflight;
 mod kubeconfig;
 mod metrics;
+mod numbers;
 mod reply;
 mod server;
 mod service;
@@ -44,3 +46,8 @@ pub use server::{ApiServer, Running, StartError};
 pub use service::ApiService;
 pub use storage::{OpenError, Place, Storage, WriteError};
 pub use testing::{TestServer, clock};
+
+/// The examples of docs/test-server.md, so that they run.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/test-server.md")]
+struct TestServerExamples;

@@ -27,6 +27,7 @@ use crate::{
     inflight::Gate,
     kubeconfig::{self, Credential},
     metrics::Metrics,
+    numbers::Numbers,
     service::ApiService,
     storage::{OpenError, Storage},
     tokens::Signer,
@@ -88,13 +89,13 @@ impl ApiServer {
             let (authority, names) = (Arc::clone(&config.authority), config.names.clone());
             tokio::task::spawn_blocking(move || leafs(&authority, &names, address, now))
         };
-        let core = open(&config).await?;
+        let core = open(&config, url_of(address)).await?;
         settle(&core, address.port()).await.map_err(|error| StartError::Bootstrap(error.message))?;
         let (leaf, admin) = keys.await.map_err(|error| StartError::Bootstrap(error.to_string()))??;
         let certificate = ServerCertificate::new(&leaf)?;
         let tls = tls_server_config(Arc::clone(&certificate), Some(config.authority.certificate_pem()))?;
         let service = ApiService::new(Arc::clone(&core));
-        let mut tasks = controllers::start(&core, config.simulate_workloads);
+        let mut tasks = controllers::start(&core, &config);
         tasks.push(tokio::spawn(serve(listener, Some(tls), service.clone(), config.limits, core.shutdown.clone())));
         tasks.push(tokio::spawn(history::run(Arc::clone(&core), config.history_age)));
         tasks.push(tokio::spawn(rotate(Arc::clone(&core), certificate, config.clone(), address)));
@@ -109,7 +110,7 @@ async fn settle(core: &Core, port: u16) -> Result<(), ApiError> {
     controllers::namespace::settle(core).await
 }
 
-async fn open(config: &Config) -> Result<Arc<Core>, StartError> {
+async fn open(config: &Config, url: String) -> Result<Arc<Core>, StartError> {
     let (place, options) = (config.place.clone(), config.store);
     let cel = Arc::clone(&config.cel);
     let builtin = tokio::task::spawn_blocking(move || Registry::builtin().with_language(cel));
@@ -131,10 +132,12 @@ async fn open(config: &Config) -> Result<Arc<Core>, StartError> {
         documents: Documents::default(),
         signer,
         metrics: Metrics::default(),
-        audit: Auditor::start(&config.audit)?,
+        numbers: Numbers::default(),
+        audit: Arc::new(Auditor::start(&config.audit)?),
         inflight: Gate::new(config.requests),
         limits: config.requests,
         authority_pem: config.authority.certificate_pem().to_owned(),
+        url,
         shutdown: CancellationToken::new(),
     }))
 }
@@ -191,6 +194,16 @@ async fn rotate(core: Arc<Core>, certificate: Arc<ServerCertificate>, config: Co
     }
 }
 
+/// The URL of an address for clients on this machine.
+fn url_of(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    format!("https://{host}:{}", address.port())
+}
+
 impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
@@ -199,12 +212,7 @@ impl Running {
 
     /// The URL for clients on this machine.
     pub fn url(&self) -> String {
-        let host = match self.address.ip() {
-            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-            IpAddr::V4(ip) => ip.to_string(),
-        };
-        format!("https://{host}:{}", self.address.port())
+        url_of(self.address)
     }
 
     /// A kubeconfig of an administrator, whom a client certificate puts in `system:masters`. A secret.

@@ -1,4 +1,5 @@
-//! A server for tests: in memory, on a free loopback port, up within milliseconds, gone when it is dropped.
+//! A server for tests: in memory, on a free loopback port, up within a few milliseconds, gone when it is dropped. With feature
+//! `client` it hands out clients of the `kube` crate (docs/test-server.md).
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
@@ -67,6 +68,20 @@ impl TestServer {
     /// An administrator's kubeconfig.
     pub fn kubeconfig(&self) -> String {
         self.running.admin_kubeconfig()
+    }
+
+    /// A client of the `kube` crate, as the administrator, in namespace `default`. It speaks to the server within this process: no
+    /// socket and no TLS; watches, patches and errors are those of any server. It needs a tokio runtime.
+    #[cfg(feature = "client")]
+    pub fn client(&self) -> kube::Client {
+        kube::Client::new(self.running.admin_service(), "default")
+    }
+
+    /// The same as somebody else, who may do what roles and bindings say: `client_as("alice", &["developers"])`.
+    #[cfg(feature = "client")]
+    pub fn client_as(&self, user: &str, groups: &[&str]) -> kube::Client {
+        let user = crate::access::user(user, groups);
+        kube::Client::new(self.running.service().acting_as(user), "default")
     }
 
     /// The server itself.

@@ -1,90 +1,27 @@
-//! Tokens of service accounts: JSON Web Tokens signed with HMAC-SHA256 and a key of the server's own. Nobody else verifies
-//! them, so there is no public key to publish.
+//! Tokens of service accounts: JSON Web Tokens, signed with a key of the server's own that others verify by
+//! `/openid/v1/jwks`. What a token says is checked each time against the clock and the stored account.
 
-use std::{fs, io, path::Path};
+mod signer;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use kanon_apimachinery::{
     reviews::Token,
     status::{ApiError, GroupResource, Result},
 };
 use kanon_core::UserInfo;
 use kanon_store::Key;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::{access, core::Core, storage::Place};
+use crate::{access, core::Core};
 
-/// The key's file in the folder of the store.
-const FILE: &str = "token.key";
-const KEY_LEN: usize = 32;
+pub(crate) use signer::Signer;
+
 /// Who issues tokens, and whom they are for unless the request says otherwise.
 const ISSUER: &str = "https://kubernetes.default.svc";
 /// Shortest and longest time of a token, in seconds (upstream: ten minutes; a day where nothing is configured is ours).
 const TIME: std::ops::RangeInclusive<i64> = 600..=86_400;
 /// Where nothing is asked for (upstream).
 const TIME_DEFAULT: i64 = 3600;
-
-/// Signs and verifies tokens.
-pub(crate) struct Signer {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    validation: Validation,
-}
-
-impl Signer {
-    /// The key of this place: kept beside the objects, so that tokens outlive a restart.
-    ///
-    /// # Errors
-    /// A file that cannot be read or written, no randomness.
-    pub(crate) fn open(place: &Place) -> io::Result<Signer> {
-        let bytes = match place {
-            Place::Memory | Place::Disk(_) => random()?,
-            Place::Folder(folder) => load(&folder.join(FILE))?,
-        };
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Time, audience and account are checked by `account_of`, against the server's clock.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        Ok(Signer {
-            encoding: EncodingKey::from_secret(&bytes),
-            decoding: DecodingKey::from_secret(&bytes),
-            validation,
-        })
-    }
-
-    fn sign(&self, claims: &Value) -> Result<String> {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding).map_err(ApiError::internal)
-    }
-
-    /// The claims of a token of ours; time and account are still to be checked.
-    fn claims(&self, token: &str) -> Option<Value> {
-        jsonwebtoken::decode(token, &self.decoding, &self.validation).ok().map(|it| it.claims)
-    }
-}
-
-fn random() -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; KEY_LEN];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no randomness to be had"))?;
-    Ok(bytes)
-}
-
-fn load(path: &Path) -> io::Result<Vec<u8>> {
-    match fs::read(path) {
-        Ok(bytes) if bytes.len() == KEY_LEN => return Ok(bytes),
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "the key has a wrong length")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let bytes = random()?;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    io::Write::write_all(&mut options.open(path)?, &bytes)?;
-    Ok(bytes)
-}
 
 impl Core {
     /// A token for a service account: what `TokenRequest` answers with. `request` is its body.
@@ -103,7 +40,7 @@ impl Core {
         }
         let now = self.now().wall.as_second();
         let claims = json!({
-            "aud": audiences, "iss": ISSUER, "iat": now, "nbf": now, "exp": now + seconds,
+            "aud": audiences, "iss": ISSUER, "iat": now, "nbf": now, "exp": now + seconds, "jti": Uuid::new_v4().to_string(),
             "sub": format!("system:serviceaccount:{namespace}:{name}"),
             "kubernetes.io": {"namespace": namespace,
                 "serviceaccount": {"name": name, "uid": account.object.str_at(&["metadata", "uid"])}},
@@ -118,6 +55,22 @@ impl Core {
             "token": self.signer.sign(&claims)?, "expirationTimestamp": expiry.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         });
         Ok(request)
+    }
+
+    /// The public keys, as `/openid/v1/jwks` shows them.
+    pub(crate) fn jwks(&self) -> Value {
+        json!({"keys": [self.signer.public()]})
+    }
+
+    /// What verifiers of tokens begin with: `/.well-known/openid-configuration`.
+    pub(crate) fn openid_configuration(&self) -> Value {
+        json!({
+            "issuer": ISSUER,
+            "jwks_uri": format!("{}/openid/v1/jwks", self.url),
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [signer::ALGORITHM],
+        })
     }
 
     /// Whose a token is that came with a request.
@@ -155,35 +108,5 @@ impl Core {
             },
             audiences: shared,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_own_untouched_tokens_verify() {
-        let signer = Signer::open(&Place::Memory).expect("random");
-        let claims = json!({"sub": "a"});
-        let token = signer.sign(&claims).expect("signed");
-        assert_eq!(signer.claims(&token), Some(claims));
-        for (at, _) in token.char_indices() {
-            let mut other = token.clone();
-            let letter = if other[at..].starts_with('A') { "B" } else { "A" };
-            other.replace_range(at..=at, letter);
-            // The last letter of base64 may have bits that do not count.
-            assert!(at + 1 == token.len() || signer.claims(&other).is_none(), "{at}");
-        }
-        assert_eq!(Signer::open(&Place::Memory).expect("random").claims(&token), None);
-        assert_eq!(signer.claims("a.b"), None);
-    }
-
-    #[test]
-    fn the_key_of_a_folder_stays() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let place = Place::Folder(folder.path().to_owned());
-        let token = Signer::open(&place).expect("made").sign(&json!({})).expect("signed");
-        assert!(Signer::open(&place).expect("read").claims(&token).is_some());
     }
 }

@@ -30,10 +30,11 @@ pub fn default_body(gvk: &GroupVersionKind, object: &mut Value) {
 }
 
 /// What the server adds to a new object of `kind` from the object itself, once `metadata.uid` is stamped: a pod's phase and
-/// quality of service, a job's selector and labels, the phase of volumes and claims.
+/// quality of service, both forms of a service's address, a job's selector and labels, the phase of volumes and claims.
 pub fn prepare_create(kind: &BuiltinKind, object: &mut Value) {
     match (kind.gvk.group.as_str(), kind.gvk.kind.as_str()) {
         ("", "Pod") => pod::initial_status(object),
+        ("", "Service") => service::align(object),
         ("batch", "Job") => workload::job_selector(object),
         ("", "PersistentVolume" | "PersistentVolumeClaim") => {
             let status = member(object, "status");
@@ -43,10 +44,10 @@ pub fn prepare_create(kind: &BuiltinKind, object: &mut Value) {
     }
 }
 
-/// What the server keeps of the old object where a changed one does not say it: addresses and node ports of services.
+/// What the server makes of a changed object by the old one: addresses and node ports of services stay, or go with their type.
 pub fn prepare_update(kind: &BuiltinKind, object: &mut Value, old: &Value) {
     if kind.gvk.group.is_empty() && kind.gvk.kind == "Service" {
-        service::keep_given(object, old);
+        service::prepare_update(object, old);
     }
 }
 

@@ -27,7 +27,7 @@ pub use names::{
 pub use protobuf::put as protobuf_put;
 pub use protobuf::{ProtobufError, decode_protobuf, encode_protobuf, encode_protobuf_event};
 pub use resources::{BuiltinKind, Subresource, body_schema, by_kind, find, kinds};
-pub use validate::{validate, validate_kind};
+pub use validate::{service_address_problems, validate, validate_kind};
 
 /// Package of the types that all kinds share.
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";

@@ -13,6 +13,7 @@ mod metadata;
 mod network;
 mod pod;
 mod selector;
+mod service;
 mod shown;
 mod tables;
 mod volume;
@@ -24,6 +25,8 @@ use serde_json::Value;
 
 use crate::{BuiltinKind, NameRule};
 use field::{Errors, Field};
+
+pub use service::service_address_problems;
 
 /// Largest config map or secret, in bytes of its values.
 const MAX_DATA: usize = 1024 * 1024;
@@ -61,7 +64,7 @@ fn particular(kind: &BuiltinKind, root: &Field<'_>, errors: &mut Errors) {
     match (kind.gvk.group.as_str(), kind.gvk.kind.as_str()) {
         ("", "Pod") => pod::pod(spec, errors),
         ("", "PodTemplate") => pod::template(&root.get("template"), pod::Owner::Any, errors),
-        ("", "Service") => network::service(spec, errors),
+        ("", "Service") => service::service(spec, errors),
         ("", "ConfigMap") => config::config_map(root, errors),
         ("", "Secret") => config::secret(root, errors),
         ("", "Event") => config::event(root, errors),
@@ -94,7 +97,7 @@ fn update(kind: &BuiltinKind, root: &Field<'_>, old: &Field<'_>, errors: &mut Er
     let (spec, old_spec) = (&root.get("spec"), &old.get("spec"));
     match (kind.gvk.group.as_str(), kind.gvk.kind.as_str()) {
         ("", "Pod") => pod::update(spec, old_spec, errors),
-        ("", "Service") => network::service_update(spec, old_spec, errors),
+        ("", "Service") => service::update(spec, old_spec, errors),
         ("", "ConfigMap") => config::immutable(root, old, &["data", "binaryData"], errors),
         ("", "Secret") => {
             root.get("type").unchanged(&old.get("type"), errors);

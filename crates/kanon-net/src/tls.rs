@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use crate::{Error, Leaf, ServerCertificate};
 
 /// What both sides offer, best first.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+pub(crate) const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Whose certificates a client believes.
 #[derive(Clone, Debug, PartialEq, Eq)]

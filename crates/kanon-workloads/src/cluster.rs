@@ -61,6 +61,7 @@ pub struct Cluster {
     /// Scales of controllers of foreign kinds, by uid; none where they have none.
     scales: BTreeMap<String, Option<i64>>,
     addresses: Addresses,
+    notes: u64,
 }
 
 /// What was refused last about an object.
@@ -105,7 +106,7 @@ impl Cluster {
     /// [`Cluster::is_due`].
     pub fn plan(&mut self, now: Timestamp) -> Plan {
         self.wake(now);
-        let mut round = Round { addresses: std::mem::take(&mut self.addresses), ..Round::default() };
+        let mut round = Round { addresses: std::mem::take(&mut self.addresses), notes: self.notes, ..Round::default() };
         for _ in 0..ITEMS_MAX {
             let Some(key) = self.queue.pop_front() else { break };
             self.queued.remove(&key);
@@ -117,6 +118,7 @@ impl Cluster {
             }
         }
         self.addresses = round.addresses;
+        self.notes = round.notes;
         Plan { intents: round.intents, asks: round.asks, deadline: self.deadline(now) }
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Round {
     /// Pods bound in this round, by node.
     pub(crate) placed: BTreeMap<String, usize>,
     pub(crate) addresses: Addresses,
+    /// Events so far: they are listed by name, so their names count up within a second.
+    pub(crate) notes: u64,
     /// Objects that were written in this round, by uid: a second write would only conflict.
     pub(crate) written: BTreeSet<String>,
     /// The nodes, read once.
@@ -160,7 +162,15 @@ impl<'a> Step<'a> {
     /// Notes something about a part of an object (`spec.containers{web}`).
     pub(crate) fn note(&mut self, about: &Known, kind: &str, reason: &str, message: &str, part: &str) {
         let now = self.stamp();
-        let event = self.noted(about, (kind, reason, message), part, &now);
+        let order = if self.is_idle() {
+            // Nothing is written that would keep it from being said again: the same in the same second has the same name.
+            names::digits(&[&about.uid, reason, message, part, &now])
+        } else {
+            self.round.notes += 1;
+            let nanos = u64::try_from(self.now.as_nanosecond()).unwrap_or_default();
+            format!("{:016x}", nanos.wrapping_add(self.round.notes))
+        };
+        let event = self.noted(about, (kind, reason, message), part, &now, &order);
         let first = self.first;
         match self.round.intents.get_mut(first..).and_then(<[Intent]>::last_mut) {
             Some(intent) => intent.notes.push(event),
@@ -170,14 +180,22 @@ impl<'a> Step<'a> {
 
     /// Notes what began at `since`, by itself, however often it is said.
     pub(crate) fn note_once(&mut self, about: &Known, reason: &str, message: &str, part: &str, since: &str) {
-        let event = self.noted(about, ("Normal", reason, message), part, since);
+        let order = names::digits(&[&about.uid, reason, message, part, since]);
+        let event = self.noted(about, ("Normal", reason, message), part, since, &order);
         self.push(Action::Create(Kind::Event, event));
     }
 
-    fn noted(&self, about: &Known, (kind, reason, message): (&str, &str, &str), part: &str, now: &str) -> Value {
+    fn noted(
+        &self,
+        about: &Known,
+        (kind, reason, message): (&str, &str, &str),
+        part: &str,
+        now: &str,
+        order: &str,
+    ) -> Value {
         // Events of objects without a namespace are in the default one.
         let namespace = if about.namespace.is_empty() { "default" } else { &about.namespace };
-        let name = format!("{}.{}", about.name, names::digits(&[&about.uid, reason, message, part, now]));
+        let name = format!("{}.{order}", about.name);
         let mut involved = json!({
             "apiVersion": about.kind.api_version(),
             "kind": about.kind.name(),

@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use kanon_core::{Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -30,6 +30,8 @@ const EFFECTS_MAX: usize = 1024;
 
 /// What to run.
 pub(crate) struct Options {
+    /// The policy families, on their way.
+    pub(crate) families: Families,
     /// The API server.
     pub(crate) source: Source,
     /// Folder of the decision log.
@@ -52,6 +54,15 @@ pub(crate) struct Options {
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
     pub(crate) identity: Option<String>,
+}
+
+/// The families that a thread makes: the policies that are built into them are compiled meanwhile.
+pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
+
+/// Begins to make the families. `namespace` is the one Kanon runs in.
+pub(crate) fn families(namespace: &str) -> Families {
+    let namespace = namespace.to_owned();
+    tokio::task::spawn_blocking(move || families::all(&languages::all(), &namespace))
 }
 
 /// What runs.
@@ -88,11 +99,11 @@ impl Snapshot for Published {
 }
 
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
-pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
+pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
-    let plane =
-        Plane::new(families::all(&languages::all(), &options.namespace), Settings { leader, ..Settings::default() });
+    let families = (&mut options.families).await.map_err(|error| Failure::new(error.to_string()))?;
+    let plane = Plane::new(families, Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();

@@ -79,7 +79,8 @@ fn hook(configuration: String, webhook: &Value, is_mutating: bool, cel: &dyn Lan
     }
 }
 
-fn endpoint(config: &Value) -> Endpoint {
+/// Where a `clientConfig` points.
+pub(crate) fn endpoint(config: &Value) -> Endpoint {
     let service = &config["service"];
     let text = |name: &str| service[name].as_str().unwrap_or_default();
     if !service.is_object() {

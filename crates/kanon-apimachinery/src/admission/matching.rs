@@ -144,7 +144,10 @@ fn by_rules(hook: &Hook, attributes: &Attributes<'_>, around: &Surroundings<'_>)
     let own = attributes.resource;
     let equivalent = |it: &&Arc<Resource>| it.prefix == own.prefix && it.gvk != own.gvk;
     let mut others = around.registry.resources().filter(equivalent);
-    others.find(|it| matches(it)).map(|it| View { other: Some(Arc::clone(it)) })
+    let other = others.find(|it| matches(it))?;
+    // Where a webhook converts, this one is asked about the object as the request has it: it is asked in any case.
+    let converts = own.custom().is_some_and(|it| it.converter.is_some());
+    Some(View { other: (!converts).then(|| Arc::clone(other)) })
 }
 
 fn unreadable(hook: &Hook, problem: &str) -> ApiError {

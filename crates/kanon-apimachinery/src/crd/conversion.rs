@@ -1,12 +1,12 @@
-//! How objects go from one version to another. `None` changes their apiVersion only. Conversion webhooks are not called, so
-//! a definition that would need one is refused, by the name of the field.
+//! How objects go from one version to another: what a definition may say about it. `None` changes their apiVersion only; a webhook
+//! is asked by `crate::conversion`.
 
 use std::collections::BTreeSet;
 
 use kanon_kinds::label_1035_problems;
 use serde_json::Value;
 
-use super::{validate::text, versions};
+use super::validate::text;
 use crate::status::Cause;
 
 /// Versions of ConversionReview there are.
@@ -33,10 +33,6 @@ pub(super) fn validate(crd: &Value, causes: &mut Vec<Cause>) {
             causes.push(Cause::forbidden("spec.conversion.conversionReviewVersions", NOT_WEBHOOK));
         }
         return;
-    }
-    if versions(crd).count() > 1 {
-        let detail = "conversion webhooks are not called by this server: use None, or leave one version";
-        causes.push(Cause::invalid("spec.conversion.strategy", &strategy.into(), detail));
     }
     client(&webhook["clientConfig"], causes);
     reviews(&webhook["conversionReviewVersions"], causes);

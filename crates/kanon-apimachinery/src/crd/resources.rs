@@ -10,7 +10,10 @@ use kanon_store::Revision;
 use serde_json::Value;
 
 use super::{is_established, is_terminating, storage_version, versions};
-use crate::resource::{Custom, CustomColumn, Origin, Resource, ScalePaths};
+use crate::{
+    conversion::Converter,
+    resource::{Custom, CustomColumn, Origin, Resource, ScalePaths},
+};
 
 /// Verbs in the order in which a real server lists them for custom resources (spec 4.9).
 const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
@@ -40,6 +43,7 @@ fn resource(crd: &Value, version: &Value, storage: &str, language: Option<&dyn L
         crd_name: text(&crd["metadata"]["name"]),
         storage_version: storage.to_owned(),
         is_terminating: is_terminating(crd),
+        converter: Converter::of(crd).filter(|_| versions(crd).count() > 1).map(Arc::new),
         api_versions: versions(crd).filter_map(|it| Some(format!("{group}/{}", it["name"].as_str()?))).collect(),
         columns: list(&version["additionalPrinterColumns"]).map(column).collect(),
         checker: Arc::new(checker(&schema, language)),
@@ -51,7 +55,8 @@ fn resource(crd: &Value, version: &Value, storage: &str, language: Option<&dyn L
     Resource {
         subresources: parts(&gvk, has_status, scale.is_some()),
         prefix: format!("{group}/{plural}"),
-        stored_api_version: format!("{group}/{storage}"),
+        // The shell converts: what comes here is in this version already.
+        stored_api_version: if custom.converter.is_some() { gvk.api_version() } else { format!("{group}/{storage}") },
         singular: text(&names["singular"]),
         list_kind: text(&names["listKind"]),
         short_names: texts(&names["shortNames"]),

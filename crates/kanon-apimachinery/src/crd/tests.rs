@@ -217,3 +217,13 @@ fn established_definitions_are_served() {
     assert!(gates.has_status && gates.has_generation && gates.is_namespaced());
     assert_eq!(gates.subresources.iter().map(|it| it.name).collect::<Vec<_>>(), ["status"]);
 }
+
+#[test]
+fn objects_of_an_older_stored_version_show_the_version_that_is_asked_for() {
+    let gates = crate::testing::gates();
+    let old = kanon_core::Object::from_value(
+        &json!({"apiVersion": "policy.example.io/v0", "kind": "Gate", "spec": {"weight": 1}}),
+    );
+    assert!(gates.serves_stored_form() && !gates.shows_as_stored(&old));
+    assert_eq!(gates.served(&old).to_value()["apiVersion"], "policy.example.io/v1");
+}

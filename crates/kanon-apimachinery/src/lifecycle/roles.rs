@@ -124,6 +124,10 @@ const DISCOVERY: [&str; 11] = [
     "/version/",
 ];
 
+/// Paths from which verifiers of service accounts' tokens learn the keys.
+const ISSUER_DISCOVERY: [&str; 4] =
+    ["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"];
+
 /// Roles first, then bindings.
 pub(super) fn builtin() -> Vec<Value> {
     let mut objects = vec![
@@ -148,6 +152,10 @@ pub(super) fn builtin() -> Vec<Value> {
                 {"apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"], "verbs": ["create"]},
             ]),
         ),
+        role(
+            "system:service-account-issuer-discovery",
+            json!([{"nonResourceURLs": ISSUER_DISCOVERY, "verbs": ["get"]}]),
+        ),
     ];
     objects.extend(workers());
     for (binding, groups) in [
@@ -155,6 +163,7 @@ pub(super) fn builtin() -> Vec<Value> {
         ("system:basic-user", &["system:authenticated"]),
         ("system:discovery", &["system:authenticated"]),
         ("system:public-info-viewer", &["system:authenticated", "system:unauthenticated"]),
+        ("system:service-account-issuer-discovery", &["system:serviceaccounts"]),
     ] {
         objects.push(bind(binding, groups));
     }

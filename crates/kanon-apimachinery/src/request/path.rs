@@ -49,6 +49,21 @@ impl Address {
         }
     }
 
+    /// The path that leads here.
+    pub fn path(&self) -> String {
+        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
+        let namespace = match self.object_namespace() {
+            "" => String::new(),
+            namespace => format!("namespaces/{namespace}/"),
+        };
+        let mut path = format!("{root}/{}/{namespace}{}", self.version, self.resource);
+        for part in [&self.name, &self.subresource, &self.rest].into_iter().filter(|it| !it.is_empty()) {
+            path.push('/');
+            path.push_str(part);
+        }
+        path
+    }
+
     /// The namespace that objects go to: empty for a namespace itself.
     pub fn object_namespace(&self) -> &str {
         if self.is_namespace_itself() { "" } else { &self.namespace }

@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use kanon_schema::{Checker, JsonPath, Schema};
 use kanon_store::Revision;
 
+use crate::conversion::Converter;
+
 /// What is known of a custom kind's version besides what every resource has.
 #[derive(Clone)]
 pub struct Custom {
@@ -20,6 +22,8 @@ pub struct Custom {
     pub columns: Vec<CustomColumn>,
     /// Paths of the scale subresource, if there is one.
     pub scale: Option<ScalePaths>,
+    /// Who converts between versions; nobody where they differ in their apiVersion alone.
+    pub converter: Option<Arc<Converter>>,
     /// Judges objects of this version: schema and rules.
     pub checker: Arc<Checker>,
     /// Objects stored before this version of the definition may lack its defaults; `None` when it has none.

@@ -123,7 +123,7 @@ impl Registry {
         let mut collections = BTreeMap::new();
         for resource in self.resources().filter(|it| it.allows("list")) {
             let entry = collections.entry(resource.prefix.as_str()).or_insert(resource);
-            if resource.serves_stored_form() {
+            if resource.storage_api_version() == resource.api_version() {
                 *entry = resource;
             }
         }

@@ -17,9 +17,47 @@ pub(super) fn update(ctx: &Context<'_>, old: Option<&Value>, object: &mut Value)
     if let Cow::Owned(kept) = without_lost_versions(ctx, object) {
         *object = kept;
     }
+    let mut old = old;
+    let mut aside = Vec::new();
+    if is_converted(ctx) {
+        let of_old = old.as_mut().map(|it| set_aside(ctx, it.to_mut())).unwrap_or_default();
+        // A write that does not name the entries keeps them.
+        let names_them = object["metadata"]["managedFields"].is_array();
+        aside = if names_them { set_aside(ctx, object) } else { of_old };
+    }
     with_writer(ctx, |writer| {
         kanon_schema::update_managed_fields(&ctx.resource.schema, old.as_deref(), object, writer);
     });
+    put_back(object, aside);
+}
+
+/// Whether a webhook converts the kind's objects.
+fn is_converted(ctx: &Context<'_>) -> bool {
+    ctx.resource.custom().is_some_and(|it| it.converter.is_some())
+}
+
+/// Takes out the entries of other versions than the request's: their fields have other places there, so this version can neither
+/// judge nor change them.
+fn set_aside(ctx: &Context<'_>, object: &mut Value) -> Vec<Value> {
+    let version = ctx.resource.api_version();
+    let Some(entries) = object["metadata"]["managedFields"].as_array_mut() else { return Vec::new() };
+    let is_other = |it: &mut Value| it["apiVersion"].as_str().is_some_and(|it| it != version);
+    entries.extract_if(.., is_other).collect()
+}
+
+/// The way back from [`set_aside`]; entries are in the order of their times.
+fn put_back(object: &mut Value, aside: Vec<Value>) {
+    if aside.is_empty() {
+        return;
+    }
+    let mut entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    entries.extend(aside);
+    // As upstream sorts them: applies before updates.
+    let text = |it: &Value, member: &str| it[member].as_str().unwrap_or_default().to_owned();
+    entries.sort_by_cached_key(|it| {
+        (it["operation"] != "Apply", text(it, "time"), text(it, "manager"), text(it, "apiVersion"))
+    });
+    meta::set(object, "managedFields", Some(entries.into()));
 }
 
 /// An object without the entries of versions that its definition has no more: nobody can read what they own. Built-in
@@ -63,10 +101,15 @@ pub(super) fn without_other_parts(ctx: &Context<'_>, part: Part, config: &Value)
 /// 409 for fields of others, 500 for fields the schema does not declare, 400 for managed fields in the configuration.
 pub(super) fn apply(ctx: &Context<'_>, live: Option<&Value>, config: &Value) -> Result<Value> {
     let schema = &ctx.resource.schema;
-    let live = live.map(|it| without_lost_versions(ctx, it));
+    let mut live = live.map(|it| without_lost_versions(ctx, it));
+    let aside = live.as_mut().filter(|_| is_converted(ctx)).map(|it| set_aside(ctx, it.to_mut())).unwrap_or_default();
     let result =
         with_writer(ctx, |writer| kanon_schema::apply(schema, live.as_deref(), config, writer, ctx.options.force));
-    result.map_err(|error| match error {
+    let applied = result.map(|mut object| {
+        put_back(&mut object, aside);
+        object
+    });
+    applied.map_err(|error| match error {
         ApplyError::Conflicts(conflicts) => ApiError::apply_conflict(&conflicts),
         ApplyError::Typed(problem) => {
             let (namespace, name) = (&ctx.address.object_namespace(), &ctx.address.name);

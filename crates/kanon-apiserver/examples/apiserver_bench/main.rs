@@ -26,6 +26,7 @@ async fn main() -> Res<()> {
     let wants = |name: &str| sections.is_empty() || sections.iter().any(|it| it == name);
     if wants("start") {
         start::empty(&folder.join("start")).await?;
+        start::for_tests().await?;
     }
     if wants("creates") || wants("apply") || wants("get") {
         let server = TestServer::start_in(Arc::new(Cel::default()), folder.join("writes")).await?;

@@ -10,6 +10,8 @@ use serde_json::json;
 use crate::client::{Res, resident};
 
 const OBJECTS: usize = 100_000;
+/// Starts of test servers.
+const STARTS: usize = 100;
 
 pub(crate) async fn empty(folder: &Path) -> Res<()> {
     for (what, place) in [("in memory", None), ("new folder", Some(folder)), ("that folder again", Some(folder))] {
@@ -21,6 +23,31 @@ pub(crate) async fn empty(folder: &Path) -> Res<()> {
         println!("start to ready, {what}: {:?}, memory {:.1} MB", begin.elapsed(), resident()?);
         server.stop().await;
     }
+    Ok(())
+}
+
+/// What a test waits for: a server of its own with a client that got its first answer.
+pub(crate) async fn for_tests() -> Res<()> {
+    let cel: Arc<Cel> = Arc::new(Cel::default());
+    let mut times = Vec::with_capacity(STARTS);
+    for _ in 0..STARTS {
+        let begin = Instant::now();
+        let server = TestServer::start(Arc::clone(&cel) as _).await?;
+        let started = begin.elapsed();
+        server.client().apiserver_version().await?;
+        times.push((started, begin.elapsed()));
+        server.stop().await;
+    }
+    let median = |mut of: Vec<std::time::Duration>| {
+        of.sort_unstable();
+        of[STARTS / 2]
+    };
+    let (started, answered) = times.into_iter().unzip();
+    println!(
+        "TestServer, median of {STARTS}: started {:?}, first answer of its client {:?}",
+        median(started),
+        median(answered)
+    );
     Ok(())
 }
 

@@ -4,24 +4,34 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use kanon_apimachinery::{
     audit::{ALLOW, DECISION, Decision, Event, FORBID, Head, Level, ObjectReference, Outcome, REASON, Sent, Stage},
+    negotiate::Encoding,
     rbac::Attributes,
-    request::{RequestInfo, Verb},
+    request::{Address, RequestInfo, Verb},
     status::{ApiError, Result},
+    version,
 };
 use kanon_core::UserInfo;
 use kanon_net::Peer;
 
-use crate::{core::Core, reply::Reply};
+use super::Auditor;
+use crate::{
+    core::{Clock, Core},
+    reply::Reply,
+};
+
+/// Where the server's own writes come from: upstream's loopback client has this address.
+const LOOPBACK: &str = "::1";
 
 /// One request's trail.
 #[derive(Default)]
 pub(crate) struct Trail(Option<Box<Open>>);
 
 struct Open {
-    core: Arc<Core>,
+    audit: Arc<Auditor>,
+    clock: Clock,
     head: Arc<Head>,
     decision: Decision,
     is_watch: bool,
@@ -33,12 +43,36 @@ struct Open {
 
 impl Trail {
     /// Begins the trail of an authenticated request (or of one whose user is unknown), if the policy wants one.
-    pub(crate) fn begin(
-        core: &Arc<Core>,
+    pub(crate) fn begin(core: &Core, id: &str, info: &RequestInfo, parts: &Parts, user: Option<&UserInfo>) -> Trail {
+        let uri = || parts.uri.path_and_query().map_or_else(|| info.path.clone(), ToString::to_string);
+        let sources = || source_ips(&parts.headers, parts.extensions.get::<Arc<Peer>>());
+        Trail::open(core, id, (info, user), uri, sources)
+    }
+
+    /// Begins the trail of a write that the server makes by itself, as one of its controllers: what the request of a controller
+    /// of its own would leave. `manager` is its program.
+    pub(crate) fn own(core: &Core, user: &UserInfo, manager: &str, method: &Method, address: &Address) -> Trail {
+        if core.audit.queue.is_none() {
+            return Trail(None);
+        }
+        let mut headers = HeaderMap::new();
+        if let Ok(agent) = HeaderValue::from_str(&format!("{manager}/{}", version::GIT_VERSION)) {
+            headers.insert(header::USER_AGENT, agent);
+        }
+        // Names and namespaces of stored objects make a path that can be read.
+        let Ok(info) = RequestInfo::parse(method, &address.path(), None, &headers) else { return Trail(None) };
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut trail = Trail::open(core, &id, (&info, Some(user)), || address.path(), || vec![LOOPBACK.to_owned()]);
+        trail.decided(true, "");
+        trail
+    }
+
+    fn open(
+        core: &Core,
         id: &str,
-        info: &RequestInfo,
-        parts: &Parts,
-        user: Option<&UserInfo>,
+        (info, user): (&RequestInfo, Option<&UserInfo>),
+        uri: impl FnOnce() -> String,
+        sources: impl FnOnce() -> Vec<String>,
     ) -> Trail {
         if core.audit.queue.is_none() {
             return Trail(None);
@@ -49,16 +83,17 @@ impl Trail {
         }
         let head = Head {
             id: id.to_owned(),
-            uri: parts.uri.path_and_query().map_or_else(|| info.path.clone(), ToString::to_string),
+            uri: uri(),
             verb: info.verb(),
             user: user.cloned().unwrap_or_default(),
-            source_ips: source_ips(&parts.headers, parts.extensions.get::<Arc<Peer>>()),
+            source_ips: sources(),
             user_agent: info.user_agent.clone(),
             object: ObjectReference::of(info),
             received: core.now().wall,
         };
         Trail(Some(Box::new(Open {
-            core: Arc::clone(core),
+            audit: Arc::clone(&core.audit),
+            clock: Arc::clone(&core.clock),
             head: Arc::new(head),
             decision,
             is_watch: info.verb() == Verb::Watch.as_str(),
@@ -75,11 +110,11 @@ impl Trail {
     /// 500 in mode `blocking-strict` when it cannot be recorded.
     pub(crate) async fn received(&self) -> Result<()> {
         let Some(open) = &self.0 else { return Ok(()) };
-        let is_strict = open.core.audit.queue.as_ref().is_some_and(super::Queue::is_strict);
+        let is_strict = open.audit.queue.as_ref().is_some_and(super::Queue::is_strict);
         if open.record(Stage::RequestReceived, None).await || !is_strict {
             return Ok(());
         }
-        open.core.audit.counts.rejected.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        open.audit.counts.rejected.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Err(ApiError::internal("failed to store audit event"))
     }
 
@@ -108,6 +143,11 @@ impl Trail {
         }
     }
 
+    /// Whether bodies of requests are recorded.
+    pub(crate) fn shows_bodies(&self) -> bool {
+        self.0.as_ref().is_some_and(|it| it.decision.level >= Level::Request)
+    }
+
     /// Whether the answer must be kept for the event.
     pub(crate) fn shows_answers(&self) -> bool {
         self.0.as_ref().is_some_and(|it| it.decision.level >= Level::RequestResponse)
@@ -118,6 +158,18 @@ impl Trail {
         if let Some(open) = &mut self.0 {
             open.is_nobody = true;
         }
+    }
+
+    /// The end of a write of the server's own: what it led to, if that is shown.
+    pub(crate) async fn done(self, outcome: Result<(StatusCode, Bytes), ApiError>, notes: BTreeMap<String, String>) {
+        if self.0.is_none() {
+            return;
+        }
+        let mut reply = match outcome {
+            Ok((status, text)) => Reply::json(status, Encoding::Json, false, text),
+            Err(error) => Reply::failure(&error, None),
+        };
+        self.answered(&mut reply, notes).await;
     }
 
     /// The end of a request whose handler broke.
@@ -161,8 +213,7 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let event = self.open.event(Stage::ResponseComplete, Some(std::mem::take(&mut self.outcome)));
-        if let (true, Some(queue)) = (self.open.decision.records(Stage::ResponseComplete), &self.open.core.audit.queue)
-        {
+        if let (true, Some(queue)) = (self.open.decision.records(Stage::ResponseComplete), &self.open.audit.queue) {
             queue.offer(event);
         }
     }
@@ -171,7 +222,7 @@ impl Drop for Ending {
 impl Open {
     /// Whether the event is where it must be before the request goes on.
     async fn record(&self, stage: Stage, outcome: Option<Outcome>) -> bool {
-        match &self.core.audit.queue {
+        match &self.audit.queue {
             Some(queue) if self.decision.records(stage) => queue.put(self.event(stage, outcome)).await,
             _ => true,
         }
@@ -182,7 +233,7 @@ impl Open {
             head: Arc::clone(&self.head),
             decision: self.decision,
             stage,
-            at: self.core.now().wall,
+            at: (self.clock)().wall,
             impersonated: self.impersonated.clone(),
             sent: self.sent.clone(),
             outcome,

@@ -1,16 +1,16 @@
 //! Bodies in gzip, for clients that take it (kubectl and every client-go does). Compressed piece by piece on the way out, so
 //! that a large list needs no second copy. Small answers and watches go out as they are, as upstream has it.
 
-use std::{collections::VecDeque, io::Write as _};
+use std::{collections::VecDeque, io::Write as _, pin::Pin};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 
 use super::{Body, Kind, gather};
 
 /// From this many bytes on (upstream's threshold).
-const WORTH: u64 = 128 << 10;
+pub(super) const WORTH: u64 = 128 << 10;
 
 /// Whether `Accept-Encoding` takes gzip.
 pub(crate) fn is_accepted(accept_encoding: &str) -> bool {
@@ -25,34 +25,50 @@ pub(crate) fn is_accepted(accept_encoding: &str) -> bool {
 impl Body {
     /// The same body in gzip where that is worth it; says whether it is.
     pub(crate) fn gzipped(self) -> (Body, bool) {
-        let Body { kind, held } = self;
-        let pieces = match kind {
-            Kind::Whole(Some(bytes)) if bytes.len() as u64 >= WORTH => slices(&bytes),
-            Kind::Pieces { pieces, left } if left >= WORTH => pieces,
-            other => return (Body { kind: other, held }, false),
+        let Body { kind, is_large, held } = self;
+        let (pieces, rest) = match kind {
+            Kind::Whole(Some(bytes)) if bytes.len() as u64 >= WORTH => (slices(&bytes), None),
+            Kind::Pieces { pieces, left } if left >= WORTH => (pieces, None),
+            Kind::Stream(stream, pieces) if is_large => (pieces, Some(stream)),
+            other => return (Body { kind: other, is_large, held }, false),
         };
         let encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        let body = Body::stream(stream::unfold(Some((pieces, encoder)), next));
+        let body = Body::stream(stream::unfold(Some(Work { pieces, rest, encoder }), next));
         (Body { held, ..body }, true)
     }
 }
 
-type Work = Option<(VecDeque<Bytes>, GzEncoder<Vec<u8>>)>;
+/// What is still to be compressed.
+struct Work {
+    pieces: VecDeque<Bytes>,
+    rest: Option<Pin<Box<dyn Stream<Item = Vec<Bytes>> + Send>>>,
+    encoder: GzEncoder<Vec<u8>>,
+}
 
 /// The next compressed part; the end of the stream comes with the last one.
-async fn next(work: Work) -> Option<(Vec<Bytes>, Work)> {
-    let (mut pieces, mut encoder) = work?;
-    while let Some(piece) = gather(&mut pieces) {
+async fn next(work: Option<Work>) -> Option<(Vec<Bytes>, Option<Work>)> {
+    let mut work = work?;
+    loop {
+        let Some(piece) = gather(&mut work.pieces) else {
+            let more = match &mut work.rest {
+                Some(rest) => rest.next().await,
+                None => None,
+            };
+            match more {
+                Some(more) => work.pieces.extend(more),
+                None => return Some((vec![work.encoder.finish().ok()?.into()], None)),
+            }
+            continue;
+        };
         // A vector takes everything.
-        encoder.write_all(&piece).ok()?;
-        let ready = std::mem::take(encoder.get_mut());
+        work.encoder.write_all(&piece).ok()?;
+        let ready = std::mem::take(work.encoder.get_mut());
         if !ready.is_empty() {
             // Others get their turn between two parts.
             tokio::task::yield_now().await;
-            return Some((vec![ready.into()], Some((pieces, encoder))));
+            return Some((vec![ready.into()], Some(work)));
         }
     }
-    Some((vec![encoder.finish().ok()?.into()], None))
 }
 
 /// One large piece as many, so that it is not compressed in one go.
@@ -88,7 +104,9 @@ mod tests {
     async fn large_bodies_come_back_as_they_were_and_small_ones_unchanged() {
         let text: Vec<u8> = (0..400_000_u32).flat_map(|it| it.to_string().into_bytes()).collect();
         let pieces: Vec<Bytes> = text.chunks(1000).map(Bytes::copy_from_slice).collect();
-        for body in [Body::whole(text.clone()), Body::pieces(pieces)] {
+        let mut made: VecDeque<Vec<u8>> = text.chunks(5000).map(<[u8]>::to_vec).collect();
+        let made = Body::made(move || made.pop_front());
+        for body in [Body::whole(text.clone()), Body::pieces(pieces), made] {
             let (body, compressed) = body.gzipped();
             assert!(compressed);
             let sent = body.collect().await.expect("infallible").to_bytes();
@@ -97,8 +115,11 @@ mod tests {
             GzDecoder::new(&sent[..]).read_to_end(&mut read).expect("gzip");
             assert_eq!(read, text);
         }
-        let (body, compressed) = Body::whole("small").gzipped();
-        assert!(!compressed);
-        assert_eq!(body.collect().await.expect("infallible").to_bytes(), "small");
+        let watch = Body::stream(stream::iter([vec![Bytes::from("small")]]));
+        for body in [Body::whole("small"), watch] {
+            let (body, compressed) = body.gzipped();
+            assert!(!compressed);
+            assert_eq!(body.collect().await.expect("infallible").to_bytes(), "small");
+        }
     }
 }

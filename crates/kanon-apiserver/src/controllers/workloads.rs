@@ -4,12 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use kanon_apimachinery::{
     decode::Body,
     request::{Address, DeleteOptions, WriteOptions},
     resource::Resource,
-    status::{ApiError, Result},
+    status::{self, ApiError, Result},
     write::{Context, create, namespace, scale, served_value, update},
 };
 use kanon_core::UserInfo;
@@ -17,7 +18,10 @@ use kanon_store::{ListOptions, Memory, Revision};
 use kanon_workloads::{Action, Ask, Cluster, Intent, Kind};
 use serde_json::Value;
 
-use super::GATHER;
+use super::{
+    GATHER,
+    told::{self, Own},
+};
 use crate::{
     admission::Warnings,
     core::Core,
@@ -193,38 +197,57 @@ async fn attempt(core: &Core, intent: &mut Intent) -> Result<(), Refused> {
     let warnings = Warnings::default();
     let text = |object: &Value, name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
     let body = |object: &mut Value| Body { value: std::mem::take(object), duplicates: Vec::new() };
-    let is_status = matches!(intent.action, Action::Status(..));
-    match &mut intent.action {
-        Action::Create(kind, object) => {
-            let place = Place::new(core, *kind, &text(object, "namespace"), "", "")?;
-            let ctx = place.context(&options, core);
-            let (namespace, name) = (place.address.object_namespace(), text(object, "name"));
-            core.storage.read(|memory| namespace::check(memory, &place.resource, namespace, &name))?;
-            core.carry_out(&user, &ctx, create::prepare(&ctx, body(object))?, &warnings).await.map(drop)
-        }
+    let part = if matches!(intent.action, Action::Status(..)) { "status" } else { "" };
+    let place = match &intent.action {
+        Action::Create(kind, object) => Place::new(core, *kind, &text(object, "namespace"), "", "")?,
         Action::Update(kind, object) | Action::Status(kind, object) => {
-            let part = if is_status { "status" } else { "" };
-            let place = Place::new(core, *kind, &text(object, "namespace"), &text(object, "name"), part)?;
-            let ctx = place.context(&options, core);
-            let key = place.resource.key(place.address.object_namespace(), &place.address.name);
-            let current = core.storage.get(&key);
-            core.carry_out(&user, &ctx, update::prepare(&ctx, body(object), current.as_ref())?, &warnings)
-                .await
-                .map(drop)
+            Place::new(core, *kind, &text(object, "namespace"), &text(object, "name"), part)?
         }
-        Action::Bind { namespace, name, node } => {
-            let place = Place::new(core, Kind::Pod, namespace, name, "binding")?;
-            let binding = part::Binding { user: &user, options: &options, warnings: &warnings, node };
-            Ok(part::bind_to(core, &place.resource, &place.address, &binding).await?)
+        Action::Bind { namespace, name, .. } => Place::new(core, Kind::Pod, namespace, name, "binding")?,
+        Action::Delete { kind, namespace, name, .. } => Place::new(core, *kind, namespace, name, "")?,
+    };
+    let method = match &intent.action {
+        Action::Create(..) | Action::Bind { .. } => Method::POST,
+        Action::Update(..) | Action::Status(..) => Method::PUT,
+        Action::Delete { .. } => Method::DELETE,
+    };
+    let own = Own { user: &user, manager: actor.manager(), method, address: &place.address };
+    // Work spends the object; a log that shows it needs it first.
+    let sent = match &intent.action {
+        Action::Create(_, object) | Action::Update(_, object) | Action::Status(_, object) if core.audit.is_on() => {
+            Some(object.clone())
         }
-        Action::Delete { kind, namespace, name, uid, grace } => {
-            let place = Place::new(core, *kind, namespace, name, "")?;
-            let options =
-                DeleteOptions { uid: Some(uid.clone()), grace_period_seconds: *grace, ..DeleteOptions::default() };
-            let deleted = delete::delete(core, &user, &place.resource, &place.address, &options, &warnings).await;
-            Ok(deleted.map(drop)?)
+        _ => None,
+    };
+    let ctx = place.context(&options, core);
+    let work = async {
+        match &mut intent.action {
+            Action::Create(_, object) => {
+                let (namespace, name) = (place.address.object_namespace(), text(object, "name"));
+                core.storage.read(|memory| namespace::check(memory, &place.resource, namespace, &name))?;
+                let prepared = create::prepare(&ctx, body(object))?;
+                core.carry_out(&user, &ctx, prepared, &warnings).await.map(told::carried)
+            }
+            Action::Update(_, object) | Action::Status(_, object) => {
+                let key = place.resource.key(place.address.object_namespace(), &place.address.name);
+                let prepared = update::prepare(&ctx, body(object), core.storage.get(&key).as_ref())?;
+                core.carry_out(&user, &ctx, prepared, &warnings).await.map(told::carried)
+            }
+            Action::Bind { node, .. } => {
+                let binding = part::Binding { user: &user, options: &options, warnings: &warnings, node };
+                part::bind_to(core, &place.resource, &place.address, &binding).await?;
+                Ok(status::success(None, StatusCode::CREATED.as_u16()))
+            }
+            Action::Delete { uid, grace, .. } => {
+                let options =
+                    DeleteOptions { uid: Some(uid.clone()), grace_period_seconds: *grace, ..DeleteOptions::default() };
+                let (resource, address) = (&place.resource, &place.address);
+                let deleted = delete::delete(core, &user, resource, address, &options, &warnings).await?;
+                Ok(told::deleted(deleted))
+            }
         }
-    }
+    };
+    told::told(core, own, sent.as_ref(), &warnings, work).await
 }
 
 /// Where an intent goes.

@@ -63,6 +63,7 @@ pub(crate) async fn collection(core: &Core, asked: &Asked, target: &Resolved) ->
         let page = memory.list(&prefix, StoreListOptions::default()).map_err(ApiError::internal)?;
         Ok::<_, ApiError>((page.entries, page.revision))
     })?;
+    let entries = core.all_shown(resource, entries).await?;
     let selected: Vec<&Arc<Entry>> = entries.iter().filter(|it| selection.matches(resource, &it.object)).collect();
     let mut items = Vec::new();
     // Many at a time share commits; the answer keeps their order.
@@ -121,7 +122,7 @@ pub(crate) async fn delete(
     warnings: &Warnings,
 ) -> Result<Deleted> {
     let key: Key = resource.key(address.object_namespace(), &address.name);
-    let mut current = core.storage.get(&key);
+    let mut current = core.current(resource, &key).await?;
     let review_options = options.to_value();
     for _ in 0..TRIES {
         let plan = delete::plan(resource, address, options, current.as_ref(), core.now().wall)?;
@@ -146,7 +147,7 @@ pub(crate) async fn delete(
             Deletion::Remove(write, status) => (write, Some(status)),
             Deletion::Mark(write) => (write, None),
         };
-        match core.store(write).await {
+        match core.store_as(resource, write).await {
             Ok(entry) => return Ok(status.map_or_else(|| Deleted::Stored(entry.object.clone()), Deleted::Status)),
             // Another state: admission is asked about that one too.
             Err(Refused::Moved(moved)) => current = moved,

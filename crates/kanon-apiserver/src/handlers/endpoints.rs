@@ -1,12 +1,12 @@
 //! Everything that is no resource: health, version, metrics, and the doors to discovery and OpenAPI.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use kanon_apimachinery::{
     request::{Endpoint, OpenApi},
     status::{ApiError, Result},
 };
 use kanon_store::Memory;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::discovery;
 use crate::{backup, core::Core, reply::Reply, service::Asked};
@@ -28,8 +28,17 @@ pub(crate) fn answer(core: &Core, asked: &Asked, endpoint: &Endpoint) -> Result<
         Endpoint::OpenApi(OpenApi::Document { path, hash }) => discovery::openapi(core, asked, path, hash),
         Endpoint::Other if asked.info.path == backup::PATH => backup::answer(core, asked),
         Endpoint::OpenApi(OpenApi::V2) => Ok(discovery::openapi_v2(core, asked)),
-        Endpoint::Jwks | Endpoint::OpenIdConfiguration | Endpoint::Other => Err(ApiError::no_such_path()),
+        Endpoint::Jwks => Ok(published("application/jwk-set+json", &core.jwks())),
+        Endpoint::OpenIdConfiguration => Ok(published("application/json", &core.openid_configuration())),
+        Endpoint::Other => Err(ApiError::no_such_path()),
     }
+}
+
+/// What verifiers of tokens read, and may keep for an hour (upstream).
+fn published(content_type: &'static str, document: &Value) -> Reply {
+    let mut reply = Reply::new(StatusCode::OK, content_type, super::write::text(document));
+    reply.headers.push((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")));
+    reply
 }
 
 fn paths(core: &Core) -> Vec<String> {
@@ -38,7 +47,17 @@ fn paths(core: &Core) -> Vec<String> {
         paths.push(format!("/apis/{}", group.name));
         paths.extend(group.versions.iter().map(|it| format!("/apis/{}/{}", group.name, it.version)));
     }
-    let rest = ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
+    let rest = [
+        "/.well-known/openid-configuration",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openid/v1/jwks",
+        "/readyz",
+        "/version",
+    ];
     paths.extend(rest.map(str::to_owned));
     paths
 }

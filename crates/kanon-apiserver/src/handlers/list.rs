@@ -5,7 +5,6 @@
 use std::{sync::Arc, vec};
 
 use bytes::Bytes;
-use futures_util::stream;
 use http::StatusCode;
 use kanon_apimachinery::{
     list::{self, Listing, TAIL},
@@ -31,7 +30,8 @@ pub(super) async fn list(core: &Core, asked: &Asked, target: &Resolved) -> Resul
         read::wait_for(core, options.version).await?;
     }
     let namespace = address.object_namespace();
-    let listing = core.storage.read(|memory| list::read(memory, resource, namespace, &options))?;
+    let mut listing = core.storage.read(|memory| list::read(memory, resource, namespace, &options))?;
+    listing.entries = core.all_shown(resource, listing.entries).await?;
     let is_pretty = asked.info.is_pretty();
     let is_plain = !is_pretty && answer.form == Form::Object && resource.serves_stored_form();
     if answer.encoding == Encoding::Json && !is_plain && !asked.answer_is_recorded {
@@ -109,18 +109,17 @@ impl Items {
         Some(text)
     }
 
-    fn body(self, is_pretty: bool) -> Body {
-        let indenter = is_pretty.then(Indenter::default);
-        Body::stream(stream::unfold((self, indenter), |(mut items, mut indenter)| async move {
-            let text = items.next()?;
-            let Some(indenter) = &mut indenter else { return Some((vec![text.into()], (items, None))) };
+    fn body(mut self, is_pretty: bool) -> Body {
+        let mut indenter = is_pretty.then(Indenter::default);
+        Body::made(move || {
+            let text = self.next()?;
+            let Some(indenter) = &mut indenter else { return Some(text) };
             let mut out = Vec::with_capacity(text.len() * 2);
             indenter.push(&text, &mut out);
-            if items.ended {
+            if self.ended {
                 out.push(b'\n');
             }
-            let indenter = std::mem::take(indenter);
-            Some((vec![out.into()], (items, Some(indenter))))
-        }))
+            Some(out)
+        })
     }
 }

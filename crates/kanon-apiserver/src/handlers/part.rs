@@ -25,10 +25,10 @@ use crate::{
 const TRIES: usize = 64;
 
 /// GET of a subresource.
-pub(super) fn get(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
+pub(super) async fn get(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
     let Resolved { resource, address, .. } = target;
     let key = resource.key(address.object_namespace(), &address.name);
-    let entry = core.storage.get(&key);
+    let entry = core.current(resource, &key).await?;
     let entry = entry.ok_or_else(|| ApiError::not_found(&resource.group_resource(), &address.name))?;
     match address.subresource.as_str() {
         "status" | "ephemeralcontainers" => read::one(core, asked, resource, StatusCode::OK, &entry.object),

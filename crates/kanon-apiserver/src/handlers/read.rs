@@ -24,7 +24,7 @@ pub(crate) async fn get(core: &Core, asked: &Asked, target: &Resolved) -> Result
     let Resolved { resource, address, .. } = target;
     wait_for(core, asked.info.version()?).await?;
     let key = resource.key(address.object_namespace(), &address.name);
-    let entry = core.storage.get(&key);
+    let entry = core.current(resource, &key).await?;
     let entry = entry.ok_or_else(|| ApiError::not_found(&resource.group_resource(), &address.name))?;
     one(core, asked, resource, StatusCode::OK, &entry.object)
 }

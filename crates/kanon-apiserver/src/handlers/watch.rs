@@ -89,7 +89,7 @@ impl Stream {
     async fn next(mut self) -> Option<(Vec<Bytes>, Stream)> {
         let mut frames = Vec::new();
         while !self.ended {
-            let next = self.take(&mut frames);
+            let next = self.take(&mut frames).await;
             if next == Next::End {
                 self.ended = true;
             }
@@ -106,7 +106,7 @@ impl Stream {
                     self.ended = matches!(woke, Woke::End);
                     self.bookmark = Instant::now() + BOOKMARK;
                     // What other kinds did since moves the position, so that the client may resume from there.
-                    if self.take(&mut frames) != Next::End {
+                    if self.take(&mut frames).await != Next::End {
                         frames.extend(self.watcher.bookmark());
                     }
                     if !frames.is_empty() {
@@ -118,10 +118,20 @@ impl Stream {
         None
     }
 
-    fn take(&mut self, frames: &mut Vec<Bytes>) -> Next {
+    async fn take(&mut self, frames: &mut Vec<Bytes>) -> Next {
         // Before the look: a change that comes in between wakes us again.
         self.changes.mark_unchanged();
-        let fetched = self.core.storage.read(|memory| self.watcher.fetch(memory, EVENTS));
+        let mut fetched = self.core.storage.read(|memory| self.watcher.fetch(memory, EVENTS));
+        let resource = self.watcher.resource();
+        if resource.custom().is_some_and(|it| it.converter.is_some()) {
+            match self.core.all_shown(resource, fetched.states()).await {
+                Ok(states) => fetched = fetched.replace(states),
+                Err(error) => {
+                    frames.push(Watcher::error_frame(&error));
+                    return Next::End;
+                }
+            }
+        }
         self.watcher.frames(fetched, EVENTS, self.core.now().wall, frames)
     }
 

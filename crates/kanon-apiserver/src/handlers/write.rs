@@ -89,16 +89,19 @@ impl Core {
         let (mutated, changed) = self.mutate(&attributes, object, old_object, warnings).await?;
         // Nor may a webhook grant for the user what the user may not.
         self.check_escalation(user, ctx.resource, &mutated)?;
-        let finished = prepared.finish(ctx, mutated, changed, &stamp())?;
+        let (mut mutated, stamp) = (mutated, stamp());
+        // Held until what it was taken for is stored, or is not.
+        let _held = self.give_numbers(ctx, &prepared, &mut mutated, &stamp.uid)?;
+        let finished = prepared.finish(ctx, mutated, changed, &stamp)?;
         let Finished { object, old_object, outcome, part, warnings: passed } = finished;
         warnings.add(passed);
         self.validate(&attributes, Some(&object), old_object.as_ref(), warnings).await?;
         let done = match outcome {
-            Outcome::Store(write) => Done::Entry(self.store(write).await?),
+            Outcome::Store(write) => Done::Entry(self.store_as(ctx.resource, write).await?),
             Outcome::Unchanged(entry) => Done::Entry(entry),
             Outcome::DryRun(value) => Done::Value(value),
             Outcome::Remove(write, value) => {
-                self.store(write).await?;
+                self.store_as(ctx.resource, write).await?;
                 Done::Value(value)
             }
         };
@@ -187,7 +190,7 @@ async fn retried(
     let Resolved { resource, address, .. } = target;
     let ctx = Context { resource, address, options, now: core.now().wall };
     let key = resource.key(address.object_namespace(), &address.name);
-    let mut current = core.storage.get(&key);
+    let mut current = core.current(resource, &key).await?;
     let conflict = || ApiError::conflict(&resource.group_resource(), &address.name);
     for _ in 0..TRIES {
         let prepared = prepare(&ctx, current.as_ref())?;

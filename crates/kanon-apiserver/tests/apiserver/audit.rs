@@ -29,6 +29,7 @@ const POLICY: &str = "
 apiVersion: audit.k8s.io/v1
 kind: Policy
 rules:
+- {level: None, users: ['system:apiserver']}
 - {level: None, nonResourceURLs: ['/readyz*', /metrics]}
 - {level: RequestResponse, omitManagedFields: true, omitStages: [RequestReceived], resources: [{group: '', resources: [configmaps]}], verbs: [create, list]}
 - {level: Metadata, omitStages: [RequestReceived]}
@@ -184,7 +185,7 @@ impl Collector {
 
 fn metadata() -> Option<AuditPolicy> {
     Some(policy(
-        "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Metadata}]}",
+        "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: None, users: [system:apiserver]}, {level: Metadata}]}",
     ))
 }
 
@@ -311,4 +312,53 @@ async fn a_handler_that_breaks_is_a_500_with_an_event_and_harms_no_other_request
     let briefs: Vec<String> = events.iter().map(brief).collect();
     assert_eq!(briefs, [format!("Panic create {MAPS} 500"), format!("ResponseComplete create {MAPS} 201")]);
     assert_eq!(events[0]["responseStatus"]["reason"], "InternalError");
+}
+
+#[tokio::test]
+async fn what_controllers_write_is_in_the_log_as_requests_of_theirs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("audit.log");
+    let log = AuditLog { mode: AuditMode::Blocking, ..AuditLog::new(&path) };
+    let text = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Request}]}";
+    let audit = AuditOptions { policy: Some(policy(text)), log: Some(log), webhook: None };
+    let world = World::start_with(|config| {
+        config.audit = audit;
+        config.simulate_workloads = true;
+    })
+    .await;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "made"}});
+    assert_eq!(world.post("/api/v1/namespaces", &namespace).await.0, 201);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let path_of_pod = "/api/v1/namespaces/made/pods/p";
+    assert_eq!(world.post("/api/v1/namespaces/made/pods", &pod).await.0, 201);
+    let begin = std::time::Instant::now();
+    while world.get(path_of_pod).await.1["status"]["phase"] != "Running" {
+        assert!(begin.elapsed() < LIMIT, "the pod never ran");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let events = events(world, &path).await;
+    let find = |user: &str, verb: &str, uri: &str| {
+        let fits = |it: &&Value| it["user"]["username"] == user && it["verb"] == verb && it["requestURI"] == uri;
+        let found = events.iter().find(fits);
+        found.unwrap_or_else(|| {
+            panic!("no {verb} of {uri} by {user}: {:?}", events.iter().map(brief).collect::<Vec<_>>())
+        })
+    };
+    let account = find("system:apiserver", "create", "/api/v1/namespaces/made/serviceaccounts");
+    assert_eq!(account["requestObject"]["metadata"]["name"], "default");
+    assert_eq!((&account["responseStatus"]["code"], &account["sourceIPs"]), (&json!(201), &json!(["::1"])));
+    assert_eq!(
+        account["objectRef"],
+        json!({"resource": "serviceaccounts", "namespace": "made", "name": "default", "apiVersion": "v1"})
+    );
+    let bound = find("system:kube-scheduler", "create", &format!("{path_of_pod}/binding"));
+    assert_eq!(bound["objectRef"]["subresource"], "binding");
+    assert!(bound["userAgent"].as_str().is_some_and(|it| it.starts_with("kube-scheduler/v1.")), "{bound}");
+    let ran = events.iter().any(|it| {
+        let user = it["user"]["username"].as_str().unwrap_or_default();
+        user.starts_with("system:node:")
+            && it["requestURI"] == format!("{path_of_pod}/status")
+            && it["verb"] == "update"
+    });
+    assert!(ran, "the kubelet's status");
 }

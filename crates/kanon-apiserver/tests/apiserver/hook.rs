@@ -37,6 +37,11 @@ async fn answer(
         asked.lock().await.push(review);
         return Ok(response);
     }
+    if review["kind"] == "ConversionReview" {
+        let answer = converted(&path, &review["request"]);
+        asked.lock().await.push(review);
+        return Ok(Response::new(Full::from(answer.to_string())));
+    }
     let uid = &review["request"]["uid"];
     let patch = || STANDARD.encode(r#"[{"op":"add","path":"/metadata/labels","value":{"by":"hook"}}]"#);
     let note = |name: &str| {
@@ -79,6 +84,25 @@ async fn answer(
     asked.lock().await.push(review);
     let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
     Ok(Response::new(Full::from(answer.to_string())))
+}
+
+/// Gates of version 2 call `expr` of version 1 `expression`. On the path `/lossy` nothing is converted but the version.
+fn converted(path: &str, request: &Value) -> Value {
+    let wanted = &request["desiredAPIVersion"];
+    let names = if *wanted == "policy.example.io/v2" { ("expr", "expression") } else { ("expression", "expr") };
+    let convert = |object: &Value| {
+        let mut object = object.clone();
+        object["apiVersion"] = wanted.clone();
+        if let (Some(spec), true) = (object["spec"].as_object_mut(), path != "/lossy")
+            && let Some(expression) = spec.remove(names.0)
+        {
+            spec.insert(names.1.to_owned(), expression);
+        }
+        object
+    };
+    let objects: Vec<Value> = request["objects"].as_array().into_iter().flatten().map(convert).collect();
+    let response = json!({"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": objects});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response})
 }
 
 /// Answers that are no reviews.

@@ -5,8 +5,10 @@
 mod admission;
 mod audit;
 mod clients;
+mod conversion;
 mod custom;
 mod durability;
+mod events;
 mod history;
 mod hook;
 mod hostile;
@@ -15,6 +17,7 @@ mod killed;
 mod kubectl;
 mod linear;
 mod store;
+mod test_server;
 mod webhooks;
 mod workloads;
 mod world;

@@ -22,7 +22,8 @@ pub(super) fn service(spec: &mut Map<String, Value>) {
     if let "ClusterIP" | "NodePort" | "LoadBalancer" = kind.as_str() {
         absent(spec, "internalTrafficPolicy", "Cluster");
     }
-    if let "NodePort" | "LoadBalancer" = kind.as_str() {
+    let has_outside = spec.get("externalIPs").and_then(Value::as_array).is_some_and(|it| !it.is_empty());
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || (kind == "ClusterIP" && has_outside) {
         absent(spec, "externalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {

@@ -1,98 +1,11 @@
-//! Services, network policies, ingresses.
+//! Network policies.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::net::IpAddr;
 
 use super::{
     field::{Errors, Field},
     selector,
 };
-use crate::names::{label_problems, subdomain_problems};
-
-pub(super) fn service(spec: &Field<'_>, errors: &mut Errors) {
-    let kind = spec.get("type");
-    let headless = spec.get("clusterIP").text() == "None";
-    let ports = spec.get("ports");
-    if ports.is_empty() && !headless && kind.text() != "ExternalName" {
-        ports.required(errors, "");
-    }
-    if kind.text() == "ExternalName" {
-        let name = spec.get("externalName");
-        let host = name.text().trim_end_matches('.');
-        if host.is_empty() {
-            name.required(errors, "");
-        }
-        if !host.is_empty() {
-            name.problems(errors, subdomain_problems(host));
-        }
-        let address = spec.get("clusterIP");
-        if !address.is_empty() {
-            address.forbidden(errors, "may not be set when `type` is ExternalName");
-        }
-    } else if headless && matches!(kind.text(), "NodePort" | "LoadBalancer") {
-        spec.get("clusterIPs").index(0).invalid_value(
-            errors,
-            "None",
-            format!("may not be set to 'None' for {} services", kind.text()),
-        );
-    }
-    super::metadata::labels(&spec.get("selector"), errors);
-    service_ports(&ports, errors);
-    if !spec.get("clusterIP").is_empty() && !headless {
-        address(&spec.get("clusterIP"), errors);
-    }
-    spec.get("externalIPs").each(|it| address(it, errors));
-    let timeout = spec.get("sessionAffinityConfig");
-    timeout.get("clientIP").get("timeoutSeconds").within(errors, 1, 86_400);
-}
-
-fn service_ports(ports: &Field<'_>, errors: &mut Errors) {
-    let mut names = BTreeSet::new();
-    let mut numbers = BTreeSet::new();
-    ports.each(|port| {
-        let name = port.get("name");
-        if name.is_empty() {
-            if ports.len() > 1 {
-                name.required(errors, "");
-            }
-        } else {
-            name.problems(errors, label_problems(name.text()));
-            if !names.insert(name.text().to_owned()) {
-                name.duplicate(errors);
-            }
-        }
-        let number = port.get("port");
-        if number.is_absent() || number.int() == Some(0) {
-            number.invalid_value(errors, 0, "must be between 1 and 65535, inclusive");
-        } else {
-            number.port_number(errors);
-        }
-        port.get("targetPort").port(errors);
-        port.get("nodePort").within(errors, 0, 65_535);
-        if !numbers.insert((number.int(), port.get("protocol").text().to_owned())) {
-            port.duplicate(errors);
-        }
-    });
-}
-
-fn address(at: &Field<'_>, errors: &mut Errors) {
-    if at.text().parse::<IpAddr>().is_err() {
-        at.invalid(errors, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-    }
-}
-
-/// A service keeps its address.
-pub(super) fn service_update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
-    let external = |at: &Field<'_>| at.get("type").text() == "ExternalName";
-    if external(spec) || external(old) {
-        return;
-    }
-    let before = old.get("clusterIP");
-    if !before.is_empty() && spec.get("clusterIP").value() != before.value() {
-        let addresses = spec.get("clusterIPs");
-        let given = serde_json::json!([spec.get("clusterIP").text()]);
-        addresses.index(0).invalid_value(errors, given, "may not change once set");
-    }
-}
 
 pub(super) fn policy(spec: &Field<'_>, errors: &mut Errors) {
     selector::validate(&spec.get("podSelector"), errors);

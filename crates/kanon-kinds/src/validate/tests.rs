@@ -3,6 +3,7 @@
 mod ingresses;
 mod others;
 mod pods;
+mod services;
 mod updates;
 
 use proptest::prelude::*;

@@ -233,3 +233,13 @@ fn the_same_history_gives_the_same_objects() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn what_is_noted_within_one_second_is_listed_as_it_happened() {
+    let mut sim = Sim::new();
+    sim.create("", "pods", pod("a", ""));
+    sim.settle();
+    let reasons: Vec<String> =
+        sim.notes("a").iter().map(|it| it.split(':').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(reasons, ["Scheduled", "Pulled", "Created", "Started"]);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-/// How much may be asked at a time, and how long history is kept.
+/// How much may be asked at a time, and how long history and events are kept.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
@@ -17,4 +17,7 @@ pub(crate) struct LimitArgs {
     /// How long history is kept for watches that resume, such as `10m`
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::duration)]
     pub(crate) history_age: Duration,
+    /// How long events are kept after they were written last, such as `1h`; `0s` keeps them for ever
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = super::duration)]
+    pub(crate) event_ttl: Duration,
 }

@@ -23,6 +23,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let options = control::Options {
+        families: control::families(&args.namespace),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),

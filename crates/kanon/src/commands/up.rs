@@ -24,6 +24,8 @@ const AUTHORITY_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 *
 
 /// The user that our controllers are.
 const CONTROL: &str = "system:kanon";
+/// The namespace it takes for its own.
+const NAMESPACE: &str = "kanon-system";
 
 /// Runs until interrupted; with `--once` until the demo is done.
 pub(crate) fn run(args: UpArgs) -> Result<Exit, Failure> {
@@ -40,12 +42,14 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(asked)?;
     let stop = CancellationToken::new();
     let clock = Clock::start();
+    let families = control::families(NAMESPACE);
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
     let source = Source::Text(server.user_kubeconfig(CONTROL, &["system:masters"])?);
     write_private(&kubeconfig, &server.admin_kubeconfig())?;
     let options = control::Options {
+        families,
         source,
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),
@@ -54,7 +58,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         webhook_url: None,
         webhook_dns: Vec::new(),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
-        namespace: "kanon-system".into(),
+        namespace: NAMESPACE.into(),
         fail_closed: true,
         identity: None,
     };
@@ -92,6 +96,7 @@ fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Conf
     config.requests.reads_max = args.limits.max_requests_inflight.max(1);
     config.requests.writes_max = args.limits.max_mutating_requests_inflight.max(1);
     config.history_age = args.limits.history_age;
+    config.event_ttl = args.limits.event_ttl;
     config.simulate_workloads = args.simulate_workloads;
     Ok(config)
 }

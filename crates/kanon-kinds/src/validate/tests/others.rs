@@ -6,41 +6,6 @@ use super::{check, check_update, good, merged, told};
 
 #[test]
 fn network() {
-    let p = "/v1/services";
-    check(p, json!({"spec": {"ports": null}}), &["spec.ports: Required value"]);
-    check(p, json!({"spec": {"ports": null, "clusterIP": "None"}}), &[]);
-    check(
-        p,
-        json!({"spec": {"type": "Other"}}),
-        &[
-            "spec.type: Unsupported value: \"Other\": supported values: \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \"NodePort\"",
-        ],
-    );
-    check(p, json!({"spec": {"type": "ExternalName"}}), &["spec.externalName: Required value"]);
-    check(
-        p,
-        json!({"spec": {"ports": [{"port": 0}]}}),
-        &[
-            "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
-            "spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive",
-        ],
-    );
-    check(
-        p,
-        json!({"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 81}]}}),
-        &["spec.ports[1].name: Required value"],
-    );
-    check(
-        p,
-        json!({"spec": {"clusterIP": "nowhere"}}),
-        &["spec.clusterIP: Invalid value: \"nowhere\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"],
-    );
-    let given = merged(&good(p), &json!({"spec": {"clusterIP": "10.0.0.1"}}));
-    let moved = merged(&good(p), &json!({"spec": {"clusterIP": "10.0.0.2"}}));
-    assert_eq!(
-        told(p, moved, Some(given)),
-        ["spec.clusterIPs[0]: Invalid value: []string{\"10.0.0.2\"}: may not change once set"]
-    );
     let p = "networking.k8s.io/v1/networkpolicies";
     check(
         p,
