@@ -12,11 +12,13 @@
 
 mod alerts;
 pub mod api;
+mod audit;
 mod decide;
 mod documents;
 mod facts;
 mod family;
 mod index;
+mod lookups;
 mod message;
 pub mod migrate;
 mod offline;
@@ -31,12 +33,12 @@ mod view;
 pub use decide::{RuleTally, Tally};
 pub use facts::image::{Image, parse_image};
 pub use family::RulesFamily;
-pub use index::{Rules, Settings};
+pub use index::{RESYNC, Rules, Settings};
 pub use offline::Problem;
 pub use respond::{AlertScope, BRAKE_MAP, BUDGET, Responses};
 pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity, Work};
 pub use status::{Condition, EvalFailure, RuleStatus};
-pub use view::RulesView;
+pub use view::{RulesView, names_a_rule};
 
 /// The family's name.
 pub const FAMILY: kanon_core::FamilyId = kanon_core::FamilyId("rules");

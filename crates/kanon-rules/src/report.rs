@@ -139,10 +139,8 @@ impl Reports {
     }
 
     /// A report as the API server has it. Until the first look at everything is over, its rows are kept.
-    pub(crate) fn seen(&mut self, kind: &Kind, object: &Object, now: Now) {
-        let name = object.str_at(&["metadata", "name"]);
-        let number = name.strip_prefix(NAME).and_then(|it| if it.is_empty() { Some(0) } else { shard_number(it) });
-        let Some(number) = number.filter(|_| !self.settled && is_report(kind)) else { return };
+    pub(crate) fn seen(&mut self, object: &Object, now: Now) {
+        let Some(number) = number(object).filter(|_| !self.settled) else { return };
         let of = self.namespaces.entry(object.str_at(&["metadata", "namespace"]).to_owned()).or_default();
         if of.ours {
             // Our own write comes back.
@@ -162,6 +160,17 @@ impl Reports {
                 of.ends.insert((now.mono.after(left), key.clone()));
             }
             of.rows.insert(key, row);
+        }
+    }
+
+    /// A report is gone: somebody deleted it, or its namespace. What it said is said again if it is still so.
+    pub(crate) fn deleted(&mut self, object: &Object) {
+        let Some(number) = number(object) else { return };
+        if let Some(of) = self.namespaces.get_mut(object.str_at(&["metadata", "namespace"]))
+            && let Some(written) = of.written.get_mut(number)
+        {
+            *written = None;
+            of.dirty |= !of.rows.is_empty();
         }
     }
 
@@ -316,9 +325,12 @@ fn manifest(kind: &Kind, namespace: &str, number: usize, results: Vec<Value>, om
     })
 }
 
-/// `-3` is number 3.
-fn shard_number(suffix: &str) -> Option<usize> {
-    suffix.strip_prefix('-')?.parse().ok().filter(|it| *it < TOTAL_MAX)
+/// The number of a report of ours: `portal` is 0, `portal-3` is 3.
+fn number(report: &Object) -> Option<usize> {
+    match report.str_at(&["metadata", "name"]).strip_prefix(NAME)? {
+        "" => Some(0),
+        suffix => suffix.strip_prefix('-')?.parse().ok().filter(|it| *it < TOTAL_MAX),
+    }
 }
 
 pub(crate) fn is_report(kind: &Kind) -> bool {

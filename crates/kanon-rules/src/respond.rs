@@ -188,7 +188,6 @@ impl Responder {
 
     /// A violation that is new: found by audit, network or runtime. Its actions run, its sinks are told. A loop that knows
     /// containers calls it once for each that violates (`verdict.evidence.part`).
-    #[allow(dead_code, reason = "the audit loop calls it")]
     pub(crate) fn fired(&mut self, entry: &Entry, verdict: &Verdict, mode: Mode, now: Now, out: &mut Outbox) {
         let occasion = Occasion { mode, event_id: event_id(verdict), stored: true };
         self.log(entry, verdict, &occasion, out);
@@ -202,7 +201,6 @@ impl Responder {
 
     /// A finding ended: the object was fixed or deleted, or the rule is gone. `verdict` is the one it was fired with, or any
     /// later one of the same policy, subject and part. Sinks hear it; actions do not run.
-    #[allow(dead_code, reason = "the audit loop calls it")]
     pub(crate) fn resolved(&mut self, verdict: &Verdict, _mode: Mode, now: Now, out: &mut Outbox) {
         self.reports.close(verdict);
         let finding = job::finding(verdict);
@@ -221,7 +219,6 @@ impl Responder {
     }
 
     /// A loop has looked at everything once: what reports of before say beyond that is not so any more.
-    #[allow(dead_code, reason = "the audit loop calls it")]
     pub(crate) fn settled(&mut self, now: Now, out: &mut Outbox) {
         for stale in self.reports.settle() {
             if stale.row.is_alerted() {
@@ -238,9 +235,10 @@ impl Responder {
                 self.delivered(delivery, now);
                 self.reports.delivered(delivery, &self.settings.figures, now.mono);
             }
-            Input::Object { kind, change: Change::Applied, object } if self.settings.reports && is_report(kind) => {
-                self.reports.seen(kind, object, now);
-            }
+            Input::Object { kind, change, object } if self.settings.reports && is_report(kind) => match change {
+                Change::Applied => self.reports.seen(object, now),
+                Change::Deleted => self.reports.deleted(object),
+            },
             Input::Leadership(leads) => {
                 self.leads = *leads;
                 self.begin_anew();

@@ -7,6 +7,7 @@ mod limits;
 pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
+mod rules;
 mod sinks;
 mod texts;
 
@@ -18,6 +19,7 @@ use crate::output::Format;
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
+pub(crate) use rules::RuleArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
@@ -109,6 +111,13 @@ pub(crate) struct UpArgs {
     /// Actions and sinks.
     #[command(flatten)]
     pub(crate) sinks: SinkArgs,
+    /// Look at stored objects too, by rules of mode `audit`
+    #[arg(long = "audit", value_name = "BOOL", default_value_t = true, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pub(crate) audits: bool,
+    /// The rules' loops.
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -156,6 +165,13 @@ pub(crate) struct ServeArgs {
     /// Actions and sinks.
     #[command(flatten)]
     pub(crate) sinks: SinkArgs,
+    /// Look at stored objects too, by rules of mode `audit`: every kind that they are about is watched
+    #[arg(long = "audit", value_name = "BOOL", default_value_t = false, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pub(crate) audits: bool,
+    /// The rules' loops.
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
 }
 
 /// `kanon explain`

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod sinks;
+mod watches;
 mod webhook;
 
 use std::{
@@ -16,15 +17,15 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Input, Now};
+use kanon_core::{GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
-use kanon_rules::Responses;
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
+use self::watches::Watches;
 use crate::{exit::Failure, families, languages};
 pub(crate) use sinks::SinkOptions;
 
@@ -64,10 +65,9 @@ pub(crate) struct Options {
 /// The families that a thread makes: the policies that are built into them are compiled meanwhile.
 pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
 
-/// Begins to make the families. `namespace` is the one Kanon runs in.
-pub(crate) fn families(namespace: &str, responses: Responses) -> Families {
-    let namespace = namespace.to_owned();
-    tokio::task::spawn_blocking(move || families::all(&languages::all(), &namespace, responses))
+/// Begins to make the families.
+pub(crate) fn families(settings: families::Settings) -> Families {
+    tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings))
 }
 
 /// What runs.
@@ -125,10 +125,15 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     if let Some(folder) = &options.rules_folder {
         watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
     }
-    for kind in kinds.iter().cloned().map(Arc::new) {
-        let now = move || clock.now();
-        tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
-    }
+    let watches = Watches {
+        api: api.clone(),
+        clock,
+        send: intake.sender(),
+        shared: Arc::clone(&shared),
+        figures: Arc::clone(&figures),
+        stop: stop.clone(),
+    };
+    watches.start(&mut tasks, &kinds);
     let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
@@ -148,11 +153,13 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         let (shared, registered, kinds) = (Arc::clone(&shared), Arc::clone(&registered), kinds);
         move || {
             let objects = shared.objects.load();
+            let namespaces = GroupVersionKind::new("", "v1", "Namespace");
             let unsynced = kinds.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
             // A follower's webhook answers too, but the leader's is registered.
             let missing = shared.leader.load(Ordering::Acquire) && !registered.load(Ordering::Acquire);
             let webhook = missing.then(|| "webhook registration".to_owned());
-            unsynced.chain(webhook).collect::<Vec<_>>()
+            let exempt = (!objects.is_synced(&namespaces)).then(|| "namespaces".to_owned());
+            unsynced.chain(exempt).chain(webhook).collect::<Vec<_>>()
         }
     };
     let probes = Arc::new(Probes::new(metrics, waiting.clone()));

@@ -10,6 +10,7 @@ use crate::{
     cli::ServeArgs,
     control,
     exit::{Exit, Failure},
+    families,
     output::print,
     paths::DataDir,
     runtime,
@@ -23,9 +24,12 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let sinks = args.sinks.options(Some("-"))?;
-    let responses = sinks.responses(&args.namespace, !args.leader_election);
     let options = control::Options {
-        families: control::families(&args.namespace, responses),
+        families: control::families(families::Settings {
+            namespace: args.namespace.clone(),
+            audit: args.rules.audit(args.audits),
+            responses: sinks.responses(&args.namespace, !args.leader_election),
+        }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),

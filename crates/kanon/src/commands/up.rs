@@ -14,6 +14,7 @@ use crate::{
     commands::demo,
     control,
     exit::{Exit, Failure},
+    families,
     output::print,
     paths::DataDir,
     runtime,
@@ -43,7 +44,11 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let clock = Clock::start();
     let sinks = args.sinks.options(None)?;
-    let families = control::families(NAMESPACE, sinks.responses(NAMESPACE, true));
+    let families = control::families(families::Settings {
+        namespace: NAMESPACE.to_owned(),
+        audit: args.rules.audit(args.audits),
+        responses: sinks.responses(NAMESPACE, true),
+    });
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.

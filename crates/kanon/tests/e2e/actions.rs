@@ -213,6 +213,9 @@ fn violations_of_admission_are_rows_of_a_report_and_lines_of_the_log() {
         (&"refuses".into(), &"fail".into(), &"critical".into())
     );
     assert_eq!(row["properties"]["enforcementAction"], "deny");
+    // What is still so is said again.
+    up.kubectl("delete polr portal -n production").ok();
+    up.settles("get polr -n production", |it| it.contains("portal"));
     up.kubectl_with("apply --dry-run=server -f -", &pod("try")).fails(1);
     let begun = std::time::Instant::now();
     let read = || std::fs::read_to_string(&lines).unwrap_or_default();
@@ -222,4 +225,70 @@ fn violations_of_admission_are_rows_of_a_report_and_lines_of_the_log() {
     let line: serde_json::Value = serde_json::from_str(read().lines().next().unwrap_or_default()).expect("JSON");
     assert_eq!((&line["rule"], &line["name"], &line["decision"]), (&"refuses".into(), &"bad".into(), &"deny".into()));
     assert_eq!((&line["level"], &line["mode"]), (&"ERROR".into(), &"admission".into()));
+}
+
+/// The seed's example, as published.
+const SEED: &str = r#"name: privileged-container
+enabled: true
+severity: critical
+mode: [admission, audit]
+enforcementAction: deny
+match:
+  gvk:
+    - {group: "", version: v1, kind: Pod}
+  namespaces:
+    include: [production]
+    exclude: []
+rule: container.securityContext.privileged == true
+alert: insecure-workload
+actions:
+  - {type: alertmanager, template: insecure-workload}
+  - {type: label, key: portal.security/quarantine, value: "true", on: [audit]}
+  - {type: evict, on: [audit], rateLimit: 5/min}
+"#;
+
+#[test]
+fn the_seeds_rule_does_each_thing_it_says() {
+    let alertmanager = Alertmanager::start();
+    let up = up(&["--alertmanager-url", &alertmanager.url()]);
+    let pods: Vec<_> = (1..=7).map(|number| pod(&format!("old-{number}"))).collect();
+    up.kubectl_with("apply -f -", &pods.concat()).ok();
+    let spec: String = SEED.lines().map(|line| format!("  {line}\n")).collect();
+    let rule = format!(
+        "apiVersion: portal.io/v1alpha1\nkind: PortalClusterRule\nmetadata: {{name: privileged-container}}\nspec:\n{spec}"
+    );
+    up.kubectl_with("apply -f -", &rule).ok();
+    up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks[*].rules[*].resources}", |it| {
+        it.contains("pods")
+    });
+    // New ones are refused.
+    let denied = up.kubectl_with("apply -f -", &pod("new")).fails(1);
+    assert!(denied.contains("privileged-container: rule violated: privileged-container"), "{denied}");
+    // Those that are there are evicted, no more than five a minute; the others wait, and carry the label.
+    up.counts(r#"portal_actions_total{action="label",result="ok"} 7"#);
+    up.counts(r#"portal_actions_total{action="evict",result="ok"} 5"#);
+    up.counts(r#"portal_actions_total{action="evict",result="ratelimited"} 2"#);
+    let left = up.kubectl("get pods -n production -l portal.security/quarantine=true -o name").ok();
+    assert_eq!(left.lines().count(), 2, "{left}");
+    // Alerted once each, under the documented labels; what was evicted violates nothing any more.
+    let audited = |it: &[serde_json::Value]| it.iter().filter(|it| it["labels"]["mode"] == "audit").count();
+    let firing = alertmanager.settles(|it| audited(it) == 2);
+    let alert = firing.iter().find(|it| it["labels"]["mode"] == "audit").expect("two of them");
+    assert_eq!(
+        (&alert["labels"]["severity"], &alert["labels"]["rule"]),
+        (&"critical".into(), &"privileged-container".into())
+    );
+    up.counts(r#"portal_actions_total{action="alertmanager",result="ok"} 8"#);
+    up.counts(r#"portal_audit_violations{rule="privileged-container",severity="critical",gvk="/v1, Kind=Pod"} 7"#);
+    // Ended by a fix, the alert ends, and the report's row goes.
+    let name = left.lines().next().expect("a pod").to_owned();
+    up.kubectl(&format!("delete -n production {name}")).ok();
+    alertmanager.settles(|it| audited(it) == 1);
+    up.settles(
+        "get polr portal -n production -o jsonpath={.results[?(@.properties.mode=='audit')].resources[0].name}",
+        |it| !it.is_empty() && it.split_whitespace().count() == 1,
+    );
+    // The counts of the status are written every thirty seconds at most.
+    let counted = |it: &str| it.parse().is_ok_and(|it: u64| it >= 8);
+    up.settles("get pcr privileged-container -o jsonpath={.status.violationCount}", counted);
 }

@@ -4,6 +4,7 @@
 
 mod actions;
 mod alertmanager;
+mod audit;
 mod backup;
 mod check;
 mod commands;
