@@ -13,7 +13,9 @@ mod policies;
 mod record;
 mod retention;
 
-pub use action::{Action, Actions, ParamError, Params, Prepared, text_param};
+pub use action::{
+    Action, Actions, AlertParams, ParamError, Params, Prepared, Reach, Refusal, Wanted, bool_param, text_param,
+};
 pub use answer::{Answer, NAMESPACE_BYPASSED, Views};
 pub use family::{AdmissionRule, Explanation, Family, PolicySummary, Reviewed, Section, Target, View};
 pub use lookups::{Lookups, NoLookups, ObjectStore};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_core::{Action, Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Rate};
+use kanon_core::{Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Rate};
 
 use crate::{
     answer::Views,
@@ -106,13 +106,13 @@ impl Plane {
             let mut out = Outbox::new(family.id());
             family.handle(input, now, &mut out);
             step.records.extend(out.records);
-            for (effect, urgent) in out.effects {
-                self.queue.push(effect, urgent);
+            for (effect, pace) in out.effects {
+                self.queue.push(effect, pace);
             }
         }
         step.effects = self.queue.drain(now.mono);
-        // A status write says nothing that its decision's record does not; all else that others can see is recorded first.
-        let visible = step.effects.iter().filter(|it| !matches!(it.action, Action::Status { .. }));
+        // What others can see is recorded first; an echo says nothing that a record does not.
+        let visible = step.effects.iter().filter(|it| !it.echo);
         let visible = visible.map(|it| Payload::Effect { now, effect: Box::new(it.clone()) });
         step.records.extend(visible.collect::<Vec<_>>());
         let views = Views::new(self.families.iter().map(|it| it.view()).collect());
@@ -141,7 +141,7 @@ impl Plane {
             }
             Input::Leadership(leader) => self.queue.lead(*leader),
             Input::Delivered(delivery) => {
-                let error = delivery.result.clone().err().unwrap_or_default();
+                let error = delivery.result.as_ref().err().map(|it| it.message.clone()).unwrap_or_default();
                 if !error.is_empty() {
                     step.records.push(Payload::Outcome { now, effect: delivery.effect.clone(), error });
                 }

@@ -15,7 +15,7 @@ use crate::{
     documents::{Document, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     plan::{Resource, Version},
-    respond::Responder,
+    respond::{Responder, Responses, brake_kind},
     rule::Rule,
     validate::{Compiler, validate},
     view::RulesView,
@@ -32,7 +32,8 @@ struct Source {
 pub struct RulesFamily {
     compiler: Compiler,
     settings: Settings,
-    kinds: [Kind; 2],
+    /// Those of its policies first.
+    kinds: Vec<Kind>,
     facts: [Kind; 1],
     store: PolicyStore<Rule>,
     sources: BTreeMap<PolicyKey, Source>,
@@ -54,7 +55,7 @@ impl RulesFamily {
         RulesFamily {
             compiler: Compiler::new(language),
             settings,
-            kinds: [api::cluster_rule(), api::portal_rule()],
+            kinds: vec![api::cluster_rule(), api::portal_rule()],
             facts: [Kind::cluster("", "v1", "Namespace", "namespaces")],
             store: PolicyStore::default(),
             sources: BTreeMap::new(),
@@ -63,7 +64,7 @@ impl RulesFamily {
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
             view: Arc::new(RulesView::new(rules.clone())),
-            respond: Responder::default(),
+            respond: Responder::new(Responses { leads: true, ..Responses::default() }),
             rules,
         }
     }
@@ -77,6 +78,20 @@ impl RulesFamily {
     #[must_use]
     pub fn with_actions(mut self, actions: Actions) -> RulesFamily {
         self.compiler.actions = actions;
+        self
+    }
+
+    /// The same family with what this process can do about violations.
+    #[must_use]
+    pub fn with_responses(mut self, responses: Responses) -> RulesFamily {
+        self.compiler.alerts = responses.alerts.is_some();
+        if responses.reports {
+            self.kinds.extend([api::policy_report(), api::cluster_policy_report()]);
+        }
+        if !responses.namespace.is_empty() {
+            self.kinds.push(brake_kind());
+        }
+        self.respond = Responder::new(responses);
         self
     }
 
@@ -250,12 +265,15 @@ impl Family for RulesFamily {
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {
-        api::crds()
+        // Where no reports are written, theirs need not be there.
+        let is_used =
+            |it: &serde_json::Value| self.kinds.iter().any(|kind| it["spec"]["names"]["kind"] == kind.gvk.kind);
+        api::crds().into_iter().filter(is_used).collect()
     }
 
     fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
         match input {
-            Input::Object { kind, change, object } if self.kinds.contains(kind) => {
+            Input::Object { kind, change, object } if kind.gvk.group == api::GROUP => {
                 self.handle_object(kind, *change, object, now, out);
             }
             Input::Folder { files } => self.handle_folder(files, now, out),
@@ -280,11 +298,12 @@ impl Family for RulesFamily {
             | Input::Leadership(false)
             | Input::Tick => {}
         }
+        self.respond.handle(input, now, out);
         self.flush(now, out);
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.first().map(|(at, _)| *at).into_iter().chain(self.respond.next_deadline()).min()
     }
 
     fn view(&self) -> Arc<dyn View> {

@@ -7,6 +7,7 @@ mod limits;
 pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
+mod sinks;
 mod texts;
 
 use std::{path::PathBuf, time::Duration};
@@ -17,6 +18,7 @@ use crate::output::Format;
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
+pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Network(network::NetworkArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
+    /// Hold evictions and revocations back, or let them go on
+    Brake(crate::commands::brake::BrakeArgs),
     /// Write a backup of `kanon up`'s objects and keys, while it runs or not
     Backup(BackupArgs),
     /// Make a data folder out of a backup
@@ -102,6 +106,9 @@ pub(crate) struct UpArgs {
     /// With --demo: end when every outcome was seen (0), or was not (1)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -146,6 +153,9 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
 }
 
 /// `kanon explain`

@@ -2,6 +2,7 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod sinks;
 mod webhook;
 
 use std::{
@@ -19,11 +20,13 @@ use kanon_core::{Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_rules::Responses;
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{exit::Failure, families, languages};
+pub(crate) use sinks::SinkOptions;
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
@@ -54,15 +57,17 @@ pub(crate) struct Options {
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
     pub(crate) identity: Option<String>,
+    /// What is done about violations, and who hears of them.
+    pub(crate) sinks: SinkOptions,
 }
 
 /// The families that a thread makes: the policies that are built into them are compiled meanwhile.
 pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
 
 /// Begins to make the families. `namespace` is the one Kanon runs in.
-pub(crate) fn families(namespace: &str) -> Families {
+pub(crate) fn families(namespace: &str, responses: Responses) -> Families {
     let namespace = namespace.to_owned();
-    tokio::task::spawn_blocking(move || families::all(&languages::all(), &namespace))
+    tokio::task::spawn_blocking(move || families::all(&languages::all(), &namespace, responses))
 }
 
 /// What runs.
@@ -102,6 +107,7 @@ impl Snapshot for Published {
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
+    let figures = Arc::clone(&options.sinks.figures);
     let families = (&mut options.families).await.map_err(|error| Failure::new(error.to_string()))?;
     let plane = Plane::new(families, Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
@@ -123,6 +129,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         let now = move || clock.now();
         tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
     }
+    let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
         let candidate =
@@ -131,7 +138,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared)));
+    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));

@@ -66,7 +66,7 @@ async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>
 /// Feeds all policies of the cluster to a plane of our own.
 pub(crate) async fn plane(api: &Api) -> Result<Plane, Failure> {
     let clock = Clock::start();
-    let mut plane = Plane::new(families::all(&languages::all(), ""), Settings::default());
+    let mut plane = Plane::new(families::all(&languages::all(), "", families::looked_at()), Settings::default());
     for kind in plane.kinds() {
         let objects = kanon_kube::list(api, &kind).await?;
         let kind = Arc::new(kind);

@@ -22,8 +22,10 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
+    let sinks = args.sinks.options(Some("-"))?;
+    let responses = sinks.responses(&args.namespace, !args.leader_election);
     let options = control::Options {
-        families: control::families(&args.namespace),
+        families: control::families(&args.namespace, responses),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),
@@ -35,6 +37,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         namespace: args.namespace,
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
+        sinks,
     };
     let stop = CancellationToken::new();
     let control = control::start(options, Clock::start(), &stop).await?;

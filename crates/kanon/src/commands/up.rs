@@ -42,7 +42,8 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(asked)?;
     let stop = CancellationToken::new();
     let clock = Clock::start();
-    let families = control::families(NAMESPACE);
+    let sinks = args.sinks.options(None)?;
+    let families = control::families(NAMESPACE, sinks.responses(NAMESPACE, true));
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
@@ -61,6 +62,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: NAMESPACE.into(),
         fail_closed: true,
         identity: None,
+        sinks,
     };
     let control = control::start(options, clock, &stop).await?;
     print(&next_steps(&kubeconfig, &server.url(), control.metrics_addr))?;
