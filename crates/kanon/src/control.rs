@@ -63,11 +63,15 @@ pub(crate) struct Options {
 }
 
 /// The families that a thread makes: the policies that are built into them are compiled meanwhile.
-pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
+pub(crate) struct Families {
+    made: tokio::task::JoinHandle<Vec<Box<dyn Family>>>,
+    figures: Arc<Figures>,
+}
 
 /// Begins to make the families.
 pub(crate) fn families(settings: families::Settings) -> Families {
-    tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings))
+    let figures = Arc::clone(&settings.responses.figures);
+    Families { made: tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings)), figures }
 }
 
 /// What runs.
@@ -107,8 +111,8 @@ impl Snapshot for Published {
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
-    let figures = Arc::clone(&options.sinks.figures);
-    let families = (&mut options.families).await.map_err(|error| Failure::new(error.to_string()))?;
+    let figures = Arc::clone(&options.families.figures);
+    let families = (&mut options.families.made).await.map_err(|error| Failure::new(error.to_string()))?;
     let plane = Plane::new(families, Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
