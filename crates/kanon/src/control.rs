@@ -17,7 +17,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{GroupVersionKind, Input, Now};
+use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
