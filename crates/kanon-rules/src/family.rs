@@ -19,7 +19,7 @@ use crate::{
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
     plan::{Resource, Version, World},
-    respond::Responder,
+    respond::{Responder, Responses, brake_kind},
     rule::{Mode, Rule},
     validate::{Compiler, validate},
     view::RulesView,
@@ -36,7 +36,8 @@ struct Source {
 pub struct RulesFamily {
     compiler: Compiler,
     settings: Settings,
-    kinds: [Kind; 2],
+    /// Those of its policies first.
+    kinds: Vec<Kind>,
     facts: Arc<Facts>,
     /// Kinds and their plurals.
     served: Arc<Resources>,
@@ -64,7 +65,7 @@ impl RulesFamily {
         RulesFamily {
             compiler: Compiler::new(language),
             settings,
-            kinds: [api::cluster_rule(), api::portal_rule()],
+            kinds: vec![api::cluster_rule(), api::portal_rule()],
             facts: Arc::new(facts(&rules)),
             served,
             store: PolicyStore::default(),
@@ -74,7 +75,7 @@ impl RulesFamily {
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
             view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
-            respond: Responder::default(),
+            respond: Responder::new(Responses { leads: true, ..Responses::default() }),
             audit,
             figures: Arc::default(),
             rules,
@@ -93,10 +94,18 @@ impl RulesFamily {
         self
     }
 
-    /// The same family, which keeps its figures here.
+    /// The same family with what this process can do about violations.
     #[must_use]
-    pub fn with_figures(mut self, figures: Arc<Figures>) -> RulesFamily {
-        self.figures = figures;
+    pub fn with_responses(mut self, responses: Responses) -> RulesFamily {
+        self.compiler.alerts = responses.alerts.is_some();
+        if responses.reports {
+            self.kinds.extend([api::policy_report(), api::cluster_policy_report()]);
+        }
+        if !responses.namespace.is_empty() {
+            self.kinds.push(brake_kind());
+        }
+        self.figures = Arc::clone(&responses.figures);
+        self.respond = Responder::new(responses);
         self
     }
 
@@ -285,12 +294,15 @@ impl Family for RulesFamily {
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {
-        api::crds()
+        // Where no reports are written, theirs need not be there.
+        let is_used =
+            |it: &serde_json::Value| self.kinds.iter().any(|kind| it["spec"]["names"]["kind"] == kind.gvk.kind);
+        api::crds().into_iter().filter(is_used).collect()
     }
 
     fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
         match input {
-            Input::Object { kind, change, object } if self.kinds.contains(kind) => {
+            Input::Object { kind, change, object } if kind.gvk.group == api::GROUP => {
                 self.handle_object(kind, *change, object, now, out);
             }
             Input::Folder { files } => self.handle_folder(files, now, out),
@@ -323,6 +335,9 @@ impl Family for RulesFamily {
         self.respond.handle(input, now, out);
         self.flush(now, out);
         self.audit.go_on(out);
+        if self.audit.is_settled(&self.kinds) {
+            self.respond.settled(now, out);
+        }
     }
 
     fn next_deadline(&self) -> Option<Mono> {

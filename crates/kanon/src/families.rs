@@ -1,21 +1,29 @@
 //! The policy families of this binary: one line each.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use kanon_core::{Figures, GroupVersionKind};
+use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages};
 use kanon_plane::Family;
-use kanon_rules::Mode;
+use kanon_rules::{AlertScope, Mode, Responses};
 
 /// What families are told about this process.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     /// The namespace Kanon runs in; empty when it runs in none.
     pub(crate) namespace: String,
     /// How rules are audited.
     pub(crate) audit: Audit,
-    /// Where figures are kept.
-    pub(crate) figures: Arc<Figures>,
+    /// What can be done about violations.
+    pub(crate) responses: Responses,
+}
+
+/// Those of a process that only looks at policies: every action is known, none runs.
+impl Default for Settings {
+    fn default() -> Settings {
+        let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
+        Settings { namespace: String::new(), audit: Audit::default(), responses }
+    }
 }
 
 /// How rules are audited.
@@ -39,7 +47,7 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, audit, figures } = settings;
+    let Settings { namespace, audit, responses } = settings;
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
         loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
@@ -52,7 +60,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         Box::new(
             kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
                 .with_actions(kanon_actions::all())
-                .with_figures(Arc::clone(figures)),
+                .with_responses(responses.clone()),
         ),
         Box::new(kanon_integrity::IntegrityFamily::default()),
         Box::new(kanon_signals::SignalsFamily::new(

@@ -278,6 +278,33 @@ fn what_is_no_check_is_said() {
     assert!(error.contains("rule `r`") && error.contains("compile: "), "{error}");
 }
 
+#[test]
+fn what_kustomize_prints_is_checked_as_it_comes() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let folder = scratch.path().join("overlay");
+    std::fs::create_dir(&folder).expect("a folder");
+    file(
+        &folder,
+        "kustomization.yaml",
+        "namespace: shop\nnamePrefix: prod-\nresources: [all.yaml]\nimages: [{name: docker.io/clean, newTag: '7'}]\n",
+    );
+    file(&folder, "all.yaml", MANIFESTS.split("---\napiVersion: v1\nkind: List").next().expect("the rest"));
+    let built =
+        std::process::Command::new("kubectl").arg("kustomize").arg(&folder).env("HOME", scratch.path()).output();
+    let built = Ran::of(built.expect("kubectl runs")).ok();
+    let rules = file(scratch.path(), "rules.yaml", &rule("r", "deny", "container?.image.registry == 'docker.io'"));
+    let ran = feed(kanon().args(["check", "-r", &rules, "-o", "json", "-"]), &built);
+    let found: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:#?}"));
+    let subjects: BTreeSet<_> =
+        found["findings"].as_array().expect("a list").iter().map(|it| it["subject"].as_str().expect("text")).collect();
+    assert_eq!(subjects, BTreeSet::from(["CronJob shop/prod-clean", "Pod shop/prod-web"]));
+    for it in found["findings"].as_array().expect("a list") {
+        let line = built.lines().nth(it["line"].as_u64().expect("a line") as usize - 1).expect("the line");
+        let column = it["column"].as_u64().expect("a column") as usize - 1;
+        assert!(line[column..].starts_with("image: docker.io/"), "{line}");
+    }
+}
+
 /// Many rules: façades, raw fields, defaults that a server fills in, requests, errors when they run.
 fn many_rules() -> Vec<String> {
     let mut expressions = Vec::new();

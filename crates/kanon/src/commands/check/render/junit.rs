@@ -1,11 +1,17 @@
 //! JUnit XML: a suite for each file, a case for each object in it.
 
+use std::collections::BTreeMap;
+
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Checked, Finding, Report};
 use crate::exit::Failure;
 
 pub(super) fn document(report: &Report) -> Result<String, Failure> {
+    let mut found: BTreeMap<(&str, &str), Vec<&Finding>> = BTreeMap::new();
+    for it in &report.findings {
+        found.entry((it.file.as_str(), it.subject.as_str())).or_default().push(it);
+    }
     let mut xml = Xml::new("kanon check");
     let mut rest = report.checked.as_slice();
     while let [first, ..] = rest {
@@ -13,16 +19,17 @@ pub(super) fn document(report: &Report) -> Result<String, Failure> {
         let (own, after) = rest.split_at(len);
         rest = after;
         let mut suite = TestSuite::new(first.file.as_str());
-        suite.add_test_cases(own.iter().map(|it| case(report, it)));
+        suite.add_test_cases(
+            own.iter().map(|it| case(report.mode, it, found.get(&(it.file.as_str(), it.subject.as_str())))),
+        );
         xml.add_test_suite(suite);
     }
     xml.to_string().map_err(|error| Failure::new(format!("the report is no XML: {error}")))
 }
 
-fn case(report: &Report, checked: &Checked) -> TestCase {
-    let is_own = |it: &&Finding| it.file == checked.file && it.subject == checked.subject;
+fn case(mode: &str, checked: &Checked, findings: Option<&Vec<&Finding>>) -> TestCase {
     let line = |it: &Finding| format!("{}: {} {}: {}", it.place(), it.word, it.policy, it.message);
-    let (failing, told): (Vec<_>, Vec<_>) = report.findings.iter().filter(is_own).partition(|it| it.fails);
+    let (failing, told): (Vec<_>, Vec<_>) = findings.into_iter().flatten().copied().partition(|it: &&Finding| it.fails);
     let status = match failing.as_slice() {
         [] => TestCaseStatus::success(),
         [first, ..] => {
@@ -34,7 +41,7 @@ fn case(report: &Report, checked: &Checked) -> TestCase {
         }
     };
     let mut case = TestCase::new(checked.subject.as_str(), status);
-    case.set_classname(report.mode);
+    case.set_classname(mode);
     if !told.is_empty() {
         case.set_system_out(told.iter().map(|it| line(it)).collect::<Vec<_>>().join("\n"));
     }
