@@ -51,3 +51,8 @@ bench-languages:
 # The instructions of a few rules against the committed counts; needs valgrind.
 instructions:
     cargo run --release --package kanon-bench --no-default-features -- instructions
+
+# Random programs against the reference evaluators, `count` of them in each language; needs an hour of one core for ten million.
+differential count="10000000":
+    KANON_CASES={{ count }} cargo test --release --package kanon-expr differential
+    PROPTEST_CASES={{ shell('echo $(($1 / 2))', count) }} cargo test --release --package kanon-cel differential

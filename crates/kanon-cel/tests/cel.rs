@@ -79,17 +79,36 @@ fn reads_follow_constant_names() {
 
 #[test]
 fn explanations_show_the_parts() {
+    let parts = explained("self.spec.replicas > 5 || self.spec.name == 'web'");
+    for (part, value) in [("self.spec.replicas", json!(3)), ("self.spec.name == 'web'", json!(true))] {
+        assert!(parts.contains(&(part.to_owned(), value)), "{parts:?}");
+    }
+}
+
+#[test]
+fn explanations_show_errors_that_another_operand_made_up_for() {
+    let error = json!({"error": "no such key: absent"});
+    let cases = [
+        // A selection is known by its operator.
+        ("self.absent.x > 1 || self.spec.name == 'web'", ["self.absent.x > 1", "."]),
+        ("['a', 'web'].exists(x, self.absent == x) || self.spec.name == 'web'", ["self.absent == x", "."]),
+    ];
+    for (source, failed) in cases {
+        let parts = explained(source);
+        assert!(parts.contains(&(source.to_owned(), json!(true))), "{parts:?}");
+        for part in failed {
+            assert!(parts.contains(&(part.to_owned(), error.clone())), "{part}: {parts:?}");
+        }
+    }
+}
+
+/// The parts of an expression about [`SELF`], with their values.
+fn explained(source: &str) -> Vec<(String, Json)> {
     let object = Object::parse(SELF).unwrap();
-    let arena = Arena::new();
+    let (arena, limits) = (Arena::new(), Limits::default());
     let values = [Value::from_node(object.root(), &arena)];
-    let program = Cel::default()
-        .compile("self.spec.replicas > 5 || self.spec.name == 'web'", &Environment::new(["self"]), &Options::default())
-        .unwrap();
-    let limits = Limits::default();
-    let explained = program.explain(&values, &limits, &arena);
-    let parts: Vec<(&str, &Json)> = explained.values.iter().map(|it| (it.text.as_str(), &it.value)).collect();
-    assert!(parts.contains(&("self.spec.replicas", &json!(3))), "{parts:?}");
-    assert!(parts.iter().any(|(text, value)| text.starts_with("self.spec.name ==") && **value == json!(true)));
+    let program = Cel::default().compile(source, &Environment::new(["self"]), &Options::default()).unwrap();
+    program.explain(&values, &limits, &arena).values.into_iter().map(|it| (it.text, it.value)).collect()
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod index;
 mod name;
 mod node;
 mod parse;
+mod scan;
 
 use std::fmt;
 

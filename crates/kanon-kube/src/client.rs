@@ -1,21 +1,27 @@
 //! Calls to the API server: bytes in, objects out, `Status` answers as errors.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use kanon_core::Object;
+use kanon_net::HttpsService;
 use kube::{
     Client, Config,
-    client::Body,
+    client::{Body, ConfigExt},
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tower_layer::Layer;
 
 /// The field manager under which Kanon writes.
 pub(crate) const FIELD_MANAGER: &str = "kanon";
 /// Answers larger than this are refused; lists are paged far below it.
 const ANSWER_LEN_MAX: usize = 256 << 20;
+
+/// How often a call is repeated because the server asks for it (`Retry-After`), and how long it waits for that at most.
+const ASKED_AGAIN_MAX: usize = 4;
+const PATIENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Where the API server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +102,7 @@ impl Api {
         };
         // A watch is silent for as long as nothing happens; its end is asked for by `timeoutSeconds`.
         config.read_timeout = None;
-        let client = Client::try_from(config).map_err(|error| wrong(&error))?;
+        let client = client(config).map_err(|error| wrong(&error))?;
         Ok(Api { client })
     }
 
@@ -180,15 +186,53 @@ impl Api {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> Result<Response<Body>, Error> {
+        let (content_type, body) = body.map_or((None, Bytes::new()), |(kind, text)| (Some(kind), Bytes::from(text)));
+        for _ in 0..ASKED_AGAIN_MAX {
+            let response = self.send_once(&method, path, content_type, &body).await?;
+            let Some(pause) = asks_for_patience(&response) else { return Ok(response) };
+            tokio::time::sleep(pause).await;
+        }
+        self.send_once(&method, path, content_type, &body).await
+    }
+
+    async fn send_once(
+        &self,
+        method: &Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: &Bytes,
+    ) -> Result<Response<Body>, Error> {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::ACCEPT, "application/json");
-        if let Some((content_type, _)) = &body {
-            request = request.header(header::CONTENT_TYPE, *content_type);
+        if let Some(content_type) = content_type {
+            request = request.header(header::CONTENT_TYPE, content_type);
         }
-        let body = body.map_or_else(Body::empty, |(_, text)| Body::from(text));
+        let body = if body.is_empty() { Body::empty() } else { Body::from(body.clone()) };
         let request = request.body(body).map_err(|error| Error::Transport(error.to_string()))?;
         self.client.send(request).await.map_err(|error| Error::Transport(chain(&error)))
     }
+}
+
+/// A client with kube's configuration and credentials over one shared HTTP/2 connection: kube's own opens another one for every
+/// watch, each with a handshake and buffers on both sides.
+fn client(config: Config) -> Result<Client, kube::Error> {
+    if config.proxy_url.is_some() {
+        return Client::try_from(config);
+    }
+    let http = HttpsService::<Body>::new(config.rustls_client_config()?);
+    let service = config.extra_headers_layer()?.layer(http);
+    let (address, namespace) = (config.base_uri_layer(), config.default_namespace.clone());
+    Ok(match config.auth_layer()? {
+        Some(credentials) => Client::new(address.layer(credentials.layer(service)), namespace),
+        None => Client::new(address.layer(service), namespace),
+    })
+}
+
+/// For how long a server that is too busy asks to be left alone; an eviction that a budget forbids carries no such wish.
+fn asks_for_patience(response: &Response<Body>) -> Option<Duration> {
+    let is_busy = response.status() == StatusCode::TOO_MANY_REQUESTS || response.status().is_server_error();
+    let seconds: u64 = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    is_busy.then(|| Duration::from_secs(seconds).min(PATIENCE_MAX))
 }
 
 /// The whole answer: an object, or the server's refusal.

@@ -6,25 +6,36 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use kanon_core::{GroupVersionKind, Node};
 use kanon_plane::AdmissionRule;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::client::{Api, Error};
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
-/// How often and how long to look for an established CRD: 100 × 20 ms.
-const LOOKS: u32 = 100;
-const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// The first and the longest pause between two looks for an established CRD, and how many there are: two seconds in all.
+const LOOK_PAUSE_MIN: Duration = Duration::from_millis(1);
+const LOOK_PAUSE_MAX: Duration = Duration::from_millis(32);
+const LOOKS: u32 = 66;
 
 /// Namespaces that no policy may ever lock out of (spec/rules 4.5), besides the one Kanon runs in.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// On a CRD that others install too: one that is there already stays as it is.
+const IF_ABSENT: &str = "kanon.dev/install";
 
 /// Applies the CRDs and waits until the server serves them.
 ///
 /// # Errors
 /// The first call that fails, or a CRD that is not established in time.
 pub async fn install_crds(api: &Api, crds: &[Value]) -> Result<(), Error> {
-    for crd in crds {
-        api.apply(&format!("{CRDS}/{}", name(crd)), crd).await?;
+    // All at once: a server that takes them together publishes them together.
+    let mut applied = JoinSet::new();
+    for crd in crds.iter().cloned() {
+        let api = api.clone();
+        applied.spawn(async move { install_crd(&api, &crd).await });
+    }
+    while let Some(outcome) = applied.join_next().await {
+        outcome.map_err(|error| Error::Transport(error.to_string()))??;
     }
     for crd in crds {
         wait_established(api, name(crd)).await?;
@@ -32,11 +43,23 @@ pub async fn install_crds(api: &Api, crds: &[Value]) -> Result<(), Error> {
     Ok(())
 }
 
+async fn install_crd(api: &Api, crd: &Value) -> Result<(), Error> {
+    let path = format!("{CRDS}/{}", name(crd));
+    if crd["metadata"]["annotations"][IF_ABSENT] == "if-absent"
+        && let Some(known) = api.get(&path).await?
+        && known.at(&["metadata", "annotations", IF_ABSENT]).is_none()
+    {
+        return Ok(());
+    }
+    api.apply(&path, crd).await.map(|_| ())
+}
+
 fn name(manifest: &Value) -> &str {
     manifest["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 async fn wait_established(api: &Api, name: &str) -> Result<(), Error> {
+    let mut pause = LOOK_PAUSE_MIN;
     for _ in 0..LOOKS {
         let crd = api.get(&format!("{CRDS}/{name}")).await?;
         let conditions = crd.as_ref().and_then(|it| it.at(&["status", "conditions"]));
@@ -47,7 +70,8 @@ async fn wait_established(api: &Api, name: &str) -> Result<(), Error> {
         if conditions.into_iter().flat_map(Node::elements).any(is_established) {
             return Ok(());
         }
-        tokio::time::sleep(LOOK_PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_PAUSE_MAX);
     }
     Err(Error::Answer(format!("the CustomResourceDefinition `{name}` is not established after two seconds")))
 }

@@ -10,7 +10,7 @@ use crate::{
     dialect::Dialect,
     ir::{Code, Estimate, Guard},
     language::{Arena, EvalError, Explained, Limits, Program, Reads, Spent},
-    machine::Machine,
+    machine::{Machine, Noted},
     rules::{Memo, Places, Shareable},
     value::Value,
 };
@@ -88,8 +88,11 @@ impl<D: Dialect> Program for Compiled<D> {
             .take()
             .into_iter()
             .flat_map(|trace| trace.values)
-            .filter(|it| !is_bulky(it.1))
-            .map(|(place, value)| (place, value.to_json(arena)))
+            .filter_map(|(place, noted)| match noted {
+                Noted::Value(value) if is_bulky(value) => None,
+                Noted::Value(value) => Some((place, value.to_json(arena))),
+                Noted::Error(message) => Some((place, serde_json::json!({ "error": message }))),
+            })
             .collect();
         if let Err(error) = &result {
             let whole = Span::new(0, self.source.len());

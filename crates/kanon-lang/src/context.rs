@@ -28,6 +28,18 @@ pub(crate) struct Fault<'a> {
     span: Option<Span>,
 }
 
+impl Fault<'_> {
+    /// What went wrong.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", self.message, self.name)
+    }
+
+    /// Where, as far as is known.
+    pub(crate) fn span(&self) -> Option<Span> {
+        self.span
+    }
+}
+
 /// How many steps pass between two looks at the stop signal.
 const STOP_INTERVAL: u64 = 1024;
 
@@ -182,11 +194,11 @@ impl<'a> Context<'a> {
 
     /// The error that stopped the evaluation.
     pub fn error(&mut self) -> EvalError {
-        let Some(Fault { kind, message, name, span }) = self.fault.take() else {
+        let Some(fault) = self.fault.take() else {
             // Whoever returns `Stop` has said why; a function that did not still must not pass for a result.
             return EvalError { kind: ErrorKind::Value, message: "evaluation stopped".to_owned(), span: None };
         };
-        EvalError { kind, message: format!("{message}{name}"), span }
+        EvalError { kind: fault.kind, message: fault.text(), span: fault.span }
     }
 
     /// Says where the error is, unless a deeper place is known.

@@ -20,7 +20,7 @@ use crate::{
     rules::{Memo, Places},
     value::Value,
 };
-pub(crate) use trace::Trace;
+pub(crate) use trace::{Noted, Trace};
 
 /// What a path leads to: a place in an object, whose value nobody has read yet, or a value.
 #[derive(Clone, Copy)]
@@ -346,7 +346,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
                 Ok(_) => {}
                 Err(Stop) if !D::ABSORBS => return Err(Stop),
                 Err(Stop) => {
-                    let Some(fault) = self.cx.absorb() else { return Err(Stop) };
+                    let Some(fault) = self.absorb(Some(logic.operands[at])) else { return Err(Stop) };
                     if kept.as_ref().is_none_or(|(first, _)| at < *first) {
                         kept = Some((at, fault));
                     }

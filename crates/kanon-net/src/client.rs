@@ -14,7 +14,10 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{
+    body::{Body, Incoming},
+    rt::{Read, ReadBufCursor, Write},
+};
 use hyper_util::{
     client::legacy::{
         Client,
@@ -26,12 +29,26 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use tower_service::Service;
+
+use crate::tls::PROTOCOLS;
 
 /// Where a host and port are to be found instead of by DNS: how an embedded server reaches services.
 pub type Resolve = Arc<dyn Fn(&str, u16) -> Option<SocketAddr> + Send + Sync>;
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// How much of one answer may be on its way unread.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The same of all answers on a connection: room for 256 that nobody reads, so that those never stop the others. Reviews,
+/// effects and watches share a connection, and a watch waits while the loop is busy with effects.
+const CONNECTION_WINDOW: u32 = 64 << 20;
+/// A silent HTTP/2 connection is asked after so long, and given up when it says nothing for so long (client-go's defaults).
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the other side may take to accept a connection (client-go's default).
+const CONNECT_MAX: Duration = Duration::from_secs(30);
 
 /// Why a call gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,13 +73,7 @@ pub struct HttpsClient {
 impl HttpsClient {
     /// A client with these TLS settings; `resolve` is asked before DNS.
     pub fn new(tls: Arc<ClientConfig>, resolve: Option<Resolve>) -> HttpsClient {
-        let connector = Connector { tls: TlsConnector::from(tls), resolve };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(connector);
-        HttpsClient { client }
+        HttpsClient { client: pooled(Connector { tls: TlsConnector::from(tls), resolve }) }
     }
 
     /// Sends a request and reads the whole answer, within `limit` of time and `len_max` bytes.
@@ -96,6 +107,68 @@ impl fmt::Debug for HttpsClient {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("HttpsClient").finish_non_exhaustive()
     }
+}
+
+/// The service below [`HttpsClient`], for clients that bring their own layers and read answers as they arrive. Where the other
+/// side speaks HTTP/2, all calls share one connection, however many of them stream.
+pub struct HttpsService<B> {
+    client: Client<Connector, B>,
+}
+
+impl<B> Clone for HttpsService<B> {
+    fn clone(&self) -> HttpsService<B> {
+        HttpsService { client: self.client.clone() }
+    }
+}
+
+/// What `tower` calls an error.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<B: Body<Data: Send> + Send> HttpsService<B> {
+    /// A service with these TLS settings, which offers HTTP/2 and HTTP/1.1.
+    pub fn new(mut tls: ClientConfig) -> HttpsService<B> {
+        tls.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        HttpsService { client: pooled(Connector { tls: TlsConnector::from(Arc::new(tls)), resolve: None }) }
+    }
+}
+
+impl<B> Service<Request<B>> for HttpsService<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    type Response = Response<Incoming>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let answer = self.client.request(request);
+        Box::pin(async move { answer.await.map_err(BoxError::from) })
+    }
+}
+
+impl<B> fmt::Debug for HttpsService<B> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("HttpsService").finish_non_exhaustive()
+    }
+}
+
+fn pooled<B>(connector: Connector) -> Client<Connector, B>
+where
+    B: Body<Data: Send> + Send,
+{
+    Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .build(connector)
 }
 
 /// The error that the others only wrap: the one a user can act on.
@@ -136,7 +209,7 @@ impl Connector {
     }
 }
 
-impl tower_service::Service<Uri> for Connector {
+impl Service<Uri> for Connector {
     type Response = Stream;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
@@ -146,7 +219,9 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(uri))
+        let connecting = self.clone().connect(uri);
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_MAX:?}"));
+        Box::pin(async move { tokio::time::timeout(CONNECT_MAX, connecting).await.unwrap_or_else(|_| Err(late())) })
     }
 }
 

@@ -20,7 +20,7 @@ mod stall;
 mod tls;
 
 pub use authority::Authority;
-pub use client::{CallError, HttpsClient, Resolve};
+pub use client::{CallError, HttpsClient, HttpsService, Resolve};
 pub use error::Error;
 pub use leaf::{Leaf, Validity};
 pub use peer::{Identity, Peer};

@@ -17,18 +17,21 @@ use crate::{
 pub struct Meta {
     /// The object.
     pub subject: ObjectRef,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    /// Its labels; the role is one with them.
+    labels: BTreeMap<String, String>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
     /// `metadata.generation`.
     pub generation: i64,
+    /// Told by the labels; asked for at every tick.
+    role: Role,
 }
 
 /// What a gate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
     /// Written by a person, for every Bundle that comes.
+    #[default]
     Template,
     /// Permits skipping an environment; never asked in between.
     SkipPermission,
@@ -36,6 +39,21 @@ pub enum Role {
     Freeze,
     /// Made for one Bundle and environment.
     Instance,
+}
+
+impl Role {
+    fn of(labels: &BTreeMap<String, String>) -> Role {
+        let is = |name: &str, value: &str| labels.get(name).is_some_and(|it| it == value);
+        if labels.contains_key(label::BUNDLE) {
+            Role::Instance
+        } else if is(label::FREEZE, "true") {
+            Role::Freeze
+        } else if is(label::TYPE, label::SKIP_PERMISSION) {
+            Role::SkipPermission
+        } else {
+            Role::Template
+        }
+    }
 }
 
 /// Whose gate it is: told by where it lives, not by its label (2.2.3).
@@ -62,26 +80,24 @@ impl Meta {
     pub fn of(object: &Object) -> Meta {
         let text = |name| object.str_at(&["metadata", name]).to_owned();
         let gvk = kanon_core::GroupVersionKind::new(GROUP, VERSION, GATE.kind);
+        let labels = text_map(object, "labels");
         Meta {
             subject: ObjectRef { gvk, namespace: text("namespace"), name: text("name"), uid: text("uid") },
-            labels: text_map(object, "labels"),
+            role: Role::of(&labels),
+            labels,
             annotations: text_map(object, "annotations"),
             generation: object.at(&["metadata", "generation"]).and_then(|it| it.as_i64()).unwrap_or_default(),
         }
     }
 
+    /// Its labels.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+
     /// What the gate is for.
     pub fn role(&self) -> Role {
-        let is = |name: &str, value: &str| self.labels.get(name).is_some_and(|it| it == value);
-        if self.labels.contains_key(label::BUNDLE) {
-            Role::Instance
-        } else if is(label::FREEZE, "true") {
-            Role::Freeze
-        } else if is(label::TYPE, label::SKIP_PERMISSION) {
-            Role::SkipPermission
-        } else {
-            Role::Template
-        }
+        self.role
     }
 
     /// Whose it is.

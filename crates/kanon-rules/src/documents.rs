@@ -48,7 +48,8 @@ pub(crate) fn read_file(file: &PolicyFile) -> Result<(Vec<Document>, Vec<Unreada
     Ok((found.documents, found.unreadable))
 }
 
-fn one_line(error: &serde_saphyr::Error) -> String {
+/// A YAML error as one line.
+pub(crate) fn one_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     text.lines().map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -1,22 +1,26 @@
-//! The family: routes inputs to the policy store, the snapshot and the status plans. No policy logic.
+//! The family: routes inputs to the policy store, the snapshot, the status plans and the audit. No policy logic.
+
+mod auditing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use kanon_core::{Change, FamilyId, Input, Kind, Mono, Now, Object, PolicyFile, Review, Scope};
+use kanon_core::{Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope};
 use kanon_lang::Language;
-use kanon_plane::{Actions, Applied, Family, Outbox, PolicyKey, PolicyStore, View};
+use kanon_plane::{Actions, Applied, Facts, Family, Outbox, PolicyKey, PolicyStore, View};
 
 use crate::{
     FAMILY, api,
+    audit::{Audit, sight::facts},
     decide::{RuleTally, Tally},
     documents::{Document, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
-    plan::{Resource, Version},
-    respond::Responder,
-    rule::Rule,
+    lookups::resources::Resources,
+    plan::{Resource, Version, World},
+    respond::{Responder, Responses, brake_kind},
+    rule::{Mode, Rule},
     validate::{Compiler, validate},
     view::RulesView,
 };
@@ -32,8 +36,11 @@ struct Source {
 pub struct RulesFamily {
     compiler: Compiler,
     settings: Settings,
-    kinds: [Kind; 2],
-    facts: [Kind; 1],
+    /// Those of its policies first.
+    kinds: Vec<Kind>,
+    facts: Arc<Facts>,
+    /// Kinds and their plurals.
+    served: Arc<Resources>,
     store: PolicyStore<Rule>,
     sources: BTreeMap<PolicyKey, Source>,
     /// Keys of the folder's policies in file order.
@@ -45,25 +52,32 @@ pub struct RulesFamily {
     positions: BTreeMap<PolicyKey, usize>,
     view: Arc<RulesView>,
     respond: Responder,
+    audit: Audit,
+    figures: Arc<Figures>,
 }
 
 impl RulesFamily {
     /// A family without rules. `language` compiles the expressions: expr-lang in the binary.
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
-        let rules = Arc::new(Rules::new(Vec::new(), settings.clone()));
+        let served = Arc::<Resources>::default();
+        let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
+        let audit = Audit::new(settings.loops.contains(&Mode::Audit), settings.resync);
         RulesFamily {
             compiler: Compiler::new(language),
             settings,
-            kinds: [api::cluster_rule(), api::portal_rule()],
-            facts: [Kind::cluster("", "v1", "Namespace", "namespaces")],
+            kinds: vec![api::cluster_rule(), api::portal_rule()],
+            facts: Arc::new(facts(&rules)),
+            served,
             store: PolicyStore::default(),
             sources: BTreeMap::new(),
             folder: Vec::new(),
             resources: BTreeMap::new(),
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
-            view: Arc::new(RulesView::new(rules.clone())),
-            respond: Responder::default(),
+            view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
+            respond: Responder::new(Responses { leads: true, ..Responses::default() }),
+            audit,
+            figures: Arc::default(),
             rules,
         }
     }
@@ -77,6 +91,21 @@ impl RulesFamily {
     #[must_use]
     pub fn with_actions(mut self, actions: Actions) -> RulesFamily {
         self.compiler.actions = actions;
+        self
+    }
+
+    /// The same family with what this process can do about violations.
+    #[must_use]
+    pub fn with_responses(mut self, responses: Responses) -> RulesFamily {
+        self.compiler.alerts = responses.alerts.is_some();
+        if responses.reports {
+            self.kinds.extend([api::policy_report(), api::cluster_policy_report()]);
+        }
+        if !responses.namespace.is_empty() {
+            self.kinds.push(brake_kind());
+        }
+        self.figures = Arc::clone(&responses.figures);
+        self.respond = Responder::new(responses);
         self
     }
 
@@ -160,8 +189,21 @@ impl RulesFamily {
     }
 
     fn handle_reviewed(&mut self, review: &Review, tally: &Tally, now: Now, out: &mut Outbox) {
-        for row in &tally.rows {
-            let Some(entry) = tally.rules.entries().get(row.entry()) else { continue };
+        let subject = review.subject();
+        self.count_rows(&tally.rules, &tally.rows, |_| Some(&subject), now, out);
+    }
+
+    /// Adds what rules of a snapshot did to their counts; `failed` says on which object one failed.
+    fn count_rows<'o>(
+        &mut self,
+        rules: &Rules,
+        rows: &[RuleTally],
+        failed: impl Fn(usize) -> Option<&'o ObjectRef>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        for row in rows {
+            let Some(entry) = rules.entries().get(row.entry()) else { continue };
             let counts = &entry.counts;
             count(counts, row);
             let is_news = !counts.unreported.swap(true, Relaxed) || row.last_error.is_some();
@@ -173,15 +215,15 @@ impl RulesFamily {
             if !Arc::ptr_eq(resource.counts(), counts) {
                 continue;
             }
-            if let Some(error) = &row.last_error {
-                resource.failed(error, &review.subject(), now);
+            if let (Some(error), Some(object)) = (&row.last_error, failed(row.entry())) {
+                resource.failed(error, object, now);
             }
             let Some(entry) = self.positions.get(&entry.key).and_then(|at| self.rules.entries().get(*at)) else {
                 continue;
             };
-            let loops = &self.settings.loops;
-            if (row.last_error.is_some() || recovers) && resource.must_report(entry, loops, now) {
-                resource.plan(entry, loops, false, now, out);
+            let world = World { rules: &self.rules, sight: &self.audit.sight };
+            if (row.last_error.is_some() || recovers) && resource.must_report(entry, world, now) {
+                resource.plan(entry, world, false, now, out);
             } else {
                 self.due.insert((resource.counts_due(now.mono), entry.key.clone()));
             }
@@ -194,7 +236,8 @@ impl RulesFamily {
             let Some((_, key)) = self.due.pop_first() else { return };
             let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
             if let (Some(resource), Some(entry)) = (self.resources.get_mut(&key), entry) {
-                resource.plan(entry, &self.settings.loops, true, now, out);
+                let world = World { rules: &self.rules, sight: &self.audit.sight };
+                resource.plan(entry, world, true, now, out);
             }
         }
     }
@@ -214,15 +257,16 @@ impl RulesFamily {
                 counts: source.map(|it| it.counts.clone()).unwrap_or_default(),
             }
         });
-        self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone()));
+        self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone(), Arc::clone(&self.served)));
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
-        self.view = Arc::new(RulesView::new(self.rules.clone()));
+        self.view = Arc::new(RulesView::watching(self.rules.clone(), self.audit.findings()));
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
             out,
         );
+        self.audit_rules(now, out);
     }
 
     fn plan(&mut self, which: impl Fn(&Entry, &Resource) -> bool, now: Now, out: &mut Outbox) {
@@ -230,7 +274,7 @@ impl RulesFamily {
             if let Some(resource) = self.resources.get_mut(&entry.key)
                 && which(entry, resource)
             {
-                resource.plan(entry, &self.settings.loops, false, now, out);
+                resource.plan(entry, World { rules: &self.rules, sight: &self.audit.sight }, false, now, out);
             }
         }
     }
@@ -245,17 +289,20 @@ impl Family for RulesFamily {
         &self.kinds
     }
 
-    fn facts(&self) -> &[Kind] {
-        &self.facts
+    fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts)
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {
-        api::crds()
+        // Where no reports are written, theirs need not be there.
+        let is_used =
+            |it: &serde_json::Value| self.kinds.iter().any(|kind| it["spec"]["names"]["kind"] == kind.gvk.kind);
+        api::crds().into_iter().filter(is_used).collect()
     }
 
     fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
         match input {
-            Input::Object { kind, change, object } if self.kinds.contains(kind) => {
+            Input::Object { kind, change, object } if kind.gvk.group == api::GROUP => {
                 self.handle_object(kind, *change, object, now, out);
             }
             Input::Folder { files } => self.handle_folder(files, now, out),
@@ -275,16 +322,27 @@ impl Family for RulesFamily {
             Input::Leadership(true) => self.plan(|_, _| true, now, out),
             Input::Object { .. }
             | Input::Synced { .. }
+            | Input::WatchFailed { .. }
+            | Input::Unwatched { .. }
+            | Input::Resources { .. }
+            | Input::Scanned { .. }
             | Input::Reviewed { .. }
             | Input::Delivered(_)
             | Input::Leadership(false)
             | Input::Tick => {}
         }
+        self.audit_input(input, now, out);
+        self.respond.handle(input, now, out);
         self.flush(now, out);
+        self.audit.go_on(out);
+        if self.audit.is_settled(&self.kinds) {
+            self.respond.settled(now, out);
+        }
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        self.due.first().map(|(at, _)| *at)
+        let due = self.due.first().map(|(at, _)| *at);
+        [due, self.respond.next_deadline(), self.audit.next_deadline()].into_iter().flatten().min()
     }
 
     fn view(&self) -> Arc<dyn View> {

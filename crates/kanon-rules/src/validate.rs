@@ -20,9 +20,12 @@ use crate::{
         crds::{EXPRESSION_LEN_MAX, KINDS_MAX, NAME_LEN_MAX},
     },
     facts::{VARIABLES, slot},
+    lookups::Referenced,
     message::Message,
     rule::{Matcher, Mode, OnError, Rule, UnknownWord},
 };
+
+pub(crate) use keys::restore_on;
 
 /// What compiles rules: the language and the names that expressions may use.
 #[derive(Clone)]
@@ -31,11 +34,13 @@ pub(crate) struct Compiler {
     env: Environment,
     /// What this process can do; empty where rules are only looked at.
     pub(crate) actions: Actions,
+    /// Whether there is an Alertmanager.
+    pub(crate) alerts: bool,
 }
 
 impl Compiler {
     pub(crate) fn new(language: Arc<dyn Language>) -> Compiler {
-        Compiler { language, env: Environment::new(VARIABLES), actions: Actions::new() }
+        Compiler { language, env: Environment::new(VARIABLES), actions: Actions::new(), alerts: false }
     }
 }
 
@@ -125,8 +130,9 @@ fn check(
         message.map_err(|it| mistakes.add("message", it)).unwrap_or_else(|()| Message::of_rule(&wire.name))
     };
     let reads = Reading::of(program.as_deref(), &message);
-    if reads.cluster {
-        warnings.push("reads `cluster`, which is nil here: lookups are not available".to_owned());
+    if reads.referenced.computed {
+        let text = "reads `cluster` by a name that is computed: name the resource in the text, so that it is watched";
+        warnings.push(text.to_owned());
     }
     let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
     warnings.extend(facade::warnings(paths, &matcher.kinds));
@@ -144,11 +150,13 @@ fn check(
         problem: None,
         on_error: mistakes.word("onError", &wire.on_error).unwrap_or(OnError::Skip),
         message,
-        responses: actions::prepare(&actions, &compiler.actions, &mut warnings),
+        responses: actions::prepare(&actions, compiler, &mut warnings),
         actions,
         warnings,
         per_container: reads.container,
         reads_operation: reads.operation,
+        reads_clock: reads.clock,
+        referenced: reads.referenced,
     }
 }
 
@@ -199,15 +207,17 @@ fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: boo
 }
 
 /// Which variables decide how a rule is run.
+#[derive(Default)]
 struct Reading {
     container: bool,
     operation: bool,
-    cluster: bool,
+    clock: bool,
+    referenced: Referenced,
 }
 
 impl Reading {
     fn of(program: Option<&dyn Program>, message: &Message) -> Reading {
-        let Some(program) = program else { return Reading { container: false, operation: false, cluster: false } };
+        let Some(program) = program else { return Reading::default() };
         let reads = program.reads();
         let operation = |path: &Vec<String>| {
             path.first().is_some_and(|it| it == "request") && path.get(1).is_none_or(|it| it == "operation")
@@ -215,7 +225,10 @@ impl Reading {
         Reading {
             container: reads.variables.contains(&slot::CONTAINER) || message.reads(slot::CONTAINER),
             operation: reads.paths.iter().any(operation),
-            cluster: [slot::CLUSTER, slot::CONSISTENT_CLUSTER].iter().any(|it| reads.variables.contains(it)),
+            clock: reads.clock,
+            referenced: Referenced::of(
+                reads.paths.iter().chain(message.programs().flat_map(|program| &program.reads().paths)),
+            ),
         }
     }
 }

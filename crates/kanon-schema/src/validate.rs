@@ -11,7 +11,7 @@ mod number;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use regex::Regex;
@@ -27,10 +27,11 @@ use crate::{
 pub(crate) use lists::element_key;
 pub(crate) use number::equal;
 
-/// Patterns of a schema, each compiled once; one that does not compile matches nothing and says why.
-type Patterns = BTreeMap<String, Result<Regex, String>>;
+/// Patterns of a schema, each compiled once, when the first value meets it; one that does not compile matches nothing and says
+/// why. A server starts with hundreds of patterns and meets a few of them.
+type Patterns = BTreeMap<String, OnceLock<Result<Regex, String>>>;
 
-/// A schema ready to validate values: its patterns are compiled.
+/// A schema ready to validate values: each pattern is compiled once.
 #[derive(Clone, Debug)]
 pub struct Validator {
     schema: Arc<Schema>,
@@ -38,7 +39,7 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// Compiles the patterns of `schema`.
+    /// Prepares `schema`.
     pub fn new(schema: Arc<Schema>) -> Validator {
         let mut patterns = Patterns::new();
         collect_patterns(&schema, &mut patterns, &mut HashSet::new());
@@ -96,7 +97,7 @@ fn collect_patterns(schema: &Schema, out: &mut Patterns, seen: &mut HashSet<*con
     if let Some(pattern) = &rules.pattern
         && !out.contains_key(pattern)
     {
-        out.insert(pattern.clone(), compile_pattern(pattern));
+        out.insert(pattern.clone(), OnceLock::new());
     }
     let shared = schema.properties.values().chain(&schema.additional).chain(&schema.items).map(|it| &**it);
     let nested = rules.all_of.iter().chain(&rules.any_of).chain(&rules.one_of).chain(rules.not.as_deref());
@@ -221,7 +222,7 @@ impl Walk<'_> {
         } else if let Some(min) = rules.min_length.filter(|it| length() < *it) {
             self.fail(path, text, format_args!("should be at least {min} chars long"));
         } else if let Some(pattern) = &rules.pattern {
-            match self.patterns.get(pattern) {
+            match self.patterns.get(pattern).map(|it| it.get_or_init(|| compile_pattern(pattern))) {
                 Some(Ok(regex)) if regex.is_match(text) => {}
                 Some(Err(why)) => {
                     let why = format!("should match '{pattern}, but pattern is invalid: {why}'");

@@ -2,8 +2,13 @@
 
 mod audit;
 mod backup;
+pub(crate) mod check;
 mod limits;
+pub(crate) mod migrate;
+pub(crate) mod network;
 pub(crate) mod policy;
+mod rules;
+mod sinks;
 mod texts;
 
 use std::{path::PathBuf, time::Duration};
@@ -14,6 +19,8 @@ use crate::output::Format;
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
+pub(crate) use rules::RuleArgs;
+pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -38,7 +45,7 @@ pub(crate) enum Command {
     /// Run the controllers and the admission webhook against a cluster
     Serve(ServeArgs),
     /// Check manifests against rules, offline
-    Check(CheckArgs),
+    Check(check::CheckArgs),
     /// Evaluate one expression against a context
     Eval(EvalArgs),
     /// Put policy texts into their language's canonical layout
@@ -47,14 +54,22 @@ pub(crate) enum Command {
     Lint(LintArgs),
     /// List, test, lint and simulate policies
     Policy(policy::PolicyArgs),
+    /// Who may reach whom by network policy, and what is wrong with the policies
+    Network(network::NetworkArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
+    /// Hold evictions and revocations back, or let them go on
+    Brake(crate::commands::brake::BrakeArgs),
     /// Write a backup of `kanon up`'s objects and keys, while it runs or not
     Backup(BackupArgs),
     /// Make a data folder out of a backup
     Restore(RestoreArgs),
     /// Read and prove the decision log
     Log(LogArgs),
+    /// Rewrite what older systems had
+    Migrate(migrate::MigrateArgs),
+    /// Verbs of the original's `portal` command
+    Portal(migrate::PortalArgs),
     /// Classify signals and decide about approvals, offline
     Signals(crate::commands::signals::SignalsArgs),
     /// Print the version
@@ -93,6 +108,16 @@ pub(crate) struct UpArgs {
     /// With --demo: end when every outcome was seen (0), or was not (1)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
+    /// Look at stored objects too, by rules of mode `audit`
+    #[arg(long = "audit", value_name = "BOOL", default_value_t = true, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pub(crate) audits: bool,
+    /// The rules' loops.
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -137,23 +162,16 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
-}
-
-/// `kanon check`
-#[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    /// Manifests: files, folders, or `-` for standard input
-    #[arg(required = true, value_name = "MANIFEST")]
-    pub(crate) manifests: Vec<PathBuf>,
-    /// Rules: files or folders; repeatable
-    #[arg(long, short, required = true, value_name = "PATH")]
-    pub(crate) rules: Vec<PathBuf>,
-    /// Namespace of manifests that name none
-    #[arg(long, short = 'n', default_value = "default")]
-    pub(crate) namespace: String,
-    /// Output format
-    #[arg(long, short, value_enum, default_value_t)]
-    pub(crate) output: Format,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
+    /// Look at stored objects too, by rules of mode `audit`: every kind that they are about is watched
+    #[arg(long = "audit", value_name = "BOOL", default_value_t = false, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pub(crate) audits: bool,
+    /// The rules' loops.
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
 }
 
 /// `kanon explain`

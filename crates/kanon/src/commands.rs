@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod brake;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -10,6 +11,8 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod lint;
 pub(crate) mod log;
+pub(crate) mod migrate;
+pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod serve;
 pub(crate) mod signals;

@@ -2,6 +2,8 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod sinks;
+mod watches;
 mod webhook;
 
 use std::{
@@ -15,21 +17,25 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Input, Now};
+use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
+use self::watches::Watches;
 use crate::{exit::Failure, families, languages};
+pub(crate) use sinks::SinkOptions;
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
 
 /// What to run.
 pub(crate) struct Options {
+    /// The policy families, on their way.
+    pub(crate) families: Families,
     /// The API server.
     pub(crate) source: Source,
     /// Folder of the decision log.
@@ -52,6 +58,20 @@ pub(crate) struct Options {
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
     pub(crate) identity: Option<String>,
+    /// What is done about violations, and who hears of them.
+    pub(crate) sinks: SinkOptions,
+}
+
+/// The families that a thread makes: the policies that are built into them are compiled meanwhile.
+pub(crate) struct Families {
+    made: tokio::task::JoinHandle<Vec<Box<dyn Family>>>,
+    figures: Arc<Figures>,
+}
+
+/// Begins to make the families.
+pub(crate) fn families(settings: families::Settings) -> Families {
+    let figures = Arc::clone(&settings.responses.figures);
+    Families { made: tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings)), figures }
 }
 
 /// What runs.
@@ -88,11 +108,12 @@ impl Snapshot for Published {
 }
 
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
-pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
+pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
-    let plane =
-        Plane::new(families::all(&languages::all(), &options.namespace), Settings { leader, ..Settings::default() });
+    let figures = Arc::clone(&options.families.figures);
+    let families = (&mut options.families.made).await.map_err(|error| Failure::new(error.to_string()))?;
+    let plane = Plane::new(families, Settings { leader, ..Settings::default() });
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();
@@ -108,10 +129,16 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
     if let Some(folder) = &options.rules_folder {
         watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
     }
-    for kind in kinds.iter().cloned().map(Arc::new) {
-        let now = move || clock.now();
-        tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
-    }
+    let watches = Watches {
+        api: api.clone(),
+        clock,
+        send: intake.sender(),
+        shared: Arc::clone(&shared),
+        figures: Arc::clone(&figures),
+        stop: stop.clone(),
+    };
+    watches.start(&mut tasks, &kinds);
+    let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
         let candidate =
@@ -120,7 +147,7 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared)));
+    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));
@@ -130,11 +157,13 @@ pub(crate) async fn start(options: Options, clock: Clock, stop: &CancellationTok
         let (shared, registered, kinds) = (Arc::clone(&shared), Arc::clone(&registered), kinds);
         move || {
             let objects = shared.objects.load();
+            let namespaces = GroupVersionKind::new("", "v1", "Namespace");
             let unsynced = kinds.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
             // A follower's webhook answers too, but the leader's is registered.
             let missing = shared.leader.load(Ordering::Acquire) && !registered.load(Ordering::Acquire);
             let webhook = missing.then(|| "webhook registration".to_owned());
-            unsynced.chain(webhook).collect::<Vec<_>>()
+            let exempt = (!objects.is_synced(&namespaces)).then(|| "namespaces".to_owned());
+            unsynced.chain(exempt).chain(webhook).collect::<Vec<_>>()
         }
     };
     let probes = Arc::new(Probes::new(metrics, waiting.clone()));

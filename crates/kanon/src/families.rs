@@ -1,16 +1,66 @@
 //! The policy families of this binary: one line each.
 
+use std::time::Duration;
+
+use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages};
 use kanon_plane::Family;
+use kanon_rules::{AlertScope, Mode, Responses};
 
-/// All families, in the order in which they decide. `namespace` is the one Kanon runs in; empty when it runs in none.
-pub(crate) fn all(languages: &Languages, namespace: &str) -> Vec<Box<dyn Family>> {
-    let excluded_namespaces = if namespace.is_empty() { Vec::new() } else { vec![namespace.to_owned()] };
-    let rules = kanon_rules::Settings { excluded_namespaces, ..kanon_rules::Settings::default() };
+/// What families are told about this process.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// The namespace Kanon runs in; empty when it runs in none.
+    pub(crate) namespace: String,
+    /// How rules are audited.
+    pub(crate) audit: Audit,
+    /// What can be done about violations.
+    pub(crate) responses: Responses,
+}
+
+/// Those of a process that only looks at policies: every action is known, none runs.
+impl Default for Settings {
+    fn default() -> Settings {
+        let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
+        Settings { namespace: String::new(), audit: Audit::default(), responses }
+    }
+}
+
+/// How rules are audited.
+#[derive(Clone, Debug)]
+pub(crate) struct Audit {
+    /// Whether stored objects are looked at at all.
+    pub(crate) runs: bool,
+    /// Whether evaluations count: not where a command only has a look.
+    pub(crate) counts: bool,
+    /// Kinds that are watched whatever the rules read.
+    pub(crate) watched: Vec<GroupVersionKind>,
+    /// How often verdicts that may change by themselves are asked for again.
+    pub(crate) resync: Duration,
+}
+
+impl Default for Audit {
+    fn default() -> Audit {
+        Audit { runs: false, counts: true, watched: Vec::new(), resync: kanon_rules::RESYNC }
+    }
+}
+
+/// All families, in the order in which they decide.
+pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
+    let Settings { namespace, audit, responses } = settings;
+    let rules = kanon_rules::Settings {
+        excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
+        loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
+        watched: audit.watched.clone(),
+        resync: audit.resync,
+        counts: audit.counts,
+        ..kanon_rules::Settings::default()
+    };
     vec![
         Box::new(
             kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
-                .with_actions(kanon_actions::all()),
+                .with_actions(kanon_actions::all())
+                .with_responses(responses.clone()),
         ),
         Box::new(kanon_integrity::IntegrityFamily::default()),
         Box::new(kanon_signals::SignalsFamily::new(

@@ -5,6 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use super::{
     Name, Object,
     index::{self, Index},
+    scan::plain_len,
 };
 
 /// One value inside an object. Two words, copied freely, borrowing the object.
@@ -175,9 +176,9 @@ impl<'a> Node<'a> {
     #[inline]
     pub fn as_plain_str(self) -> Option<&'a str> {
         let (b'"', rest) = self.text()[self.start()..].split_first()? else { return None };
-        let len = plain_len(rest)?;
+        let len = plain_len(rest);
         let start = self.start() + 1;
-        if rest[len] == b'\\' { None } else { self.str().get(start..start + len) }
+        if rest.get(len) == Some(&b'"') { self.str().get(start..start + len) } else { None }
     }
 
     /// Whether this is a string that begins with `part`: without reading it where both are written plainly. `None` where that
@@ -379,9 +380,22 @@ impl<'a> Node<'a> {
             NodeKind::Bool => self.start() + if self.first() == b't' { 4 } else { 5 },
             NodeKind::Number => self.start() + self.number_text().map_or(0, str::len),
             NodeKind::String => self.start() + self.raw_string().map_or(0, str::len) + 2,
-            NodeKind::List => self.elements().last().map_or(self.start() + 1, Node::end) + 1,
-            NodeKind::Object => self.members().last().map_or(self.start() + 1, |(_, node)| node.end()) + 1,
+            NodeKind::List | NodeKind::Object => self.last_child().map_or(self.start() + 1, Node::end) + 1,
         }
+    }
+
+    /// The last element or member of a container, found without a look at the others' text.
+    fn last_child(self) -> Option<Node<'a>> {
+        let end = self.index().children_end(self.entry());
+        let (mut entry, mut last) = (self.entry() + 2, None);
+        while entry < end {
+            let (offset, next) = self.index().step(entry);
+            last = Some((entry, offset));
+            entry = next;
+        }
+        let (entry, offset) = last?;
+        let key = if self.first() == b'{' { raw_string_at(self.str(), offset + 1).len() + 3 } else { 0 };
+        Some(Node::new(self.object, entry, offset + key))
     }
 
     fn number_text(self) -> Option<&'a str> {
@@ -400,36 +414,15 @@ impl<'a> Node<'a> {
 fn raw_string_at(text: &str, start: usize) -> &str {
     let bytes = text.as_bytes();
     let mut end = start;
-    while let Some(len) = plain_len(&bytes[end..]) {
-        end += len;
-        if bytes[end] == b'"' {
-            break;
+    loop {
+        end += plain_len(&bytes[end..]);
+        match bytes.get(end) {
+            // The escape and the character after it; what follows of `\u0000` is plain.
+            Some(b'\\') => end += 2,
+            _ => break,
         }
-        end += 2;
     }
     text.get(start..end).unwrap_or_default()
-}
-
-/// How many bytes stand before the next quote or backslash: eight looked at together, since nearly every one is neither.
-#[inline]
-fn plain_len(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    let holds = |word: u64, byte: u8| {
-        // Zero bytes of the difference: the classic test, exact for the lowest one.
-        let difference = word ^ (ONES * u64::from(byte));
-        difference.wrapping_sub(ONES) & !difference & (ONES << 7)
-    };
-    let mut chunks = bytes.chunks_exact(8);
-    let mut len = 0;
-    for chunk in chunks.by_ref() {
-        let word = chunk.first_chunk::<8>().map_or(0, |chunk| u64::from_le_bytes(*chunk));
-        let found = holds(word, b'"') | holds(word, b'\\');
-        if found != 0 {
-            return Some(len + found.trailing_zeros() as usize / 8);
-        }
-        len += 8;
-    }
-    chunks.remainder().iter().position(|byte| matches!(byte, b'"' | b'\\')).map(|at| len + at)
 }
 
 fn unescape(raw: &str) -> String {

@@ -6,6 +6,7 @@ use bytestring::ByteString;
 use super::{
     Object,
     index::{self, DIRECTORY_MIN, Index, MARK},
+    scan::{plain_len, short_plain_len},
 };
 
 /// How deep objects may nest. The same bound as `serde_json`'s, so that no door accepts what another refuses.
@@ -34,12 +35,16 @@ pub(super) fn parse(text: Bytes) -> Result<Object, ParseError> {
         at: 0,
         compacted: None,
         kept_from: 0,
+        dropped: 0,
         index: Vec::with_capacity(text.len() / 16 + 4),
         open: Vec::with_capacity(16),
         names: Vec::with_capacity(64),
         escaped: false,
+        problem: "",
     };
-    indexer.document()?;
+    if let Err(Stop) = indexer.document() {
+        return Err(ParseError { offset: indexer.at, problem: indexer.problem });
+    }
     let Indexer { compacted, index, escaped, .. } = indexer;
     // Pieces of valid text, cut at ASCII characters, are valid text: nothing is lost.
     let text = compacted.map_or(text, |text| String::from_utf8(text).unwrap_or_default().into());
@@ -48,6 +53,7 @@ pub(super) fn parse(text: Bytes) -> Result<Object, ParseError> {
 }
 
 /// A container that is still open.
+#[derive(Clone, Copy)]
 struct Open {
     /// Where its entry stands in the index.
     entry: usize,
@@ -63,36 +69,28 @@ struct Indexer<'t> {
     compacted: Option<Vec<u8>>,
     /// Source offset up to which `compacted` holds everything.
     kept_from: usize,
+    /// Bytes of white space so far.
+    dropped: usize,
     index: Vec<u32>,
+    /// The containers around the one that is being read.
     open: Vec<Open>,
     /// Of the members of objects that are open: their positions in the index and hashes of their names.
     names: Vec<(u32, u8)>,
     /// Whether an escape was met.
     escaped: bool,
+    /// What is wrong where it stopped.
+    problem: &'static str,
 }
 
+/// Reading ended early: `problem` says why. A word in a register, where the error itself would go through memory at every value.
+struct Stop;
+
 impl Indexer<'_> {
-    fn document(&mut self) -> Result<(), ParseError> {
+    fn document(&mut self) -> Result<(), Stop> {
         self.skip_space();
         let start = self.offset();
-        self.value(start)?;
-        while let Some(open) = self.open.last() {
-            // Between two values of the innermost open container, or at its end.
-            let (object, entry) = (open.object, open.entry);
-            let first = self.index.len() == entry + 2;
-            self.skip_space();
-            match self.peek() {
-                Some(b'}') if object => self.close(),
-                Some(b']') if !object => self.close(),
-                Some(b',') if !first => {
-                    self.at += 1;
-                    self.skip_space();
-                    self.element(object)?;
-                }
-                Some(_) if first => self.element(object)?,
-                Some(_) => return self.fail("expected a comma or the end of the list or object"),
-                None => return self.fail("the text ends inside a list or object"),
-            }
+        if let Some(outermost) = self.value(start)? {
+            self.container(outermost)?;
         }
         self.skip_space();
         if self.at < self.source.len() {
@@ -102,40 +100,80 @@ impl Indexer<'_> {
         Ok(())
     }
 
-    fn element(&mut self, object: bool) -> Result<(), ParseError> {
-        let start = self.offset();
-        if object {
-            if self.peek() != Some(b'"') {
-                return self.fail("expected a member name in double quotes");
-            }
-            let name = self.at + 1;
-            self.string()?;
-            let hash = index::hash(&self.source[name..self.at - 1]);
-            self.names.push((self.index.len() as u32, hash));
+    /// Reads the rest of a container that has begun, and all inside it: no recursion, so that depth costs no stack.
+    fn container(&mut self, mut inner: Open) -> Result<(), Stop> {
+        let mut first = true;
+        loop {
+            // Before an element or a member of the innermost container, or at its end.
             self.skip_space();
-            if self.peek() != Some(b':') {
-                return self.fail("expected a colon");
+            match self.peek() {
+                Some(b'}') if inner.object => {
+                    self.close(inner);
+                    let Some(outer) = self.open.pop() else { return Ok(()) };
+                    (inner, first) = (outer, false);
+                    continue;
+                }
+                Some(b']') if !inner.object => {
+                    self.close(inner);
+                    let Some(outer) = self.open.pop() else { return Ok(()) };
+                    (inner, first) = (outer, false);
+                    continue;
+                }
+                Some(b',') if !first => {
+                    self.at += 1;
+                    self.skip_space();
+                }
+                Some(_) if first => {}
+                Some(_) => return self.fail("expected a comma or the end of the list or object"),
+                None => return self.fail("the text ends inside a list or object"),
             }
-            self.at += 1;
-            self.skip_space();
+            let start = self.offset();
+            if inner.object {
+                self.name()?;
+            }
+            first = false;
+            if let Some(opened) = self.value(start)? {
+                self.open.push(inner);
+                (inner, first) = (opened, true);
+            }
         }
-        self.value(start)
     }
 
-    /// Reads one scalar, or opens one container; `start` is what its entry points to.
-    fn value(&mut self, start: u32) -> Result<(), ParseError> {
+    /// A member's name and colon.
+    #[inline]
+    fn name(&mut self) -> Result<(), Stop> {
+        if self.peek() != Some(b'"') {
+            return self.fail("expected a member name in double quotes");
+        }
+        let name = self.at + 1;
+        self.string()?;
+        let hash = index::hash(&self.source[name..self.at - 1]);
+        self.names.push((self.index.len() as u32, hash));
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return self.fail("expected a colon");
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(())
+    }
+
+    /// Reads one scalar, or begins one container; `start` is what its entry points to.
+    #[inline]
+    fn value(&mut self, start: u32) -> Result<Option<Open>, Stop> {
         match self.peek() {
+            Some(b'"') => self.string()?,
             Some(b @ (b'{' | b'[')) => {
-                if self.open.len() == MAX_DEPTH {
+                // The innermost is not among the open ones.
+                let depth = self.open.len() + usize::from(!self.index.is_empty());
+                if depth == MAX_DEPTH {
                     return self.fail("nested too deep");
                 }
-                self.open.push(Open { entry: self.index.len(), object: b == b'{', names: self.names.len() });
-                self.index.push(start | MARK);
-                self.index.push(0);
+                let opened = Open { entry: self.index.len(), object: b == b'{', names: self.names.len() };
+                self.index.extend([start | MARK, 0]);
                 self.at += 1;
-                return Ok(());
+                return Ok(Some(opened));
             }
-            Some(b'"') => self.string()?,
             Some(b't') => self.word(b"true")?,
             Some(b'f') => self.word(b"false")?,
             Some(b'n') => self.word(b"null")?,
@@ -144,40 +182,52 @@ impl Indexer<'_> {
             None => return self.fail("the text ends where a value is expected"),
         }
         self.index.push(start);
-        Ok(())
+        Ok(None)
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, open: Open) {
         self.at += 1;
-        if let Some(open) = self.open.pop() {
-            let members = &self.names[open.names..];
-            let has_directory = members.len() >= DIRECTORY_MIN;
-            if has_directory {
-                index::push_directory(&mut self.index, members);
-            }
-            self.names.truncate(open.names);
-            // Fits: there is at most one entry a byte of text, and the text is below 2 GiB.
-            self.index[open.entry + 1] = self.index.len() as u32 | if has_directory { MARK } else { 0 };
+        let members = &self.names[open.names..];
+        let has_directory = members.len() >= DIRECTORY_MIN;
+        if has_directory {
+            index::push_directory(&mut self.index, members);
         }
+        self.names.truncate(open.names);
+        // Fits: there is at most one entry a byte of text, and the text is below 2 GiB.
+        self.index[open.entry + 1] = self.index.len() as u32 | if has_directory { MARK } else { 0 };
     }
 
-    fn string(&mut self) -> Result<(), ParseError> {
+    #[inline]
+    fn string(&mut self) -> Result<(), Stop> {
         self.at += 1;
+        // Most names and many values end here.
+        let end = self.at + short_plain_len(&self.source[self.at..]);
+        if self.source.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok(());
+        }
+        self.rest_of_string(end)
+    }
+
+    #[inline(never)]
+    fn rest_of_string(&mut self, from: usize) -> Result<(), Stop> {
+        self.at = from;
         loop {
+            self.at += plain_len(&self.source[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
-                Some(0..0x20) => return self.fail("control character in a string"),
-                Some(_) => self.at += 1,
+                Some(_) => return self.fail("control character in a string"),
                 None => return self.fail("the text ends inside a string"),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<(), ParseError> {
+    #[cold]
+    fn escape(&mut self) -> Result<(), Stop> {
         self.escaped = true;
         self.at += 1;
         match self.peek() {
@@ -194,7 +244,7 @@ impl Indexer<'_> {
         Ok(())
     }
 
-    fn word(&mut self, word: &'static [u8]) -> Result<(), ParseError> {
+    fn word(&mut self, word: &'static [u8]) -> Result<(), Stop> {
         if !self.source[self.at..].starts_with(word) {
             return self.fail("expected a value");
         }
@@ -202,7 +252,7 @@ impl Indexer<'_> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), ParseError> {
+    fn number(&mut self) -> Result<(), Stop> {
         self.at += usize::from(self.peek() == Some(b'-'));
         match self.peek() {
             Some(b'0') => self.at += 1,
@@ -220,7 +270,7 @@ impl Indexer<'_> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), ParseError> {
+    fn digits(&mut self) -> Result<(), Stop> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
@@ -228,18 +278,25 @@ impl Indexer<'_> {
         if start == self.at { self.fail("expected a digit") } else { Ok(()) }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.source.get(self.at).copied()
     }
 
+    #[inline]
     fn skip_space(&mut self) {
-        if !matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            return;
+        if let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.drop_space();
         }
+    }
+
+    #[cold]
+    fn drop_space(&mut self) {
         self.keep();
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
+        self.dropped += self.at - self.kept_from;
         self.kept_from = self.at;
         self.compacted.get_or_insert_with(Vec::new);
     }
@@ -260,12 +317,14 @@ impl Indexer<'_> {
     }
 
     /// Where the next byte will stand in the compact text.
+    #[inline]
     fn offset(&self) -> u32 {
-        let kept = self.compacted.as_ref().map_or(0, Vec::len);
-        (kept + self.at - self.kept_from) as u32
+        (self.at - self.dropped) as u32
     }
 
-    fn fail<T>(&self, problem: &'static str) -> Result<T, ParseError> {
-        Err(ParseError { offset: self.at, problem })
+    #[cold]
+    fn fail<T>(&mut self, problem: &'static str) -> Result<T, Stop> {
+        self.problem = problem;
+        Err(Stop)
     }
 }

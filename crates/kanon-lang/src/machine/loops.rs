@@ -151,7 +151,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                 Ok(_) => {}
                 Err(Stop) if !D::ABSORBS => return Err(Stop),
                 Err(Stop) => {
-                    let Some(fault) = self.cx.absorb() else { return Err(Stop) };
+                    let Some(fault) = self.absorb(it.body) else { return Err(Stop) };
                     kept.get_or_insert(fault);
                 }
             }

@@ -40,7 +40,7 @@ fn look(value: &Value, prefix: &str, known: &[&str], warnings: &mut Vec<String>)
 
 /// kubectl reads YAML 1.1, where the key `on` is the truth value: what a user writes as `on: [audit]` arrives as
 /// `"true": ["audit"]`, which the schema keeps as an inline parameter. Such a list of words is `on`.
-pub(super) fn restore_on(spec: &mut Value) {
+pub(crate) fn restore_on(spec: &mut Value) {
     let actions = spec.get_mut("actions").and_then(Value::as_array_mut);
     for action in actions.into_iter().flatten().filter_map(Value::as_object_mut) {
         if action.get("true").is_some_and(Value::is_array)

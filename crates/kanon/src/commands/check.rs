@@ -1,90 +1,168 @@
-//! `kanon check`: rules against manifests, offline. The same decision as admission's: the manifests are reviewed as if they
-//! were created.
+//! `kanon check`: rules against manifests, offline. The same decisions as in a cluster: admission's, as if the manifests were
+//! sent, or audit's, as if they were stored; in both they are first what the API server would make of them.
 
+mod field;
 pub(crate) mod manifests;
+pub(crate) mod positions;
+pub(crate) mod render;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use kanon_core::{Input, Now, Object, Operation, Outcome, PolicyFile, Resource, Review, UserInfo};
+use kanon_core::{
+    GroupVersionKind, Input, Now, Object, Operation, Outcome, PolicyFile, Resource, Review, Scope, UserInfo, Verdict,
+};
+use kanon_lang::LanguageId;
 use kanon_plane::{NoLookups, Plane, Settings, Views};
+use kanon_rules::{Mode, Rule, Rules};
 use kanon_runtime::{Clock, read_folder};
-use serde_json::json;
 
 use crate::{
-    cli::CheckArgs,
+    cli::check::{CheckArgs, CheckMode, CheckOperation},
     exit::{Exit, Failure},
     families, languages,
-    output::{Format, print, print_data, table},
 };
 use manifests::Manifest;
+use positions::{Positions, Step, show};
+use render::{Checked, Finding, Report};
 
-/// What a policy said about a manifest.
-struct Finding {
-    manifest: String,
-    subject: String,
-    policy: String,
-    outcome: Outcome,
-    message: String,
-    part: String,
-}
-
-/// Checks every manifest; ends with 3 when something would be denied.
+/// Checks every manifest; ends with 3 when something would be denied, or is violated in audit.
 pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
-    let clock = Clock::start();
-    let views = load(&args.rules, clock.now())?;
-    let mut findings = Vec::new();
-    let mut checked = 0;
+    let now = Clock::start().now();
+    let mut policies = Policies::load(&args.rules, now)?;
+    policies.warn_unless_asked(args.mode);
+    let mut manifests = Vec::new();
     for path in &args.manifests {
-        for manifest in manifests::read(path)? {
-            checked += 1;
-            findings.extend(check(&views, &manifest, &args.namespace, clock.now()));
+        manifests.extend(manifests::read(path)?);
+    }
+    let mut report = Report { mode: args.mode.as_str(), checked: Vec::new(), findings: Vec::new() };
+    let clustered = policies.clustered(&manifests);
+    for manifest in &manifests {
+        let review = review(&manifest.object, &clustered, &args);
+        let subject = review.subject().to_string();
+        report.checked.push(Checked { file: manifest.file.name.clone(), subject: subject.clone() });
+        let verdicts = match args.mode {
+            CheckMode::Admission => policies.admission(&review, now),
+            CheckMode::Audit => policies.audit(&review, now),
+        };
+        for verdict in verdicts.into_iter().filter(|it| it.outcome != Outcome::Allow) {
+            report.findings.push(policies.finding(manifest, &subject, verdict, args.mode));
         }
     }
-    let denied = findings.iter().filter(|it| it.outcome == Outcome::Deny).count();
-    match args.output {
-        Format::Table => {
-            let row = |it: &Finding| {
-                let outcome = it.outcome.as_str().to_owned();
-                vec![it.subject.clone(), it.policy.clone(), outcome, it.part.clone(), it.message.clone()]
-            };
-            let rows: Vec<_> = findings.iter().map(row).collect();
-            if !rows.is_empty() {
-                print(&table(&["SUBJECT", "POLICY", "OUTCOME", "PART", "MESSAGE"], &rows))?;
-            }
-            print(&format!("{checked} manifests checked, {} findings, {denied} denied\n", findings.len()))?;
-        }
-        Format::Json | Format::Yaml => {
-            let finding = |it: &Finding| {
-                json!({"manifest": it.manifest, "subject": it.subject, "policy": it.policy, "part": it.part,
-                    "outcome": it.outcome.as_str(), "message": it.message})
-            };
-            let findings: Vec<_> = findings.iter().map(finding).collect();
-            print_data(args.output, &json!({"checked": checked, "denied": denied, "findings": findings}))?;
-        }
-    }
-    Ok(if denied > 0 { Exit::Findings } else { Exit::Fine })
+    report.print(args.output)?;
+    Ok(if report.failing() > 0 { Exit::Findings } else { Exit::Fine })
 }
 
-/// The views of all families over these rule files. A rule that does not compile is a failure: what it would find is unknown.
-fn load(paths: &[PathBuf], now: Now) -> Result<Views, Failure> {
-    let mut files = Vec::new();
-    for path in paths {
-        files.extend(rule_files(path)?);
+/// Custom kinds whose objects have no namespace: group and kind.
+type Clustered = BTreeSet<(String, String)>;
+
+/// Rule files, put through the families that decide in a cluster.
+struct Policies {
+    views: Views,
+    rules: Arc<Rules>,
+    /// Kinds of policies that have no namespace.
+    clustered: Clustered,
+    /// Of files in which something was found.
+    positions: BTreeMap<String, Positions>,
+}
+
+impl Policies {
+    /// Reads rule files. A rule that does not compile is a failure: what it would find is unknown.
+    fn load(paths: &[PathBuf], now: Now) -> Result<Policies, Failure> {
+        let mut files = Vec::new();
+        for path in paths {
+            files.extend(rule_files(path)?);
+        }
+        let languages = languages::all();
+        let language = Arc::clone(&languages[&LanguageId::EXPR]);
+        let (rules, problems) = Rules::from_documents(&files, language, kanon_rules::Settings::default());
+        let named = |it: &kanon_rules::Problem| format!("rule `{}` ({}): {}", it.rule, it.place, it.message);
+        let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(named).collect();
+        if !broken.is_empty() {
+            return Err(Failure::new(broken.join("\n")));
+        }
+        if rules.is_empty() {
+            return Err(Failure::new("there is no rule in what --rules names"));
+        }
+        for problem in problems {
+            warn(&named(&problem));
+        }
+        let mut plane = Plane::new(families::all(&languages, &families::Settings::default()), Settings::default());
+        plane.handle(&Input::Folder { files }, now);
+        let clustered = plane.kinds().into_iter().filter(|it| it.scope == Scope::Cluster);
+        let clustered = clustered.map(|it| (it.gvk.group, it.gvk.kind)).collect();
+        Ok(Policies { views: plane.views().clone(), rules, clustered, positions: BTreeMap::new() })
     }
-    let mut plane = Plane::new(families::all(&languages::all(), ""), Settings::default());
-    plane.handle(&Input::Folder { files }, now);
-    // Other families have policies without any file.
-    let views = plane.views().iter().filter(|view| view.family() == kanon_rules::FAMILY);
-    let policies = views.flat_map(|view| view.policies()).collect::<Vec<_>>();
-    let broken = policies.iter().filter(|it| !it.problem.is_empty());
-    let broken: Vec<_> = broken.map(|it| format!("rule `{}`: {}", it.name, it.problem)).collect();
-    if !broken.is_empty() {
-        return Err(Failure::new(broken.join("\n")));
+
+    /// The custom kinds without a namespace: those of policies, and those that the manifests define.
+    fn clustered(&self, manifests: &[Manifest]) -> Clustered {
+        let definitions = manifests.iter().map(|it| &it.object);
+        let definitions = definitions.filter(|it| it.str_at(&["kind"]) == "CustomResourceDefinition");
+        let clustered = definitions.filter(|it| it.str_at(&["spec", "scope"]) == "Cluster");
+        let defined = clustered
+            .map(|it| (it.str_at(&["spec", "group"]).to_owned(), it.str_at(&["spec", "names", "kind"]).to_owned()));
+        self.clustered.iter().cloned().chain(defined).collect()
     }
-    if policies.is_empty() {
-        return Err(Failure::new("there is no rule in what --rules names"));
+
+    /// A mode that no rule has finds nothing, which nobody should take for a pass.
+    fn warn_unless_asked(&self, mode: CheckMode) {
+        if !self.rules.active().any(|it| it.modes.contains(&mode.of_rules())) {
+            warn(&format!("no rule is active in mode `{}`", mode.as_str()));
+        }
     }
-    Ok(plane.views().clone())
+
+    /// What admission would say. Other families than the rules' have their say about their own kinds.
+    fn admission(&self, review: &Review, now: Now) -> Vec<Verdict> {
+        let reviewed = self.views.review(review, &NoLookups, now).reviewed;
+        reviewed.into_iter().flat_map(|(_, it)| it.verdicts).collect()
+    }
+
+    /// What audit would say.
+    fn audit(&self, review: &Review, now: Now) -> Vec<Verdict> {
+        review.object.iter().flat_map(|it| self.rules.review_object(it, &[Mode::Audit], now)).collect()
+    }
+
+    fn finding(&mut self, manifest: &Manifest, subject: &str, verdict: Verdict, mode: CheckMode) -> Finding {
+        let rule = self.rule(&verdict).cloned();
+        let field = rule.as_deref().map(|it| field::offending(it, &verdict, &manifest.object)).unwrap_or_default();
+        let file = &manifest.file;
+        let positions = self.positions.entry(file.name.clone()).or_insert_with(|| Positions::read(&file.text));
+        let path: Vec<Step> = manifest.path.iter().chain(&field).cloned().collect();
+        let (word, fails) = match (mode, verdict.outcome) {
+            (CheckMode::Audit, Outcome::DryRun) => ("violation", true),
+            (_, outcome) => (outcome.as_str(), outcome == Outcome::Deny),
+        };
+        Finding {
+            manifest: manifest.place.clone(),
+            file: file.name.clone(),
+            position: positions.find(manifest.document, &path),
+            field: show(&field),
+            subject: subject.to_owned(),
+            policy: verdict.policy.name,
+            severity: rule.and_then(|it| it.severity),
+            outcome: verdict.outcome,
+            word,
+            fails,
+            message: verdict.message,
+            part: verdict.evidence.part,
+        }
+    }
+
+    fn rule(&self, verdict: &Verdict) -> Option<&Arc<Rule>> {
+        if verdict.family != kanon_rules::FAMILY {
+            return None;
+        }
+        let home = &verdict.policy.namespace;
+        self.rules.active().find(|it| it.name == verdict.policy.name && it.home.as_deref().unwrap_or_default() == home)
+    }
+}
+
+fn warn(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stderr(), "warning: {text}");
 }
 
 fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
@@ -97,38 +175,52 @@ fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
     Ok(vec![PolicyFile { path: path.display().to_string(), text: text.into() }])
 }
 
-fn check(views: &Views, manifest: &Manifest, namespace: &str, now: Now) -> Vec<Finding> {
-    let review = review(&manifest.object, namespace);
-    let subject = review.subject().to_string();
-    let verdicts = views.review(&review, &NoLookups, now).reviewed.into_iter().flat_map(|(_, it)| it.verdicts);
-    let finding = |it: kanon_core::Verdict| Finding {
-        manifest: manifest.place.clone(),
-        subject: subject.clone(),
-        policy: it.policy.name,
-        outcome: it.outcome,
-        message: it.message,
-        part: it.evidence.part,
+/// The admission request that the manifest would make.
+fn review(object: &Object, clustered: &Clustered, args: &CheckArgs) -> Review {
+    let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
+    let object = as_stored(object, &kind, clustered, &args.namespace);
+    let text = |name: &str| object.str_at(&["metadata", name]).to_owned();
+    let plural = kanon_kinds::by_kind(&kind).map(|it| it.plural.to_owned()).unwrap_or_default();
+    let (operation, new, old) = match args.operation {
+        CheckOperation::Create => (Operation::Create, Some(object.clone()), None),
+        CheckOperation::Update => (Operation::Update, Some(object.clone()), None),
+        CheckOperation::Delete => (Operation::Delete, None, Some(object.clone())),
     };
-    verdicts.filter(|it| it.outcome != Outcome::Allow).map(finding).collect()
-}
-
-/// The admission request that creating this object would make.
-fn review(object: &Object, namespace: &str) -> Review {
-    let kind = kanon_core::GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-    let own = object.str_at(&["metadata", "namespace"]);
-    let name = object.str_at(&["metadata", "name"]).to_owned();
     Review {
         uid: String::new(),
-        operation: Operation::Create,
-        resource: Resource { group: kind.group.clone(), version: kind.version.clone(), resource: String::new() },
+        operation,
+        resource: Resource { group: kind.group.clone(), version: kind.version.clone(), resource: plural },
+        namespace: text("namespace"),
+        name: text("name"),
         kind,
         sub_resource: String::new(),
-        namespace: if own.is_empty() { namespace.to_owned() } else { own.to_owned() },
-        name,
-        user: UserInfo::default(),
-        object: Some(object.clone()),
-        old_object: None,
+        user: UserInfo { username: args.user.clone(), groups: args.groups.clone(), ..UserInfo::default() },
+        object: new,
+        old_object: old,
         options: None,
         dry_run: true,
     }
+}
+
+/// The manifest as the API server hands it to admission: in a namespace where its kind has one, with the defaults of its kind.
+fn as_stored(object: &Object, kind: &GroupVersionKind, clustered: &Clustered, namespace: &str) -> Object {
+    let builtin = kanon_kinds::by_kind(kind);
+    let mut value = object.to_value();
+    if let Some(kind) = builtin {
+        kanon_kinds::default(kind, &mut value);
+    }
+    let is_namespaced = match builtin {
+        Some(kind) => kind.scope == Scope::Namespaced,
+        None => !clustered.contains(&(kind.group.clone(), kind.kind.clone())),
+    };
+    if let (true, Some(root)) = (is_namespaced, value.as_object_mut()) {
+        let metadata = root.entry("metadata").or_insert_with(|| serde_json::json!({}));
+        let own = metadata["namespace"].as_str().unwrap_or_default();
+        if own.is_empty()
+            && let Some(metadata) = metadata.as_object_mut()
+        {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+    }
+    Object::from_value(&value)
 }

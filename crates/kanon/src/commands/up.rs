@@ -14,6 +14,7 @@ use crate::{
     commands::demo,
     control,
     exit::{Exit, Failure},
+    families,
     output::print,
     paths::DataDir,
     runtime,
@@ -24,6 +25,8 @@ const AUTHORITY_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 *
 
 /// The user that our controllers are.
 const CONTROL: &str = "system:kanon";
+/// The namespace it takes for its own.
+const NAMESPACE: &str = "kanon-system";
 
 /// Runs until interrupted; with `--once` until the demo is done.
 pub(crate) fn run(args: UpArgs) -> Result<Exit, Failure> {
@@ -40,12 +43,19 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(asked)?;
     let stop = CancellationToken::new();
     let clock = Clock::start();
+    let sinks = args.sinks.options(None)?;
+    let families = control::families(families::Settings {
+        namespace: NAMESPACE.to_owned(),
+        audit: args.rules.audit(args.audits),
+        responses: sinks.responses(NAMESPACE, true),
+    });
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
     let source = Source::Text(server.user_kubeconfig(CONTROL, &["system:masters"])?);
     write_private(&kubeconfig, &server.admin_kubeconfig())?;
     let options = control::Options {
+        families,
         source,
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),
@@ -54,9 +64,10 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         webhook_url: None,
         webhook_dns: Vec::new(),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
-        namespace: "kanon-system".into(),
+        namespace: NAMESPACE.into(),
         fail_closed: true,
         identity: None,
+        sinks,
     };
     let control = control::start(options, clock, &stop).await?;
     print(&next_steps(&kubeconfig, &server.url(), control.metrics_addr))?;

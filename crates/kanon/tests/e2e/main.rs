@@ -2,15 +2,22 @@
 //! files. Every server binds port 0 on loopback and is ended by its process id.
 #![allow(clippy::disallowed_methods, reason = "it watches real processes, by polling against the real clock")]
 
+mod actions;
+mod alertmanager;
+mod audit;
 mod backup;
+mod check;
 mod commands;
 mod demo;
+mod docs;
 mod durability;
 mod failures;
 mod harness;
 mod integrity;
 mod kube_client;
 mod kubectl;
+mod migrate;
+mod network;
 mod promotion;
 mod readme;
 mod rules;

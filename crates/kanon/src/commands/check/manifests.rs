@@ -3,17 +3,34 @@
 use std::{
     io::Read,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use kanon_core::Object;
 use serde_json::Value;
 
+use super::positions::Step;
 use crate::exit::Failure;
+
+/// A text with manifests.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// Its path; `-` for standard input.
+    pub(crate) name: String,
+    /// What it holds.
+    pub(crate) text: String,
+}
 
 /// One object, and where it was found.
 pub(crate) struct Manifest {
     /// File and number of the document in it, from 1.
     pub(crate) place: String,
+    /// The file.
+    pub(crate) file: Arc<File>,
+    /// The document's number, from 0.
+    pub(crate) document: usize,
+    /// Where in the document the object stands: the whole, or an item of a list.
+    pub(crate) path: Vec<Step>,
     /// The object.
     pub(crate) object: Object,
 }
@@ -24,11 +41,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Manifest>, Failure> {
     if path.as_os_str() == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(|error| named(&error))?;
-        return parse("-", &text);
+        return parse("-", text);
     }
     if !path.is_dir() {
         let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-        return parse(&path.display().to_string(), &text);
+        return parse(&path.display().to_string(), text);
     }
     let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut paths: Vec<PathBuf> = entries.map_err(|error| named(&error))?.iter().map(std::fs::DirEntry::path).collect();
@@ -44,27 +61,45 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Manifest>, Failure> {
 }
 
 /// The manifests of one text.
-pub(crate) fn parse(name: &str, text: &str) -> Result<Vec<Manifest>, Failure> {
+pub(crate) fn parse(name: &str, text: impl Into<String>) -> Result<Vec<Manifest>, Failure> {
+    let text = text.into();
     let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| Failure::new(format!("`{name}` is no YAML: {error}")))?;
+        serde_saphyr::from_multiple(&text).map_err(|error| Failure::new(format!("`{name}` is no YAML: {error}")))?;
+    let file = Arc::new(File { name: name.to_owned(), text });
     let mut found = Vec::new();
     for (at, document) in documents.into_iter().enumerate() {
-        let place = format!("{name}#{}", at + 1);
-        let is_list = document["kind"].as_str().is_some_and(|it| it.ends_with("List")) && document["items"].is_array();
-        let objects = match document {
-            Value::Null => Vec::new(),
-            Value::Object(mut list) if is_list => match list.remove("items") {
-                Some(Value::Array(items)) => items,
-                _ => Vec::new(),
-            },
-            other => vec![other],
-        };
-        for object in objects {
-            if !object["apiVersion"].is_string() || !object["kind"].is_string() {
-                return Err(Failure::new(format!("`{place}` is no manifest: `apiVersion` and `kind` are required")));
-            }
-            found.push(Manifest { place: place.clone(), object: Object::from_value(&object) });
-        }
+        take(&file, at, Vec::new(), document, &mut found)?;
     }
     Ok(found)
+}
+
+/// Takes a document or an item: lists are taken apart, lists in them too.
+fn take(
+    file: &Arc<File>,
+    document: usize,
+    path: Vec<Step>,
+    value: Value,
+    found: &mut Vec<Manifest>,
+) -> Result<(), Failure> {
+    let place = format!("{}#{}", file.name, document + 1);
+    let is_list = value["kind"].as_str().is_some_and(|it| it.ends_with("List")) && value["items"].is_array();
+    match value {
+        Value::Null => Ok(()),
+        Value::Object(mut list) if is_list => {
+            let Some(Value::Array(items)) = list.remove("items") else { return Ok(()) };
+            for (at, item) in items.into_iter().enumerate() {
+                let path = path.iter().cloned().chain([Step::Key("items".to_owned()), Step::Index(at)]).collect();
+                take(file, document, path, item, found)?;
+            }
+            Ok(())
+        }
+        object if !object["apiVersion"].is_string() || !object["kind"].is_string() => {
+            Err(Failure::new(format!("`{place}` is no manifest: `apiVersion` and `kind` are required")))
+        }
+        object => {
+            let object = Object::from_value(&object);
+            found.push(Manifest { place, file: Arc::clone(file), document, path, object });
+            Ok(())
+        }
+    }
 }
