@@ -47,6 +47,30 @@ pub enum Input {
         /// The kind.
         kind: Arc<Kind>,
     },
+    /// The watch of a kind could not begin: why, for people. It is tried again; [`Input::Synced`] says when it did.
+    WatchFailed {
+        /// The kind.
+        kind: Arc<Kind>,
+        /// One sentence.
+        problem: String,
+    },
+    /// The watch of a kind was ended because nobody needs it; its objects are no longer known.
+    Unwatched {
+        /// The kind.
+        kind: Arc<Kind>,
+    },
+    /// Every kind that the API server serves, with its path.
+    Resources {
+        /// In order of kind.
+        kinds: Arc<[Kind]>,
+    },
+    /// What came of a scan that a family asked for.
+    Scanned {
+        /// The family.
+        family: FamilyId,
+        /// Made by its view and understood by it alone.
+        result: Arc<dyn Any + Send + Sync>,
+    },
     /// The complete content of the policy folder, files in name order.
     Folder {
         /// Every file whose name a policy file may have.

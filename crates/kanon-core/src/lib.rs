@@ -5,6 +5,7 @@
 
 mod digest;
 mod effect;
+mod figures;
 mod input;
 mod names;
 mod object;
@@ -15,6 +16,7 @@ mod verdict;
 
 pub use digest::Digest;
 pub use effect::{Action, Delivery, Effect, EffectId, EventType};
+pub use figures::{Figure, FigureKind, Figures, Series};
 pub use input::{Change, Input, PolicyFile};
 pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRef, Scope};
 pub use object::{Elements, MAX_DEPTH, Members, Name, Node, NodeKind, Number, Object, ParseError};

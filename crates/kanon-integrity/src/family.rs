@@ -120,6 +120,10 @@ impl Family for IntegrityFamily {
             | Input::Reviewed { .. }
             | Input::Delivered(_)
             | Input::Leadership(_)
+            | Input::WatchFailed { .. }
+            | Input::Unwatched { .. }
+            | Input::Resources { .. }
+            | Input::Scanned { .. }
             | Input::Tick => {}
         }
     }

@@ -4,12 +4,14 @@
 //! typed watcher builds a tree of every object. It knows no policy family.
 
 mod client;
+mod discovery;
 mod effects;
 mod install;
 mod lease;
 mod watch;
 
 pub use client::{Api, Error, Source};
+pub use discovery::discover;
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};
 pub use lease::{Candidate, run_election};

@@ -6,7 +6,7 @@ mod machine;
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use kanon_core::{Input, Kind, Mono, Now, Object};
+use kanon_core::{Figure, FigureKind, Figures, Input, Kind, Mono, Now, Object};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -21,16 +21,26 @@ const WATCH_SECS: u64 = 290;
 /// A watch without any byte for longer than it may last is dead.
 const SILENCE_MAX: Duration = Duration::from_secs(WATCH_SECS + 30);
 
+/// Watches that broke off or could not begin (spec/rules 9.3).
+const RECONNECTS: Figure = Figure {
+    name: "portal_audit_watch_reconnects_total",
+    kind: FigureKind::Counter,
+    help: "Watches that broke off or could not begin",
+    labels: &[],
+};
+
 /// Watches `kind` in all namespaces and hands every change to `send`, until cancelled. Never ends by itself: errors are
-/// logged and retried with back-off. It ends with the receiver of `send`.
+/// logged, counted in `figures` and retried with back-off; while the first list fails, [`Input::WatchFailed`] says so. It ends
+/// with the receiver of `send`.
 pub async fn run_watch(
     api: Api,
     kind: Arc<Kind>,
     clock: impl Fn() -> Now + Send + Sync,
     send: mpsc::Sender<Input>,
+    figures: Arc<Figures>,
     stop: CancellationToken,
 ) {
-    let mut task = Task { machine: Machine::default(), api, kind, clock, send };
+    let mut task = Task { machine: Machine::default(), api, kind, clock, send, figures };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -65,6 +75,7 @@ struct Task<C> {
     kind: Arc<Kind>,
     clock: C,
     send: mpsc::Sender<Input>,
+    figures: Arc<Figures>,
 }
 
 impl<C: Fn() -> Now + Send + Sync> Task<C> {
@@ -120,6 +131,11 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
         let kind = &self.kind;
         if let Happened::Failed { code, message } = &happened {
             tracing::warn!(kind = kind.gvk.kind, code, message, "watch failed, trying again");
+            self.figures.add(RECONNECTS, &[], 1);
+            let failed = Input::WatchFailed { kind: Arc::clone(kind), problem: message.clone() };
+            if !self.machine.is_synced() && self.send.send(failed).await.is_err() {
+                return false;
+            }
         }
         let outcome = self.machine.handle(happened, (self.clock)().mono);
         for (change, object) in outcome.changes {

@@ -4,7 +4,11 @@ use std::{any::Any, sync::Arc};
 
 use kanon_core::{FamilyId, Input, Kind, Mono, Now, Operation, Review, Verdict};
 
-use crate::{lookups::Lookups, outbox::Outbox};
+use crate::{
+    lookups::{Lookups, ObjectStore},
+    outbox::Outbox,
+    scan::Work,
+};
 
 /// A policy family: a small state with one owner. Heavy work never runs here; it runs on views.
 pub trait Family: Send {
@@ -14,9 +18,10 @@ pub trait Family: Send {
     /// The kinds of its policies: what the shells watch, install and grant rights for.
     fn kinds(&self) -> &[Kind];
 
-    /// Kinds of other objects that its decisions look up; the plane keeps them in the object store.
-    fn facts(&self) -> &[Kind] {
-        &[]
+    /// Kinds of other objects that its decisions read, as its policies want them now: the shells watch them, the plane keeps
+    /// their objects in the store, and the family is told of their changes. The same `Arc` until that changes.
+    fn facts(&self) -> Arc<Facts> {
+        Arc::default()
     }
 
     /// The CustomResourceDefinitions of its kinds, as manifests.
@@ -32,6 +37,15 @@ pub trait Family: Send {
     fn view(&self) -> Arc<dyn View>;
 }
 
+/// Kinds of objects that decisions read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Each once, in order.
+    pub kinds: Vec<Kind>,
+    /// Whether policies name others, which are none of those that [`Input::Resources`] told of: the shell looks again.
+    pub unknown: bool,
+}
+
 /// An immutable snapshot of a family's policies: pure, shared by all worker threads.
 pub trait View: Send + Sync {
     /// Whose view it is.
@@ -42,6 +56,12 @@ pub trait View: Send + Sync {
 
     /// Decides about one admission request.
     fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed;
+
+    /// Looks at stored objects, on a worker thread. What it gives goes back to the family in [`Input::Scanned`].
+    fn scan(&self, work: &Work, objects: &ObjectStore, now: Now) -> Arc<dyn Any + Send + Sync> {
+        let _ = (work, objects, now);
+        Arc::new(())
+    }
 
     /// Every policy it holds, broken and disabled ones too.
     fn policies(&self) -> Vec<PolicySummary>;

@@ -12,13 +12,15 @@ mod plane;
 mod policies;
 mod record;
 mod retention;
+mod scan;
 
 pub use action::{Action, Actions, ParamError, Params, Prepared, text_param};
 pub use answer::{Answer, NAMESPACE_BYPASSED, Views};
-pub use family::{AdmissionRule, Explanation, Family, PolicySummary, Reviewed, Section, Target, View};
+pub use family::{AdmissionRule, Explanation, Facts, Family, PolicySummary, Reviewed, Section, Target, View};
 pub use lookups::{Lookups, NoLookups, ObjectStore};
 pub use outbox::Outbox;
 pub use plane::{Plane, Settings, Step};
 pub use policies::{Applied, PolicyEntry, PolicyKey, PolicyStore};
 pub use record::{Break, Chain, Line, Payload, Verifier};
 pub use retention::{Retention, Segment, surplus};
+pub use scan::{ObjectName, Scan, Which, Work};

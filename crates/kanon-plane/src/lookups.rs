@@ -1,15 +1,19 @@
 //! Objects that decisions look up, besides the one they are about.
 
+mod sorted;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use kanon_core::{Change, GroupVersionKind, Object};
 
-/// Read access to other objects. Bound to a namespace at construction for tenants' policies.
+use self::sorted::Sorted;
+
+/// Read access to other objects. What it gives lives as long as it does, so that a decision reads objects where they are.
 pub trait Lookups: Sync {
     /// One object; `namespace` is empty for cluster-scoped kinds.
-    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<Object>;
+    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<&Object>;
     /// All objects of a kind in a namespace, or everywhere when it is empty, in order of namespace and name.
-    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<Object>;
+    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<&Object>;
     /// Whether every object of the kind that existed at the start has arrived.
     fn is_synced(&self, kind: &GroupVersionKind) -> bool;
 }
@@ -18,11 +22,11 @@ pub trait Lookups: Sync {
 pub struct NoLookups;
 
 impl Lookups for NoLookups {
-    fn get(&self, _: &GroupVersionKind, _: &str, _: &str) -> Option<Object> {
+    fn get(&self, _: &GroupVersionKind, _: &str, _: &str) -> Option<&Object> {
         None
     }
 
-    fn list(&self, _: &GroupVersionKind, _: &str) -> Vec<Object> {
+    fn list(&self, _: &GroupVersionKind, _: &str) -> Vec<&Object> {
         Vec::new()
     }
 
@@ -31,56 +35,68 @@ impl Lookups for NoLookups {
     }
 }
 
-type ByName = Arc<BTreeMap<String, Object>>;
-
-/// The plane's object store: one snapshot is shared by all readers, and a change copies only the namespace it touches.
+/// The plane's object store. A copy is a snapshot: it shares all that does not change afterwards, and a change copies about a
+/// hundred entries, whatever the number of objects.
 #[derive(Clone, Default)]
 pub struct ObjectStore {
-    kinds: BTreeMap<GroupVersionKind, Arc<BTreeMap<String, ByName>>>,
-    synced: Vec<GroupVersionKind>,
+    kinds: BTreeMap<Arc<GroupVersionKind>, Sorted>,
+    synced: Vec<Arc<GroupVersionKind>>,
 }
 
 impl ObjectStore {
     /// Takes one change in.
     pub fn apply(&mut self, kind: &GroupVersionKind, change: Change, object: &Object) {
         let (namespace, name) = (object.str_at(&["metadata", "namespace"]), object.str_at(&["metadata", "name"]));
-        let namespaces = Arc::make_mut(self.kinds.entry(kind.clone()).or_default());
-        let names = namespaces.entry(namespace.to_owned()).or_default();
+        if !self.kinds.contains_key(kind) {
+            self.kinds.insert(Arc::new(kind.clone()), Sorted::default());
+        }
+        let Some(objects) = self.kinds.get_mut(kind) else { return };
         match change {
-            Change::Applied => {
-                Arc::make_mut(names).insert(name.to_owned(), object.clone());
-            }
-            Change::Deleted => {
-                Arc::make_mut(names).remove(name);
-                if names.is_empty() {
-                    namespaces.remove(namespace);
-                }
-            }
+            Change::Applied => objects.insert(namespace, name, object.clone()),
+            Change::Deleted => objects.remove(namespace, name),
         }
     }
 
     /// Notes that a kind's initial list is complete.
     pub fn synced(&mut self, kind: &GroupVersionKind) {
-        if !self.synced.contains(kind) {
-            self.synced.push(kind.clone());
+        if !self.is_synced(kind) {
+            self.synced.push(Arc::new(kind.clone()));
         }
+    }
+
+    /// Forgets a kind.
+    pub fn forget(&mut self, kind: &GroupVersionKind) {
+        self.kinds.remove(kind);
+        self.synced.retain(|it| **it != *kind);
+    }
+
+    /// The objects of a kind after the one of this namespace and name, in order; from the first one when there is none.
+    pub fn after<'s>(
+        &'s self,
+        kind: &GroupVersionKind,
+        last: Option<(&str, &str)>,
+    ) -> impl Iterator<Item = &'s Object> + use<'s> {
+        self.kinds.get(kind).map(|it| it.after(last)).into_iter().flatten()
+    }
+
+    /// How many objects of each kind there are, and how many bytes they take.
+    pub fn sizes(&self) -> impl Iterator<Item = (&GroupVersionKind, usize, usize)> {
+        self.kinds.iter().map(|(kind, objects)| (&**kind, objects.len(), objects.memory()))
     }
 }
 
 impl Lookups for ObjectStore {
-    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<Object> {
-        self.kinds.get(kind)?.get(namespace)?.get(name).cloned()
+    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<&Object> {
+        self.kinds.get(kind)?.get(namespace, name)
     }
 
-    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<Object> {
-        let Some(namespaces) = self.kinds.get(kind) else { return Vec::new() };
-        let wanted = |it: &&str| namespace.is_empty() || *it == namespace;
-        let names = namespaces.iter().filter(|(key, _)| wanted(&key.as_str()));
-        names.flat_map(|(_, names)| names.values().cloned()).collect()
+    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<&Object> {
+        let Some(objects) = self.kinds.get(kind) else { return Vec::new() };
+        if namespace.is_empty() { objects.after(None).collect() } else { objects.of_namespace(namespace).collect() }
     }
 
     fn is_synced(&self, kind: &GroupVersionKind) -> bool {
-        self.synced.contains(kind)
+        self.synced.iter().any(|it| **it == *kind)
     }
 }
 
@@ -96,8 +112,12 @@ mod tests {
         store.apply(&pod, Change::Applied, &object);
         let before = store.clone();
         store.apply(&pod, Change::Deleted, &object);
-        assert_eq!(before.get(&pod, "shop", "a"), Some(object.clone()));
-        assert_eq!(before.list(&pod, ""), [object]);
-        assert_eq!(store.list(&pod, "shop"), []);
+        assert_eq!(before.get(&pod, "shop", "a"), Some(&object));
+        assert_eq!(before.list(&pod, ""), [&object]);
+        assert_eq!(store.list(&pod, "shop"), Vec::<&Object>::new());
+        store.synced(&pod);
+        assert!(store.is_synced(&pod) && !before.is_synced(&pod));
+        store.forget(&pod);
+        assert!(!store.is_synced(&pod));
     }
 }

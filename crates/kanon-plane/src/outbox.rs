@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 
 use kanon_core::{Action, Effect, EffectId, EventType, FamilyId, Kind, Mono, ObjectRef, Rate, TokenBucket, Verdict};
 
-use crate::record::Payload;
+use crate::{record::Payload, scan::Work};
 
 /// Collects what follows from one input.
 pub struct Outbox {
     family: FamilyId,
     pub(crate) effects: Vec<(Effect, bool)>,
     pub(crate) records: Vec<Payload>,
+    pub(crate) scans: Vec<Work>,
 }
 
 impl Outbox {
     /// An empty outbox for a family; the plane makes one for each input.
     pub fn new(family: FamilyId) -> Outbox {
-        Outbox { family, effects: Vec::new(), records: Vec::new() }
+        Outbox { family, effects: Vec::new(), records: Vec::new(), scans: Vec::new() }
     }
 
     /// Replaces an object's status. `urgent` says whether more than counters changed.
@@ -44,6 +45,24 @@ impl Outbox {
     /// Records a decision.
     pub fn verdict(&mut self, verdict: Verdict) {
         self.records.push(Payload::Decision(Box::new(verdict)));
+    }
+
+    /// Has stored objects looked at, by the view that the family has after this input.
+    pub fn scan(&mut self, work: Work) {
+        self.scans.push(work);
+    }
+
+    /// Decisions recorded so far: for tests of families.
+    pub fn recorded(&self) -> impl Iterator<Item = &Verdict> {
+        self.records.iter().filter_map(|it| match it {
+            Payload::Decision(verdict) => Some(&**verdict),
+            Payload::Opened { .. } | Payload::Passes { .. } | Payload::Effect { .. } | Payload::Outcome { .. } => None,
+        })
+    }
+
+    /// Scans wanted so far: for tests of families.
+    pub fn scans(&self) -> &[Work] {
+        &self.scans
     }
 
     /// Effects wanted so far: for tests of families.

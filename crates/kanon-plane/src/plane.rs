@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use kanon_core::{Action, Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Rate};
+use kanon_core::{Action, Effect, Input, Kind, Mono, Now, Rate};
 
 use crate::{
     answer::Views,
-    family::Family,
-    lookups::ObjectStore,
+    family::{Facts, Family},
+    lookups::{Lookups, ObjectStore},
     outbox::{Outbox, Queue},
     record::Payload,
+    scan::Scan,
 };
 
 /// How the plane behaves.
@@ -39,39 +40,56 @@ pub struct Step {
     pub records: Vec<Payload>,
     /// To carry out: in order for one subject, in any order across subjects.
     pub effects: Vec<Effect>,
+    /// To run on a worker thread, over [`Plane::objects`] as they are now.
+    pub scans: Vec<Scan>,
     /// New views, when policies or settings changed.
     pub views: Option<Views>,
-    /// A new snapshot of the looked-up objects, when one of them changed.
-    pub objects: Option<ObjectStore>,
+    /// What to watch besides policies, when that changed.
+    pub facts: Option<Arc<Facts>>,
+    /// Whether [`Plane::objects`] changed.
+    pub objects: bool,
 }
 
 /// All families on one core.
 pub struct Plane {
     families: Vec<Box<dyn Family>>,
-    facts: Vec<GroupVersionKind>,
+    /// What each family reads besides its policies.
+    wanted: Vec<Arc<Facts>>,
+    /// All of that together.
+    facts: Arc<Facts>,
+    /// Whether `facts` may be out of date.
+    refreshed: bool,
     objects: ObjectStore,
     views: Views,
     queue: Queue,
     settings: Settings,
     passes: u64,
+    /// Whether families were told who leads.
+    begun: bool,
 }
 
 impl Plane {
     /// A plane of these families, which decide in this order.
     pub fn new(families: Vec<Box<dyn Family>>, settings: Settings) -> Plane {
         let views = Views::new(families.iter().map(|it| it.view()).collect());
-        let facts = families.iter().flat_map(|it| it.facts()).map(|it| it.gvk.clone()).collect();
+        let wanted: Vec<_> = families.iter().map(|it| it.facts()).collect();
+        let facts = Arc::new(union(&wanted));
         let queue = Queue::new(settings.status_rate, settings.status_burst, settings.leader);
-        Plane { families, facts, objects: ObjectStore::default(), views, queue, settings, passes: 0 }
+        let objects = ObjectStore::default();
+        Plane { families, wanted, facts, refreshed: false, objects, views, queue, settings, passes: 0, begun: false }
     }
 
-    /// Every kind to watch, policies and facts, each once.
+    /// The kinds of all families' policies, each once.
     pub fn kinds(&self) -> Vec<Kind> {
-        let all = self.families.iter().flat_map(|it| it.kinds().iter().chain(it.facts()));
-        let mut kinds: Vec<_> = all.cloned().collect();
+        let mut kinds: Vec<_> = self.families.iter().flat_map(|it| it.kinds()).cloned().collect();
         kinds.sort();
         kinds.dedup();
         kinds
+    }
+
+    /// The kinds that decisions read besides policies, as they are now.
+    pub fn facts(&self) -> &Arc<Facts> {
+        &self.facts
     }
 
     /// The CustomResourceDefinitions of all families.
@@ -84,7 +102,7 @@ impl Plane {
         &self.views
     }
 
-    /// The looked-up objects as they are now.
+    /// The objects as they are now, of every kind that is watched.
     pub fn objects(&self) -> &ObjectStore {
         &self.objects
     }
@@ -97,19 +115,11 @@ impl Plane {
     /// Takes one input.
     pub fn handle(&mut self, input: &Input, now: Now) -> Step {
         let mut step = Step::default();
-        self.prepare(input, now, &mut step);
-        for at in 0..self.families.len() {
-            let family = &mut self.families[at];
-            if !concerns(input, family.id(), family.kinds()) {
-                continue;
-            }
-            let mut out = Outbox::new(family.id());
-            family.handle(input, now, &mut out);
-            step.records.extend(out.records);
-            for (effect, urgent) in out.effects {
-                self.queue.push(effect, urgent);
-            }
+        if !std::mem::replace(&mut self.begun, true) && self.leads() {
+            self.route(&Input::Leadership(true), now, &mut step);
         }
+        self.prepare(input, now, &mut step);
+        self.route(input, now, &mut step);
         step.effects = self.queue.drain(now.mono);
         // A status write says nothing that its decision's record does not; all else that others can see is recorded first.
         let visible = step.effects.iter().filter(|it| !matches!(it.action, Action::Status { .. }));
@@ -120,7 +130,49 @@ impl Plane {
             self.views = views.clone();
             step.views = Some(views);
         }
+        if self.refreshed {
+            self.refreshed = false;
+            let facts = union(&self.wanted);
+            if facts != *self.facts {
+                self.facts = Arc::new(facts);
+                step.facts = Some(Arc::clone(&self.facts));
+            }
+        }
         step
+    }
+
+    /// Gives an input to the families that it concerns.
+    fn route(&mut self, input: &Input, now: Now, step: &mut Step) {
+        for at in 0..self.families.len() {
+            if concerns(input, &*self.families[at], &self.wanted[at]) {
+                self.give(at, input, now, step);
+            }
+        }
+    }
+
+    fn give(&mut self, at: usize, input: &Input, now: Now, step: &mut Step) {
+        let family = &mut self.families[at];
+        let mut out = Outbox::new(family.id());
+        family.handle(input, now, &mut out);
+        step.records.extend(out.records);
+        let view = family.view();
+        let scan = |work| Scan { family: family.id(), view: Arc::clone(&view), work: Arc::new(work) };
+        step.scans.extend(out.scans.into_iter().map(scan));
+        for (effect, urgent) in out.effects {
+            self.queue.push(effect, urgent);
+        }
+        let facts = self.families[at].facts();
+        if Arc::ptr_eq(&facts, &self.wanted[at]) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.wanted[at], facts);
+        self.refreshed = true;
+        // A kind that others had watched long since is there at once.
+        let new = self.wanted[at].kinds.iter().filter(|it| !before.kinds.contains(it));
+        let synced: Vec<_> = new.filter(|it| self.objects.is_synced(&it.gvk)).cloned().map(Arc::new).collect();
+        for kind in synced {
+            self.give(at, &Input::Synced { kind }, now, step);
+        }
     }
 
     /// When the plane wants an [`Input::Tick`].
@@ -131,13 +183,17 @@ impl Plane {
     /// What concerns the plane itself.
     fn prepare(&mut self, input: &Input, now: Now, step: &mut Step) {
         match input {
-            Input::Object { kind, change, object } if self.facts.contains(&kind.gvk) => {
+            Input::Object { kind, change, object } => {
                 self.objects.apply(&kind.gvk, *change, object);
-                step.objects = Some(self.objects.clone());
+                step.objects = true;
             }
             Input::Synced { kind } => {
                 self.objects.synced(&kind.gvk);
-                step.objects = Some(self.objects.clone());
+                step.objects = true;
+            }
+            Input::Unwatched { kind } => {
+                self.objects.forget(&kind.gvk);
+                step.objects = true;
             }
             Input::Leadership(leader) => self.queue.lead(*leader),
             Input::Delivered(delivery) => {
@@ -156,18 +212,33 @@ impl Plane {
                     }
                 }
             }
-            Input::Object { .. } | Input::Folder { .. } | Input::Tick => {}
+            Input::WatchFailed { .. }
+            | Input::Resources { .. }
+            | Input::Scanned { .. }
+            | Input::Folder { .. }
+            | Input::Tick => {}
         }
     }
 }
 
 /// Whether a family wants to see an input.
-fn concerns(input: &Input, id: FamilyId, kinds: &[Kind]) -> bool {
-    let watches = |kind: &Arc<Kind>| kinds.contains(kind);
+fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
+    let watches = |kind: &Kind| family.kinds().contains(kind) || facts.kinds.contains(kind);
     match input {
-        Input::Object { kind, .. } | Input::Synced { kind } => watches(kind),
-        Input::Reviewed { family, .. } => *family == id,
-        Input::Delivered(delivery) => delivery.family == id,
-        Input::Folder { .. } | Input::Leadership(_) | Input::Tick => true,
+        Input::Object { kind, .. }
+        | Input::Synced { kind }
+        | Input::WatchFailed { kind, .. }
+        | Input::Unwatched { kind } => watches(kind),
+        Input::Reviewed { family: of, .. } | Input::Scanned { family: of, .. } => *of == family.id(),
+        Input::Delivered(delivery) => delivery.family == family.id(),
+        Input::Resources { .. } | Input::Folder { .. } | Input::Leadership(_) | Input::Tick => true,
     }
+}
+
+/// What all families read.
+fn union(wanted: &[Arc<Facts>]) -> Facts {
+    let mut kinds: Vec<_> = wanted.iter().flat_map(|it| &it.kinds).cloned().collect();
+    kinds.sort();
+    kinds.dedup();
+    Facts { kinds, unknown: wanted.iter().any(|it| it.unknown) }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use kanon_core::Digest;
 
 /// Where a policy comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyKey {
     /// `folder`, or the kind of the policy object.
     pub origin: String,

@@ -499,6 +499,10 @@ impl Family for PromotionFamily {
             | Input::Reviewed { .. }
             | Input::Delivered(_)
             | Input::Leadership(false)
+            | Input::WatchFailed { .. }
+            | Input::Unwatched { .. }
+            | Input::Resources { .. }
+            | Input::Scanned { .. }
             | Input::Tick => {}
         }
         if jumped {

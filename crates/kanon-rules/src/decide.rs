@@ -23,6 +23,7 @@ use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
     index::{Bucket, Rules},
+    lookups::session::{Overlay, Query, Session},
     rule::{Mode, Rule},
 };
 use together::Asked;
@@ -67,6 +68,16 @@ impl Tally {
 }
 
 impl RuleTally {
+    /// Adds what the same rule did in the next decision.
+    pub(crate) fn absorb(&mut self, next: RuleTally) {
+        self.evaluations += next.evaluations;
+        self.violations += next.violations;
+        self.errors += next.errors;
+        let all_failed = next.errors == next.evaluations;
+        self.errors_at_end = if all_failed { self.errors_at_end + next.errors_at_end } else { next.errors_at_end };
+        self.last_error = next.last_error.or(self.last_error.take());
+    }
+
     /// Position of the rule's entry in the snapshot.
     pub(crate) fn entry(&self) -> usize {
         self.entry as usize
@@ -76,9 +87,18 @@ impl RuleTally {
 /// What came of one question.
 #[derive(Default)]
 pub(crate) struct Decision {
-    /// Violations, failed evaluations and bypasses, worst first.
-    pub verdicts: Vec<Verdict>,
+    /// Violations, failed evaluations and bypasses, worst first, each with the position of its rule's entry.
+    pub found: Vec<(usize, Verdict)>,
     pub rows: Vec<RuleTally>,
+    /// What rules looked up, by position of their entry.
+    pub queries: Vec<(usize, Vec<Query>)>,
+}
+
+impl Decision {
+    /// What was found, without positions.
+    pub(crate) fn verdicts(found: Vec<(usize, Verdict)>) -> Vec<Verdict> {
+        found.into_iter().map(|it| it.1).collect()
+    }
 }
 
 /// What is asked: about an object, by a loop, perhaps because of a request.
@@ -88,6 +108,8 @@ pub(crate) struct Question<'q> {
     pub request: Option<&'q Review>,
     /// The loops that ask.
     pub modes: &'q [Mode],
+    /// Which rules are asked, by position of their entry; all when there is none.
+    pub among: Option<&'q [bool]>,
     pub now: Now,
 }
 
@@ -96,14 +118,14 @@ impl Rules {
     pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
         let Some(object) = review.subject_object() else { return Decision::default() };
         let modes = &[Mode::Admission];
-        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, now }, lookups)
+        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, among: None, now }, lookups)
     }
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
     pub fn review_object(&self, object: &Object, modes: &[Mode], now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let question = Question { kind: &kind, object, request: None, modes, now };
-        self.decide(&question, &kanon_plane::NoLookups).verdicts
+        let question = Question { kind: &kind, object, request: None, modes, among: None, now };
+        Decision::verdicts(self.decide(&question, &kanon_plane::NoLookups).found)
     }
 
     pub(crate) fn decide(&self, question: &Question<'_>, lookups: &dyn Lookups) -> Decision {
@@ -114,39 +136,46 @@ impl Rules {
         }
         let buckets = self.candidates(question.kind, namespace);
         let by_container = buckets.clone().any(Bucket::is_by_container);
+        // The cluster's rules look from everywhere, a namespace's own from there.
+        let whole = Session::new(lookups, &self.resources, question.overlay(namespace), None);
+        let home = Session::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
         let arena = Arena::with_capacity(ARENA_LEN);
-        let mut prepared = None;
+        let (mut prepared, mut at_home) = (None, None);
         let mut asked = Asked::default();
         for bucket in buckets {
             asked.begin();
             for (at, entry, rule) in self.in_bucket(bucket) {
-                if !question.concerns(rule, namespace) {
+                if !question.concerns(at, rule, namespace) {
                     asked.pass_over();
                     continue;
                 }
                 let (writer, facts) = prepared.get_or_insert_with(|| {
                     let Question { kind, object, request, now, .. } = *question;
-                    let facts = Facts::new(kind, object, request, now, by_container, &arena);
+                    let facts = Facts::new(kind, object, request, now, by_container, &whole, &arena);
                     (Writer::new(self, question, namespace, lookups), facts)
                 });
                 if writer.bypassed {
-                    decision.verdicts.push(writer.bypass(entry, rule));
+                    decision.found.push((at as usize, writer.bypass(entry, rule)));
                     asked.pass_over();
                 } else {
                     asked.ask(at, facts.passes(rule.per_container).len());
                 }
             }
             if let Some((_, facts)) = &prepared {
+                let confined = bucket.is_confined() && bucket.looks_up();
+                let facts = if confined { at_home.insert(facts.seen_from(&home, &arena)) } else { facts };
                 asked.answer(self.programs(bucket), facts, &self.settings.limits, &arena);
             }
         }
         if let Some((writer, facts)) = &prepared {
-            decision.rows = asked.finish(self, writer, facts, &arena, &mut decision.verdicts);
+            decision.queries = std::mem::take(&mut asked.queries);
+            let facts = [facts, at_home.as_ref().unwrap_or(facts)];
+            decision.rows = asked.finish(self, writer, facts, &arena, &mut decision.found);
         }
         // Stable: rules in order among equals.
-        decision.verdicts.sort_by_key(|it| std::cmp::Reverse(it.outcome));
+        decision.found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
         if question.is_bookkeeping() {
-            verdicts::tolerate(&mut decision.verdicts);
+            verdicts::tolerate(&mut decision.found);
         }
         decision
     }
@@ -163,6 +192,18 @@ impl<'q> Question<'q> {
         }
     }
 
+    /// The request's object as if it were stored already, or deleted.
+    fn overlay(&self, namespace: &'q str) -> Option<Overlay<'q>> {
+        let request = self.request?;
+        let stored = matches!(request.operation, Operation::Create | Operation::Update | Operation::Delete);
+        let name = match self.object.str_at(&["metadata", "name"]) {
+            "" => request.name.as_str(),
+            name => name,
+        };
+        let object = (request.operation != Operation::Delete).then_some(self.object);
+        stored.then_some(Overlay { kind: self.kind, namespace, name, object })
+    }
+
     /// Whether admission does not look at all (spec/rules 4.5).
     fn is_passed_over(&self, rules: &Rules, namespace: &str) -> bool {
         self.request.is_some_and(|request| {
@@ -170,9 +211,10 @@ impl<'q> Question<'q> {
         })
     }
 
-    fn concerns(&self, rule: &Rule, namespace: &str) -> bool {
+    fn concerns(&self, at: u32, rule: &Rule, namespace: &str) -> bool {
         let deletes = self.request.is_some_and(|it| it.operation == Operation::Delete);
-        rule.modes.iter().any(|mode| self.modes.contains(mode))
+        self.among.is_none_or(|it| it.get(at as usize).copied().unwrap_or_default())
+            && rule.modes.iter().any(|mode| self.modes.contains(mode))
             && (!deletes || rule.reads_operation)
             && rule.matcher.admits(namespace)
     }

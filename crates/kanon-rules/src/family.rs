@@ -1,22 +1,26 @@
-//! The family: routes inputs to the policy store, the snapshot and the status plans. No policy logic.
+//! The family: routes inputs to the policy store, the snapshot, the status plans and the audit. No policy logic.
+
+mod auditing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use kanon_core::{Change, FamilyId, Input, Kind, Mono, Now, Object, PolicyFile, Review, Scope};
+use kanon_core::{Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope};
 use kanon_lang::Language;
-use kanon_plane::{Actions, Applied, Family, Outbox, PolicyKey, PolicyStore, View};
+use kanon_plane::{Actions, Applied, Facts, Family, Outbox, PolicyKey, PolicyStore, View};
 
 use crate::{
     FAMILY, api,
+    audit::{Audit, sight::facts},
     decide::{RuleTally, Tally},
     documents::{Document, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
-    plan::{Resource, Version},
+    lookups::resources::Resources,
+    plan::{Resource, Version, World},
     respond::Responder,
-    rule::Rule,
+    rule::{Mode, Rule},
     validate::{Compiler, validate},
     view::RulesView,
 };
@@ -33,7 +37,9 @@ pub struct RulesFamily {
     compiler: Compiler,
     settings: Settings,
     kinds: [Kind; 2],
-    facts: [Kind; 1],
+    facts: Arc<Facts>,
+    /// Kinds and their plurals.
+    served: Arc<Resources>,
     store: PolicyStore<Rule>,
     sources: BTreeMap<PolicyKey, Source>,
     /// Keys of the folder's policies in file order.
@@ -45,25 +51,32 @@ pub struct RulesFamily {
     positions: BTreeMap<PolicyKey, usize>,
     view: Arc<RulesView>,
     respond: Responder,
+    audit: Audit,
+    figures: Arc<Figures>,
 }
 
 impl RulesFamily {
     /// A family without rules. `language` compiles the expressions: expr-lang in the binary.
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
-        let rules = Arc::new(Rules::new(Vec::new(), settings.clone()));
+        let served = Arc::<Resources>::default();
+        let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
+        let audit = Audit::new(settings.loops.contains(&Mode::Audit), settings.resync);
         RulesFamily {
             compiler: Compiler::new(language),
             settings,
             kinds: [api::cluster_rule(), api::portal_rule()],
-            facts: [Kind::cluster("", "v1", "Namespace", "namespaces")],
+            facts: Arc::new(facts(&rules)),
+            served,
             store: PolicyStore::default(),
             sources: BTreeMap::new(),
             folder: Vec::new(),
             resources: BTreeMap::new(),
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
-            view: Arc::new(RulesView::new(rules.clone())),
+            view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
             respond: Responder::default(),
+            audit,
+            figures: Arc::default(),
             rules,
         }
     }
@@ -77,6 +90,13 @@ impl RulesFamily {
     #[must_use]
     pub fn with_actions(mut self, actions: Actions) -> RulesFamily {
         self.compiler.actions = actions;
+        self
+    }
+
+    /// The same family, which keeps its figures here.
+    #[must_use]
+    pub fn with_figures(mut self, figures: Arc<Figures>) -> RulesFamily {
+        self.figures = figures;
         self
     }
 
@@ -160,8 +180,21 @@ impl RulesFamily {
     }
 
     fn handle_reviewed(&mut self, review: &Review, tally: &Tally, now: Now, out: &mut Outbox) {
-        for row in &tally.rows {
-            let Some(entry) = tally.rules.entries().get(row.entry()) else { continue };
+        let subject = review.subject();
+        self.count_rows(&tally.rules, &tally.rows, |_| Some(&subject), now, out);
+    }
+
+    /// Adds what rules of a snapshot did to their counts; `failed` says on which object one failed.
+    fn count_rows<'o>(
+        &mut self,
+        rules: &Rules,
+        rows: &[RuleTally],
+        failed: impl Fn(usize) -> Option<&'o ObjectRef>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        for row in rows {
+            let Some(entry) = rules.entries().get(row.entry()) else { continue };
             let counts = &entry.counts;
             count(counts, row);
             let is_news = !counts.unreported.swap(true, Relaxed) || row.last_error.is_some();
@@ -173,15 +206,15 @@ impl RulesFamily {
             if !Arc::ptr_eq(resource.counts(), counts) {
                 continue;
             }
-            if let Some(error) = &row.last_error {
-                resource.failed(error, &review.subject(), now);
+            if let (Some(error), Some(object)) = (&row.last_error, failed(row.entry())) {
+                resource.failed(error, object, now);
             }
             let Some(entry) = self.positions.get(&entry.key).and_then(|at| self.rules.entries().get(*at)) else {
                 continue;
             };
-            let loops = &self.settings.loops;
-            if (row.last_error.is_some() || recovers) && resource.must_report(entry, loops, now) {
-                resource.plan(entry, loops, false, now, out);
+            let world = World { rules: &self.rules, sight: &self.audit.sight };
+            if (row.last_error.is_some() || recovers) && resource.must_report(entry, world, now) {
+                resource.plan(entry, world, false, now, out);
             } else {
                 self.due.insert((resource.counts_due(now.mono), entry.key.clone()));
             }
@@ -194,7 +227,8 @@ impl RulesFamily {
             let Some((_, key)) = self.due.pop_first() else { return };
             let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
             if let (Some(resource), Some(entry)) = (self.resources.get_mut(&key), entry) {
-                resource.plan(entry, &self.settings.loops, true, now, out);
+                let world = World { rules: &self.rules, sight: &self.audit.sight };
+                resource.plan(entry, world, true, now, out);
             }
         }
     }
@@ -214,15 +248,16 @@ impl RulesFamily {
                 counts: source.map(|it| it.counts.clone()).unwrap_or_default(),
             }
         });
-        self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone()));
+        self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone(), Arc::clone(&self.served)));
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
-        self.view = Arc::new(RulesView::new(self.rules.clone()));
+        self.view = Arc::new(RulesView::watching(self.rules.clone(), self.audit.findings()));
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
             out,
         );
+        self.audit_rules(now, out);
     }
 
     fn plan(&mut self, which: impl Fn(&Entry, &Resource) -> bool, now: Now, out: &mut Outbox) {
@@ -230,7 +265,7 @@ impl RulesFamily {
             if let Some(resource) = self.resources.get_mut(&entry.key)
                 && which(entry, resource)
             {
-                resource.plan(entry, &self.settings.loops, false, now, out);
+                resource.plan(entry, World { rules: &self.rules, sight: &self.audit.sight }, false, now, out);
             }
         }
     }
@@ -245,8 +280,8 @@ impl Family for RulesFamily {
         &self.kinds
     }
 
-    fn facts(&self) -> &[Kind] {
-        &self.facts
+    fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts)
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {
@@ -275,16 +310,24 @@ impl Family for RulesFamily {
             Input::Leadership(true) => self.plan(|_, _| true, now, out),
             Input::Object { .. }
             | Input::Synced { .. }
+            | Input::WatchFailed { .. }
+            | Input::Unwatched { .. }
+            | Input::Resources { .. }
+            | Input::Scanned { .. }
             | Input::Reviewed { .. }
             | Input::Delivered(_)
             | Input::Leadership(false)
             | Input::Tick => {}
         }
+        self.audit_input(input, now, out);
+        self.respond.handle(input, now, out);
         self.flush(now, out);
+        self.audit.go_on(out);
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        self.due.first().map(|(at, _)| *at)
+        let due = self.due.first().map(|(at, _)| *at);
+        [due, self.respond.next_deadline(), self.audit.next_deadline()].into_iter().flatten().min()
     }
 
     fn view(&self) -> Arc<dyn View> {

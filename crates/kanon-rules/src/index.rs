@@ -11,19 +11,26 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use kanon_core::{GroupVersionKind, PolicyRef};
-use kanon_lang::{Limits, RuleSet};
+use kanon_lang::{Limits, Program, RuleSet};
 use kanon_plane::PolicyKey;
 
-use crate::rule::{Mode, Rule};
+use crate::{
+    lookups::resources::Resources,
+    rule::{Mode, Rule},
+};
 pub(crate) use state::{State, describe};
 
 /// The origin of rules from a folder.
 pub(crate) const FOLDER: &str = "folder";
 /// Namespaces that are never evaluated, whatever the settings say (spec/rules 4.5).
 const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
+
+/// See [`Settings::resync`] (spec/rules 5.1).
+pub const RESYNC: Duration = Duration::from_secs(600);
 
 /// How the family behaves.
 #[derive(Clone, Debug)]
@@ -33,13 +40,26 @@ pub struct Settings {
     pub excluded_namespaces: Vec<String>,
     /// The loops that this process runs.
     pub loops: Vec<Mode>,
+    /// Kinds that are watched whatever the rules read.
+    pub watched: Vec<GroupVersionKind>,
+    /// How often the audit asks again for verdicts that may change by themselves.
+    pub resync: Duration,
+    /// Whether what the audit evaluates counts: not where a command only has a look.
+    pub counts: bool,
     /// What one evaluation may cost.
     pub limits: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { excluded_namespaces: Vec::new(), loops: vec![Mode::Admission], limits: Limits::default() }
+        Settings {
+            excluded_namespaces: Vec::new(),
+            loops: vec![Mode::Admission],
+            watched: Vec::new(),
+            resync: RESYNC,
+            counts: true,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -83,6 +103,12 @@ pub(crate) struct Entry {
     pub problem: Option<String>,
     pub state: State,
     pub counts: Arc<Counts>,
+    /// Kinds that it looks things up of.
+    pub lookups: Vec<GroupVersionKind>,
+    /// Resources that it names and nobody serves.
+    pub unknown: Vec<String>,
+    /// What the author should know about the resources it names.
+    pub notes: Vec<String>,
 }
 
 impl Entry {
@@ -100,6 +126,10 @@ pub(crate) struct Bucket {
     entries: Vec<u32>,
     /// Whether one of them reads `container`.
     by_container: bool,
+    /// Whether one of them looks things up.
+    looks_up: bool,
+    /// Whether they are a namespace's own.
+    confined: bool,
     /// Their programs, made when the first object comes: while policies are loaded, snapshots come and go.
     programs: OnceLock<Programs>,
 }
@@ -110,6 +140,18 @@ pub(crate) struct Programs {
     pub whole: (RuleSet, Vec<u32>),
     /// Those that are asked about each container.
     pub by_container: (RuleSet, Vec<u32>),
+    /// Those that look things up: each is asked alone, so that it is known what it read.
+    pub alone: Vec<u32>,
+    /// Their programs, and whether they are asked about each container.
+    singles: Vec<(Arc<dyn Program>, bool)>,
+}
+
+impl Programs {
+    /// The program of a rule that is asked alone, by its place in the bucket.
+    pub(crate) fn one(&self, place: u32) -> Option<(&dyn Program, bool)> {
+        let at = self.alone.binary_search(&place).ok()?;
+        self.singles.get(at).map(|it| (&*it.0, it.1))
+    }
 }
 
 type ByKind = BTreeMap<GroupVersionKind, Bucket>;
@@ -121,19 +163,20 @@ pub struct Rules {
     tenants: BTreeMap<String, ByKind>,
     excluded: BTreeSet<String>,
     pub(crate) settings: Settings,
+    pub(crate) resources: Arc<Resources>,
     pub(crate) namespace_kind: GroupVersionKind,
 }
 
 impl Rules {
     /// The snapshot of these policies; of folder rules with one name the last counts.
-    pub(crate) fn new(items: Vec<Item>, settings: Settings) -> Rules {
+    pub(crate) fn new(items: Vec<Item>, settings: Settings, resources: Arc<Resources>) -> Rules {
         let mut excluded: BTreeSet<_> = SYSTEM_NAMESPACES.iter().map(|it| (*it).to_owned()).collect();
         excluded.extend(settings.excluded_namespaces.iter().cloned());
         let states = state::states(&items, &settings, &excluded);
-        let entries = items.into_iter().zip(states).map(|(item, state)| entry(item, state)).collect();
+        let entries = items.into_iter().zip(states).map(|(item, state)| entry(item, state, &resources)).collect();
         let namespace_kind = GroupVersionKind::new("", "v1", "Namespace");
-        let mut rules =
-            Rules { entries, cluster: ByKind::new(), tenants: BTreeMap::new(), excluded, settings, namespace_kind };
+        let (cluster, tenants) = (ByKind::new(), BTreeMap::new());
+        let mut rules = Rules { entries, cluster, tenants, excluded, settings, resources, namespace_kind };
         rules.fill();
         rules
     }
@@ -150,6 +193,8 @@ impl Rules {
                 // There are far fewer policies than 2³²: each is an object in the API or in a file.
                 bucket.entries.push(at as u32);
                 bucket.by_container |= rule.per_container;
+                bucket.looks_up |= rule.looks_up();
+                bucket.confined = rule.home.is_some();
             }
         }
     }
@@ -201,12 +246,18 @@ impl Rules {
     pub(crate) fn programs<'r>(&'r self, bucket: &'r Bucket) -> &'r Programs {
         bucket.programs.get_or_init(|| {
             let set = |by_container: bool| {
-                let rules = self.in_bucket(bucket).enumerate().filter(|it| it.1.2.per_container == by_container);
+                let fits = |rule: &Rule| rule.per_container == by_container && !rule.looks_up();
+                let rules = self.in_bucket(bucket).enumerate().filter(|it| fits(it.1.2));
                 let programs = rules.filter_map(|(at, (_, _, rule))| Some((at as u32, rule.program.clone()?)));
                 let (places, programs): (Vec<_>, Vec<_>) = programs.unzip();
                 (RuleSet::new(programs), places)
             };
-            Programs { whole: set(false), by_container: set(true) }
+            let alone = self.in_bucket(bucket).enumerate().filter_map(|(at, (_, _, rule))| {
+                let program = rule.program.clone().filter(|_| rule.looks_up())?;
+                Some((at as u32, (program, rule.per_container)))
+            });
+            let (alone, singles) = alone.unzip();
+            Programs { whole: set(false), by_container: set(true), alone, singles }
         })
     }
 }
@@ -216,12 +267,24 @@ impl Bucket {
     pub(crate) fn is_by_container(&self) -> bool {
         self.by_container
     }
+
+    /// Whether the rules are a namespace's own.
+    pub(crate) fn is_confined(&self) -> bool {
+        self.confined
+    }
+
+    /// Whether a rule looks things up.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.looks_up
+    }
 }
 
-fn entry(item: Item, state: State) -> Entry {
+fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let Item { key, name, revision, rule, problem, counts } = item;
     let home = rule.as_ref().and_then(|it| it.home.clone());
     let namespace = home.unwrap_or_else(|| key.namespace.clone());
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };
-    Entry { key, policy, rule, problem, state, counts }
+    let (lookups, unknown) = rule.as_ref().map(|it| it.referenced.resolve(resources)).unwrap_or_default();
+    let notes = rule.as_ref().map(|it| it.referenced.notes(resources)).unwrap_or_default();
+    Entry { key, policy, rule, problem, state, counts, lookups, unknown, notes }
 }

@@ -11,11 +11,13 @@
 //! broken revision is all that the API holds, and the rule is not evaluated until it is mended.
 
 pub mod api;
+mod audit;
 mod decide;
 mod documents;
 mod facts;
 mod family;
 mod index;
+mod lookups;
 mod message;
 pub mod migrate;
 mod offline;
@@ -29,11 +31,11 @@ mod view;
 pub use decide::{RuleTally, Tally};
 pub use facts::image::{Image, parse_image};
 pub use family::RulesFamily;
-pub use index::{Rules, Settings};
+pub use index::{RESYNC, Rules, Settings};
 pub use offline::Problem;
 pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity};
 pub use status::{Condition, EvalFailure, RuleStatus};
-pub use view::RulesView;
+pub use view::{RulesView, names_a_rule};
 
 /// The family's name.
 pub const FAMILY: kanon_core::FamilyId = kanon_core::FamilyId("rules");

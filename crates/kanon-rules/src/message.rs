@@ -55,6 +55,14 @@ impl Message {
         })
     }
 
+    /// The programs of its parts.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &Arc<dyn Program>> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Expression(program) => Some(program),
+        })
+    }
+
     /// The text for one finding. A part that fails reads `<unknown>`: a message never hides its violation.
     pub(crate) fn render<'a>(&'a self, values: &'a [Value<'a>], arena: &'a Arena) -> String {
         if let [Part::Text(text)] = &self.parts[..] {

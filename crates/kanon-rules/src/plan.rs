@@ -13,13 +13,20 @@ use kanon_core::{EventType, Kind, Mono, Now, Object, ObjectRef};
 use kanon_plane::Outbox;
 
 use crate::{
-    index::{Counts, Entry, State},
-    rule::Mode,
+    audit::sight::Sight,
+    index::{Counts, Entry, Rules, State},
     status::{EvalFailure, RuleStatus, conditions, mode_words, problem},
 };
 
 /// Counts alone are written no more often.
 const COUNTS_EVERY: Duration = Duration::from_secs(30);
+
+/// What statuses speak of besides the rule itself.
+#[derive(Clone, Copy)]
+pub(crate) struct World<'w> {
+    pub rules: &'w Rules,
+    pub sight: &'w Sight,
+}
 
 /// A rule object as the family knows it.
 pub(crate) struct Resource {
@@ -147,9 +154,9 @@ impl Resource {
     }
 
     /// Writes what `.status` does not say yet; counts alone only when `counts` allows it.
-    pub(crate) fn plan(&mut self, entry: &Entry, loops: &[Mode], counts: bool, now: Now, out: &mut Outbox) {
+    pub(crate) fn plan(&mut self, entry: &Entry, world: World<'_>, counts: bool, now: Now, out: &mut Outbox) {
         self.state = Some(entry.state.clone());
-        let wanted = self.wanted(entry, loops, now);
+        let wanted = self.wanted(entry, world, now);
         let urgent = !wanted.agrees_but_for_counts(&self.known);
         if !urgent && (!counts || wanted == self.known) {
             self.counts.unreported.store(wanted != self.known, Relaxed);
@@ -168,8 +175,8 @@ impl Resource {
     }
 
     /// Whether the conditions that depend on evaluations are out of date.
-    pub(crate) fn must_report(&self, entry: &Entry, loops: &[Mode], now: Now) -> bool {
-        !self.wanted(entry, loops, now).agrees_but_for_counts(&self.known)
+    pub(crate) fn must_report(&self, entry: &Entry, world: World<'_>, now: Now) -> bool {
+        !self.wanted(entry, world, now).agrees_but_for_counts(&self.known)
     }
 
     /// Tells people of a broken revision.
@@ -178,7 +185,7 @@ impl Resource {
         out.event(self.subject.clone(), EventType::Warning, "ParseError", &message, revision);
     }
 
-    fn wanted(&self, entry: &Entry, loops: &[Mode], now: Now) -> RuleStatus {
+    fn wanted(&self, entry: &Entry, world: World<'_>, now: Now) -> RuleStatus {
         let (eval_count, violation_count) = self.counts.pair();
         let in_a_row = self.counts.errors_in_a_row.load(Relaxed);
         RuleStatus {
@@ -186,10 +193,10 @@ impl Resource {
             violation_count,
             last_applied: Some(self.last_applied.clone()),
             parse_error: problem(entry).map(str::to_owned),
-            active_on: mode_words(&entry.active_on(loops)),
+            active_on: mode_words(&entry.active_on(&world.rules.settings.loops)),
             observed_generation: self.generation,
             last_eval_error: self.failure.clone(),
-            conditions: conditions(entry, self.generation, in_a_row, &self.known, &now.rfc3339()),
+            conditions: conditions(entry, world, self.generation, in_a_row, &self.known, &now.rfc3339()),
         }
     }
 }

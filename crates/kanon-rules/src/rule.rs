@@ -8,7 +8,7 @@ use kanon_plane::Prepared;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::message::Message;
+use crate::{lookups::Referenced, message::Message};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -188,6 +188,23 @@ pub struct Rule {
     pub per_container: bool,
     /// Whether it reads `request.operation`, and so wants to see deletions.
     pub reads_operation: bool,
+    /// Whether it reads the clock: its verdict may change by itself.
+    pub reads_clock: bool,
+    /// Resources that it looks things up of, as it names them.
+    pub(crate) referenced: Referenced,
+}
+
+impl Rule {
+    /// Whether it reads other objects than the one it is about.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.referenced.computed || !self.referenced.list.is_empty()
+    }
+
+    /// Whether objects of a kind in a namespace may concern it; cluster-scoped ones have the empty namespace.
+    pub(crate) fn is_about(&self, kind: &GroupVersionKind, namespace: &str) -> bool {
+        let at_home = self.home.as_ref().is_none_or(|home| home == namespace);
+        at_home && self.matcher.kinds.contains(kind) && self.matcher.admits(namespace)
+    }
 }
 
 impl fmt::Debug for Rule {

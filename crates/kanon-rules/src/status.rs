@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{index::Entry, rule::Mode};
+use crate::{index::Entry, plan::World, rule::Mode};
 
 /// Failed evaluations in a row after which condition `Evaluating` turns false (spec/rules 2.10).
 pub(crate) const ERRORS_IN_A_ROW: u64 = 3;
@@ -28,7 +28,7 @@ pub struct RuleStatus {
     pub observed_generation: i64,
     /// The last failed evaluation of this generation.
     pub last_eval_error: Option<EvalFailure>,
-    /// `Ready`, `Compiled`, `Evaluating`.
+    /// `Ready`, `Compiled`, `Evaluating`; `LookupsSynced` for rules that look things up.
     pub conditions: Vec<Condition>,
 }
 
@@ -50,7 +50,7 @@ pub struct EvalFailure {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
-    /// `Ready`, `Compiled` or `Evaluating`.
+    /// `Ready`, `Compiled`, `Evaluating` or `LookupsSynced`.
     #[serde(rename = "type")]
     pub condition: String,
     /// `True`, `False` or `Unknown`.
@@ -81,9 +81,10 @@ impl RuleStatus {
     }
 }
 
-/// The three conditions of a rule; times of `before` are kept where the status stays the same.
+/// The conditions of a rule; times of `before` are kept where the status stays the same.
 pub(crate) fn conditions(
     entry: &Entry,
+    world: World<'_>,
     generation: i64,
     errors_in_a_row: u64,
     before: &RuleStatus,
@@ -100,11 +101,19 @@ pub(crate) fn conditions(
             message,
         }
     };
-    vec![
+    let blind_spot = world.sight.blind_spot(entry, world.rules);
+    let mut conditions = vec![
         make("Ready", ready(entry)),
         make("Compiled", compiled(entry)),
-        make("Evaluating", evaluating(entry, errors_in_a_row)),
-    ]
+        make("Evaluating", evaluating(entry, errors_in_a_row, blind_spot)),
+    ];
+    if entry.rule.as_ref().is_some_and(|it| !it.referenced.list.is_empty()) {
+        let synced = ("True", "Synced", "all that the rule looks up is known".to_owned());
+        let missing = world.sight.missing(entry, world.rules);
+        let state = missing.map_or(synced, |(reason, message)| ("False", reason, message));
+        conditions.push(make("LookupsSynced", state));
+    }
+    conditions
 }
 
 fn ready(entry: &Entry) -> (&'static str, &'static str, String) {
@@ -123,16 +132,18 @@ fn compiled(entry: &Entry) -> (&'static str, &'static str, String) {
     if let Some(problem) = problem(entry) {
         return ("False", "ParseError", problem.to_owned());
     }
-    let warnings = entry.rule.iter().flat_map(|it| &it.warnings).cloned().collect::<Vec<_>>();
+    let warnings = entry.rule.iter().flat_map(|it| &it.warnings).chain(&entry.notes).cloned().collect::<Vec<_>>();
     let message = if warnings.is_empty() { "the expression compiles".to_owned() } else { warnings.join("\n") };
     ("True", "Compiled", message)
 }
 
-fn evaluating(entry: &Entry, errors_in_a_row: u64) -> (&'static str, &'static str, String) {
+fn evaluating(entry: &Entry, errors_in_a_row: u64, blind_spot: Option<String>) -> (&'static str, &'static str, String) {
     if !entry.state.is_active() {
         ("Unknown", "NotActive", "the rule is not evaluated".to_owned())
     } else if errors_in_a_row >= ERRORS_IN_A_ROW {
         ("False", "EvalErrors", format!("the last {ERRORS_IN_A_ROW} evaluations failed; see lastEvalError"))
+    } else if let Some(problem) = blind_spot {
+        ("False", "KindNotWatched", format!("the audit does not see all objects: {problem}"))
     } else {
         ("True", "Evaluated", "evaluations give a value".to_owned())
     }

@@ -20,6 +20,7 @@ use crate::{
         crds::{EXPRESSION_LEN_MAX, KINDS_MAX, NAME_LEN_MAX},
     },
     facts::{VARIABLES, slot},
+    lookups::Referenced,
     message::Message,
     rule::{Matcher, Mode, OnError, Rule, UnknownWord},
 };
@@ -127,8 +128,9 @@ fn check(
         message.map_err(|it| mistakes.add("message", it)).unwrap_or_else(|()| Message::of_rule(&wire.name))
     };
     let reads = Reading::of(program.as_deref(), &message);
-    if reads.cluster {
-        warnings.push("reads `cluster`, which is nil here: lookups are not available".to_owned());
+    if reads.referenced.computed {
+        let text = "reads `cluster` by a name that is computed: name the resource in the text, so that it is watched";
+        warnings.push(text.to_owned());
     }
     let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
     warnings.extend(facade::warnings(paths, &matcher.kinds));
@@ -151,6 +153,8 @@ fn check(
         warnings,
         per_container: reads.container,
         reads_operation: reads.operation,
+        reads_clock: reads.clock,
+        referenced: reads.referenced,
     }
 }
 
@@ -201,15 +205,17 @@ fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: boo
 }
 
 /// Which variables decide how a rule is run.
+#[derive(Default)]
 struct Reading {
     container: bool,
     operation: bool,
-    cluster: bool,
+    clock: bool,
+    referenced: Referenced,
 }
 
 impl Reading {
     fn of(program: Option<&dyn Program>, message: &Message) -> Reading {
-        let Some(program) = program else { return Reading { container: false, operation: false, cluster: false } };
+        let Some(program) = program else { return Reading::default() };
         let reads = program.reads();
         let operation = |path: &Vec<String>| {
             path.first().is_some_and(|it| it == "request") && path.get(1).is_none_or(|it| it == "operation")
@@ -217,7 +223,10 @@ impl Reading {
         Reading {
             container: reads.variables.contains(&slot::CONTAINER) || message.reads(slot::CONTAINER),
             operation: reads.paths.iter().any(operation),
-            cluster: [slot::CLUSTER, slot::CONSISTENT_CLUSTER].iter().any(|it| reads.variables.contains(it)),
+            clock: reads.clock,
+            referenced: Referenced::of(
+                reads.paths.iter().chain(message.programs().flat_map(|program| &program.reads().paths)),
+            ),
         }
     }
 }

@@ -1,15 +1,25 @@
 //! What admission, `explain` and the dashboard see of the rules: one immutable snapshot.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    any::Any,
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+};
 
 use kanon_core::{FamilyId, Now, Operation, Review};
-use kanon_plane::{AdmissionRule, Explanation, Lookups, PolicySummary, Reviewed, Section, Target, View};
+use kanon_plane::{
+    AdmissionRule, Explanation, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
+};
 use serde_json::json;
 
 use crate::{
     FAMILY,
     api::{CLUSTER_RULE, RULE},
-    decide::{Tally, WEBHOOK_GROUP},
+    audit::{
+        findings::{Finding, Findings},
+        lock,
+        scan::scan,
+    },
+    decide::{Decision, Tally, WEBHOOK_GROUP},
     index::{Entry, FOLDER, Rules, describe},
     rule::{Mode, Rule},
     status::{mode_words, problem},
@@ -18,12 +28,18 @@ use crate::{
 /// The family's view.
 pub struct RulesView {
     rules: Arc<Rules>,
+    findings: Arc<Mutex<Findings>>,
 }
 
 impl RulesView {
     /// A view of a snapshot; also how offline commands ask about a folder.
     pub fn new(rules: Arc<Rules>) -> RulesView {
-        RulesView { rules }
+        RulesView { rules, findings: Arc::default() }
+    }
+
+    /// A view that shows what the audit found.
+    pub(crate) fn watching(rules: Arc<Rules>, findings: Arc<Mutex<Findings>>) -> RulesView {
+        RulesView { rules, findings }
     }
 
     /// The snapshot.
@@ -67,7 +83,11 @@ impl View for RulesView {
     fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed {
         let decision = self.rules.review(review, lookups, now);
         let counts = Tally { rules: self.rules.clone(), rows: decision.rows };
-        Reviewed { verdicts: decision.verdicts, counts: Arc::new(counts) }
+        Reviewed { verdicts: Decision::verdicts(decision.found), counts: Arc::new(counts) }
+    }
+
+    fn scan(&self, work: &Work, objects: &ObjectStore, now: Now) -> Arc<dyn Any + Send + Sync> {
+        Arc::new(scan(&self.rules, work, objects, now))
     }
 
     fn policies(&self) -> Vec<PolicySummary> {
@@ -91,9 +111,43 @@ impl View for RulesView {
         };
         Some(Explanation {
             headline: format!("{}{also}", headline(first, loops)),
-            sections: found.iter().map(|it| section(it, loops)).collect(),
-            data: json!({"rules": found.iter().map(|it| data(it, loops)).collect::<Vec<_>>()}),
+            sections: found.iter().flat_map(|it| [Some(section(it, loops)), self.open(it)]).flatten().collect(),
+            data: json!({"rules": found.iter().map(|it| self.data(it, loops)).collect::<Vec<_>>()}),
         })
+    }
+}
+
+impl RulesView {
+    /// The open findings of a rule that the audit asks.
+    fn open(&self, entry: &Entry) -> Option<Section> {
+        let audits = entry.active_on(&self.rules.settings.loops).contains(&Mode::Audit);
+        let findings = lock(&self.findings);
+        let rows: Vec<_> = findings
+            .of_rule(&entry.key)
+            .map(|it| {
+                let subject = &it.verdict.subject;
+                let (part, message) = (it.verdict.evidence.part.clone(), it.verdict.message.clone());
+                vec![subject.gvk.kind.clone(), subject.namespace.clone(), subject.name.clone(), part, message]
+            })
+            .collect();
+        let columns = ["KIND", "NAMESPACE", "NAME", "CONTAINER", "MESSAGE"].map(str::to_owned).to_vec();
+        let title = format!("open findings: {}", rows.len());
+        audits.then_some(Section { title, columns, rows })
+    }
+
+    fn data(&self, entry: &Entry, loops: &[Mode]) -> serde_json::Value {
+        let mut data = data(entry, loops);
+        let findings = lock(&self.findings);
+        let row = |it: &Finding| {
+            json!({
+                "subject": it.verdict.subject,
+                "container": it.verdict.evidence.part,
+                "message": it.verdict.message,
+                "since": it.since.to_string(),
+            })
+        };
+        data["findings"] = findings.of_rule(&entry.key).map(row).collect();
+        data
     }
 }
 
@@ -105,6 +159,13 @@ fn shown_problem(entry: &Entry) -> String {
         (None, State::Active | State::Disabled) => String::new(),
         (None, state) => state.sentence(),
     }
+}
+
+/// Whether the word for a kind, as users write it, means rules.
+pub fn names_a_rule(kind: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["rule", "rules", "pcr", "portalclusterrule", "portalclusterrules", "pr", "portalrule", "portalrules", FOLDER];
+    WORDS.iter().any(|it| it.eq_ignore_ascii_case(kind))
 }
 
 fn is_meant(entry: &Entry, target: &Target) -> bool {

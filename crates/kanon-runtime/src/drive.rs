@@ -10,11 +10,15 @@ use std::{
 
 use arc_swap::ArcSwap;
 use kanon_core::{Effect, Input, Mono};
-use kanon_plane::{ObjectStore, Payload, Plane, Step, Views};
+use kanon_plane::{Facts, ObjectStore, Payload, Plane, Step, Views};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, log::DecisionLog};
+use crate::{
+    clock::Clock,
+    log::DecisionLog,
+    scanner::{self, Scans},
+};
 
 /// Object events, folders, outcomes: a full queue makes its senders wait, which slows watches and loses nothing.
 const INPUTS_MAX: usize = 4096;
@@ -29,11 +33,14 @@ const NAP_MAX: Duration = Duration::from_secs(60);
 pub struct Shared {
     /// The views of all families.
     pub views: ArcSwap<Views>,
-    /// The looked-up objects.
+    /// The watched objects.
     pub objects: ArcSwap<ObjectStore>,
+    /// What to watch besides policies.
+    pub facts: ArcSwap<Facts>,
     /// Whether this process leads: others decide, and hold their effects.
     pub leader: AtomicBool,
-    /// Changes whenever new views or objects were published, or the lead was won or lost.
+    /// Changes whenever new views were published, or other kinds are to be watched, or all objects of a kind have arrived, or
+    /// the lead was won or lost.
     pub published: watch::Sender<u64>,
     /// Reviews whose counts were lost to a full queue: clean ones, and ones with verdicts.
     pub dropped: [AtomicU64; 2],
@@ -98,6 +105,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         views: ArcSwap::from_pointee(plane.views().clone()),
         objects: ArcSwap::from_pointee(plane.objects().clone()),
+        facts: ArcSwap::new(Arc::clone(plane.facts())),
         leader: AtomicBool::new(plane.leads()),
         published: watch::Sender::new(0),
         dropped: [AtomicU64::new(0), AtomicU64::new(0)],
@@ -107,8 +115,18 @@ pub fn start(
     let (inputs, input_queue) = mpsc::channel(INPUTS_MAX);
     let (reviews, review_queue) = mpsc::channel(REVIEWS_MAX);
     let intake = Intake { inputs, reviews, shared: Arc::clone(&shared) };
-    let driver =
-        Driver { plane, log, clock, effects, shared: Arc::clone(&shared), unwritten: Vec::new(), held: Vec::new() };
+    let scans = scanner::start(clock, intake.inputs.clone())?;
+    let driver = Driver {
+        plane,
+        log,
+        clock,
+        effects,
+        scans,
+        shared: Arc::clone(&shared),
+        unwritten: Vec::new(),
+        held: Vec::new(),
+        stale: false,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let run = move || runtime.block_on(driver.run(input_queue, review_queue, stop));
     let done = std::thread::Builder::new().name("plane".into()).spawn(run)?;
@@ -120,11 +138,14 @@ struct Driver {
     log: Option<DecisionLog>,
     clock: Clock,
     effects: mpsc::Sender<Effect>,
+    scans: Scans,
     shared: Arc<Shared>,
     /// Records that the disk did not take yet.
     unwritten: Vec<Payload>,
     /// Effects that wait for their records.
     held: Vec<Effect>,
+    /// Whether the published objects are old.
+    stale: bool,
 }
 
 impl Driver {
@@ -166,27 +187,40 @@ impl Driver {
     }
 
     fn take(&mut self, input: &Input) {
-        let Step { records, effects, views, objects } = self.plane.handle(input, self.clock.now());
-        let mut news = views.is_some() || objects.is_some();
+        let Step { records, effects, scans, views, facts, objects } = self.plane.handle(input, self.clock.now());
+        // A snapshot for every object would make the next change copy; readers get one a batch.
+        self.stale |= objects;
+        let mut news = views.is_some() || facts.is_some() || matches!(input, Input::Synced { .. });
         if let Input::Leadership(leader) = input {
             self.shared.leader.store(*leader, Ordering::Release);
             news = true;
         }
+        for scan in scans {
+            self.scans.run(scan, self.plane.objects().clone());
+        }
+        if let Some(facts) = facts {
+            self.shared.facts.store(facts);
+        }
         if let Some(views) = views {
             self.shared.views.store(Arc::new(views));
         }
-        if let Some(objects) = objects {
-            self.shared.objects.store(Arc::new(objects));
-        }
         if news {
+            self.publish_objects();
             self.shared.published.send_modify(|version| *version += 1);
         }
         self.unwritten.extend(records);
         self.held.extend(effects);
     }
 
-    /// Writes what is unwritten, then lets the held effects go.
+    fn publish_objects(&mut self) {
+        if std::mem::take(&mut self.stale) {
+            self.shared.objects.store(Arc::new(self.plane.objects().clone()));
+        }
+    }
+
+    /// Publishes objects, writes what is unwritten, then lets the held effects go.
     async fn release(&mut self) {
+        self.publish_objects();
         if !self.write() {
             return;
         }

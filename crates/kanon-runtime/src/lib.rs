@@ -8,6 +8,7 @@ mod clock;
 mod drive;
 mod folder;
 pub mod log;
+mod scanner;
 
 pub use clock::Clock;
 pub use drive::{Handle, Intake, Shared, start};

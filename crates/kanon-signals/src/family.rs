@@ -320,6 +320,10 @@ impl Family for SignalsFamily {
             | Input::Reviewed { .. }
             | Input::Delivered(_)
             | Input::Leadership(_)
+            | Input::WatchFailed { .. }
+            | Input::Unwatched { .. }
+            | Input::Resources { .. }
+            | Input::Scanned { .. }
             | Input::Tick => {}
         }
     }

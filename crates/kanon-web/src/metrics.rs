@@ -1,11 +1,22 @@
 //! Prometheus metrics under the names of spec/rules 9.3, in OpenMetrics text.
 
-use std::{fmt, sync::Mutex, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use kanon_core::{Figure, FigureKind, Figures};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 
@@ -38,8 +49,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics with these gauges besides the built-in ones.
-    pub fn new(gauges: Vec<Gauge>) -> Metrics {
+    /// Metrics with these gauges and the families' figures besides the built-in ones.
+    pub fn new(gauges: Vec<Gauge>, figures: Arc<Figures>) -> Metrics {
         let mut registry = Registry::default();
         let requests = Family::<Decision, Counter>::default();
         let bypasses = Family::<Namespace, Counter>::default();
@@ -48,6 +59,7 @@ impl Metrics {
         registry.register("portal_admission_bypass", "Honoured bypass annotations", bypasses.clone());
         registry.register("portal_admission_latency_seconds", "Time to answer a review", latency.clone());
         registry.register_collector(Box::new(Gauges(gauges)));
+        registry.register_collector(Box::new(OfFamilies(figures)));
         Metrics { registry: Mutex::new(registry), requests, bypasses, latency }
     }
 
@@ -92,6 +104,37 @@ impl Collector for Gauges {
     }
 }
 
+/// What the families count.
+#[derive(Debug)]
+struct OfFamilies(Arc<Figures>);
+
+impl Collector for OfFamilies {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for (figure, series) in self.0.read() {
+            let Figure { name, kind, help, labels } = figure;
+            // OpenMetrics puts `_total` behind the name of a counter. One that is documented without it is of no stated type.
+            let counter = name.strip_suffix("_total").filter(|_| kind == FigureKind::Counter);
+            let metric_type = match (counter, kind) {
+                (Some(_), _) => MetricType::Counter,
+                (None, FigureKind::Counter) => MetricType::Unknown,
+                (None, FigureKind::Gauge) => MetricType::Gauge,
+            };
+            let mut metric = encoder.encode_descriptor(counter.unwrap_or(name), help, None, metric_type)?;
+            for (values, value) in &series {
+                let set: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
+                match counter {
+                    Some(_) => {
+                        let value = ConstCounter::new(u64::try_from(*value).unwrap_or_default());
+                        value.encode(metric.encode_family(&set)?)?;
+                    }
+                    None => ConstGauge::new(*value).encode(metric.encode_family(&set)?)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,7 +142,16 @@ mod tests {
     #[test]
     fn names_are_the_documented_ones() {
         let gauge = Gauge { name: "kanon_decision_records", help: "Records", read: Box::new(|| 7) };
-        let metrics = Metrics::new(vec![gauge]);
+        let figures = Arc::new(Figures::default());
+        let counter = FigureKind::Counter;
+        let labels: &[&str] = &["action", "result"];
+        let actions = Figure { name: "portal_actions_total", kind: counter, help: "Actions", labels };
+        figures.add(actions, &["evict", "ok"], 2);
+        let violations =
+            Figure { name: "portal_audit_violations", kind: counter, help: "Violations", labels: &["rule"] };
+        figures.add(violations, &["say \"no\""], 3);
+        figures.set(Figure { name: "portal_leader", kind: FigureKind::Gauge, help: "Leads", labels: &[] }, &[], 1);
+        let metrics = Metrics::new(vec![gauge], figures);
         metrics.decided("deny", Duration::from_millis(1));
         metrics.bypassed("shop");
         let text = metrics.render();
@@ -108,6 +160,10 @@ mod tests {
             r#"portal_admission_bypass_total{namespace="shop"} 1"#,
             r#"portal_admission_latency_seconds_bucket{le="0.005"} 1"#,
             "kanon_decision_records 7",
+            r#"portal_actions_total{action="evict",result="ok"} 2"#,
+            "# TYPE portal_audit_violations unknown",
+            r#"portal_audit_violations{rule="say \"no\""} 3"#,
+            "portal_leader 1",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

@@ -7,6 +7,7 @@ mod limits;
 pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
+mod rules;
 mod texts;
 
 use std::{path::PathBuf, time::Duration};
@@ -17,6 +18,7 @@ use crate::output::Format;
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
+pub(crate) use rules::RuleArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -102,6 +104,13 @@ pub(crate) struct UpArgs {
     /// With --demo: end when every outcome was seen (0), or was not (1)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+    /// Look at stored objects too, by rules of mode `audit`
+    #[arg(long = "audit", value_name = "BOOL", default_value_t = true, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pub(crate) audits: bool,
+    /// The rules' loops.
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -146,6 +155,13 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Look at stored objects too, by rules of mode `audit`: every kind that they are about is watched
+    #[arg(long = "audit", value_name = "BOOL", default_value_t = false, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pub(crate) audits: bool,
+    /// The rules' loops.
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
 }
 
 /// `kanon explain`

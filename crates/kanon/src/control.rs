@@ -2,6 +2,7 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod watches;
 mod webhook;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Input, Now};
+use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
@@ -23,7 +24,12 @@ use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{exit::Failure, families, languages};
+use self::watches::Watches;
+use crate::{
+    exit::Failure,
+    families::{self, Audit},
+    languages,
+};
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
@@ -50,6 +56,8 @@ pub(crate) struct Options {
     pub(crate) metrics_addr: SocketAddr,
     /// Our namespace.
     pub(crate) namespace: String,
+    /// Where families keep their figures.
+    pub(crate) figures: Arc<Figures>,
     /// Refuse what the webhook cannot be asked about.
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
@@ -60,9 +68,9 @@ pub(crate) struct Options {
 pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
 
 /// Begins to make the families. `namespace` is the one Kanon runs in.
-pub(crate) fn families(namespace: &str) -> Families {
-    let namespace = namespace.to_owned();
-    tokio::task::spawn_blocking(move || families::all(&languages::all(), &namespace))
+pub(crate) fn families(namespace: &str, audit: Audit, figures: &Arc<Figures>) -> Families {
+    let settings = families::Settings { namespace: namespace.to_owned(), audit, figures: Arc::clone(figures) };
+    tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings))
 }
 
 /// What runs.
@@ -104,6 +112,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let api = Api::connect(&options.source).await?;
     let families = (&mut options.families).await.map_err(|error| Failure::new(error.to_string()))?;
     let plane = Plane::new(families, Settings { leader, ..Settings::default() });
+    let figures = Arc::clone(&options.figures);
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();
@@ -119,10 +128,15 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     if let Some(folder) = &options.rules_folder {
         watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
     }
-    for kind in kinds.iter().cloned().map(Arc::new) {
-        let now = move || clock.now();
-        tasks.spawn(kanon_kube::run_watch(api.clone(), kind, now, intake.sender(), stop.clone()));
-    }
+    let watches = Watches {
+        api: api.clone(),
+        clock,
+        send: intake.sender(),
+        shared: Arc::clone(&shared),
+        figures: Arc::clone(&figures),
+        stop: stop.clone(),
+    };
+    watches.start(&mut tasks, &kinds);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
         let candidate =
@@ -131,7 +145,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared)));
+    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));
@@ -141,11 +155,13 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         let (shared, registered, kinds) = (Arc::clone(&shared), Arc::clone(&registered), kinds);
         move || {
             let objects = shared.objects.load();
+            let namespaces = GroupVersionKind::new("", "v1", "Namespace");
             let unsynced = kinds.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
             // A follower's webhook answers too, but the leader's is registered.
             let missing = shared.leader.load(Ordering::Acquire) && !registered.load(Ordering::Acquire);
             let webhook = missing.then(|| "webhook registration".to_owned());
-            unsynced.chain(webhook).collect::<Vec<_>>()
+            let exempt = (!objects.is_synced(&namespaces)).then(|| "namespaces".to_owned());
+            unsynced.chain(exempt).chain(webhook).collect::<Vec<_>>()
         }
     };
     let probes = Arc::new(Probes::new(metrics, waiting.clone()));

@@ -1,16 +1,58 @@
 //! The policy families of this binary: one line each.
 
+use std::{sync::Arc, time::Duration};
+
+use kanon_core::{Figures, GroupVersionKind};
 use kanon_lang::{LanguageId, Languages};
 use kanon_plane::Family;
+use kanon_rules::Mode;
 
-/// All families, in the order in which they decide. `namespace` is the one Kanon runs in; empty when it runs in none.
-pub(crate) fn all(languages: &Languages, namespace: &str) -> Vec<Box<dyn Family>> {
-    let excluded_namespaces = if namespace.is_empty() { Vec::new() } else { vec![namespace.to_owned()] };
-    let rules = kanon_rules::Settings { excluded_namespaces, ..kanon_rules::Settings::default() };
+/// What families are told about this process.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    /// The namespace Kanon runs in; empty when it runs in none.
+    pub(crate) namespace: String,
+    /// How rules are audited.
+    pub(crate) audit: Audit,
+    /// Where figures are kept.
+    pub(crate) figures: Arc<Figures>,
+}
+
+/// How rules are audited.
+#[derive(Clone, Debug)]
+pub(crate) struct Audit {
+    /// Whether stored objects are looked at at all.
+    pub(crate) runs: bool,
+    /// Whether evaluations count: not where a command only has a look.
+    pub(crate) counts: bool,
+    /// Kinds that are watched whatever the rules read.
+    pub(crate) watched: Vec<GroupVersionKind>,
+    /// How often verdicts that may change by themselves are asked for again.
+    pub(crate) resync: Duration,
+}
+
+impl Default for Audit {
+    fn default() -> Audit {
+        Audit { runs: false, counts: true, watched: Vec::new(), resync: kanon_rules::RESYNC }
+    }
+}
+
+/// All families, in the order in which they decide.
+pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
+    let Settings { namespace, audit, figures } = settings;
+    let rules = kanon_rules::Settings {
+        excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
+        loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
+        watched: audit.watched.clone(),
+        resync: audit.resync,
+        counts: audit.counts,
+        ..kanon_rules::Settings::default()
+    };
     vec![
         Box::new(
             kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
-                .with_actions(kanon_actions::all()),
+                .with_actions(kanon_actions::all())
+                .with_figures(Arc::clone(figures)),
         ),
         Box::new(kanon_integrity::IntegrityFamily::default()),
         Box::new(kanon_signals::SignalsFamily::new(

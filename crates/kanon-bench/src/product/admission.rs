@@ -102,7 +102,7 @@ pub(crate) async fn over_tls(reviews: &[Bytes]) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
 
     let snapshot = Fixed { views: Arc::new(views(clock, samples::rules())), objects: Arc::default(), clock };
-    let webhook = Arc::new(Webhook::new(Arc::new(snapshot), Arc::new(Metrics::new(Vec::new()))));
+    let webhook = Arc::new(Webhook::new(Arc::new(snapshot), Arc::new(Metrics::new(Vec::new(), Arc::default()))));
     let real = service_fn(move |request: Request<Incoming>| {
         let webhook = Arc::clone(&webhook);
         async move { Ok::<_, Infallible>(webhook.handle(request).await) }

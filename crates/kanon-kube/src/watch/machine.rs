@@ -97,6 +97,11 @@ impl Machine {
         self.want.clone()
     }
 
+    /// Whether the first list is complete.
+    pub(super) fn is_synced(&self) -> bool {
+        self.synced
+    }
+
     /// Takes an answer.
     pub(super) fn handle(&mut self, happened: Happened, now: Mono) -> Outcome {
         let mut outcome = Outcome::default();
@@ -188,9 +193,12 @@ fn key(object: &Object) -> Key {
     (text("namespace"), text("name"))
 }
 
-/// What the cache keeps: no managed fields, and text of its own instead of a slice of a whole list.
+/// What `kubectl apply` notes on every object: the manifest once more.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What the cache keeps: no managed fields, no second manifest, and text of its own instead of a slice of a whole list.
 fn cached(object: &Object) -> Object {
-    object.without(&["metadata", "managedFields"]).compact()
+    object.without(&["metadata", "managedFields"]).without(&["metadata", "annotations", LAST_APPLIED]).compact()
 }
 
 /// Items of built-in lists carry no type of their own; readers of a cached object expect one.

@@ -12,16 +12,20 @@ use super::{
     Question, RuleTally,
     verdicts::{Finding, Writer},
 };
-use crate::{Mode, Rules, Settings, facts::Facts};
+use crate::{Mode, Rules, Settings, facts::Facts, lookups::session::Session};
 
 /// The verdicts and counts of all rules, each evaluated alone.
 fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<RuleTally>) {
-    let (arena, namespace) = (Arena::new(), question.namespace(rules));
-    let facts = Facts::new(question.kind, question.object, None, question.now, true, &arena);
+    let namespace = question.namespace(rules);
+    let session = Session::new(&NoLookups, &rules.resources, None, None);
+    let arena = Arena::new();
+    let facts = Facts::new(question.kind, question.object, None, question.now, true, &session, &arena);
     let writer = Writer::new(rules, question, namespace, &NoLookups);
     let (mut verdicts, mut rows) = (Vec::new(), Vec::new());
     for (at, entry) in rules.entries().iter().enumerate() {
-        let Some(rule) = entry.rule.as_deref().filter(|it| question.concerns(it, namespace)) else { continue };
+        let Some(rule) = entry.rule.as_deref().filter(|it| question.concerns(at as u32, it, namespace)) else {
+            continue;
+        };
         let program = rule.program.as_deref().expect("a rule in force has a program");
         let mut row = RuleTally { entry: at as u32, ..RuleTally::default() };
         for pass in facts.passes(rule.per_container) {
@@ -38,7 +42,7 @@ fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<Rule
             let failed = matches!(finding, Some(Finding::Error(_)));
             row.errors += u32::from(failed);
             row.errors_at_end = if failed { row.errors_at_end + 1 } else { 0 };
-            verdicts.extend(finding.map(|it| writer.verdict(entry, rule, program, pass, &arena, it)));
+            verdicts.extend(finding.map(|it| writer.verdict(entry, rule, program, pass, &session, &arena, it)));
         }
         rows.push(row);
     }
@@ -136,12 +140,12 @@ proptest! {
         let kind = GroupVersionKind::new("", "v1", "Pod");
         let now = kanon_core::Now::new(Default::default(), kanon_core::Mono::default());
         for modes in [&[Mode::Admission][..], &[Mode::Audit], &[Mode::Admission, Mode::Audit]] {
-            let question = Question { kind: &kind, object: &object, request: None, modes, now };
+            let question = Question { kind: &kind, object: &object, request: None, modes, among: None, now };
             let together = rules.decide(&question, &NoLookups);
             let (verdicts, rows) = one_by_one(&rules, &question);
             prop_assert_eq!(&together.rows, &rows);
             let text = |it: &[Verdict]| serde_json::to_string(it).expect("verdicts are JSON");
-            prop_assert_eq!(text(&together.verdicts), text(&verdicts));
+            prop_assert_eq!(text(&crate::decide::Decision::verdicts(together.found)), text(&verdicts));
         }
     }
 }

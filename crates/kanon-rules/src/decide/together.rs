@@ -2,7 +2,7 @@
 //! are not run. What each is found to say, and how it is counted, is as if it were asked alone.
 
 use kanon_core::Verdict;
-use kanon_lang::{Arena, EvalError, Limits, Memo, RuleSet};
+use kanon_lang::{Arena, EvalError, Limits, Memo, RuleSet, Value};
 
 use super::{
     RuleTally,
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     facts::{Facts, Pass},
     index::{Programs, Rules},
+    lookups::session::Query,
 };
 
 /// A rule that is not asked about this object.
@@ -25,6 +26,8 @@ pub(super) struct Asked {
     row_of: Vec<u32>,
     /// Answers other than `false`: row, pass.
     found: Vec<(u32, u32, Result<(), EvalError>)>,
+    /// What rules looked up, by position of their entry.
+    pub(super) queries: Vec<(usize, Vec<Query>)>,
 }
 
 impl Asked {
@@ -61,6 +64,34 @@ impl Asked {
                 memo = self.one_pass(set, number as u32, pass, limits, arena, memo.renew());
             }
         }
+        for place in &programs.alone {
+            self.alone(*place, programs, facts, limits, arena);
+        }
+    }
+
+    /// Asks a rule that looks things up.
+    fn alone<'a>(
+        &mut self,
+        place: u32,
+        programs: &'a Programs,
+        facts: &Facts<'a>,
+        limits: &'a Limits,
+        arena: &'a Arena,
+    ) {
+        let row = self.row_of.get(place as usize).copied().unwrap_or(PASSED_OVER);
+        let Some((program, per_container)) = programs.one(place) else { return };
+        let Some(tally) = self.rows.get(row as usize) else { return };
+        let entry = tally.entry();
+        for (number, pass) in facts.passes(per_container).iter().enumerate() {
+            let answer = match program.evaluate(&pass.values, limits, arena) {
+                Ok(Value::Bool(true)) => Some(Ok(())),
+                // Nil is no violation; the compiler lets nothing else through.
+                Ok(_) => None,
+                Err(error) => Some(Err(error)),
+            };
+            self.found.extend(answer.map(|it| (row, number as u32, it)));
+        }
+        self.queries.push((entry, facts.session.queries()));
     }
 
     fn one_pass<'a>(
@@ -94,9 +125,9 @@ impl Asked {
         self,
         rules: &'a Rules,
         writer: &Writer<'_>,
-        facts: &Facts<'a>,
+        [whole, home]: [&Facts<'a>; 2],
         arena: &'a Arena,
-        verdicts: &mut Vec<Verdict>,
+        found_out: &mut Vec<(usize, Verdict)>,
     ) -> Vec<RuleTally> {
         let Asked { mut rows, mut found, .. } = self;
         found.sort_by_key(|it| (it.0, it.1));
@@ -107,6 +138,7 @@ impl Asked {
             let Some(entry) = rules.entries().get(tally.entry()) else { continue };
             let Some(rule) = entry.rule.as_deref() else { continue };
             let Some(program) = rule.program.as_deref() else { continue };
+            let facts = if rule.home.is_some() { home } else { whole };
             let Some(pass) = facts.passes(rule.per_container).get(number as usize) else { continue };
             let finding = match answer {
                 Ok(()) => {
@@ -124,7 +156,8 @@ impl Asked {
                     Finding::Error(error)
                 }
             };
-            verdicts.push(writer.verdict(entry, rule, program, pass, arena, finding));
+            let verdict = writer.verdict(entry, rule, program, pass, facts.session, arena, finding);
+            found_out.push((tally.entry(), verdict));
         }
         rows
     }

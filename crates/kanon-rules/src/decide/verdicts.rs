@@ -9,6 +9,7 @@ use crate::{
     FAMILY,
     facts::Pass,
     index::{Entry, Rules},
+    lookups::session::Session,
     rule::{Mode, OnError, Rule},
 };
 
@@ -44,10 +45,10 @@ impl<'q> Writer<'q> {
     ) -> Writer<'q> {
         let looks = question.request.is_some() && !namespace.is_empty();
         let looked_up = looks.then(|| lookups.get(&rules.namespace_kind, "", namespace));
-        let bypassed = looked_up.iter().flatten().any(carries_bypass);
+        let bypassed = looked_up.iter().flatten().any(|it| carries_bypass(it));
         let read = looked_up.map(|found| ReadEvidence {
             object: ObjectRef { gvk: rules.namespace_kind.clone(), name: namespace.to_owned(), ..ObjectRef::default() },
-            resource_version: found.as_ref().map(version).unwrap_or_default(),
+            resource_version: found.map(version).unwrap_or_default(),
         });
         let request = question.request;
         let basis = Evidence {
@@ -79,12 +80,22 @@ impl<'q> Writer<'q> {
         rule: &'a Rule,
         program: &'a dyn Program,
         pass: &'a Pass<'a>,
+        session: &'a Session<'a>,
         arena: &'a Arena,
         finding: Finding,
     ) -> Verdict {
         let part = if rule.per_container { pass.part } else { "" };
         let mut evidence = self.evidence(rule, part);
-        evidence.values = program.explain(&pass.values, &self.rules.settings.limits, arena).values;
+        let limits = &self.rules.settings.limits;
+        if rule.looks_up() {
+            let (explained, reads) = session.gather(|| program.explain(&pass.values, limits, arena));
+            evidence.values = explained.values;
+            evidence.reads.extend(reads);
+            // What another object holds is not this one's to tell.
+            evidence.values.retain(|it| it.value.is_boolean() || it.value.is_number() || it.value.is_null());
+        } else {
+            evidence.values = program.explain(&pass.values, limits, arena).values;
+        }
         if self.question.is_about_secret() {
             // What a Secret holds never reaches the log: truth values explain the rule, the rest stays out.
             evidence.values.retain(|it| it.value.is_boolean() || it.value.is_null());
@@ -99,6 +110,8 @@ impl<'q> Writer<'q> {
                 let outcome = match (self.question.occasion(rule), rule.on_error) {
                     (Mode::Admission, OnError::Warn) => Outcome::Warn,
                     (Mode::Admission, OnError::Deny) => Outcome::Deny,
+                    // Whoever wants errors to deny wants them found (spec/rules 2.10).
+                    (Mode::Audit, OnError::Deny) => Outcome::DryRun,
                     (Mode::Admission, OnError::Skip) | (Mode::Audit | Mode::Network | Mode::Runtime, _) => {
                         Outcome::Error
                     }
@@ -150,10 +163,10 @@ fn version(object: &Object) -> String {
 }
 
 /// Turns denials of an update that changes bookkeeping only into records.
-pub(super) fn tolerate(verdicts: &mut [Verdict]) {
-    for verdict in verdicts.iter_mut().filter(|it| it.outcome == Outcome::Deny) {
+pub(super) fn tolerate(found: &mut [(usize, Verdict)]) {
+    for (_, verdict) in found.iter_mut().filter(|it| it.1.outcome == Outcome::Deny) {
         verdict.outcome = Outcome::DryRun;
         verdict.reason = TOLERATED;
     }
-    verdicts.sort_by_key(|it| std::cmp::Reverse(it.outcome));
+    found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
 }

@@ -18,6 +18,13 @@ pub(crate) fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static st
     }
 }
 
+/// The labels of the pods that an object stands for: its template's, or its own.
+pub(crate) fn template_labels(object: Node<'_>) -> Option<Node<'_>> {
+    const TEMPLATES: [&[&str]; 2] = [&["spec", "jobTemplate", "spec", "template"], &["spec", "template"]];
+    let template = TEMPLATES.iter().find_map(|path| object.at(path));
+    template.unwrap_or(object).at(&["metadata", "labels"])
+}
+
 /// Every container in order of fan-out.
 pub(crate) fn containers<'a>(spec: Option<Node<'a>>) -> impl Iterator<Item = Container<'a>> {
     const LISTS: [(&str, &str); 3] =

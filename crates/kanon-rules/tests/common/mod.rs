@@ -91,13 +91,13 @@ impl Cluster {
 }
 
 impl Lookups for Cluster {
-    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<Object> {
+    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<&Object> {
         let wanted = kind.kind == "Namespace" && namespace.is_empty();
-        self.0.iter().find(|it| wanted && it.str_at(&["metadata", "name"]) == name).cloned()
+        self.0.iter().find(|it| wanted && it.str_at(&["metadata", "name"]) == name)
     }
 
-    fn list(&self, _: &GroupVersionKind, _: &str) -> Vec<Object> {
-        self.0.clone()
+    fn list(&self, _: &GroupVersionKind, _: &str) -> Vec<&Object> {
+        self.0.iter().collect()
     }
 
     fn is_synced(&self, _: &GroupVersionKind) -> bool {

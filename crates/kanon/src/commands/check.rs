@@ -90,7 +90,7 @@ impl Policies {
         for problem in problems {
             warn(&named(&problem));
         }
-        let mut plane = Plane::new(families::all(&languages, ""), Settings::default());
+        let mut plane = Plane::new(families::all(&languages, &families::Settings::default()), Settings::default());
         plane.handle(&Input::Folder { files }, now);
         let clustered = plane.kinds().into_iter().filter(|it| it.scope == Scope::Cluster);
         let clustered = clustered.map(|it| (it.gvk.group, it.gvk.kind)).collect();

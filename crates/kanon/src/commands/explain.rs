@@ -4,9 +4,9 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use kanon_core::{Change, Input, PolicyRef};
+use kanon_core::{Change, Input, Kind, PolicyRef};
 use kanon_kube::{Api, Source};
-use kanon_plane::{Explanation, Plane, Settings, Target};
+use kanon_plane::{Explanation, Lookups, Plane, Settings, Target};
 use kanon_runtime::{Clock, log};
 
 use crate::{
@@ -59,24 +59,66 @@ pub(crate) fn source(kubeconfig: Option<PathBuf>, data_dir: &DataDir) -> Source 
 }
 
 async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>, Failure> {
-    let plane = plane(&Api::connect(source).await?).await?;
+    let api = Api::connect(source).await?;
+    // A rule's open findings are found as the server finds them.
+    let runs = kanon_rules::names_a_rule(&target.kind);
+    let audit = families::Audit { runs, counts: false, ..families::Audit::default() };
+    let plane = world(&api, families::Settings { audit, ..families::Settings::default() }).await?;
     Ok(plane.views().explain(target, Clock::start().now()))
 }
 
 /// Feeds all policies of the cluster to a plane of our own.
 pub(crate) async fn plane(api: &Api) -> Result<Plane, Failure> {
-    let clock = Clock::start();
-    let mut plane = Plane::new(families::all(&languages::all(), ""), Settings::default());
-    for kind in plane.kinds() {
+    world(api, families::Settings::default()).await
+}
+
+/// Feeds all policies of the cluster to a plane of our own, and what they read where they are audited.
+async fn world(api: &Api, settings: families::Settings) -> Result<Plane, Failure> {
+    let mut world = World {
+        plane: Plane::new(families::all(&languages::all(), &settings), Settings::default()),
+        clock: Clock::start(),
+    };
+    for kind in world.plane.kinds() {
+        world.feed(api, kind).await?;
+    }
+    if settings.audit.runs {
+        if world.plane.facts().unknown {
+            world.handle(Input::Resources { kinds: kanon_kube::discover(api).await?.into() });
+        }
+        let facts = Arc::clone(world.plane.facts());
+        for kind in
+            facts.kinds.iter().filter(|it| !world.plane.objects().is_synced(&it.gvk)).cloned().collect::<Vec<_>>()
+        {
+            world.feed(api, kind).await?;
+        }
+    }
+    Ok(world.plane)
+}
+
+struct World {
+    plane: Plane,
+    clock: Clock,
+}
+
+impl World {
+    async fn feed(&mut self, api: &Api, kind: Kind) -> Result<(), Failure> {
         let objects = kanon_kube::list(api, &kind).await?;
         let kind = Arc::new(kind);
         for object in objects {
-            let input = Input::Object { kind: Arc::clone(&kind), change: Change::Applied, object };
-            plane.handle(&input, clock.now());
+            self.handle(Input::Object { kind: Arc::clone(&kind), change: Change::Applied, object });
         }
-        plane.handle(&Input::Synced { kind }, clock.now());
+        self.handle(Input::Synced { kind });
+        Ok(())
     }
-    Ok(plane)
+
+    /// Takes an input, and runs the scans that follow from it.
+    fn handle(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let scans = self.plane.handle(&input, self.clock.now()).scans;
+            inputs.extend(scans.iter().map(|it| it.run(self.plane.objects(), self.clock.now())));
+        }
+    }
 }
 
 fn decision(data_dir: &DataDir, id: &str, output: Format) -> Result<Exit, Failure> {

@@ -1,7 +1,8 @@
 //! `kanon serve`: the controllers and the admission webhook against a cluster.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use kanon_core::Figures;
 use kanon_kube::Source;
 use kanon_net::CancellationToken;
 use kanon_runtime::Clock;
@@ -22,8 +23,9 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
+    let figures = Arc::<Figures>::default();
     let options = control::Options {
-        families: control::families(&args.namespace),
+        families: control::families(&args.namespace, args.rules.audit(args.audits), &figures),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),
@@ -33,6 +35,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         webhook_dns: args.webhook_dns,
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
+        figures,
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
     };

@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
+use kanon_core::Figures;
 use kanon_apiserver::{ApiServer, Config, Place};
 use kanon_kube::{Api, Source};
 use kanon_net::{Authority, CancellationToken, Validity};
@@ -42,7 +43,8 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(asked)?;
     let stop = CancellationToken::new();
     let clock = Clock::start();
-    let families = control::families(NAMESPACE);
+    let figures = Arc::<Figures>::default();
+    let families = control::families(NAMESPACE, args.rules.audit(args.audits), &figures);
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
@@ -59,6 +61,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         webhook_dns: Vec::new(),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: NAMESPACE.into(),
+        figures,
         fail_closed: true,
         identity: None,
     };

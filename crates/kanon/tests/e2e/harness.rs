@@ -69,6 +69,7 @@ impl Up {
         let ready = scratch.path().join("ready");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::create(scratch.path().join("stderr")).expect("a log file");
+        let told = std::fs::File::create(scratch.path().join("stdout")).expect("a file");
         let mut child = kanon()
             .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&dir)
@@ -76,7 +77,7 @@ impl Up {
             .arg(&ready)
             .args(args)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(told)
             .stderr(log)
             .spawn()
             .expect("the binary starts");
@@ -93,6 +94,23 @@ impl Up {
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.dir.join("kubeconfig")
+    }
+
+    /// The page of metrics, as Prometheus scrapes it.
+    pub(crate) fn metrics(&self) -> String {
+        let told = std::fs::read_to_string(self.scratch.path().join("stdout")).expect("what it told");
+        let address = told.split_once("probes at http://").and_then(|it| it.1.lines().next()).expect("an address");
+        http_get(address, "/metrics").expect("metrics answer")
+    }
+
+    /// Waits for a line of the metrics.
+    #[track_caller]
+    pub(crate) fn counts(&self, line: &str) {
+        let begun = Instant::now();
+        while !self.metrics().lines().any(|it| it == line) {
+            assert!(begun.elapsed() < PATIENCE, "no `{line}` in\n{}", self.metrics());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// A kubectl command line; words are split at blanks.
@@ -160,6 +178,18 @@ impl Drop for Up {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The body of a plain HTTP answer. HTTP/1.0, so that it comes in one piece.
+pub(crate) fn http_get(address: &str, path: &str) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer.as_str(), ""));
+    if head.contains(" 200 ") { Ok(body.to_owned()) } else { Err(std::io::Error::other(answer.clone())) }
 }
 
 /// Runs a command with text on its standard input.

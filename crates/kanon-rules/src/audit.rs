@@ -1,0 +1,407 @@
+//! The audit loop's own state: which stored objects are to be looked at, by which rules, and what is open (spec/rules 5). Pure:
+//! it asks for scans through the outbox and takes their results back; a worker thread of the shell runs them ([`scan`]).
+//!
+//! One scan is under way at a time, so that results come in the order of what they rest on. Objects that change meanwhile are
+//! looked at again, and what the running scan says of them does not count. A pair of rule and object is evaluated again only
+//! when one of the two changed, or something that the rule reads besides.
+//!
+//! Only the leader audits. Whoever wins the lead looks at everything once.
+
+mod dependencies;
+pub(crate) mod findings;
+mod guard;
+mod neighbours;
+pub(crate) mod scan;
+pub(crate) mod sight;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use kanon_core::{GroupVersionKind, Mono, Now, Object};
+use kanon_plane::{ObjectName, Outbox, PolicyKey, Which, Work};
+
+use self::{
+    dependencies::Dependencies,
+    findings::{Change, Finding, Findings},
+    guard::Guard,
+    neighbours::Changed,
+    scan::{Found, Scanned},
+    sight::Sight,
+};
+use crate::{
+    index::{Entry, Rules},
+    rule::{Mode, Rule},
+};
+
+/// Objects in one scan: so few that a changed object does not wait long for its turn.
+const CHUNK: usize = 2000;
+
+/// Rules by key; `None` stands for all.
+type Among = Option<Arc<BTreeSet<PolicyKey>>>;
+
+/// A walk over all objects of a kind.
+struct Sweep {
+    kind: GroupVersionKind,
+    policies: Among,
+    last: Option<ObjectName>,
+}
+
+/// The scan under way.
+struct Running {
+    kind: GroupVersionKind,
+    /// Whether results are of no use any more.
+    moot: bool,
+    /// Objects that changed since it began.
+    touched: BTreeSet<ObjectName>,
+    /// Objects that changed and may be looked up in it.
+    missed: Vec<Changed>,
+    sweep: Option<Sweep>,
+}
+
+impl Running {
+    fn new(kind: GroupVersionKind, sweep: Option<Sweep>) -> Running {
+        Running { kind, moot: false, touched: BTreeSet::new(), missed: Vec::new(), sweep }
+    }
+}
+
+/// A rule in force.
+struct InForce {
+    revision: String,
+    rule: Arc<Rule>,
+    lookups: Vec<GroupVersionKind>,
+}
+
+/// See the module.
+pub(crate) struct Audit {
+    /// Whether this process runs the loop at all.
+    runs: bool,
+    leads: bool,
+    /// What arrives of the cluster.
+    pub(crate) sight: Sight,
+    /// Rules in force in this loop.
+    rules: BTreeMap<PolicyKey, InForce>,
+    /// Kinds that they are about.
+    kinds: BTreeSet<GroupVersionKind>,
+    /// Changed objects, by the rules that are to look at them.
+    dirty: BTreeMap<(GroupVersionKind, Option<PolicyKey>), BTreeSet<ObjectName>>,
+    sweeps: VecDeque<Sweep>,
+    running: Option<Running>,
+    /// Whether changed objects have their turn after sweeps.
+    sweeps_turn: bool,
+    resync: Duration,
+    resync_at: Option<Mono>,
+    findings: Arc<Mutex<Findings>>,
+    /// Kinds that rules look up.
+    looked_up: BTreeSet<GroupVersionKind>,
+    /// Those of them whose objects are known from the first.
+    complete: BTreeSet<GroupVersionKind>,
+    dependencies: Dependencies,
+    guard: Guard,
+    /// Wishes that the guard put off.
+    suppressed: i64,
+}
+
+/// Whether a rule is in force in this loop.
+pub(crate) fn is_audited(entry: &Entry) -> bool {
+    entry.state.is_active() && entry.rule.as_ref().is_some_and(|it| it.modes.contains(&Mode::Audit))
+}
+
+impl Audit {
+    pub(crate) fn new(runs: bool, resync: Duration) -> Audit {
+        Audit {
+            runs,
+            leads: false,
+            sight: Sight::default(),
+            rules: BTreeMap::new(),
+            kinds: BTreeSet::new(),
+            dirty: BTreeMap::new(),
+            sweeps: VecDeque::new(),
+            running: None,
+            sweeps_turn: false,
+            resync,
+            resync_at: None,
+            findings: Arc::default(),
+            looked_up: BTreeSet::new(),
+            complete: BTreeSet::new(),
+            dependencies: Dependencies::default(),
+            guard: Guard::default(),
+            suppressed: 0,
+        }
+    }
+
+    /// How many wishes were put off since the last call.
+    pub(crate) fn suppressed(&mut self) -> i64 {
+        std::mem::take(&mut self.suppressed)
+    }
+
+    /// What is open, shared with views.
+    pub(crate) fn findings(&self) -> Arc<Mutex<Findings>> {
+        Arc::clone(&self.findings)
+    }
+
+    /// Whether a scan is under way whose result counts.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.running.as_ref().is_some_and(|it| !it.moot)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Findings> {
+        lock(&self.findings)
+    }
+
+    /// The snapshot was swapped: what is new or changed is asked about everything at once, what is gone ends.
+    pub(crate) fn rules_changed(&mut self, rules: &Rules, now: Now) -> Vec<Change> {
+        if !self.runs {
+            return Vec::new();
+        }
+        let audited = rules.entries().iter().filter(|it| is_audited(it));
+        let in_force = |it: &Entry| {
+            let (revision, lookups) = (it.policy.revision.clone(), it.lookups.clone());
+            Some((it.key.clone(), InForce { revision, rule: it.rule.clone()?, lookups }))
+        };
+        let new: BTreeMap<_, _> = audited.filter_map(in_force).collect();
+        let old = std::mem::replace(&mut self.rules, new);
+        self.kinds = self.rules.values().flat_map(|it| &it.rule.matcher.kinds).cloned().collect();
+        let is_new = |it: &(&PolicyKey, &InForce)| {
+            old.get(it.0).is_none_or(|was| (&was.revision, &was.lookups) != (&it.1.revision, &it.1.lookups))
+        };
+        let changed: BTreeSet<_> = self.rules.iter().filter(|it| is_new(it)).map(|it| it.0.clone()).collect();
+        let gone = old.keys().any(|it| !self.rules.contains_key(it));
+        self.looked_up = self.rules.values().flat_map(|it| &it.lookups).cloned().collect();
+        self.dependencies.forget_rules(|it| changed.contains(it) || !self.rules.contains_key(it));
+        if changed.is_empty() && !gone {
+            return Vec::new();
+        }
+        self.sweep_for(&changed);
+        let rules = &self.rules;
+        let stays = |key: &PolicyKey, kind: &GroupVersionKind, namespace: &str| {
+            rules.get(key).is_some_and(|it| it.rule.is_about(kind, namespace))
+        };
+        lock(&self.findings).withdraw(stays, now)
+    }
+
+    /// All objects of a kind are known.
+    pub(crate) fn kind_synced(&mut self, kind: &GroupVersionKind) {
+        if !self.sight.synced(kind) {
+            return;
+        }
+        if self.looked_up.contains(kind) {
+            self.complete.insert(kind.clone());
+        }
+        self.sweep(kind.clone(), None);
+        // Rules that look things up of this kind were not asked so far.
+        let reading = self.rules.iter().filter(|it| it.1.lookups.contains(kind));
+        let reading: BTreeSet<_> = reading.map(|it| it.0.clone()).collect();
+        self.sweep_for(&reading);
+    }
+
+    /// A kind is not watched any more.
+    pub(crate) fn kind_forgotten(&mut self, kind: &GroupVersionKind, now: Now) -> Vec<Change> {
+        self.sight.forgotten(kind);
+        self.complete.remove(kind);
+        self.dependencies.forget_kind(kind);
+        self.dirty.retain(|key, _| key.0 != *kind);
+        self.sweeps.retain(|it| it.kind != *kind);
+        if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
+            running.moot = true;
+            running.sweep = None;
+        }
+        self.open().withdraw(|_, it, _| it != kind, now)
+    }
+
+    /// An object is new or changed.
+    pub(crate) fn object_changed(&mut self, kind: &GroupVersionKind, object: &Object, now: Now) {
+        let name = scan::name(object);
+        if self.is_watching(kind) {
+            self.touch(kind, name.clone(), None);
+        }
+        self.neighbour_changed(kind, &name, Some(object), now);
+    }
+
+    /// An object is gone.
+    pub(crate) fn object_deleted(&mut self, kind: &GroupVersionKind, object: &Object, now: Now) -> Vec<Change> {
+        let name = scan::name(object);
+        self.neighbour_changed(kind, &name, None, now);
+        if !self.is_watching(kind) {
+            return Vec::new();
+        }
+        self.dependencies.forget(kind, &name);
+        for (_, names) in self.dirty.iter_mut().filter(|it| it.0.0 == *kind) {
+            names.remove(&name);
+        }
+        if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
+            running.touched.insert(name.clone());
+        }
+        self.open().forget(kind, &name, now)
+    }
+
+    /// Whoever leads looks at everything; others at nothing. Gives what was open.
+    pub(crate) fn lead(&mut self, leads: bool, now: Now) -> Vec<Finding> {
+        self.leads = leads;
+        self.dirty.clear();
+        self.sweeps.clear();
+        if let Some(running) = &mut self.running {
+            running.moot = true;
+            running.sweep = None;
+        }
+        self.resync_at = (leads && self.runs).then(|| now.mono.after(self.resync));
+        // Findings without an end would stay open here for ever; the new leader's are its own.
+        let forgotten = self.open().clear();
+        self.dependencies.forget_rules(|_| true);
+        self.guard.clear();
+        if leads {
+            let kinds: Vec<_> = self.sight.kinds().cloned().collect();
+            kinds.into_iter().for_each(|kind| self.sweep(kind, None));
+        }
+        forgotten
+    }
+
+    /// What is due: verdicts that change by themselves are asked for again.
+    pub(crate) fn tick(&mut self, now: Now) {
+        if self.resync_at.is_some_and(|at| at <= now.mono) {
+            self.resync_at = Some(now.mono.after(self.resync));
+            let by_itself = self.rules.iter().filter(|it| it.1.rule.reads_clock || !it.1.lookups.is_empty());
+            let by_itself: BTreeSet<_> = by_itself.map(|it| it.0.clone()).collect();
+            self.sweep_for(&by_itself);
+        }
+        self.ask_those_that_waited(now);
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Mono> {
+        [self.resync_at, self.guard.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Takes the result of the scan under way; `None` for one that broke off.
+    pub(crate) fn scanned(&mut self, scanned: Option<&Scanned>, now: Now) -> Vec<Change> {
+        let Some(Running { kind, moot, touched, missed, sweep }) = self.running.take() else { return Vec::new() };
+        let Some(scanned) = scanned.filter(|_| !moot) else { return Vec::new() };
+        let Work { which, policies, .. } = &scanned.work;
+        let revision = |key: &PolicyKey| {
+            let of_scan = scanned.rules.entries().iter().find(|it| it.key == *key && is_audited(it));
+            of_scan.map(|it| it.policy.revision.as_str())
+        };
+        // Only what is still in force as it was asked says something.
+        let asked: BTreeSet<PolicyKey> = self
+            .rules
+            .iter()
+            .filter(|it| policies.as_ref().is_none_or(|among| among.contains(it.0)))
+            .filter(|it| revision(it.0) == Some(it.1.revision.as_str()))
+            .filter(|it| it.1.lookups.iter().all(|kind| self.sight.is_synced(kind)))
+            .map(|it| it.0.clone())
+            .collect();
+        let mut changes = Vec::new();
+        let mut findings = lock(&self.findings);
+        let mut said = BTreeSet::new();
+        for Found { name, uid, verdicts } in &scanned.found {
+            said.insert(name.clone());
+            if touched.contains(name) {
+                continue;
+            }
+            let in_force = |at: usize| scanned.rules.entries().get(at).is_some_and(|it| asked.contains(&it.key));
+            let verdicts = verdicts.iter().filter(|it| in_force(it.0)).cloned().collect();
+            let found = Found { name: name.clone(), uid: uid.clone(), verdicts };
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| asked.contains(key), now));
+        }
+        // Nothing was found about the others.
+        let looked_at = |name: &ObjectName| match which {
+            Which::Named(names) => names.contains(name),
+            Which::After { last, .. } => {
+                last.as_ref().is_none_or(|it| name > it) && scanned.next.as_ref().is_none_or(|it| name <= it)
+            }
+        };
+        let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.contains(name));
+        for (name, uid) in silent {
+            let found = Found { name, uid, verdicts: Vec::new() };
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| asked.contains(key), now));
+        }
+        drop(findings);
+        self.note_queries(scanned, |key, name| asked.contains(key) && !touched.contains(name), &missed, now);
+        if let (Some(sweep), Some(next)) = (sweep, &scanned.next) {
+            self.sweeps.push_front(Sweep { last: Some(next.clone()), ..sweep });
+        }
+        changes
+    }
+
+    /// Asks for the next scan, when none is under way. Changed objects and sweeps take turns.
+    pub(crate) fn go_on(&mut self, out: &mut Outbox) {
+        if self.running.is_some() || !self.leads {
+            return;
+        }
+        if !self.sweeps_turn || self.sweeps.is_empty() {
+            self.sweeps_turn = true;
+            if self.scan_changed(out) {
+                return;
+            }
+        }
+        self.sweeps_turn = false;
+        if let Some(sweep) = self.sweeps.pop_front() {
+            let Sweep { kind, policies, last } = &sweep;
+            let which = Which::After { last: last.clone(), limit: CHUNK };
+            out.scan(Work { kind: kind.clone(), which, policies: policies.clone() });
+            let kind = kind.clone();
+            self.running = Some(Running::new(kind, Some(sweep)));
+        }
+    }
+
+    fn scan_changed(&mut self, out: &mut Outbox) -> bool {
+        let Some(mut first) = self.dirty.first_entry() else { return false };
+        let (kind, policy) = first.key().clone();
+        let names = first.get_mut();
+        let rest = names.iter().nth(CHUNK).cloned().map(|at| names.split_off(&at)).unwrap_or_default();
+        let taken = std::mem::replace(names, rest);
+        if names.is_empty() {
+            first.remove();
+        }
+        let which = Which::Named(taken.into_iter().collect());
+        out.scan(Work { kind: kind.clone(), which, policies: policy.map(|it| Arc::new(BTreeSet::from([it]))) });
+        self.running = Some(Running::new(kind, None));
+        true
+    }
+
+    fn is_watching(&self, kind: &GroupVersionKind) -> bool {
+        // Before that a sweep will see it anyway.
+        self.leads && self.sight.is_synced(kind) && self.kinds.contains(kind)
+    }
+
+    fn touch(&mut self, kind: &GroupVersionKind, name: ObjectName, policy: Option<PolicyKey>) {
+        if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
+            running.touched.insert(name.clone());
+        }
+        self.dirty.entry((kind.clone(), policy)).or_default().insert(name);
+    }
+
+    /// All objects of the kinds of some rules.
+    fn sweep_for(&mut self, policies: &BTreeSet<PolicyKey>) {
+        let mut by_kind: BTreeMap<GroupVersionKind, BTreeSet<PolicyKey>> = BTreeMap::new();
+        for (key, InForce { rule, .. }) in self.rules.iter().filter(|it| policies.contains(it.0)) {
+            for kind in &rule.matcher.kinds {
+                by_kind.entry(kind.clone()).or_default().insert(key.clone());
+            }
+        }
+        for (kind, policies) in by_kind {
+            self.sweep(kind, Some(policies));
+        }
+    }
+
+    fn sweep(&mut self, kind: GroupVersionKind, policies: Option<BTreeSet<PolicyKey>>) {
+        if !self.leads || !self.sight.is_synced(&kind) || !self.kinds.contains(&kind) {
+            return;
+        }
+        // One that has not begun yet does it with.
+        if let Some(waiting) = self.sweeps.iter_mut().find(|it| it.kind == kind && it.last.is_none()) {
+            waiting.policies = match (&waiting.policies, policies) {
+                (Some(known), Some(more)) => Some(Arc::new(known.union(&more).cloned().collect())),
+                _ => None,
+            };
+            return;
+        }
+        self.sweeps.push_back(Sweep { kind, policies: policies.map(Arc::new), last: None });
+    }
+}
+
+/// A panic elsewhere leaves findings as good as before.
+pub(crate) fn lock(findings: &Mutex<Findings>) -> MutexGuard<'_, Findings> {
+    findings.lock().unwrap_or_else(PoisonError::into_inner)
+}

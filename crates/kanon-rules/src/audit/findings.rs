@@ -1,0 +1,184 @@
+//! Open findings and how they end (spec/rules 5.2). A finding belongs to one object (by UID), one rule and one container. It
+//! opens when an evaluation says so for the first time, and ends when an evaluation no longer does, when the object or the rule
+//! is gone, or when the rule changed so that it is not about the object any more. An evaluation that fails says nothing: what
+//! was open stays open.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kanon_core::{Evidence, GroupVersionKind, Now, Outcome, Verdict};
+use kanon_plane::{ObjectName, PolicyKey};
+
+use super::scan::Found;
+use crate::index::Rules;
+
+/// Why findings end: reasons of their records.
+pub(crate) mod ended {
+    /// The object no longer violates the rule.
+    pub(crate) const FIXED: &str = "FindingFixed";
+    /// The object is gone.
+    pub(crate) const DELETED: &str = "ObjectDeleted";
+    /// The rule is gone, switched off, or not about the object any more.
+    pub(crate) const RULE: &str = "RuleWithdrawn";
+}
+
+/// A rule and the container it was asked about.
+type Key = (PolicyKey, String);
+
+/// A violation that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finding {
+    /// The newest verdict, without the values that the log has.
+    pub verdict: Verdict,
+    /// When it opened.
+    pub since: Timestamp,
+    /// The rule's severity; empty when it states none.
+    pub severity: &'static str,
+}
+
+#[derive(Default)]
+struct OfObject {
+    uid: String,
+    open: BTreeMap<Key, Finding>,
+    /// Rules whose last evaluation failed.
+    failing: BTreeMap<Key, Verdict>,
+}
+
+/// All open findings.
+#[derive(Default)]
+pub(crate) struct Findings {
+    kinds: BTreeMap<GroupVersionKind, BTreeMap<ObjectName, OfObject>>,
+}
+
+/// What changed.
+pub(crate) enum Change {
+    /// A violation is new, or one of an earlier revision of the rule, which had the severity `before`.
+    Opened { key: PolicyKey, verdict: Verdict, severity: &'static str, before: Option<&'static str> },
+    /// A violation ended.
+    Ended { verdict: Verdict, severity: &'static str },
+    /// An evaluation fails that did not before.
+    Failed { verdict: Verdict },
+}
+
+impl Findings {
+    /// Takes in what was found about one object by the rules that `asked` says; gives what changed.
+    pub(crate) fn take(
+        &mut self,
+        kind: &GroupVersionKind,
+        found: Found,
+        rules: &Rules,
+        asked: impl Fn(&PolicyKey) -> bool,
+        now: Now,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let Found { name, uid, verdicts } = found;
+        let of_kind = self.kinds.entry(kind.clone()).or_default();
+        if of_kind.get(&name).is_some_and(|it| it.uid != uid) {
+            // Another object under the same name.
+            end(of_kind, &name, |_| true, ended::DELETED, now, &mut changes);
+        }
+        let object = of_kind.entry(name.clone()).or_default();
+        object.uid = uid;
+        let (mut seen, mut failing) = (Vec::new(), BTreeMap::new());
+        for (at, verdict) in verdicts {
+            let Some(entry) = rules.entries().get(at) else { continue };
+            let key = (entry.key.clone(), verdict.evidence.part.clone());
+            seen.push(key.clone());
+            if verdict.outcome == Outcome::Error {
+                if !object.failing.contains_key(&key) {
+                    changes.push(Change::Failed { verdict: verdict.clone() });
+                }
+                failing.insert(key, without_values(verdict));
+                continue;
+            }
+            let severity = entry.rule.as_ref().and_then(|it| it.severity).map_or("", |it| it.as_str());
+            let known = object.open.get(&key);
+            if known.is_none_or(|it| it.verdict.policy.revision != verdict.policy.revision) {
+                let (verdict, before) = (verdict.clone(), known.map(|it| it.severity));
+                changes.push(Change::Opened { key: key.0.clone(), verdict, severity, before });
+            }
+            let since = known.map_or(now.wall, |it| it.since);
+            object.open.insert(key, Finding { verdict: without_values(verdict), since, severity });
+        }
+        object.failing.retain(|key, _| !asked(&key.0));
+        object.failing.append(&mut failing);
+        end(of_kind, &name, |key| asked(&key.0) && !seen.contains(key), ended::FIXED, now, &mut changes);
+        changes
+    }
+
+    /// Objects of a kind with open findings, from one name to another.
+    pub(crate) fn names(
+        &self,
+        kind: &GroupVersionKind,
+        is_meant: impl Fn(&ObjectName) -> bool,
+    ) -> Vec<(ObjectName, String)> {
+        let of_kind = self.kinds.get(kind).into_iter().flatten();
+        of_kind.filter(|it| is_meant(it.0)).map(|(name, it)| (name.clone(), it.uid.clone())).collect()
+    }
+
+    /// An object is gone.
+    pub(crate) fn forget(&mut self, kind: &GroupVersionKind, name: &ObjectName, now: Now) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if let Some(of_kind) = self.kinds.get_mut(kind) {
+            end(of_kind, name, |_| true, ended::DELETED, now, &mut changes);
+            of_kind.remove(name);
+        }
+        changes
+    }
+
+    /// Ends the findings of rules that are not about their objects any more.
+    pub(crate) fn withdraw(
+        &mut self,
+        stays: impl Fn(&PolicyKey, &GroupVersionKind, &str) -> bool,
+        now: Now,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (kind, of_kind) in &mut self.kinds {
+            let names: Vec<_> = of_kind.keys().cloned().collect();
+            for name in names {
+                end(of_kind, &name, |key| !stays(&key.0, kind, &name.0), ended::RULE, now, &mut changes);
+            }
+        }
+        changes
+    }
+
+    /// Forgets everything: somebody else leads now. Nothing ended, so nobody is told.
+    pub(crate) fn clear(&mut self) -> Vec<Finding> {
+        let objects = std::mem::take(&mut self.kinds).into_values().flat_map(BTreeMap::into_values);
+        objects.flat_map(|it| it.open.into_values()).collect()
+    }
+
+    /// The open findings of a rule, in order of object.
+    pub(crate) fn of_rule<'f>(&'f self, key: &'f PolicyKey) -> impl Iterator<Item = &'f Finding> {
+        let objects = self.kinds.values().flat_map(|it| it.values());
+        objects.flat_map(|it| &it.open).filter(move |it| it.0.0 == *key).map(|it| it.1)
+    }
+}
+
+fn end(
+    of_kind: &mut BTreeMap<ObjectName, OfObject>,
+    name: &ObjectName,
+    ends: impl Fn(&Key) -> bool,
+    reason: &'static str,
+    now: Now,
+    changes: &mut Vec<Change>,
+) {
+    let Some(object) = of_kind.get_mut(name) else { return };
+    object.failing.retain(|key, _| !ends(key) || reason == ended::FIXED);
+    let over: Vec<Key> = object.open.keys().filter(|it| ends(it)).cloned().collect();
+    for key in over {
+        let Some(Finding { verdict, severity, .. }) = object.open.remove(&key) else { continue };
+        let message = "resolved".to_owned();
+        let verdict = Verdict { outcome: Outcome::Allow, reason, message, now, ..verdict };
+        changes.push(Change::Ended { verdict, severity });
+    }
+    if object.open.is_empty() && object.failing.is_empty() {
+        of_kind.remove(name);
+    }
+}
+
+/// What is kept: the log has the values and the reads.
+fn without_values(verdict: Verdict) -> Verdict {
+    let Verdict { evidence: Evidence { part, .. }, .. } = &verdict;
+    Verdict { evidence: Evidence { part: part.clone(), ..Evidence::default() }, ..verdict }
+}

@@ -1,0 +1,141 @@
+//! The family's part in the audit: inputs to the audit's state, and what changed to records, figures, responses and counts.
+
+use std::sync::Arc;
+
+use kanon_core::{Figure, FigureKind, Input, Now, Verdict};
+use kanon_plane::Outbox;
+
+use super::RulesFamily;
+use crate::{
+    audit::{findings::Change, scan::Scanned, sight::facts},
+    lookups::resources::Resources,
+    rule::Mode,
+};
+
+/// Violations that the audit found (spec/rules 9.3): each once, when it begins.
+pub(crate) const VIOLATIONS: Figure = Figure {
+    name: "portal_audit_violations",
+    kind: FigureKind::Counter,
+    help: "Violations found by the audit",
+    labels: &["rule", "severity", "gvk"],
+};
+
+/// Violations that have not ended.
+pub(crate) const OPEN: Figure = Figure {
+    name: "portal_open_findings",
+    kind: FigureKind::Gauge,
+    help: "Violations found by the audit that have not ended",
+    labels: &["rule", "severity", "namespace"],
+};
+
+/// Evaluations that were put off because rules seem to chase each other.
+pub(crate) const SUPPRESSED: Figure = Figure {
+    name: "portal_lookup_cycle_suppressed_total",
+    kind: FigureKind::Counter,
+    help: "Evaluations put off because looked-up objects change too often",
+    labels: &[],
+};
+
+impl RulesFamily {
+    /// What the audit has to do with an input.
+    pub(super) fn audit_input(&mut self, input: &Input, now: Now, out: &mut Outbox) {
+        let changes = match input {
+            Input::Object { kind, change: kanon_core::Change::Applied, object } => {
+                self.audit.object_changed(&kind.gvk, object, now);
+                Vec::new()
+            }
+            Input::Object { kind, change: kanon_core::Change::Deleted, object } => {
+                self.audit.object_deleted(&kind.gvk, object, now)
+            }
+            Input::Synced { kind } => {
+                self.audit.kind_synced(&kind.gvk);
+                self.report_sight(now, out);
+                Vec::new()
+            }
+            Input::WatchFailed { kind, problem } => {
+                self.audit.sight.failed(&kind.gvk, problem);
+                self.report_sight(now, out);
+                Vec::new()
+            }
+            Input::Unwatched { kind } => self.audit.kind_forgotten(&kind.gvk, now),
+            Input::Resources { kinds } => {
+                self.served = Arc::new(Resources::with(kinds));
+                self.publish(None, now, out);
+                self.report_sight(now, out);
+                Vec::new()
+            }
+            Input::Scanned { result, .. } => {
+                let scanned = result.downcast_ref::<Scanned>();
+                if let Some(scanned) = scanned.filter(|_| self.settings.counts && self.audit.is_awaited()) {
+                    self.count_scan(scanned, now, out);
+                }
+                self.audit.scanned(scanned, now)
+            }
+            Input::Leadership(leads) => {
+                let forgotten = self.audit.lead(*leads, now);
+                forgotten.iter().for_each(|it| self.gauge(&it.verdict, it.severity, -1));
+                Vec::new()
+            }
+            Input::Tick => {
+                self.audit.tick(now);
+                Vec::new()
+            }
+            Input::Folder { .. } | Input::Reviewed { .. } | Input::Delivered(_) => Vec::new(),
+        };
+        self.follow(changes, now, out);
+        let suppressed = self.audit.suppressed();
+        if suppressed > 0 {
+            self.figures.add(SUPPRESSED, &[], suppressed);
+        }
+    }
+
+    /// The rules were swapped.
+    pub(super) fn audit_rules(&mut self, now: Now, out: &mut Outbox) {
+        let facts = facts(&self.rules);
+        if facts != *self.facts {
+            self.facts = Arc::new(facts);
+        }
+        let changes = self.audit.rules_changed(&self.rules, now);
+        self.follow(changes, now, out);
+    }
+
+    /// Statuses that say what the rules can see.
+    fn report_sight(&mut self, now: Now, out: &mut Outbox) {
+        self.plan(|_, _| true, now, out);
+    }
+
+    fn count_scan(&mut self, scanned: &Scanned, now: Now, out: &mut Outbox) {
+        let object = |at| scanned.failed.iter().find(|it| it.0 == at).map(|it| &it.1);
+        self.count_rows(&scanned.rules, &scanned.rows, object, now, out);
+    }
+
+    fn follow(&mut self, changes: Vec<Change>, now: Now, out: &mut Outbox) {
+        for change in changes {
+            match change {
+                Change::Opened { key, verdict, severity, before } => {
+                    if before.is_none() {
+                        let kind = verdict.subject.gvk.to_string();
+                        self.figures.add(VIOLATIONS, &[&verdict.policy.name, severity, &kind], 1);
+                    }
+                    before.into_iter().for_each(|before| self.gauge(&verdict, before, -1));
+                    self.gauge(&verdict, severity, 1);
+                    let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
+                    if let Some(entry) = entry {
+                        self.respond.fired(entry, &verdict, Mode::Audit, now, out);
+                    }
+                    out.verdict(verdict);
+                }
+                Change::Ended { verdict, severity } => {
+                    self.gauge(&verdict, severity, -1);
+                    self.respond.resolved(&verdict, Mode::Audit, now, out);
+                    out.verdict(verdict);
+                }
+                Change::Failed { verdict } => out.verdict(verdict),
+            }
+        }
+    }
+
+    fn gauge(&self, verdict: &Verdict, severity: &str, by: i64) {
+        self.figures.add(OPEN, &[&verdict.policy.name, severity, &verdict.subject.namespace], by);
+    }
+}

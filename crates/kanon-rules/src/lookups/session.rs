@@ -1,0 +1,182 @@
+//! What one decision can look up, and what it did: the object store as it would be if the request were stored, seen from the whole
+//! cluster or from one namespace. A PortalRule gets the latter, and no expression leads out of it.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use kanon_core::{GroupVersionKind, Kind, Object, ObjectRef, ReadEvidence, Scope};
+use kanon_plane::Lookups;
+
+use super::{resources::Resources, selector::Selector};
+
+/// Objects of one list that evidence names.
+const EVIDENCE_MAX: usize = 32;
+
+/// A question that was asked of the object store. Its answer may change with any object that it is about, there or not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Query {
+    /// For one object.
+    Named { kind: GroupVersionKind, namespace: String, name: String },
+    /// For all objects of a kind that match; of all namespaces when it is empty.
+    Listed { kind: GroupVersionKind, namespace: String, selector: Selector },
+}
+
+/// The object of a request, as if it were stored.
+pub(crate) struct Overlay<'q> {
+    pub kind: &'q GroupVersionKind,
+    pub namespace: &'q str,
+    pub name: &'q str,
+    /// None where it is deleted.
+    pub object: Option<&'q Object>,
+}
+
+/// What can be looked up, from one place.
+pub(crate) struct Session<'q> {
+    lookups: &'q dyn Lookups,
+    resources: &'q Resources,
+    overlay: Option<Overlay<'q>>,
+    /// The namespace that it is confined to.
+    home: Option<&'q str>,
+    queries: Mutex<Vec<Query>>,
+    /// Objects read, noted only while evidence is gathered.
+    reads: Mutex<Vec<ReadEvidence>>,
+    gathers: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'q> Session<'q> {
+    pub(crate) fn new(
+        lookups: &'q dyn Lookups,
+        resources: &'q Resources,
+        overlay: Option<Overlay<'q>>,
+        home: Option<&'q str>,
+    ) -> Session<'q> {
+        Session {
+            lookups,
+            resources,
+            overlay,
+            home,
+            queries: Mutex::default(),
+            reads: Mutex::default(),
+            gathers: AtomicBool::new(false),
+        }
+    }
+
+    /// What a plural means.
+    pub(crate) fn kind(&self, plural: &str, version: Option<(&str, &str)>) -> Option<&'q Kind> {
+        self.resources.named(plural, version)
+    }
+
+    /// A kind with its path.
+    pub(crate) fn of_kind(&self, kind: &GroupVersionKind) -> Option<&'q Kind> {
+        self.resources.kind(kind)
+    }
+
+    /// Whether a confined rule may see objects of a kind: those of its namespace, but no Secrets (spec/rules 1.10).
+    pub(crate) fn sees(&self, kind: &Kind) -> bool {
+        let is_secret = kind.gvk.group.is_empty() && kind.gvk.kind == "Secret";
+        self.home.is_none() || (kind.scope == Scope::Namespaced && !is_secret)
+    }
+
+    /// Whether all objects of a kind are known.
+    pub(crate) fn is_synced(&self, kind: &Kind) -> bool {
+        self.lookups.is_synced(&kind.gvk)
+    }
+
+    /// The namespace that is really asked for.
+    fn namespace<'n>(&self, kind: &Kind, namespace: &'n str) -> &'n str
+    where
+        'q: 'n,
+    {
+        match self.home {
+            Some(home) => home,
+            None if kind.scope == Scope::Cluster => "",
+            None => namespace,
+        }
+    }
+
+    /// One object.
+    pub(crate) fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<&'q Object> {
+        let namespace = self.namespace(kind, namespace);
+        let found = match &self.overlay {
+            Some(it)
+                if *it.kind == kind.gvk && it.name == name && (namespace.is_empty() || it.namespace == namespace) =>
+            {
+                it.object
+            }
+            _ => self.lookups.get(&kind.gvk, namespace, name),
+        };
+        lock(&self.queries).push(Query::Named {
+            kind: kind.gvk.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        });
+        if self.gathers.load(Relaxed) {
+            lock(&self.reads).push(read(kind, namespace, name, found));
+        }
+        found
+    }
+
+    /// The objects that match, in order of namespace and name; the request's own first.
+    pub(crate) fn list(&self, kind: &Kind, namespace: &str, selector: Selector) -> Vec<&'q Object> {
+        let namespace = self.namespace(kind, namespace);
+        let mut found = Vec::new();
+        let overlay = self.overlay.as_ref().filter(|it| *it.kind == kind.gvk);
+        if let Some(Overlay { object: Some(object), namespace: of, .. }) = overlay
+            && (namespace.is_empty() || *of == namespace)
+            && selector.matches(object)
+        {
+            found.push(*object);
+        }
+        let replaced = |object: &Object| {
+            overlay.is_some_and(|it| {
+                it.name == object.str_at(&["metadata", "name"])
+                    && it.namespace == object.str_at(&["metadata", "namespace"])
+            })
+        };
+        let stored = self.lookups.list(&kind.gvk, namespace);
+        found.extend(stored.into_iter().filter(|it| !replaced(it) && selector.matches(it)));
+        if self.gathers.load(Relaxed) {
+            let mut reads = lock(&self.reads);
+            if found.is_empty() {
+                reads.push(read(kind, namespace, "", None));
+            }
+            reads.extend(found.iter().take(EVIDENCE_MAX).map(|it| {
+                let text = |name| it.str_at(&["metadata", name]);
+                read(kind, text("namespace"), text("name"), Some(it))
+            }));
+        }
+        lock(&self.queries).push(Query::Listed { kind: kind.gvk.clone(), namespace: namespace.to_owned(), selector });
+        found
+    }
+
+    /// What was asked since the last call.
+    pub(crate) fn queries(&self) -> Vec<Query> {
+        std::mem::take(&mut *lock(&self.queries))
+    }
+
+    /// Notes the objects that `evaluate` reads; what it asks does not count as asked.
+    pub(crate) fn gather<T>(&self, evaluate: impl FnOnce() -> T) -> (T, Vec<ReadEvidence>) {
+        self.gathers.store(true, Relaxed);
+        let result = evaluate();
+        self.gathers.store(false, Relaxed);
+        lock(&self.queries).clear();
+        let mut reads = std::mem::take(&mut *lock(&self.reads));
+        // A loop may ask the same over and over.
+        let mut seen = std::collections::BTreeSet::new();
+        reads.retain(|it| seen.insert(it.object.clone()));
+        (result, reads)
+    }
+}
+
+fn read(kind: &Kind, namespace: &str, name: &str, found: Option<&Object>) -> ReadEvidence {
+    let text = |path: &str| found.map(|it| it.str_at(&["metadata", path]).to_owned()).unwrap_or_default();
+    let object =
+        ObjectRef { gvk: kind.gvk.clone(), namespace: namespace.to_owned(), name: name.to_owned(), uid: text("uid") };
+    ReadEvidence { object, resource_version: text("resourceVersion") }
+}

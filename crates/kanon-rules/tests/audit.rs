@@ -1,0 +1,367 @@
+//! The audit over time: what is looked at when, what opens, what ends and why. The plane is the real one; scans run where a
+//! worker thread would, at a time that the test chooses.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use common::{language, now};
+use kanon_core::{Change, Figures, Input, Kind, Object};
+use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings, Target};
+use kanon_rules::{Mode, RulesFamily, Settings, api};
+use serde_json::{Value, json};
+
+fn pods() -> Kind {
+    Kind::namespaced("", "v1", "Pod", "pods")
+}
+
+fn pod(name: &str, uid: &str, privileged: bool) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop", "uid": uid},
+        "spec": {"containers": [{"name": "c", "securityContext": {"privileged": privileged}}]}})
+}
+
+fn rule(name: &str, generation: i64, spec: Value) -> Value {
+    let mut whole = json!({"name": name, "enabled": true, "severity": "high", "mode": ["audit"],
+        "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]},
+        "rule": "container.securityContext.privileged == true"});
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    json!({"apiVersion": "portal.io/v1alpha1", "kind": "PortalClusterRule",
+        "metadata": {"name": name, "uid": format!("uid-{name}"), "generation": generation}, "spec": whole})
+}
+
+/// A plane with the rules alone, and a worker that runs when it is told to.
+struct World {
+    plane: Plane,
+    secs: u64,
+    figures: Arc<Figures>,
+    scans: VecDeque<Scan>,
+    /// Objects looked at, by scan.
+    sizes: Vec<usize>,
+    /// Decisions recorded, as `rule/container object outcome reason`.
+    told: Vec<String>,
+    /// The last `.status` written of each rule.
+    statuses: std::collections::BTreeMap<String, Value>,
+}
+
+impl World {
+    fn new(leader: bool) -> World {
+        let figures = Arc::<Figures>::default();
+        let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
+        let family = RulesFamily::new(language(), settings).with_figures(Arc::clone(&figures));
+        let plane = Plane::new(vec![Box::new(family)], PlaneSettings { leader, ..PlaneSettings::default() });
+        World {
+            plane,
+            secs: 0,
+            figures,
+            scans: VecDeque::new(),
+            sizes: Vec::new(),
+            told: Vec::new(),
+            statuses: Default::default(),
+        }
+    }
+
+    fn input(&mut self, input: &Input) {
+        let step = self.plane.handle(input, now(self.secs));
+        for payload in step.records {
+            if let Payload::Decision(it) = payload {
+                let (rule, part, name) = (&it.policy.name, &it.evidence.part, &it.subject.name);
+                self.told.push(format!("{rule}/{part} {name} {} {}", it.outcome.as_str(), it.reason));
+            }
+        }
+        for effect in step.effects {
+            if let kanon_core::Action::Status { status, .. } = effect.action {
+                self.statuses.insert(effect.subject.name, status);
+            }
+        }
+        self.scans.extend(step.scans);
+    }
+
+    /// Runs the scans that were asked for, and those that follow.
+    fn work(&mut self) {
+        while let Some(scan) = self.scans.pop_front() {
+            self.sizes.push(scan.work().objects(self.plane.objects()).len());
+            let result = scan.run(self.plane.objects(), now(self.secs));
+            self.input(&result);
+        }
+    }
+
+    fn change(&mut self, kind: &Kind, change: Change, object: &Value) {
+        let kind = Arc::new(kind.clone());
+        self.input(&Input::Object { kind, change, object: Object::from_value(object) });
+    }
+
+    fn apply(&mut self, object: &Value) {
+        let kind = match object["kind"].as_str().unwrap() {
+            "PortalClusterRule" => api::cluster_rule(),
+            "PortalRule" => api::portal_rule(),
+            _ => pods(),
+        };
+        self.change(&kind, Change::Applied, object);
+    }
+
+    fn synced(&mut self, kind: &Kind) {
+        self.input(&Input::Synced { kind: Arc::new(kind.clone()) });
+    }
+
+    /// What was recorded since the last call, once all work is done.
+    fn news(&mut self) -> Vec<String> {
+        self.work();
+        std::mem::take(&mut self.told)
+    }
+
+    fn figure(&self, name: &str) -> Vec<(Vec<String>, i64)> {
+        let all = self.figures.read();
+        let found = all.into_iter().find(|it| it.0.name == name);
+        found.into_iter().flat_map(|it| it.1).collect()
+    }
+
+    fn status(&self, rule: &str, path: &str) -> Value {
+        self.statuses[rule].pointer(path).cloned().unwrap_or_default()
+    }
+}
+
+const OPENED: &str = "privileged/c bad dryrun RuleViolated";
+
+/// A pod that violates, and one that does not, were there before the rule.
+fn found() -> World {
+    let mut world = World::new(true);
+    world.apply(&rule("privileged", 1, json!({})));
+    assert_eq!(world.plane.facts().kinds.iter().map(|it| &*it.plural).collect::<Vec<_>>(), ["namespaces", "pods"]);
+    world.apply(&pod("bad", "1", true));
+    world.apply(&pod("good", "2", false));
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.synced(&pods());
+    assert_eq!(world.news(), [OPENED]);
+    world
+}
+
+#[test]
+fn an_object_from_before_the_rule_is_found_once() {
+    let mut world = found();
+    assert_eq!(
+        world.figure("portal_audit_violations"),
+        [(vec!["privileged".into(), "high".into(), "/v1, Kind=Pod".into()], 1)]
+    );
+    assert_eq!(world.figure("portal_open_findings"), [(vec!["privileged".into(), "high".into(), "shop".into()], 1)]);
+    // The same pod again, changed elsewhere: still one finding, no news.
+    let mut changed = pod("bad", "1", true);
+    changed["metadata"]["labels"] = json!({"a": "b"});
+    world.apply(&changed);
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.secs = 40;
+    world.input(&Input::Tick);
+    assert_eq!(world.status("privileged", "/activeOn"), json!(["audit"]));
+    assert_eq!(
+        (world.status("privileged", "/evalCount"), world.status("privileged", "/violationCount")),
+        (json!(3), json!(2))
+    );
+}
+
+#[test]
+fn a_finding_ends_when_the_object_is_fixed_deleted_or_replaced() {
+    let fixed = "privileged/c bad allow FindingFixed";
+    let deleted = "privileged/c bad allow ObjectDeleted";
+    let mut world = found();
+    world.apply(&pod("bad", "1", false));
+    assert_eq!(world.news(), [fixed]);
+    world.apply(&pod("bad", "1", true));
+    assert_eq!(world.news(), [OPENED]);
+    world.change(&pods(), Change::Deleted, &pod("bad", "1", true));
+    assert_eq!(world.news(), [deleted]);
+    assert_eq!(world.figure("portal_open_findings"), []);
+    world.apply(&pod("bad", "3", true));
+    assert_eq!(world.news(), [OPENED]);
+    // Deleted and made again between two lists: another object.
+    world.apply(&pod("bad", "4", true));
+    assert_eq!(world.news(), [deleted, OPENED]);
+}
+
+#[test]
+fn a_finding_ends_with_its_rule() {
+    let withdrawn = "privileged/c bad allow RuleWithdrawn";
+    let mut world = found();
+    world.apply(&rule("privileged", 2, json!({"enabled": false})));
+    assert_eq!(world.told, [withdrawn]);
+    assert!(world.plane.facts().kinds.iter().all(|it| it.plural != "pods"));
+    for (generation, gone) in [
+        (
+            3,
+            json!({"match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}], "namespaces": {"exclude": ["shop"]}}}),
+        ),
+        (5, json!({"mode": ["admission"]})),
+        (7, json!({"match": {"gvk": [{"group": "", "version": "v1", "kind": "Secret"}]}})),
+    ] {
+        world.apply(&rule("privileged", generation, json!({})));
+        world.news();
+        world.apply(&rule("privileged", generation + 1, gone));
+        assert_eq!(world.news(), [withdrawn], "{generation}");
+    }
+    world.apply(&rule("privileged", 9, json!({})));
+    assert_eq!(world.news(), [OPENED]);
+    // One that still violates the new revision stays, and is decided anew.
+    world.apply(&rule("privileged", 10, json!({"message": "no"})));
+    assert_eq!(world.news(), [OPENED]);
+    assert_eq!(world.figure("portal_open_findings")[0].1, 1);
+    world.apply(&rule("privileged", 11, json!({"rule": "container.name == 'x'"})));
+    assert_eq!(world.news(), ["privileged/c bad allow FindingFixed"]);
+    world.apply(&rule("privileged", 12, json!({})));
+    assert_eq!(world.news(), [OPENED]);
+    world.change(&api::cluster_rule(), Change::Deleted, &rule("privileged", 12, json!({})));
+    assert_eq!(world.news(), [withdrawn]);
+    assert_eq!(world.figure("portal_open_findings"), []);
+}
+
+#[test]
+fn a_changed_rule_alone_looks_at_its_objects_again() {
+    let mut world = found();
+    world.apply(&rule("named", 1, json!({"rule": "metadata.name == 'good'"})));
+    assert_eq!(world.news(), ["named/ good dryrun RuleViolated"]);
+    world.secs = 40;
+    world.input(&Input::Tick);
+    // The other rule was not asked again: two pods, once.
+    assert_eq!(world.status("privileged", "/evalCount"), json!(2));
+    assert_eq!(world.status("named", "/evalCount"), json!(2));
+}
+
+#[test]
+fn a_result_about_an_object_that_changed_meanwhile_does_not_count() {
+    let mut world = found();
+    world.apply(&pod("late", "9", true));
+    let scan = world.scans.pop_front().unwrap();
+    let result = scan.run(world.plane.objects(), now(0));
+    // Deleted while the scan ran: what it found is about nothing.
+    world.change(&pods(), Change::Deleted, &pod("late", "9", true));
+    world.input(&result);
+    assert_eq!(world.news(), Vec::<String>::new());
+    // The rule is withdrawn while a scan runs with it.
+    world.apply(&pod("late", "10", true));
+    let result = world.scans.pop_front().unwrap().run(world.plane.objects(), now(0));
+    world.apply(&rule("privileged", 2, json!({"enabled": false})));
+    world.told.clear();
+    world.input(&result);
+    assert_eq!(world.news(), Vec::<String>::new());
+}
+
+#[test]
+fn followers_look_at_nothing_until_they_lead() {
+    let mut world = World::new(false);
+    world.apply(&rule("privileged", 1, json!({})));
+    world.apply(&pod("bad", "1", true));
+    world.synced(&pods());
+    world.apply(&pod("worse", "2", true));
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.input(&Input::Leadership(true));
+    assert_eq!(world.news(), [OPENED, "privileged/c worse dryrun RuleViolated"]);
+    world.input(&Input::Leadership(false));
+    world.change(&pods(), Change::Deleted, &pod("bad", "1", true));
+    // Nothing ended: somebody else tells now.
+    assert_eq!(world.news(), Vec::<String>::new());
+    assert_eq!(world.figure("portal_open_findings"), []);
+    world.input(&Input::Leadership(true));
+    assert_eq!(world.news(), ["privileged/c worse dryrun RuleViolated"]);
+}
+
+#[test]
+fn many_objects_are_looked_at_in_parts_and_changed_ones_do_not_wait() {
+    let mut world = World::new(true);
+    world.apply(&rule("privileged", 1, json!({})));
+    for number in 0..4500 {
+        world.apply(&pod(&format!("p{number:04}"), &number.to_string(), number % 1000 == 999));
+    }
+    world.synced(&pods());
+    let first = world.scans.pop_front().unwrap();
+    world.apply(&pod("z", "z", true));
+    let result = first.run(world.plane.objects(), now(0));
+    world.input(&result);
+    let changed = world.scans.front().unwrap().work().objects(world.plane.objects()).len();
+    assert_eq!((first.work().objects(world.plane.objects()).len(), changed), (2000, 1));
+    world.work();
+    assert_eq!(world.sizes, [1, 2000, 501]);
+    assert_eq!(world.told.len(), 5);
+}
+
+#[test]
+fn a_container_that_fails_to_evaluate_says_nothing_about_the_others() {
+    let mut world = World::new(true);
+    world.apply(&rule("tags", 1, json!({"rule": "container.securityContext.runAsUser < 10"})));
+    world.synced(&pods());
+    let pod = |users: &[Value]| {
+        let container =
+            |(at, user): (usize, &Value)| json!({"name": format!("c{at}"), "securityContext": {"runAsUser": user}});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop", "uid": "1"},
+            "spec": {"containers": users.iter().enumerate().map(container).collect::<Vec<_>>()}})
+    };
+    world.apply(&pod(&[json!(0), json!("text"), json!(0)]));
+    assert_eq!(
+        world.news(),
+        ["tags/c1 p error EvaluationError", "tags/c0 p dryrun RuleViolated", "tags/c2 p dryrun RuleViolated"]
+    );
+    // The first cannot be evaluated any more: that is no fix. The last is fixed.
+    world.apply(&pod(&[json!("text"), json!("text"), json!(1000)]));
+    assert_eq!(world.news(), ["tags/c0 p error EvaluationError", "tags/c2 p allow FindingFixed"]);
+    world.apply(&pod(&[json!(1000), json!(1000), json!(1000)]));
+    assert_eq!(world.news(), ["tags/c0 p allow FindingFixed"]);
+    world.secs = 40;
+    world.input(&Input::Tick);
+    assert_eq!(world.status("tags", "/lastEvalError/object"), json!("Pod shop/p"));
+}
+
+#[test]
+fn a_kind_that_cannot_be_seen_degrades_its_rule_alone() {
+    let mut world = found();
+    let of = |kind: &str| json!({"match": {"gvk": [{"group": "shop.example", "version": "v1", "kind": kind}]}});
+    world.apply(&rule("widgets", 1, of("Widget")));
+    let evaluating = |world: &World, rule: &str| {
+        let conditions = world.status(rule, "/conditions");
+        let found = conditions.as_array().unwrap().iter().find(|it| it["type"] == "Evaluating").cloned();
+        found.map(|it| format!("{} {}", it["reason"].as_str().unwrap(), it["message"].as_str().unwrap())).unwrap()
+    };
+    assert!(
+        evaluating(&world, "widgets").starts_with("KindNotWatched the audit does not see all objects: shop.example")
+    );
+    assert!(evaluating(&world, "privileged").starts_with("Evaluated"));
+    assert!(world.plane.facts().unknown);
+    let widgets = Kind::namespaced("shop.example", "v1", "Widget", "widgets");
+    world.input(&Input::Resources { kinds: [widgets.clone()].into() });
+    assert!(!world.plane.facts().unknown && world.plane.facts().kinds.contains(&widgets));
+    let problem = "widgets is forbidden".to_owned();
+    world.input(&Input::WatchFailed { kind: Arc::new(widgets.clone()), problem });
+    assert!(evaluating(&world, "widgets").ends_with("cannot be listed: widgets is forbidden"));
+    world.synced(&widgets);
+    assert!(evaluating(&world, "widgets").starts_with("Evaluated"));
+}
+
+#[test]
+fn explain_shows_what_is_open() {
+    let world = found();
+    let target = Target { kind: "rule".into(), name: "privileged".into(), namespace: String::new() };
+    let explained = world.plane.views().explain(&target, now(0)).unwrap();
+    assert_eq!(explained.sections[1].title, "open findings: 1");
+    assert_eq!(explained.data["rules"][0]["findings"][0]["subject"]["name"], "bad");
+}
+
+#[test]
+fn the_same_inputs_at_the_same_times_have_the_same_effects() {
+    let run = || {
+        let mut world = found();
+        for step in 0..60_u64 {
+            world.secs = step;
+            match step % 5 {
+                0 => world.apply(&pod(&format!("p{}", step % 7), &step.to_string(), step % 2 == 0)),
+                1 => world.apply(&rule(
+                    "named",
+                    step as i64,
+                    json!({"rule": format!("metadata.name == 'p{}'", step % 7)}),
+                )),
+                2 => world.change(&pods(), Change::Deleted, &pod(&format!("p{}", step % 3), "0", true)),
+                _ => world.work(),
+            }
+        }
+        world.work();
+        (world.told, format!("{:?}", world.statuses), format!("{:?}", world.figures.read()))
+    };
+    let first = run();
+    assert!(first.0.len() > 10);
+    assert_eq!(first, run());
+}
