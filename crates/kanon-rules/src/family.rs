@@ -1,6 +1,7 @@
 //! The family: routes inputs to the policy store, the snapshot, the status plans and the audit. No policy logic.
 
 mod auditing;
+mod networking;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,7 @@ use crate::{
     documents::{Document, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
+    network::Network,
     plan::{Resource, Version, World},
     respond::Responder,
     rule::{Mode, Rule},
@@ -52,6 +54,7 @@ pub struct RulesFamily {
     view: Arc<RulesView>,
     respond: Responder,
     audit: Audit,
+    network: Network,
     figures: Arc<Figures>,
 }
 
@@ -76,6 +79,7 @@ impl RulesFamily {
             view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
             respond: Responder::default(),
             audit,
+            network: Network::off(),
             figures: Arc::default(),
             rules,
         }
@@ -320,6 +324,7 @@ impl Family for RulesFamily {
             | Input::Tick => {}
         }
         self.audit_input(input, now, out);
+        self.network_input(input, now, out);
         self.respond.handle(input, now, out);
         self.flush(now, out);
         self.audit.go_on(out);
@@ -327,7 +332,10 @@ impl Family for RulesFamily {
 
     fn next_deadline(&self) -> Option<Mono> {
         let due = self.due.first().map(|(at, _)| *at);
-        [due, self.respond.next_deadline(), self.audit.next_deadline()].into_iter().flatten().min()
+        [due, self.respond.next_deadline(), self.audit.next_deadline(), self.network.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn view(&self) -> Arc<dyn View> {

@@ -20,6 +20,7 @@ use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_rules::NetworkSettings;
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -68,8 +69,13 @@ pub(crate) struct Options {
 pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
 
 /// Begins to make the families. `namespace` is the one Kanon runs in.
-pub(crate) fn families(namespace: &str, audit: Audit, figures: &Arc<Figures>) -> Families {
-    let settings = families::Settings { namespace: namespace.to_owned(), audit, figures: Arc::clone(figures) };
+pub(crate) fn families(
+    namespace: &str,
+    audit: Audit,
+    network: Option<NetworkSettings>,
+    figures: &Arc<Figures>,
+) -> Families {
+    let settings = families::Settings { namespace: namespace.to_owned(), audit, network, figures: Arc::clone(figures) };
     tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings))
 }
 

@@ -25,7 +25,12 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let figures = Arc::<Figures>::default();
     let options = control::Options {
-        families: control::families(&args.namespace, args.rules.audit(args.audits), &figures),
+        families: control::families(
+            &args.namespace,
+            args.rules.audit(args.audits),
+            args.network.settings(&args.namespace),
+            &figures,
+        ),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),

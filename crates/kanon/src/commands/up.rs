@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use kanon_core::Figures;
 use kanon_apiserver::{ApiServer, Config, Place};
+use kanon_core::Figures;
 use kanon_kube::{Api, Source};
 use kanon_net::{Authority, CancellationToken, Validity};
 use kanon_runtime::Clock;
@@ -44,7 +44,8 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let clock = Clock::start();
     let figures = Arc::<Figures>::default();
-    let families = control::families(NAMESPACE, args.rules.audit(args.audits), &figures);
+    let families =
+        control::families(NAMESPACE, args.rules.audit(args.audits), args.network.settings(NAMESPACE), &figures);
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
