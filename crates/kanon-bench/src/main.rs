@@ -3,7 +3,7 @@
 //! The binary under test is `target/release/kanon`; build it first (`cargo build --release`).
 //!
 //! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, `… -- gates` and
-//! `… -- engine` measure gates and admission alone, and `… -- instructions` holds the number of instructions of a few rules
+//! `… -- engine` and `… -- audit` measure gates, admission and the audit alone, and `… -- instructions` holds the number of instructions of a few rules
 //! against the committed ones.
 #![allow(clippy::disallowed_methods, reason = "a bench: it reads the clock")]
 #![allow(clippy::disallowed_macros, reason = "a bench: it prints its figures")]
@@ -22,6 +22,8 @@ fn main() -> anyhow::Result<()> {
         [] => load().and_then(|()| product::run()),
         #[cfg(feature = "product")]
         ["engine"] => load().and_then(|()| product::engine()),
+        #[cfg(feature = "product")]
+        ["audit"] => load().map(|()| product::audit()),
         #[cfg(feature = "gates")]
         ["gates"] => load().and_then(|()| gates::run()),
         ["languages"] => load().and_then(|()| languages::run(false)),
@@ -30,7 +32,7 @@ fn main() -> anyhow::Result<()> {
         ["instructions", "write"] => instructions::gate(true),
         ["instructions", case, calls] => instructions::work(case, calls.parse()?),
         _ => anyhow::bail!(
-            "unknown arguments: none, `engine`, `gates`, `languages`, `languages quick`, `instructions` or \
+            "unknown arguments: none, `engine`, `audit`, `gates`, `languages`, `languages quick`, `instructions` or \
              `instructions write`"
         ),
     }

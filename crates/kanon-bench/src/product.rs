@@ -2,6 +2,7 @@
 //! embedded API server.
 
 mod admission;
+mod audit;
 mod objects;
 mod process;
 mod samples;
@@ -13,12 +14,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let reviews = samples::reviews();
     objects::run(&reviews)?;
     admission::engine(&reviews)?;
+    audit::run();
     crate::gates::run()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(admission::over_tls(&reviews))?;
     process::run()?;
     runtime.block_on(server::run())?;
     Ok(())
+}
+
+/// The audit alone.
+pub(crate) fn audit() {
+    audit::run();
 }
 
 /// The admission engine alone.

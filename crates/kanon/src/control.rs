@@ -20,17 +20,12 @@ use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
-use kanon_rules::NetworkSettings;
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
-use crate::{
-    exit::Failure,
-    families::{self, Audit},
-    languages,
-};
+use crate::{exit::Failure, families, languages};
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
@@ -57,8 +52,6 @@ pub(crate) struct Options {
     pub(crate) metrics_addr: SocketAddr,
     /// Our namespace.
     pub(crate) namespace: String,
-    /// Where families keep their figures.
-    pub(crate) figures: Arc<Figures>,
     /// Refuse what the webhook cannot be asked about.
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
@@ -66,17 +59,15 @@ pub(crate) struct Options {
 }
 
 /// The families that a thread makes: the policies that are built into them are compiled meanwhile.
-pub(crate) type Families = tokio::task::JoinHandle<Vec<Box<dyn Family>>>;
+pub(crate) struct Families {
+    made: tokio::task::JoinHandle<Vec<Box<dyn Family>>>,
+    figures: Arc<Figures>,
+}
 
-/// Begins to make the families. `namespace` is the one Kanon runs in.
-pub(crate) fn families(
-    namespace: &str,
-    audit: Audit,
-    network: Option<NetworkSettings>,
-    figures: &Arc<Figures>,
-) -> Families {
-    let settings = families::Settings { namespace: namespace.to_owned(), audit, network, figures: Arc::clone(figures) };
-    tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings))
+/// Begins to make the families.
+pub(crate) fn families(settings: families::Settings) -> Families {
+    let figures = Arc::clone(&settings.figures);
+    Families { made: tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings)), figures }
 }
 
 /// What runs.
@@ -116,9 +107,9 @@ impl Snapshot for Published {
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.identity.is_none();
     let api = Api::connect(&options.source).await?;
-    let families = (&mut options.families).await.map_err(|error| Failure::new(error.to_string()))?;
+    let figures = Arc::clone(&options.families.figures);
+    let families = (&mut options.families.made).await.map_err(|error| Failure::new(error.to_string()))?;
     let plane = Plane::new(families, Settings { leader, ..Settings::default() });
-    let figures = Arc::clone(&options.figures);
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();

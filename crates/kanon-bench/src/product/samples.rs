@@ -24,7 +24,8 @@ fn review(n: usize) -> Value {
     }})
 }
 
-fn pod(n: usize) -> Value {
+/// A pod.
+pub(crate) fn pod(n: usize) -> Value {
     let containers: Vec<Value> = (0..3).map(|c| container(n, c)).collect();
     json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": format!("web-{n}"), "namespace": format!("team-{}", n % 7),

@@ -1,8 +1,7 @@
 //! `kanon serve`: the controllers and the admission webhook against a cluster.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
-use kanon_core::Figures;
 use kanon_kube::Source;
 use kanon_net::CancellationToken;
 use kanon_runtime::Clock;
@@ -11,6 +10,7 @@ use crate::{
     cli::ServeArgs,
     control,
     exit::{Exit, Failure},
+    families,
     output::print,
     paths::DataDir,
     runtime,
@@ -23,14 +23,13 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
-    let figures = Arc::<Figures>::default();
     let options = control::Options {
-        families: control::families(
-            &args.namespace,
-            args.rules.audit(args.audits),
-            args.network.settings(&args.namespace),
-            &figures,
-        ),
+        families: control::families(families::Settings {
+            namespace: args.namespace.clone(),
+            audit: args.rules.audit(args.audits),
+            network: args.network.settings(&args.namespace),
+            ..families::Settings::default()
+        }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
         authority: data_dir.webhook_authority(),
@@ -40,7 +39,6 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         webhook_dns: args.webhook_dns,
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
-        figures,
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
     };

@@ -4,7 +4,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use kanon_apiserver::{ApiServer, Config, Place};
-use kanon_core::Figures;
 use kanon_kube::{Api, Source};
 use kanon_net::{Authority, CancellationToken, Validity};
 use kanon_runtime::Clock;
@@ -15,6 +14,7 @@ use crate::{
     commands::demo,
     control,
     exit::{Exit, Failure},
+    families,
     output::print,
     paths::DataDir,
     runtime,
@@ -43,9 +43,12 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(asked)?;
     let stop = CancellationToken::new();
     let clock = Clock::start();
-    let figures = Arc::<Figures>::default();
-    let families =
-        control::families(NAMESPACE, args.rules.audit(args.audits), args.network.settings(NAMESPACE), &figures);
+    let families = control::families(families::Settings {
+        namespace: NAMESPACE.into(),
+        audit: args.rules.audit(args.audits),
+        network: args.network.settings(NAMESPACE),
+        ..families::Settings::default()
+    });
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
@@ -62,7 +65,6 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         webhook_dns: Vec::new(),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: NAMESPACE.into(),
-        figures,
         fail_closed: true,
         identity: None,
     };
