@@ -47,8 +47,8 @@ pub struct NetworkSettings {
 pub(crate) enum Told {
     /// It is new, or its severity changed; the severity that it had before.
     Opened { check: Check, verdict: Verdict, severity: &'static str, before: Option<&'static str> },
-    /// It stands, in other words: recorded, and nothing else.
-    Reworded { verdict: Verdict },
+    /// It stands, in other words.
+    Reworded { check: Check, verdict: Verdict },
     /// It ended.
     Ended { verdict: Verdict, severity: &'static str },
 }
@@ -159,7 +159,7 @@ impl Network {
                 let (severity, before) = (it.severity.as_str(), Some(before.as_str()));
                 Told::Opened { check: it.key.check, severity, before, verdict: verdict(&it) }
             }
-            Event::Refreshed(it) => Told::Reworded { verdict: verdict(&it) },
+            Event::Refreshed(it) => Told::Reworded { check: it.key.check, verdict: verdict(&it) },
             Event::Resolved(it) => {
                 let message = "resolved".to_owned();
                 let open = verdict(&it);

@@ -63,7 +63,13 @@ impl RulesFamily {
                 }
                 out.verdict(verdict);
             }
-            Told::Reworded { verdict } => out.verdict(verdict),
+            Told::Reworded { check, verdict } => {
+                // Its sinks hear the new words; what was done about it is not done again.
+                if let Some(entry) = self.network.rule(check) {
+                    self.respond.fired(entry, &verdict, Mode::Network, now, out);
+                }
+                out.verdict(verdict);
+            }
             Told::Ended { verdict, severity } => {
                 self.gauge(&verdict, severity, -1);
                 self.respond.resolved(&verdict, Mode::Network, now, out);
