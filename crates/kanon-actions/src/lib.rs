@@ -1,6 +1,14 @@
 //! The actions that policies may name: one file each, one line in [`all`]. They render effects that shells already know.
 
+mod alertmanager;
 mod event;
+mod evict;
+mod metadata;
+mod network_policy;
+mod report;
+mod revoke;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -8,6 +16,17 @@ use kanon_plane::{Action, Actions};
 
 /// Every action of this version.
 pub fn all() -> Actions {
-    let all: [Arc<dyn Action>; 1] = [Arc::new(event::Event)];
-    all.into_iter().map(|it| (it.id(), it)).collect()
+    let all: [Arc<dyn Action>; 8] = [
+        Arc::new(alertmanager::Alertmanager),
+        Arc::new(event::Event),
+        Arc::new(evict::Evict),
+        Arc::new(metadata::LABEL),
+        Arc::new(metadata::ANNOTATE),
+        Arc::new(network_policy::PatchNetworkPolicy),
+        Arc::new(report::ReportGc),
+        Arc::new(revoke::RevokeToken),
+    ];
+    let revoke: Arc<dyn Action> = Arc::new(revoke::RevokeToken);
+    // The name under which the reference wired it, where its documentation says `revoke-sa-token`.
+    all.into_iter().map(|it| (it.id(), it)).chain([("revoketoken", revoke)]).collect()
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    names::{FamilyId, Kind, ObjectRef},
+    names::{FamilyId, Kind, ObjectRef, PolicyRef},
 };
 
 /// Names one effect: made from decision, action and target, so that a repeat has the same id.
@@ -66,6 +66,68 @@ pub enum Action {
         /// Sentence for people.
         message: String,
     },
+    /// Change an object that exists, by merge patch. The subject's UID is a precondition: nothing is created, and a successor
+    /// of the same name is left alone. Harmless to repeat.
+    Patch {
+        /// The merge patch.
+        patch: serde_json::Value,
+        /// What must hold for it.
+        guard: Guard,
+    },
+    /// Evict a pod through its `eviction` subresource, so that disruption budgets hold. The subject's UID is a precondition.
+    Evict {
+        /// Seconds the pod gets to end by itself; its own where absent.
+        #[serde(rename = "gracePeriodSeconds", skip_serializing_if = "Option::is_none")]
+        grace_period_sec: Option<u32>,
+    },
+    /// Delete the token Secrets of the service account that the subject, a pod, runs as. A repeat finds none.
+    RevokeTokens,
+    /// Hand a document to a receiver outside of Kubernetes, which folds repeats by itself.
+    Send {
+        /// Which receiver.
+        sink: Sink,
+        /// The document.
+        body: serde_json::Value,
+    },
+}
+
+/// A receiver outside of Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sink {
+    /// Alertmanager's API v2: the document is a list of alerts, which are the same when their labels are.
+    Alertmanager,
+    /// The violation log: the document is one line of it.
+    Log,
+}
+
+/// What must hold for a patch, seen in the object as it is and as it would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Guard {
+    /// Nothing.
+    Free,
+    /// A NetworkPolicy lets no more through than before.
+    NoWiderPolicy,
+}
+
+/// Why an effect is wanted, where a policy's action asks for it: what logs say about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    /// The action as the policy names it.
+    #[serde(rename = "type")]
+    pub action: &'static str,
+    /// The policy.
+    pub policy: PolicyRef,
+    /// The loop that found the violation.
+    pub occasion: &'static str,
+    /// The event that the violation was found in.
+    pub event_id: String,
+    /// The action's parameters.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
 }
 
 /// One thing to be done to one subject.
@@ -80,6 +142,34 @@ pub struct Effect {
     /// What is done.
     #[serde(flatten)]
     pub action: Action,
+    /// The policy's action behind it, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Box<Cause>>,
+    /// Says again what decision records say already, so that it needs no record of its own: statuses, reports, repeats.
+    #[serde(skip)]
+    pub echo: bool,
+}
+
+/// How an effect that was not given up ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was carried out.
+    Done,
+    /// It was carried out on so many things; none is worth telling.
+    Count(u32),
+    /// The subject is not there: gone, or not there yet.
+    Absent,
+    /// Another object has the subject's name now.
+    Replaced,
+}
+
+/// Why an effect did not go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// One sentence.
+    pub message: String,
+    /// The server asks to try again later: a disruption budget is used up. Otherwise it was given up.
+    pub later: bool,
 }
 
 /// How an effect ended.
@@ -91,6 +181,6 @@ pub struct Delivery {
     pub family: FamilyId,
     /// What it was done to.
     pub subject: ObjectRef,
-    /// Nothing, or why it was given up: one sentence.
-    pub result: Result<(), String>,
+    /// What came of it.
+    pub result: Result<Done, Failure>,
 }

@@ -15,7 +15,7 @@ mod time;
 mod verdict;
 
 pub use digest::Digest;
-pub use effect::{Action, Delivery, Effect, EffectId, EventType};
+pub use effect::{Action, Cause, Delivery, Done, Effect, EffectId, EventType, Failure, Guard, Sink};
 pub use figures::{Figure, FigureKind, Figures, Series};
 pub use input::{Change, Input, PolicyFile};
 pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRef, Scope};

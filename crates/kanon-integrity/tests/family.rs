@@ -41,7 +41,7 @@ impl World {
     fn apply(&mut self, object: &Value) -> Option<Value> {
         self.send(Change::Applied, object).into_iter().find_map(|it| match it.action {
             Action::Status { status, .. } => Some(status),
-            Action::Apply { .. } | Action::Event { .. } => None,
+            _ => None,
         })
     }
 

@@ -1,16 +1,27 @@
 //! Carries effects out. In order for one subject, in parallel across subjects; safe to repeat, so retried on trouble.
+//!
+//! What an effect does is in a file of its own: objects' metadata and pods (`objects`), tokens (`tokens`), Events (`event`);
+//! `policy` tells whether a NetworkPolicy would let more through. Effects for receivers outside of Kubernetes are not for here.
+
+mod event;
+mod kinds;
+mod objects;
+mod policy;
+mod tokens;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
 use http::Method;
-use kanon_core::{Action, Delivery, Effect, Input, Kind, ObjectRef, Scope};
-use serde_json::{Value, json};
+use kanon_core::{Action, Delivery, Done, Effect, Failure, Input, Kind, ObjectRef, Scope};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::client::{Api, Error};
+use kinds::Kinds;
 
 /// Subjects are spread over this many workers; each sends one request at a time (design §8: in order per subject).
 const WORKERS: usize = 8;
@@ -26,13 +37,15 @@ pub async fn run_effects(
     now: fn() -> jiff::Timestamp,
     send: mpsc::Sender<Input>,
 ) {
+    let kinds = Arc::new(Kinds::default());
     let mut queues = Vec::new();
     for _ in 0..WORKERS {
         let (queue, mut work) = mpsc::channel::<Effect>(64);
-        let (api, send) = (api.clone(), send.clone());
+        let worker = Worker { api: api.clone(), kinds: Arc::clone(&kinds), now };
+        let send = send.clone();
         tokio::spawn(async move {
             while let Some(effect) = work.recv().await {
-                let _ = send.send(Input::Delivered(deliver(&api, effect, now).await)).await;
+                let _ = send.send(Input::Delivered(worker.deliver(effect).await)).await;
             }
         });
         queues.push(queue);
@@ -45,83 +58,127 @@ pub async fn run_effects(
     }
 }
 
-async fn deliver(api: &Api, effect: Effect, now: fn() -> jiff::Timestamp) -> Delivery {
-    let mut pause = PAUSE;
-    let mut attempt = 1;
-    let result = loop {
-        match carry_out(api, &effect, now()).await {
-            Ok(()) => break Ok(()),
-            Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-                attempt += 1;
-            }
-            Err(error) => {
-                tracing::warn!(effect = %effect.id, subject = %effect.subject, %error, "effect given up");
-                break Err(error.to_string());
-            }
-        }
-    };
-    Delivery { effect: effect.id, family: effect.family, subject: effect.subject, result }
+struct Worker {
+    api: Api,
+    kinds: Arc<Kinds>,
+    now: fn() -> jiff::Timestamp,
 }
 
-async fn carry_out(api: &Api, effect: &Effect, now: jiff::Timestamp) -> Result<(), Error> {
-    let subject = &effect.subject;
-    match &effect.action {
-        Action::Status { kind, status } => {
-            // The UID guards against writing to a successor of the same name; 409 then, and the effect is moot.
-            let mut patch = json!({"status": status});
-            if !subject.uid.is_empty() {
-                patch["metadata"] = json!({"uid": subject.uid});
+/// Why an effect was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] Error),
+    /// The server asks to try again later, not at once.
+    #[error("{0}")]
+    Later(String),
+    /// It must not, or cannot, be carried out.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Worker {
+    async fn deliver(&self, effect: Effect) -> Delivery {
+        let begun = (self.now)();
+        let mut pause = PAUSE;
+        let mut attempt = 1;
+        let result = loop {
+            match self.carry_out(&effect).await {
+                Ok(done) => break Ok(done),
+                Err(Trouble::Call(error)) if error.is_retryable() && attempt < ATTEMPTS => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    attempt += 1;
+                }
+                Err(Trouble::Later(message)) => break Err(Failure { message, later: true }),
+                Err(error) => {
+                    tracing::warn!(effect = %effect.id, subject = %effect.subject, %error, "effect given up");
+                    break Err(Failure { message: error.to_string(), later: false });
+                }
             }
-            moot(api.merge(&format!("{}/status", path(kind, subject)), &patch).await)
+        };
+        log(&effect, &result, (self.now)().duration_since(begun).unsigned_abs());
+        Delivery { effect: effect.id, family: effect.family, subject: effect.subject, result }
+    }
+
+    async fn carry_out(&self, effect: &Effect) -> Result<Done, Trouble> {
+        if effect.cause.as_ref().is_some_and(|it| it.dry_run) {
+            return Ok(Done::Done);
         }
-        Action::Apply { kind, manifest } => api.apply(&path(kind, subject), manifest).await.map(|_| ()),
-        Action::Event { .. } => {
-            let (namespace, event) = event(effect, now);
-            let path = format!("/api/v1/namespaces/{namespace}/events");
-            let body = ("application/json", event.to_string().into_bytes());
-            // The name is made from the effect's id: a repeat finds it there.
-            moot(api.call(Method::POST, &path, Some(body)).await)
+        let subject = &effect.subject;
+        match &effect.action {
+            Action::Status { kind, status } => {
+                // The UID guards against writing to a successor of the same name; 409 then, and the effect is moot.
+                let mut patch = json!({"status": status});
+                if !subject.uid.is_empty() {
+                    patch["metadata"] = json!({"uid": subject.uid});
+                }
+                moot(self.api.merge(&format!("{}/status", path(kind, subject)), &patch).await)
+            }
+            Action::Apply { kind, manifest } => {
+                self.api.apply(&path(kind, subject), manifest).await?;
+                Ok(Done::Done)
+            }
+            Action::Event { event_type, reason, message } => {
+                let (namespace, event) = event::render(effect, *event_type, reason, message, (self.now)());
+                let path = format!("/api/v1/namespaces/{namespace}/events");
+                let body = ("application/json", event.to_string().into_bytes());
+                // The name is made from the effect's id: a repeat finds it there.
+                moot(self.api.call(Method::POST, &path, Some(body)).await)
+            }
+            Action::Patch { patch, guard } => {
+                let Some(kind) = self.kinds.find(&self.api, &subject.gvk).await? else {
+                    return Err(Trouble::Refused(format!("the server serves no {}", subject.gvk)));
+                };
+                objects::patch(&self.api, &path(&kind, subject), subject, patch, *guard).await
+            }
+            Action::Evict { grace_period_sec } => objects::evict(&self.api, subject, *grace_period_sec).await,
+            Action::RevokeTokens => tokens::revoke(&self.api, subject).await,
+            Action::Send { .. } => Err(Trouble::Refused("no sink is configured for it".to_owned())),
+        }
+    }
+}
+
+/// One line for each end of a policy's action (spec/rules 8.1).
+fn log(effect: &Effect, result: &Result<Done, Failure>, took: Duration) {
+    let Some(cause) = &effect.cause else { return };
+    let ObjectRef { gvk, namespace, name, .. } = &effect.subject;
+    let params = serde_json::Value::Object(cause.params.clone());
+    let (mode, event_id, duration_ms) = (cause.occasion, &cause.event_id, took.as_millis() as u64);
+    let (action, rule) = (cause.action, &cause.policy.name);
+    let count = if let Ok(Done::Count(count)) = result { Some(*count) } else { None };
+    let message = if cause.dry_run { "action not executed: dry run" } else { "action executed" };
+    match result {
+        Err(Failure { message: error, later: false }) => tracing::error!(
+            action, rule, %gvk, ns = namespace, name, %params, mode, event_id, duration_ms, result = "error", error,
+            "{message}"
+        ),
+        result => {
+            let result = match result {
+                Ok(Done::Done | Done::Count(_)) => "ok",
+                Ok(Done::Absent | Done::Replaced) => "skipped",
+                Err(_) => "retrying",
+            };
+            tracing::info!(
+                action, rule, %gvk, ns = namespace, name, %params, mode, event_id, duration_ms, result, count,
+                "{message}"
+            );
         }
     }
 }
 
 /// An object that is gone or replaced needs nothing any more.
-fn moot(result: Result<kanon_core::Object, Error>) -> Result<(), Error> {
+fn moot(result: Result<kanon_core::Object, Error>) -> Result<Done, Trouble> {
     match result {
-        Ok(_) | Err(Error::Status { code: 404 | 409, .. }) => Ok(()),
-        Err(error) => Err(error),
+        Ok(_) => Ok(Done::Done),
+        Err(Error::Status { code: 404, .. }) => Ok(Done::Absent),
+        Err(Error::Status { code: 409, .. }) => Ok(Done::Replaced),
+        Err(error) => Err(error.into()),
     }
 }
 
 fn path(kind: &Kind, subject: &ObjectRef) -> String {
     let namespace = if kind.scope == Scope::Namespaced { subject.namespace.as_str() } else { "" };
     format!("{}/{}", kind.path(namespace), subject.name)
-}
-
-/// The core/v1 Event of an effect, and the namespace it goes to: the subject's, or `default` (as client-go's recorder does).
-fn event(effect: &Effect, now: jiff::Timestamp) -> (&str, Value) {
-    let subject = &effect.subject;
-    let namespace = if subject.namespace.is_empty() { "default" } else { &subject.namespace };
-    let (event_type, reason, message) = match &effect.action {
-        Action::Event { event_type, reason, message } => (json!(event_type), reason.as_str(), message.as_str()),
-        Action::Status { .. } | Action::Apply { .. } => (json!("Normal"), "", ""),
-    };
-    // Kubernetes refuses messages beyond 1 KiB.
-    let cut = (0..=message.len().min(1000)).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-    let time = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let event = json!({
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": format!("{}.{}", subject.name, effect.id), "namespace": namespace},
-        "involvedObject": {
-            "apiVersion": subject.gvk.api_version(), "kind": subject.gvk.kind, "name": subject.name,
-            "namespace": subject.namespace, "uid": subject.uid,
-        },
-        "type": event_type, "reason": reason, "message": &message[..cut], "count": 1,
-        "firstTimestamp": time, "lastTimestamp": time,
-        "source": {"component": "kanon"}, "reportingComponent": "kanon", "reportingInstance": "",
-    });
-    (namespace, event)
 }

@@ -20,6 +20,9 @@ const LOOKS: u32 = 66;
 /// Namespaces that no policy may ever lock out of (spec/rules 4.5), besides the one Kanon runs in.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
+/// On a CRD that others install too: one that is there already stays as it is.
+const IF_ABSENT: &str = "kanon.dev/install";
+
 /// Applies the CRDs and waits until the server serves them.
 ///
 /// # Errors
@@ -29,7 +32,7 @@ pub async fn install_crds(api: &Api, crds: &[Value]) -> Result<(), Error> {
     let mut applied = JoinSet::new();
     for crd in crds.iter().cloned() {
         let api = api.clone();
-        applied.spawn(async move { api.apply(&format!("{CRDS}/{}", name(&crd)), &crd).await });
+        applied.spawn(async move { install_crd(&api, &crd).await });
     }
     while let Some(outcome) = applied.join_next().await {
         outcome.map_err(|error| Error::Transport(error.to_string()))??;
@@ -38,6 +41,17 @@ pub async fn install_crds(api: &Api, crds: &[Value]) -> Result<(), Error> {
         wait_established(api, name(crd)).await?;
     }
     Ok(())
+}
+
+async fn install_crd(api: &Api, crd: &Value) -> Result<(), Error> {
+    let path = format!("{CRDS}/{}", name(crd));
+    if crd["metadata"]["annotations"][IF_ABSENT] == "if-absent"
+        && let Some(known) = api.get(&path).await?
+        && known.at(&["metadata", "annotations", IF_ABSENT]).is_none()
+    {
+        return Ok(());
+    }
+    api.apply(&path, crd).await.map(|_| ())
 }
 
 fn name(manifest: &Value) -> &str {

@@ -19,6 +19,8 @@ pub enum Trust {
     Bundle(String),
     /// The authorities that the system trusts.
     System,
+    /// No one: for a client that speaks plain HTTP only.
+    Nobody,
 }
 
 /// The one crypto provider.
@@ -58,6 +60,7 @@ pub fn tls_client_config(trust: &Trust, identity: Option<&Leaf>) -> Result<Arc<C
     let roots = match trust {
         Trust::Bundle(pem) => roots(pem)?,
         Trust::System => system_roots()?,
+        Trust::Nobody => RootCertStore::empty(),
     };
     let builder =
         ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(setup)?;

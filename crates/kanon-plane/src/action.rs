@@ -1,12 +1,10 @@
 //! What a policy may have done when it is violated. An action checks its parameters when the policy is loaded, so that
 //! mistakes show early, and renders existing effects, so that no shell changes for a new one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use kanon_core::Verdict;
+use kanon_core::{Action as Deed, ObjectRef, Verdict};
 use serde_json::{Map, Value};
-
-use crate::outbox::Outbox;
 
 /// An action's parameters as the policy gives them.
 pub type Params = Map<String, Value>;
@@ -19,6 +17,14 @@ pub trait Action: Send + Sync {
     /// The word policies use.
     fn id(&self) -> &'static str;
 
+    /// How long one target is left alone after a success where the policy gives no rate, halved (spec/rules 8.2).
+    fn window(&self) -> Duration;
+
+    /// Whether it ends or takes away what others rely on: a brake and a budget hold such actions.
+    fn is_destructive(&self) -> bool {
+        false
+    }
+
     /// Checks the parameters once, when the policy is loaded.
     ///
     /// # Errors
@@ -26,23 +32,88 @@ pub trait Action: Send + Sync {
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError>;
 }
 
-type Run = dyn Fn(&Verdict, &mut Outbox) + Send + Sync;
+type Render = dyn Fn(&Verdict, &Reach) -> Result<Wanted, Refusal> + Send + Sync;
 
-/// An action with its parameters: from a verdict to effects. Pure.
+/// An action with its parameters. Pure.
 #[derive(Clone)]
-pub struct Prepared(Arc<Run>);
+pub enum Prepared {
+    /// From a verdict to one effect on an object.
+    Object(Arc<Render>),
+    /// An alert about the violation, which ends with it.
+    Alert(AlertParams),
+    /// Nothing of its own: the report writer does it.
+    Report,
+}
 
 impl Prepared {
-    /// What the action does with a verdict.
-    pub fn new(run: impl Fn(&Verdict, &mut Outbox) + Send + Sync + 'static) -> Prepared {
-        Prepared(Arc::new(run))
-    }
-
-    /// Renders the effects of one verdict.
-    pub fn run(&self, verdict: &Verdict, out: &mut Outbox) {
-        (self.0)(verdict, out);
+    /// What the action does with a verdict, as far as the policy reaches.
+    pub fn object(render: impl Fn(&Verdict, &Reach) -> Result<Wanted, Refusal> + Send + Sync + 'static) -> Prepared {
+        Prepared::Object(Arc::new(render))
     }
 }
+
+/// Parameters of an alert.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertParams {
+    /// Where people read what to do; may be empty.
+    pub runbook_url: String,
+}
+
+/// Where a policy may have things done. [`Wanted`] is made by [`Reach::want`] alone, so what an action renders for a policy of
+/// one namespace is in that namespace, whatever the action's code or parameters say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    namespace: Option<String>,
+}
+
+impl Reach {
+    /// Everywhere: policies of the cluster.
+    pub fn cluster() -> Reach {
+        Reach { namespace: None }
+    }
+
+    /// In one namespace: its own policies.
+    pub fn namespace(name: &str) -> Reach {
+        Reach { namespace: Some(name.to_owned()) }
+    }
+
+    /// What is to be done to `subject`.
+    ///
+    /// # Errors
+    /// A subject out of reach.
+    pub fn want(&self, subject: ObjectRef, action: Deed) -> Result<Wanted, Refusal> {
+        match &self.namespace {
+            Some(home) if subject.namespace != *home => {
+                Err(Refusal(format!("a policy of namespace `{home}` has no say over {subject}")))
+            }
+            _ => Ok(Wanted { subject, action }),
+        }
+    }
+}
+
+/// One thing that a policy may have done, in reach of the policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    subject: ObjectRef,
+    action: Deed,
+}
+
+impl Wanted {
+    /// What it is done to.
+    pub fn subject(&self) -> &ObjectRef {
+        &self.subject
+    }
+
+    /// What is done.
+    pub fn action(&self) -> &Deed {
+        &self.action
+    }
+}
+
+/// Why an action cannot be done about a verdict: a fragment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
 
 /// A parameter that is missing or makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,5 +134,17 @@ pub fn text_param(params: &Params, name: &str, default: &str) -> Result<String, 
         None | Some(Value::Null) => Ok(default.to_owned()),
         Some(Value::String(text)) => Ok(text.clone()),
         Some(_) => Err(ParamError { name: name.to_owned(), problem: "is not a text" }),
+    }
+}
+
+/// A yes-or-no parameter; `false` when it is absent.
+///
+/// # Errors
+/// Anything but a boolean.
+pub fn bool_param(params: &Params, name: &str) -> Result<bool, ParamError> {
+    match params.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(it)) => Ok(*it),
+        Some(_) => Err(ParamError { name: name.to_owned(), problem: "is neither true nor false" }),
     }
 }

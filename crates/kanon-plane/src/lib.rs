@@ -14,7 +14,9 @@ mod record;
 mod retention;
 mod scan;
 
-pub use action::{Action, Actions, ParamError, Params, Prepared, text_param};
+pub use action::{
+    Action, Actions, AlertParams, ParamError, Params, Prepared, Reach, Refusal, Wanted, bool_param, text_param,
+};
 pub use answer::{Answer, NAMESPACE_BYPASSED, Views};
 pub use family::{AdmissionRule, Explanation, Facts, Family, PolicySummary, Reviewed, Section, Target, View};
 pub use lookups::{Lookups, NoLookups, ObjectStore};

@@ -5,14 +5,27 @@
 
 use std::collections::BTreeMap;
 
-use kanon_core::{Action, Effect, EffectId, EventType, FamilyId, Kind, Mono, ObjectRef, Rate, TokenBucket, Verdict};
+use kanon_core::{
+    Action, Cause, Effect, EffectId, EventType, FamilyId, Kind, Mono, ObjectRef, Rate, Sink, TokenBucket, Verdict,
+};
 
-use crate::{record::Payload, scan::Work};
+use crate::{action::Wanted, record::Payload, scan::Work};
+
+/// When an effect leaves, and from which replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// From the leader, when nothing more urgent waits for a token.
+    Spare,
+    /// From the leader.
+    Urgent,
+    /// From the replica that wants it: it alone answered the request.
+    Own,
+}
 
 /// Collects what follows from one input.
 pub struct Outbox {
     family: FamilyId,
-    pub(crate) effects: Vec<(Effect, bool)>,
+    pub(crate) effects: Vec<(Effect, Pace)>,
     pub(crate) records: Vec<Payload>,
     pub(crate) scans: Vec<Work>,
 }
@@ -26,20 +39,52 @@ impl Outbox {
     /// Replaces an object's status. `urgent` says whether more than counters changed.
     pub fn status(&mut self, kind: &Kind, subject: ObjectRef, status: serde_json::Value, urgent: bool) {
         let id = EffectId::new(&status.to_string(), "status", &subject.uid);
-        self.push(id, subject, Action::Status { kind: kind.clone(), status }, urgent);
+        let pace = if urgent { Pace::Urgent } else { Pace::Spare };
+        self.push(
+            Effect { echo: true, ..self.effect(id, subject, Action::Status { kind: kind.clone(), status }) },
+            pace,
+        );
     }
 
     /// Applies a manifest under Kanon's field manager.
     pub fn apply(&mut self, kind: &Kind, subject: ObjectRef, manifest: serde_json::Value) {
         let id = EffectId::new(&manifest.to_string(), "apply", &subject.to_string());
-        self.push(id, subject, Action::Apply { kind: kind.clone(), manifest }, true);
+        self.push(self.effect(id, subject, Action::Apply { kind: kind.clone(), manifest }), Pace::Urgent);
+    }
+
+    /// The same for a manifest that only sums up decisions, which have records of their own.
+    pub fn report(&mut self, kind: &Kind, subject: ObjectRef, manifest: serde_json::Value) {
+        let id = EffectId::new(&manifest.to_string(), "report", &subject.to_string());
+        let effect = self.effect(id, subject, Action::Apply { kind: kind.clone(), manifest });
+        self.push(Effect { echo: true, ..effect }, Pace::Urgent);
     }
 
     /// Records a Kubernetes Event about an object; `cause` tells repeats from news.
     pub fn event(&mut self, subject: ObjectRef, event_type: EventType, reason: &str, message: &str, cause: &str) {
         let id = EffectId::new(cause, reason, &subject.uid);
         let action = Action::Event { event_type, reason: reason.to_owned(), message: message.to_owned() };
-        self.push(id, subject, action, true);
+        self.push(self.effect(id, subject, action), Pace::Urgent);
+    }
+
+    /// Has a policy's action done, under an id that its repeats share. `own` says that this replica alone knows of it, so
+    /// that it does not wait for the lead.
+    pub fn act(&mut self, id: EffectId, wanted: &Wanted, cause: Cause, own: bool) {
+        let effect = self.effect(id, wanted.subject().clone(), wanted.action().clone());
+        self.push(Effect { cause: Some(Box::new(cause)), ..effect }, if own { Pace::Own } else { Pace::Urgent });
+    }
+
+    /// Sends a document to a sink. `echo` says that it tells nothing new; `own` as for [`Outbox::act`].
+    pub fn send(
+        &mut self,
+        id: EffectId,
+        subject: ObjectRef,
+        sink: Sink,
+        body: serde_json::Value,
+        echo: bool,
+        own: bool,
+    ) {
+        let effect = Effect { echo, ..self.effect(id, subject, Action::Send { sink, body }) };
+        self.push(effect, if own { Pace::Own } else { Pace::Urgent });
     }
 
     /// Records a decision.
@@ -70,8 +115,12 @@ impl Outbox {
         self.effects.iter().map(|(effect, _)| effect)
     }
 
-    fn push(&mut self, id: EffectId, subject: ObjectRef, action: Action, urgent: bool) {
-        self.effects.push((Effect { id, family: self.family, subject, action }, urgent));
+    fn effect(&self, id: EffectId, subject: ObjectRef, action: Action) -> Effect {
+        Effect { id, family: self.family, subject, action, cause: None, echo: false }
+    }
+
+    fn push(&mut self, effect: Effect, pace: Pace) {
+        self.effects.push((effect, pace));
     }
 }
 
@@ -101,19 +150,26 @@ impl Queue {
         self.leader
     }
 
-    pub(crate) fn push(&mut self, effect: Effect, urgent: bool) {
+    pub(crate) fn push(&mut self, effect: Effect, pace: Pace) {
         match &effect.action {
             Action::Status { .. } => {
                 let was_urgent = self.statuses.remove(&(false, effect.subject.clone())).is_some();
                 self.statuses.remove(&(true, effect.subject.clone()));
-                self.statuses.insert((!(urgent || was_urgent), effect.subject.clone()), effect);
+                self.statuses.insert((pace == Pace::Spare && !was_urgent, effect.subject.clone()), effect);
             }
             Action::Apply { .. } => {
                 self.applies.insert(effect.subject.clone(), effect);
             }
-            // An event is news; the leader tells it, followers need not repeat it later.
-            Action::Event { .. } if self.leader => self.ready.push(effect),
-            Action::Event { .. } => {}
+            // News: the leader tells them and does what follows, others need not repeat it later.
+            Action::Event { .. }
+            | Action::Patch { .. }
+            | Action::Evict { .. }
+            | Action::RevokeTokens
+            | Action::Send { .. } => {
+                if self.leader || pace == Pace::Own {
+                    self.ready.push(effect);
+                }
+            }
         }
     }
 
@@ -155,15 +211,15 @@ mod tests {
         let subject = ObjectRef { gvk: kind.gvk.clone(), name: name.into(), ..ObjectRef::default() };
         let mut out = Outbox::new(FamilyId("rules"));
         out.status(&kind, subject, json!({"value": value}), urgent);
-        for (effect, urgent) in out.effects {
-            queue.push(effect, urgent);
+        for (effect, pace) in out.effects {
+            queue.push(effect, pace);
         }
     }
 
     fn names(effects: &[Effect]) -> Vec<(&str, serde_json::Value)> {
         let value = |it: &Effect| match &it.action {
             Action::Status { status, .. } => status["value"].clone(),
-            Action::Apply { .. } | Action::Event { .. } => json!(null),
+            _ => json!(null),
         };
         effects.iter().map(|it| (it.subject.name.as_str(), value(it))).collect()
     }

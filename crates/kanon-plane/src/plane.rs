@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_core::{Action, Effect, Input, Kind, Mono, Now, Rate};
+use kanon_core::{Effect, Input, Kind, Mono, Now, Rate};
 
 use crate::{
     answer::Views,
@@ -121,8 +121,8 @@ impl Plane {
         self.prepare(input, now, &mut step);
         self.route(input, now, &mut step);
         step.effects = self.queue.drain(now.mono);
-        // A status write says nothing that its decision's record does not; all else that others can see is recorded first.
-        let visible = step.effects.iter().filter(|it| !matches!(it.action, Action::Status { .. }));
+        // What others can see is recorded first; an echo says nothing that a record does not.
+        let visible = step.effects.iter().filter(|it| !it.echo);
         let visible = visible.map(|it| Payload::Effect { now, effect: Box::new(it.clone()) });
         step.records.extend(visible.collect::<Vec<_>>());
         let views = Views::new(self.families.iter().map(|it| it.view()).collect());
@@ -158,8 +158,8 @@ impl Plane {
         let view = family.view();
         let scan = |work| Scan { family: family.id(), view: Arc::clone(&view), work: Arc::new(work) };
         step.scans.extend(out.scans.into_iter().map(scan));
-        for (effect, urgent) in out.effects {
-            self.queue.push(effect, urgent);
+        for (effect, pace) in out.effects {
+            self.queue.push(effect, pace);
         }
         let facts = self.families[at].facts();
         if Arc::ptr_eq(&facts, &self.wanted[at]) {
@@ -197,7 +197,7 @@ impl Plane {
             }
             Input::Leadership(leader) => self.queue.lead(*leader),
             Input::Delivered(delivery) => {
-                let error = delivery.result.clone().err().unwrap_or_default();
+                let error = delivery.result.as_ref().err().map(|it| it.message.clone()).unwrap_or_default();
                 if !error.is_empty() {
                     step.records.push(Payload::Outcome { now, effect: delivery.effect.clone(), error });
                 }

@@ -17,8 +17,8 @@ use crate::{
 pub struct Meta {
     /// The object.
     pub subject: ObjectRef,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    /// Its labels; the role is one with them.
+    labels: BTreeMap<String, String>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
     /// `metadata.generation`.
@@ -88,6 +88,11 @@ impl Meta {
             annotations: text_map(object, "annotations"),
             generation: object.at(&["metadata", "generation"]).and_then(|it| it.as_i64()).unwrap_or_default(),
         }
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
     }
 
     /// What the gate is for.

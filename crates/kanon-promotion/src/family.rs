@@ -206,7 +206,7 @@ impl PromotionFamily {
             (state.is_queued, state.next) = (before.is_queued, before.next);
             news = true;
         }
-        let same = |it: &Meta| (it.labels.clone(), it.annotations.clone());
+        let same = |it: &Meta| (it.labels().clone(), it.annotations.clone());
         news |= same(&state.meta) != same(&meta);
         state.meta = meta;
         if applied != Applied::Unchanged || state.gate.is_none() {

@@ -218,8 +218,7 @@ fn gates_apply_by_namespace_label_annotation_and_pattern() {
     annotated.annotations.insert("kardinal.io/applies-to".into(), "prod-eu".into());
     assert_eq!(places(&annotated, &plain), "test,prod-eu");
     for (name, value) in [("kardinal.io/type", "skip-permission"), ("kardinal.io/freeze", "true")] {
-        let mut other = meta("shop", "g", label("test"));
-        other.labels.insert(name.into(), value.into());
+        let other = meta("shop", "g", json!({"kardinal.io/applies-to": "test", name: value}));
         assert_eq!(places(&other, &plain), "", "{name} is asked nowhere");
     }
     let selector = serde_json::from_value(json!({"matchLabels": {"tier": "1"}})).unwrap();

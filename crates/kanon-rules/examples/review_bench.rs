@@ -12,10 +12,6 @@ use kanon_core::{PolicyFile, Review};
 use kanon_plane::{NoLookups, View};
 use kanon_rules::{Rules, RulesView, Settings};
 
-/// The binary's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Design §6: admission, engine only, 16 rules on a 3 kB pod.
 const TARGET: f64 = 60_000.0;
 /// How long each figure is measured.

@@ -3,12 +3,14 @@
 //! The same `spec` is used by both kinds and by rule files, whose keys stand at the top level (seed, "Rule schema").
 
 pub(crate) mod crds;
+mod reports;
 
 use kanon_core::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crds::crds;
+pub use reports::{cluster_policy_report, policy_report};
 
 /// API group of both kinds.
 pub const GROUP: &str = "portal.io";

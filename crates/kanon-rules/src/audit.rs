@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{GroupVersionKind, Mono, Now, Object};
+use kanon_core::{GroupVersionKind, Kind, Mono, Now, Object};
 use kanon_plane::{ObjectName, Outbox, PolicyKey, Which, Work};
 
 use self::{
@@ -271,6 +271,17 @@ impl Audit {
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         [self.resync_at, self.guard.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether everything that can be looked at was looked at, given that the family's own kinds have arrived.
+    pub(crate) fn is_settled(&self, own: &[Kind]) -> bool {
+        self.runs
+            && self.leads
+            && self.running.is_none()
+            && self.sweeps.is_empty()
+            && self.dirty.is_empty()
+            && own.iter().all(|it| self.sight.is_synced(&it.gvk))
+            && self.kinds.iter().all(|it| self.sight.is_synced(it) || self.sight.has_failed(it))
     }
 
     /// Takes the result of the scan under way; `None` for one that broke off.

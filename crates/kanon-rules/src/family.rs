@@ -21,7 +21,7 @@ use crate::{
     lookups::resources::Resources,
     network::Network,
     plan::{Resource, Version, World},
-    respond::Responder,
+    respond::{Responder, Responses, brake_kind},
     rule::{Mode, Rule},
     validate::{Compiler, validate},
     view::RulesView,
@@ -38,7 +38,8 @@ struct Source {
 pub struct RulesFamily {
     compiler: Compiler,
     settings: Settings,
-    kinds: [Kind; 2],
+    /// Those of its policies first.
+    kinds: Vec<Kind>,
     facts: Arc<Facts>,
     /// Kinds and their plurals.
     served: Arc<Resources>,
@@ -67,7 +68,7 @@ impl RulesFamily {
         RulesFamily {
             compiler: Compiler::new(language),
             settings,
-            kinds: [api::cluster_rule(), api::portal_rule()],
+            kinds: vec![api::cluster_rule(), api::portal_rule()],
             facts: Arc::new(facts(&rules)),
             served,
             store: PolicyStore::default(),
@@ -77,7 +78,7 @@ impl RulesFamily {
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
             view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
-            respond: Responder::default(),
+            respond: Responder::new(Responses { leads: true, ..Responses::default() }),
             audit,
             network: Network::off(),
             figures: Arc::default(),
@@ -97,10 +98,18 @@ impl RulesFamily {
         self
     }
 
-    /// The same family, which keeps its figures here.
+    /// The same family with what this process can do about violations.
     #[must_use]
-    pub fn with_figures(mut self, figures: Arc<Figures>) -> RulesFamily {
-        self.figures = figures;
+    pub fn with_responses(mut self, responses: Responses) -> RulesFamily {
+        self.compiler.alerts = responses.alerts.is_some();
+        if responses.reports {
+            self.kinds.extend([api::policy_report(), api::cluster_policy_report()]);
+        }
+        if !responses.namespace.is_empty() {
+            self.kinds.push(brake_kind());
+        }
+        self.figures = Arc::clone(&responses.figures);
+        self.respond = Responder::new(responses);
         self
     }
 
@@ -289,12 +298,15 @@ impl Family for RulesFamily {
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {
-        api::crds()
+        // Where no reports are written, theirs need not be there.
+        let is_used =
+            |it: &serde_json::Value| self.kinds.iter().any(|kind| it["spec"]["names"]["kind"] == kind.gvk.kind);
+        api::crds().into_iter().filter(is_used).collect()
     }
 
     fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
         match input {
-            Input::Object { kind, change, object } if self.kinds.contains(kind) => {
+            Input::Object { kind, change, object } if kind.gvk.group == api::GROUP => {
                 self.handle_object(kind, *change, object, now, out);
             }
             Input::Folder { files } => self.handle_folder(files, now, out),
@@ -328,6 +340,9 @@ impl Family for RulesFamily {
         self.respond.handle(input, now, out);
         self.flush(now, out);
         self.audit.go_on(out);
+        if self.audit.is_settled(&self.kinds) {
+            self.respond.settled(now, out);
+        }
     }
 
     fn next_deadline(&self) -> Option<Mono> {

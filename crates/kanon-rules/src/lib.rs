@@ -10,6 +10,7 @@
 //! the rule even when the rest of it is broken. The last good revision is remembered by the running process; after a restart a
 //! broken revision is all that the API holds, and the rule is not evaluated until it is mended.
 
+mod alerts;
 pub mod api;
 mod audit;
 mod decide;
@@ -23,6 +24,7 @@ pub mod migrate;
 mod network;
 mod offline;
 mod plan;
+mod report;
 mod respond;
 mod rule;
 mod status;
@@ -35,7 +37,8 @@ pub use family::RulesFamily;
 pub use index::{RESYNC, Rules, Settings};
 pub use network::{NetworkSettings, network_kinds};
 pub use offline::Problem;
-pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity};
+pub use respond::{AlertScope, BRAKE_MAP, BUDGET, Responses};
+pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity, Work};
 pub use status::{Condition, EvalFailure, RuleStatus};
 pub use view::{RulesView, names_a_rule};
 

@@ -1,6 +1,6 @@
 //! A checked rule: what everything behind `validate` works with. No raw text, no optional meaning.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use kanon_core::{GroupVersionKind, Rate};
 use kanon_lang::Program;
@@ -140,15 +140,33 @@ pub struct ActionSpec {
     pub params: Map<String, Value>,
 }
 
-/// A response action that this process runs.
+/// A response action and what this process makes of it.
 #[derive(Clone)]
 pub struct Response {
-    /// Loops whose violations run it; empty means all.
-    pub on: Vec<Mode>,
-    /// Executions per time, if limited by the user.
-    pub rate: Option<Rate>,
+    /// As written.
+    pub spec: ActionSpec,
     /// What it does.
-    pub prepared: Prepared,
+    pub work: Work,
+}
+
+/// What a response action does here.
+#[derive(Clone)]
+pub enum Work {
+    /// It runs.
+    Run {
+        /// The action's own word.
+        id: &'static str,
+        /// The default window of its type (spec/rules 8.4).
+        window: Duration,
+        /// Whether brake and budget hold it.
+        destructive: bool,
+        /// With its parameters.
+        prepared: Prepared,
+    },
+    /// Nobody here knows the type.
+    Unknown,
+    /// Its parameters make no sense, or what it needs is not configured.
+    Unusable,
 }
 
 /// A checked rule. INVARIANT: an enabled rule has a program and no problem.
@@ -180,7 +198,7 @@ pub struct Rule {
     pub message: Message,
     /// Response actions in order, the `alert` shorthand first.
     pub actions: Vec<ActionSpec>,
-    /// Those of them that this process runs.
+    /// What this process makes of each of them; none where rules are only looked at.
     pub responses: Vec<Response>,
     /// What a careful author should know, though the rule works.
     pub warnings: Vec<String>,

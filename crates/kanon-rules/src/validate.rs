@@ -34,11 +34,13 @@ pub(crate) struct Compiler {
     env: Environment,
     /// What this process can do; empty where rules are only looked at.
     pub(crate) actions: Actions,
+    /// Whether there is an Alertmanager.
+    pub(crate) alerts: bool,
 }
 
 impl Compiler {
     pub(crate) fn new(language: Arc<dyn Language>) -> Compiler {
-        Compiler { language, env: Environment::new(VARIABLES), actions: Actions::new() }
+        Compiler { language, env: Environment::new(VARIABLES), actions: Actions::new(), alerts: false }
     }
 }
 
@@ -148,7 +150,7 @@ fn check(
         problem: None,
         on_error: mistakes.word("onError", &wire.on_error).unwrap_or(OnError::Skip),
         message,
-        responses: actions::prepare(&actions, &compiler.actions, &mut warnings),
+        responses: actions::prepare(&actions, compiler, &mut warnings),
         actions,
         warnings,
         per_container: reads.container,

@@ -3,10 +3,10 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use common::{Plane, creation, language, now};
-use kanon_core::{Action as Wanted, EventType, FamilyId, Input, Review};
+use kanon_core::{Action as Wanted, Delivery, Done, Effect, EventType, FamilyId, Input, Review};
 use kanon_plane::{Action, Family, NoLookups, ParamError, Params, Prepared};
 use kanon_rules::{RulesFamily, Settings};
 use serde_json::{Value, json};
@@ -19,12 +19,17 @@ impl Action for Fake {
         "fake"
     }
 
+    fn window(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {
         if params.contains_key("wrong") {
             return Err(ParamError { name: "wrong".into(), problem: "is wrong" });
         }
-        Ok(Prepared::new(|verdict, out| {
-            out.event(verdict.subject.clone(), EventType::Warning, "Ran", &verdict.message, &verdict.policy.revision);
+        Ok(Prepared::object(|verdict, reach| {
+            let (event_type, message) = (EventType::Warning, verdict.message.clone());
+            reach.want(verdict.subject.clone(), Wanted::Event { event_type, reason: "Ran".into(), message })
         }))
     }
 }
@@ -43,13 +48,15 @@ fn plane(enforcement: &str, actions: Value) -> Plane {
     plane
 }
 
-/// Runs of the action after reviews at these seconds.
+/// Runs of the action after reviews at these seconds, each of another pod; every run goes through.
 fn runs(plane: &mut Plane, dry_run: bool, at: &[u64]) -> usize {
+    let mut runs = 0;
     for secs in at {
         plane.secs = *secs;
+        let name = format!("p{secs}");
         let object =
-            json!({"metadata": {"name": "p", "uid": "p1"}, "spec": {"containers": [{"name": "c1"}, {"name": "c2"}]}});
-        let review = Review { dry_run, ..creation(&object) };
+            json!({"metadata": {"name": name, "uid": name}, "spec": {"containers": [{"name": "c1"}, {"name": "c2"}]}});
+        let review = Review { dry_run, name, ..creation(&object) };
         let reviewed = plane.family.view().review(&review, &NoLookups, now(*secs));
         plane.input(&Input::Reviewed {
             family: FamilyId("rules"),
@@ -57,9 +64,18 @@ fn runs(plane: &mut Plane, dry_run: bool, at: &[u64]) -> usize {
             verdicts: reviewed.verdicts,
             counts: reviewed.counts,
         });
+        // The object is stored meanwhile.
+        plane.secs += 1;
+        plane.input(&Input::Tick);
+        for Effect { id, family, subject, action, .. } in std::mem::take(&mut plane.effects) {
+            if matches!(&action, Wanted::Event { reason, .. } if reason == "Ran") {
+                runs += 1;
+                let result = Ok(Done::Done);
+                plane.input(&Input::Delivered(Delivery { effect: id, family, subject, result }));
+            }
+        }
     }
-    let effects = std::mem::take(&mut plane.effects);
-    effects.iter().filter(|it| matches!(&it.action, Wanted::Event { reason, .. } if reason == "Ran")).count()
+    runs
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn an_action_runs_once_a_violating_object_unless_nothing_is_stored() {
 #[test]
 fn a_rate_limit_holds_over_time() {
     let limited = json!([{"type": "fake", "rateLimit": "2/min"}]);
-    assert_eq!(runs(&mut plane("warn", limited), false, &[1, 2, 3, 31, 32]), 3);
+    assert_eq!(runs(&mut plane("warn", limited), false, &[1, 3, 5, 31, 59, 61, 63, 65]), 4);
 }
 
 #[test]

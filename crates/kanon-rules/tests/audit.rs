@@ -9,7 +9,7 @@ use std::{collections::VecDeque, sync::Arc};
 use common::{language, now};
 use kanon_core::{Change, Figures, Input, Kind, Object};
 use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings, Target};
-use kanon_rules::{Mode, RulesFamily, Settings, api};
+use kanon_rules::{Mode, Responses, RulesFamily, Settings, api};
 use serde_json::{Value, json};
 
 fn pods() -> Kind {
@@ -48,7 +48,8 @@ impl World {
     fn new(leader: bool) -> World {
         let figures = Arc::<Figures>::default();
         let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
-        let family = RulesFamily::new(language(), settings).with_figures(Arc::clone(&figures));
+        let responses = Responses { figures: Arc::clone(&figures), leads: leader, ..Responses::default() };
+        let family = RulesFamily::new(language(), settings).with_responses(responses);
         let plane = Plane::new(vec![Box::new(family)], PlaneSettings { leader, ..PlaneSettings::default() });
         World {
             plane,

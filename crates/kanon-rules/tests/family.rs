@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Plane, creation, now};
-use kanon_core::{Action, Change, Delivery, Effect, FamilyId, Input, Mono, PolicyFile, Review};
+use kanon_core::{Action, Change, Delivery, Effect, Failure, FamilyId, Input, Mono, PolicyFile, Review};
 use kanon_plane::{Family, NoLookups, PolicySummary, Target};
 use kanon_rules::RuleStatus;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Plane {
     fn statuses(&mut self) -> Vec<RuleStatus> {
         let status = |effect: Effect| match effect.action {
             Action::Status { status, .. } => Some(serde_json::from_value(status).unwrap()),
-            Action::Apply { .. } | Action::Event { .. } => None,
+            _ => None,
         };
         self.take().into_iter().filter_map(status).collect()
     }
@@ -237,7 +237,7 @@ fn a_write_that_was_given_up_is_made_again() {
     let mut plane = Plane::new();
     plane.apply(&rule(1, PRIVILEGED));
     let effect = plane.take().remove(0);
-    let result = Err("the server is gone".to_owned());
+    let result = Err(Failure { message: "the server is gone".to_owned(), later: false });
     plane.input(&Input::Delivered(Delivery {
         effect: effect.id,
         family: effect.family,

@@ -10,7 +10,7 @@ use kanon_core::{
     Change, Figures, GroupVersionKind, Input, Kind, Object, Operation, Outcome, PolicyFile, Review, Verdict,
 };
 use kanon_plane::{NoLookups, ObjectStore, Payload, Plane, Scan, Settings as PlaneSettings, View};
-use kanon_rules::{Mode, Rules, RulesFamily, RulesView, Settings, api};
+use kanon_rules::{Mode, Responses, Rules, RulesFamily, RulesView, Settings, api};
 use serde_json::{Value, json};
 
 const KINDS: [(&str, &str, &str, &str); 6] = [
@@ -221,7 +221,8 @@ impl World {
     fn new(expression: &str) -> World {
         let figures = Arc::<Figures>::default();
         let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
-        let family = RulesFamily::new(language(), settings).with_figures(Arc::clone(&figures));
+        let responses = Responses { figures: Arc::clone(&figures), leads: true, ..Responses::default() };
+        let family = RulesFamily::new(language(), settings).with_responses(responses);
         let plane = Plane::new(vec![Box::new(family)], PlaneSettings::default());
         let mut world = World { plane, figures, secs: 0, told: Vec::new(), evaluated: 0 };
         let rule = json!({"metadata": {"name": "r", "uid": "u", "generation": 1}, "spec": {"name": "r", "enabled": true,

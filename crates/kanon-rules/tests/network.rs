@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kanon_core::{Change, Figures, Input, Kind, Mono, Now, Object, Verdict};
 use kanon_network::{Check, Options};
 use kanon_plane::{Family, Outbox};
-use kanon_rules::{FAMILY, NetworkSettings, RulesFamily, Settings};
+use kanon_rules::{FAMILY, NetworkSettings, Responses, RulesFamily, Settings};
 use serde_json::{Value, json};
 
 struct Scene {
@@ -18,7 +18,8 @@ impl Scene {
     fn new(settings: &NetworkSettings) -> Scene {
         let figures = Arc::<Figures>::default();
         let family = RulesFamily::new(Arc::new(kanon_expr::Expr::default()), Settings::default());
-        let family = family.with_figures(Arc::clone(&figures)).with_network(settings);
+        let responses = Responses { figures: Arc::clone(&figures), ..Responses::default() };
+        let family = family.with_responses(responses).with_network(settings);
         Scene { family, figures, millis: 0 }
     }
 

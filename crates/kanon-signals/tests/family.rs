@@ -84,7 +84,7 @@ impl World {
                     self.events.push(format!("{kind} {reason} {subject}: {message}"));
                 }
                 Action::Apply { manifest, .. } => self.state = manifest,
-                Action::Status { .. } => panic!("a ConfigMap has no status"),
+                other => panic!("a ConfigMap has no status, {other:?}"),
             }
         }
     }

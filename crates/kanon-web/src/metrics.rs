@@ -9,14 +9,8 @@ use std::{
 use kanon_core::{Figure, FigureKind, Figures};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
-    metrics::{
-        MetricType,
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::ConstGauge,
-        histogram::Histogram,
-    },
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text::encode},
+    metrics::{MetricType, counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -120,18 +114,24 @@ impl Collector for OfFamilies {
                 (None, FigureKind::Gauge) => MetricType::Gauge,
             };
             let mut metric = encoder.encode_descriptor(counter.unwrap_or(name), help, None, metric_type)?;
-            for (values, value) in &series {
-                let set: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
-                match counter {
-                    Some(_) => {
-                        let value = ConstCounter::new(u64::try_from(*value).unwrap_or_default());
-                        value.encode(metric.encode_family(&set)?)?;
-                    }
-                    None => ConstGauge::new(*value).encode(metric.encode_family(&set)?)?,
+            if labels.is_empty() {
+                series.values().try_for_each(|it| write(counter.is_some(), *it, &mut metric))?;
+            } else {
+                for (values, value) in &series {
+                    let set: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
+                    write(counter.is_some(), *value, &mut metric.encode_family(&set)?)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn write(is_counter: bool, value: i64, metric: &mut MetricEncoder<'_>) -> fmt::Result {
+    if is_counter {
+        metric.encode_counter::<NoLabelSet, u64, u64>(&value.unsigned_abs(), None)
+    } else {
+        metric.encode_gauge(&value)
     }
 }
 

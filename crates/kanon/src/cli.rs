@@ -8,6 +8,7 @@ pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
 mod rules;
+mod sinks;
 mod texts;
 
 use std::{path::PathBuf, time::Duration};
@@ -19,6 +20,7 @@ pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
+pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Network(network::NetworkArgs),
     /// Say why a policy or a decision is as it is
     Explain(ExplainArgs),
+    /// Hold evictions and revocations back, or let them go on
+    Brake(crate::commands::brake::BrakeArgs),
     /// Write a backup of `kanon up`'s objects and keys, while it runs or not
     Backup(BackupArgs),
     /// Make a data folder out of a backup
@@ -104,6 +108,9 @@ pub(crate) struct UpArgs {
     /// With --demo: end when every outcome was seen (0), or was not (1)
     #[arg(long, requires = "demo")]
     pub(crate) once: bool,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
     /// Look at stored objects too, by rules of mode `audit`
     #[arg(long = "audit", value_name = "BOOL", default_value_t = true, default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
@@ -158,6 +165,9 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Actions and sinks.
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
     /// Look at stored objects too, by rules of mode `audit`: every kind that they are about is watched
     #[arg(long = "audit", value_name = "BOOL", default_value_t = false, default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod brake;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;

@@ -2,6 +2,7 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod sinks;
 mod watches;
 mod webhook;
 
@@ -26,6 +27,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
 use crate::{exit::Failure, families, languages};
+pub(crate) use sinks::SinkOptions;
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
@@ -56,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) fail_closed: bool,
     /// Contend for the lease under this identity; lead without asking when none.
     pub(crate) identity: Option<String>,
+    /// What is done about violations, and who hears of them.
+    pub(crate) sinks: SinkOptions,
 }
 
 /// The families that a thread makes: the policies that are built into them are compiled meanwhile.
@@ -66,7 +70,7 @@ pub(crate) struct Families {
 
 /// Begins to make the families.
 pub(crate) fn families(settings: families::Settings) -> Families {
-    let figures = Arc::clone(&settings.figures);
+    let figures = Arc::clone(&settings.responses.figures);
     Families { made: tokio::task::spawn_blocking(move || families::all(&languages::all(), &settings)), figures }
 }
 
@@ -134,6 +138,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         stop: stop.clone(),
     };
     watches.start(&mut tasks, &kinds);
+    let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some(identity) = &options.identity {
         let candidate =

@@ -1,14 +1,14 @@
 //! The policy families of this binary: one line each.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use kanon_core::{Figures, GroupVersionKind};
+use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages};
 use kanon_plane::Family;
-use kanon_rules::{Mode, NetworkSettings};
+use kanon_rules::{AlertScope, Mode, NetworkSettings, Responses};
 
 /// What families are told about this process.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     /// The namespace Kanon runs in; empty when it runs in none.
     pub(crate) namespace: String,
@@ -16,8 +16,16 @@ pub(crate) struct Settings {
     pub(crate) audit: Audit,
     /// How network policies are checked; not at all where there is nothing.
     pub(crate) network: Option<NetworkSettings>,
-    /// Where figures are kept.
-    pub(crate) figures: Arc<Figures>,
+    /// What can be done about violations.
+    pub(crate) responses: Responses,
+}
+
+/// Those of a process that only looks at policies: every action is known, none runs.
+impl Default for Settings {
+    fn default() -> Settings {
+        let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
+        Settings { namespace: String::new(), audit: Audit::default(), network: None, responses }
+    }
 }
 
 /// How rules are audited.
@@ -41,7 +49,7 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, audit, network, figures } = settings;
+    let Settings { namespace, audit, network, responses } = settings;
     let mut watched = audit.watched.clone();
     if network.is_some() {
         watched.extend(kanon_rules::network_kinds());
@@ -56,7 +64,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
         .with_actions(kanon_actions::all())
-        .with_figures(Arc::clone(figures));
+        .with_responses(responses.clone());
     let rules = match network {
         Some(settings) => rules.with_network(settings),
         None => rules,

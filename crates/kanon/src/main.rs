@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Policy(args) => commands::policy::run(args),
         Command::Network(args) => commands::network::run(args),
         Command::Explain(args) => commands::explain::run(args),
+        Command::Brake(args) => commands::brake::run(args),
         Command::Backup(args) => commands::backup::run(&args),
         Command::Restore(args) => commands::backup::run_restore(&args),
         Command::Log(args) => commands::log::run(args),

@@ -253,31 +253,33 @@ fn part<W: Word>(words: &[W], entry: usize, start: usize) -> Vec<u32> {
     let mut part = Vec::with_capacity(end - entry);
     // Directories of the objects that are open, innermost last: where they begin and end.
     let mut directories: Vec<(usize, usize)> = Vec::new();
-    let mut at = entry;
+    let (mut at, mut stop) = (entry, end);
     loop {
-        while let Some((from, to)) = directories.pop_if(|it| it.0 == at) {
-            let hashes = from + words[to - 1].plain();
-            part.extend(words[from..hashes].iter().map(|it| (it.plain() - entry) as u32));
-            part.extend(words[hashes..to].iter().map(|it| it.hashes() as u32));
-            at = to;
+        // Up to the next directory, or to the end.
+        while at < stop {
+            let word = words[at];
+            // The first entry points to its key where the value is a member; alone it points to the value.
+            let offset = if at == entry { 0 } else { word.plain() - start } as u32;
+            if !word.is_marked() {
+                part.push(offset);
+                at += 1;
+                continue;
+            }
+            let second = words[at + 1];
+            part.push(offset | MARK);
+            part.push((second.plain() - entry) as u32 | if second.is_marked() { MARK } else { 0 });
+            if second.is_marked() {
+                let directory = (children_end(words, at), second.plain());
+                directories.push(directory);
+                stop = directory.0;
+            }
+            at += 2;
         }
-        if at >= end {
-            return part;
-        }
-        let word = words[at];
-        // The first entry points to its key where the value is a member; alone it points to the value.
-        let offset = if at == entry { 0 } else { word.plain() - start } as u32;
-        at += 1;
-        if !word.is_marked() {
-            part.push(offset);
-            continue;
-        }
-        let second = words[at];
-        part.push(offset | MARK);
-        part.push((second.plain() - entry) as u32 | if second.is_marked() { MARK } else { 0 });
-        if second.is_marked() {
-            directories.push((children_end(words, at - 1), second.plain()));
-        }
-        at += 1;
+        let Some((from, to)) = directories.pop() else { return part };
+        let hashes = from + words[to - 1].plain();
+        part.extend(words[from..hashes].iter().map(|it| (it.plain() - entry) as u32));
+        part.extend(words[hashes..to].iter().map(|it| it.hashes() as u32));
+        at = to;
+        stop = directories.last().map_or(end, |it| it.0);
     }
 }

@@ -380,9 +380,22 @@ impl<'a> Node<'a> {
             NodeKind::Bool => self.start() + if self.first() == b't' { 4 } else { 5 },
             NodeKind::Number => self.start() + self.number_text().map_or(0, str::len),
             NodeKind::String => self.start() + self.raw_string().map_or(0, str::len) + 2,
-            NodeKind::List => self.elements().last().map_or(self.start() + 1, Node::end) + 1,
-            NodeKind::Object => self.members().last().map_or(self.start() + 1, |(_, node)| node.end()) + 1,
+            NodeKind::List | NodeKind::Object => self.last_child().map_or(self.start() + 1, Node::end) + 1,
         }
+    }
+
+    /// The last element or member of a container, found without a look at the others' text.
+    fn last_child(self) -> Option<Node<'a>> {
+        let end = self.index().children_end(self.entry());
+        let (mut entry, mut last) = (self.entry() + 2, None);
+        while entry < end {
+            let (offset, next) = self.index().step(entry);
+            last = Some((entry, offset));
+            entry = next;
+        }
+        let (entry, offset) = last?;
+        let key = if self.first() == b'{' { raw_string_at(self.str(), offset + 1).len() + 3 } else { 0 };
+        Some(Node::new(self.object, entry, offset + key))
     }
 
     fn number_text(self) -> Option<&'a str> {

@@ -54,7 +54,7 @@ pub fn lint(subject: &Subject<'_>, facts: &Facts, compiler: &Compiler, real_clus
         Ok(_) => {}
     }
     let scope = meta.scope(facts);
-    if let Some(claimed) = meta.labels.get(label::SCOPE).filter(|it| *it == "org" || *it == "team")
+    if let Some(claimed) = meta.labels().get(label::SCOPE).filter(|it| *it == "org" || *it == "team")
         && *claimed != scope.as_str()
         && meta.role() != Role::Instance
     {
@@ -64,7 +64,7 @@ pub fn lint(subject: &Subject<'_>, facts: &Facts, compiler: &Compiler, real_clus
         };
         say("scope", format!("label `{}` says `{claimed}`, but {means}", label::SCOPE));
     }
-    if real_cluster && meta.labels.get(label::APPLIES_TO).is_some_and(|it| it.contains(',')) {
+    if real_cluster && meta.labels().get(label::APPLIES_TO).is_some_and(|it| it.contains(',')) {
         let name = label::APPLIES_TO;
         say(
             "comma-label",

@@ -84,7 +84,7 @@ impl World {
                 Action::Event { event_type, reason, message } => {
                     self.events.push(format!("{event_type:?} {reason} {}: {message}", subject.name));
                 }
-                Action::Apply { .. } => panic!("nothing is applied"),
+                other => panic!("nothing else is wanted: {other:?}"),
             }
         }
     }

@@ -17,9 +17,12 @@ pub(crate) const KINDS_MAX: usize = 64;
 /// Most actions (spec/rules 1.5).
 pub(crate) const ACTIONS_MAX: usize = 32;
 
-/// PortalClusterRule and PortalRule, as manifests.
+/// PortalClusterRule, PortalRule, and the reports of their findings, as manifests.
 pub fn crds() -> Vec<Value> {
-    vec![crd(CLUSTER_RULE, "portalclusterrule", "pcr", "Cluster"), crd(RULE, "portalrule", "pr", "Namespaced")]
+    let mut crds =
+        vec![crd(CLUSTER_RULE, "portalclusterrule", "pcr", "Cluster"), crd(RULE, "portalrule", "pr", "Namespaced")];
+    crds.extend(super::reports::crds());
+    crds
 }
 
 fn crd(kind: &str, singular: &str, short: &str, scope: &str) -> Value {

@@ -38,6 +38,10 @@ impl Sight {
         self.synced.contains(kind)
     }
 
+    pub(crate) fn has_failed(&self, kind: &GroupVersionKind) -> bool {
+        self.failed.contains_key(kind)
+    }
+
     pub(crate) fn kinds(&self) -> impl Iterator<Item = &GroupVersionKind> {
         self.synced.iter()
     }

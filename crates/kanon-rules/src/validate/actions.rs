@@ -1,13 +1,13 @@
 //! Response actions: effective parameters, rates, the `alert` shorthand (spec/rules 1.4, 1.6, 8.3).
 
 use kanon_core::Rate;
-use kanon_plane::Actions;
+use kanon_plane::Prepared;
 use serde_json::{Map, Value};
 
-use super::Mistakes;
+use super::{Compiler, Mistakes};
 use crate::{
     api::{self, crds::ACTIONS_MAX},
-    rule::{ActionSpec, Response},
+    rule::{ActionSpec, Response, Work},
 };
 
 /// The action that `alert` stands for.
@@ -58,19 +58,34 @@ pub(super) fn check(
 }
 
 /// What this process will do of it. What it cannot do is a warning: the author should not wait for it.
-pub(super) fn prepare(specs: &[ActionSpec], known: &Actions, warnings: &mut Vec<String>) -> Vec<Response> {
-    let mut responses = Vec::new();
-    if known.is_empty() {
-        return responses;
+pub(super) fn prepare(specs: &[ActionSpec], compiler: &Compiler, warnings: &mut Vec<String>) -> Vec<Response> {
+    if compiler.actions.is_empty() {
+        return Vec::new();
     }
-    for ActionSpec { action, on, rate, params } in specs {
-        match known.get(action.as_str()).map(|it| it.prepare(params)) {
-            None => warnings.push(format!("action `{action}` is not run by this version")),
-            Some(Err(error)) => warnings.push(format!("action `{action}` never runs: {error}")),
-            Some(Ok(prepared)) => responses.push(Response { on: on.clone(), rate: *rate, prepared }),
-        }
-    }
-    responses
+    let mut response = |spec: &ActionSpec| {
+        let action = spec.action.as_str();
+        let work = match compiler.actions.get(action) {
+            None => {
+                warnings.push(format!("action `{action}` is not run by this version"));
+                Work::Unknown
+            }
+            Some(known) => match known.prepare(&spec.params) {
+                Err(error) => {
+                    warnings.push(format!("action `{action}` never runs: {error}"));
+                    Work::Unusable
+                }
+                Ok(Prepared::Alert(_)) if !compiler.alerts => {
+                    warnings.push(format!("action `{action}` never runs: no Alertmanager is configured"));
+                    Work::Unusable
+                }
+                Ok(prepared) => {
+                    Work::Run { id: known.id(), window: known.window(), destructive: known.is_destructive(), prepared }
+                }
+            },
+        };
+        Response { spec: spec.clone(), work }
+    };
+    specs.iter().map(&mut response).collect()
 }
 
 /// `<N>/<unit>` in any case, short or long units; anything else is no explicit limit, with a warning (spec/rules 8.3).

@@ -23,12 +23,13 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
+    let sinks = args.sinks.options(Some("-"))?;
     let options = control::Options {
         families: control::families(families::Settings {
             namespace: args.namespace.clone(),
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
-            ..families::Settings::default()
+            responses: sinks.responses(&args.namespace, !args.leader_election),
         }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: data_dir.log(),
@@ -41,6 +42,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         namespace: args.namespace,
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
+        sinks,
     };
     let stop = CancellationToken::new();
     let control = control::start(options, Clock::start(), &stop).await?;

@@ -43,11 +43,12 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(asked)?;
     let stop = CancellationToken::new();
     let clock = Clock::start();
+    let sinks = args.sinks.options(None)?;
     let families = control::families(families::Settings {
-        namespace: NAMESPACE.into(),
+        namespace: NAMESPACE.to_owned(),
         audit: args.rules.audit(args.audits),
         network: args.network.settings(NAMESPACE),
-        ..families::Settings::default()
+        responses: sinks.responses(NAMESPACE, true),
     });
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
     let kubeconfig = data_dir.kubeconfig();
@@ -67,6 +68,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: NAMESPACE.into(),
         fail_closed: true,
         identity: None,
+        sinks,
     };
     let control = control::start(options, clock, &stop).await?;
     print(&next_steps(&kubeconfig, &server.url(), control.metrics_addr))?;

@@ -2,6 +2,8 @@
 //! files. Every server binds port 0 on loopback and is ended by its process id.
 #![allow(clippy::disallowed_methods, reason = "it watches real processes, by polling against the real clock")]
 
+mod actions;
+mod alertmanager;
 mod audit;
 mod backup;
 mod check;

@@ -146,6 +146,9 @@ fn the_loop_finds_records_and_resolves_in_a_live_cluster() {
     metric(&up, &open("np.default-deny-missing", "medium"), "1");
     metric(&up, &open("np.pod-uncovered", "medium"), "1");
     metric(&up, r#"portal_np_findings{check="np.broad-cidr"}"#, "1");
+    // In the namespace's report, as a rule's violation is.
+    let report = "get policyreport portal -n shop -o jsonpath={.results[*].rule}";
+    up.settles(report, |it| it.contains("np.broad-cidr") && it.contains("np.default-deny-missing"));
     assert!(!up.metrics().contains("namespace=\"ops\""), "{}", up.metrics());
     // A default deny clears what was missing; the policy that is deleted takes its finding with it.
     let deny = "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress]}}";
@@ -154,6 +157,7 @@ fn the_loop_finds_records_and_resolves_in_a_live_cluster() {
     metric(&up, &open("np.pod-uncovered", "medium"), "");
     up.kubectl("delete networkpolicy db -n shop").ok();
     metric(&up, &open("np.broad-cidr", "high"), "");
+    up.settles("get policyreports -n shop -o jsonpath={.items[*].results[*].rule}", |it| !it.contains("np."));
     let records = up.kanon(&["log", "show", "-o", "json", "--last", "0"]).ok();
     let records: Value = serde_json::from_str(&records).expect("JSON");
     let told = |reason: &str| {

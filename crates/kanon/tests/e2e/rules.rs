@@ -123,11 +123,11 @@ fn warn_warns_dryrun_records_and_a_broken_rule_says_so() {
     let made = up.kubectl_with("apply -f -", &pod("web", "production", true));
     assert_eq!(made.err, "Warning: tells: rule violated: tells\n");
     assert_eq!(made.ok(), "pod/web created\n");
-    // Its action speaks of the object; those that this version does not run say so.
+    // Its action speaks of the object; those that have nobody to go to say so.
     let events = up.settles("get events -n production", |it| it.contains("Told"));
     assert!(events.contains("pod/web") && events.contains("tells: rule violated: tells"), "{events}");
     let compiled = up.kubectl("get pcr tells -o jsonpath={.status.conditions[?(@.type=='Compiled')].message}").ok();
-    assert!(compiled.contains("action `evict` is not run by this version"), "{compiled}");
+    assert!(compiled.contains("action `alertmanager` never runs: no Alertmanager is configured"), "{compiled}");
     let noted = || up.kanon(&["log", "show"]).ok();
     let begun = std::time::Instant::now();
     while !noted().contains("dryrun") {

@@ -1,0 +1,64 @@
+//! Where effects go: to the sinks, which never hold anybody up, or to the API server.
+
+use std::sync::Arc;
+
+use kanon_core::{Effect, Figures};
+use kanon_net::CancellationToken;
+use kanon_rules::{AlertScope, Responses};
+use kanon_runtime::Intake;
+use kanon_sinks::{Alertmanager, LogWriter, Sinks};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// What is done about violations, and who hears of them.
+pub(crate) struct SinkOptions {
+    /// Who is alerted.
+    pub(crate) alertmanager: Option<Alertmanager>,
+    /// About what.
+    pub(crate) scope: AlertScope,
+    /// Where lines of the violation log go.
+    pub(crate) log: Option<LogWriter>,
+    /// Whether policy reports are written.
+    pub(crate) reports: bool,
+    /// Say what actions would do, and do nothing.
+    pub(crate) dry_run: bool,
+    /// Where the process counts.
+    pub(crate) figures: Arc<Figures>,
+}
+
+impl SinkOptions {
+    /// What the rules family is told of it.
+    pub(crate) fn responses(&self, namespace: &str, leads: bool) -> Responses {
+        Responses {
+            figures: Arc::clone(&self.figures),
+            alerts: self.alertmanager.is_some().then_some(self.scope),
+            namespace: namespace.to_owned(),
+            reports: self.reports,
+            log: self.log.is_some(),
+            dry_run: self.dry_run,
+            leads,
+        }
+    }
+}
+
+/// Starts the sinks; gives the effects that are not for them.
+pub(super) fn split(
+    tasks: &mut JoinSet<()>,
+    options: &mut SinkOptions,
+    mut effects: mpsc::Receiver<Effect>,
+    intake: &Intake,
+    stop: &CancellationToken,
+) -> mpsc::Receiver<Effect> {
+    let (alertmanager, log) = (options.alertmanager.take(), options.log.take());
+    let (mut sinks, posting) =
+        Sinks::new(alertmanager, log, Arc::clone(&options.figures), intake.sender(), stop.clone());
+    tasks.spawn(posting);
+    let (others, queue) = mpsc::channel(super::EFFECTS_MAX);
+    tasks.spawn(async move {
+        while let Some(effect) = effects.recv().await {
+            if let Some(effect) = sinks.take(effect) {
+                let _ = others.send(effect).await;
+            }
+        }
+    });
+    queue
+}
