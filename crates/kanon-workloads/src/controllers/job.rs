@@ -5,6 +5,7 @@
 
 mod counting;
 mod pods;
+mod policy;
 
 use serde_json::{Value, json};
 
@@ -98,7 +99,15 @@ fn judge(step: &mut Step<'_>, job: &Value, status: &mut Value, counts: &Counts) 
     let fail = |status: &mut Value, reason: &str, message: &str| {
         set_condition(status, &Condition { kind: FAILING, status: "True", reason, message }, &["lastProbeTime"], &now);
     };
+    if let Some(why) = &counts.verdict {
+        return fail(status, "PodFailurePolicy", why);
+    }
     let succeeded = count(counts.succeeded.len()) + counts.base_succeeded;
+    if let Some(rule) = policy::success(&spec["successPolicy"], &counts.indexes).filter(|_| counts.is_indexed) {
+        let message = format!("Matched rules at index {rule}");
+        let new = Condition { kind: SUCCEEDING, status: "True", reason: "SuccessPolicy", message: &message };
+        return set_condition(status, &new, &["lastProbeTime"], &now);
+    }
     let done = match number(&spec["completions"]) {
         Some(wanted) if counts.is_indexed => counts.indexes.len() >= usize::try_from(wanted).unwrap_or_default(),
         Some(wanted) => succeeded >= wanted,
@@ -116,6 +125,14 @@ fn judge(step: &mut Step<'_>, job: &Value, status: &mut Value, counts: &Counts) 
     let restarts_count = text(&spec["template"]["spec"]["restartPolicy"]) == "OnFailure";
     if failed > limit || (restarts_count && restarts > 0 && restarts >= limit) {
         return fail(status, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
+    }
+    let (given_up, done) = (count(counts.failed_indexes.len()), count(counts.indexes.len()));
+    if number(&spec["maxFailedIndexes"]).is_some_and(|most| given_up > most) {
+        let message = "Job has exceeded the specified maximal number of failed indexes";
+        return fail(status, "MaxFailedIndexesExceeded", message);
+    }
+    if given_up > 0 && given_up + done >= int(&spec["completions"]) {
+        return fail(status, "FailedIndexes", "Job has failed indexes");
     }
     let (deadline, started) = (number(&spec["activeDeadlineSeconds"]), time(&status["startTime"]));
     if let (Some(deadline), Some(started)) = (deadline, started) {
@@ -187,6 +204,9 @@ impl Counts {
         status["uncountedTerminatedPods"] = uncounted;
         if self.is_indexed {
             set_or_unset(status, "completedIndexes", counting::ranges(&self.indexes).into());
+            if self.limit_per_index.is_some() {
+                status["failedIndexes"] = counting::ranges(&self.failed_indexes).into();
+            }
         }
     }
 }

@@ -95,6 +95,7 @@ impl Set<'_> {
         }
         for (_, pod) in self.pods.iter().rev().filter(|(number, _)| !numbers.contains(number)) {
             if !pod.deleting {
+                self.leave_claims_to(step, pod);
                 self.remove(step, pod);
             }
             if self.in_order {
@@ -173,6 +174,21 @@ impl Set<'_> {
             let set = &step.item.name;
             let message = format!("create Claim {name} Pod {pod_name} in StatefulSet {set} success");
             step.event(step.item, "SuccessfulCreate", &message);
+        }
+    }
+
+    /// Where claims go when the set shrinks, those of a pod that is too much become the pod's own: they are collected with it.
+    fn leave_claims_to(&self, step: &mut Step<'_>, pod: &Known) {
+        if text(&self.value["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"]) != "Delete" {
+            return;
+        }
+        for template in list(&self.value["spec"]["volumeClaimTemplates"]) {
+            let name = format!("{}-{}", text(&template["metadata"]["name"]), pod.name);
+            let Some(claim) = step.cluster.get(Kind::Claim, &pod.namespace, &name) else { continue };
+            let mut value = claim.value();
+            value["metadata"]["ownerReferences"] =
+                json!([{"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}]);
+            step.update(Kind::Claim, value);
         }
     }
 

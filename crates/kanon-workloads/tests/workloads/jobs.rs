@@ -109,6 +109,83 @@ fn indexed_jobs_do_every_number_once() {
     assert_eq!(hosts, ["work-0", "work-1", "work-2", "work-3"]);
 }
 
+/// A job whose pods end with this code, by these rules.
+fn judged(rules: Value, simulate: &str) -> (Sim, Value) {
+    let mut sim = Sim::new();
+    let spec = json!({"backoffLimit": 1, "podFailurePolicy": {"rules": rules}});
+    sim.create("batch", "jobs", job(spec, simulate));
+    sim.pass(120);
+    let job = sim.get("batch/jobs/work");
+    (sim, job)
+}
+
+#[test]
+fn failed_pods_mean_what_the_policy_says() {
+    let codes = |action: &str, operator: &str, values: &[i64]| json!({"action": action, "onExitCodes": {"operator": operator, "values": values}});
+    let (sim, failed) = judged(json!([codes("FailJob", "In", &[3])]), "run=1s, exit=3");
+    assert_eq!(condition(&failed, "Failed"), "True PodFailurePolicy");
+    let why = failed["status"]["conditions"].as_array().and_then(|it| it.iter().find(|it| it["type"] == "Failed"));
+    let pod = text(&sim.list("pods")[0]["metadata"]["name"]).to_owned();
+    assert_eq!(
+        why.map(|it| text(&it["message"])),
+        Some(
+            format!("Container main for pod shop/{pod} failed with exit code 3 matching FailJob rule at index 0")
+                .as_str()
+        )
+    );
+    assert_eq!(numbers(&failed, &COUNTS), "active=0 succeeded=0 failed=1");
+    let (_, counted) = judged(json!([codes("Count", "In", &[3]), codes("FailJob", "NotIn", &[4])]), "run=1s, exit=3");
+    assert_eq!(condition(&counted, "Failed"), "True BackoffLimitExceeded", "the first rule counts");
+    let (sim, ignored) = judged(json!([codes("Ignore", "NotIn", &[1])]), "run=1s, exit=3");
+    assert_eq!((condition(&ignored, "Failed").as_str(), numbers(&ignored, &["failed"]).as_str()), ("", "failed=0"));
+    assert!(sim.list("pods").len() > 3, "it is tried on and on");
+}
+
+#[test]
+fn indexes_have_limits_of_their_own() {
+    let mut sim = Sim::new();
+    let spec = json!({"completions": 3, "parallelism": 3, "completionMode": "Indexed", "backoffLimitPerIndex": 1});
+    let mut work = job(spec, "run=1s");
+    work["spec"]["template"]["metadata"]["annotations"]["kanon.dev/simulate"] = json!("run=1s, exit=1");
+    sim.create("batch", "jobs", work);
+    sim.pass(5);
+    let job = sim.get("batch/jobs/work");
+    assert_eq!(
+        (text(&job["status"]["failedIndexes"]), numbers(&job, &COUNTS).as_str()),
+        ("", "active=0 succeeded=0 failed=3")
+    );
+    sim.pass(30);
+    let job = sim.get("batch/jobs/work");
+    assert_eq!(
+        (text(&job["status"]["failedIndexes"]), numbers(&job, &COUNTS).as_str()),
+        ("0-2", "active=0 succeeded=0 failed=6")
+    );
+    assert_eq!(condition(&job, "Failed"), "True FailedIndexes");
+}
+
+#[test]
+fn a_job_gives_up_when_too_many_indexes_failed() {
+    let mut sim = Sim::new();
+    let spec = json!({"completions": 5, "parallelism": 1, "completionMode": "Indexed", "backoffLimitPerIndex": 0, "maxFailedIndexes": 1});
+    sim.create("batch", "jobs", job(spec, "run=1s, exit=1"));
+    sim.pass(60);
+    let job = sim.get("batch/jobs/work");
+    assert_eq!(condition(&job, "Failed"), "True MaxFailedIndexesExceeded");
+    assert_eq!(text(&job["status"]["failedIndexes"]), "0,1");
+}
+
+#[test]
+fn a_job_has_succeeded_when_its_policy_says_so() {
+    let mut sim = Sim::new();
+    let spec = json!({"completions": 5, "parallelism": 2, "completionMode": "Indexed",
+        "successPolicy": {"rules": [{"succeededIndexes": "4"}, {"succeededCount": 2}]}});
+    sim.create("batch", "jobs", job(spec, "run=10s"));
+    sim.pass(60);
+    let job = sim.get("batch/jobs/work");
+    assert_eq!(condition(&job, "Complete"), "True SuccessPolicy");
+    assert_eq!(text(&job["status"]["completedIndexes"]), "0,1");
+}
+
 #[test]
 fn ended_jobs_go_after_their_time() {
     let mut sim = Sim::new();

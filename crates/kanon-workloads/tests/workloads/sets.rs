@@ -96,6 +96,26 @@ fn updates_go_down_to_the_partition() {
 }
 
 #[test]
+fn claims_of_a_set_that_shrinks_stay_or_go_as_it_says() {
+    for (policy, left) in [("Retain", 3), ("Delete", 1)] {
+        let mut sim = Sim::new();
+        let mut set = stateful_set(3, "");
+        set["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]);
+        set["spec"]["persistentVolumeClaimRetentionPolicy"] = json!({"whenDeleted": "Retain", "whenScaled": policy});
+        sim.create("apps", "statefulsets", set);
+        sim.pass(60);
+        assert_eq!(sim.list("persistentvolumeclaims").len(), 3);
+        sim.patch("apps/statefulsets/db", json!({"spec": {"replicas": 1}}));
+        sim.pass(60);
+        assert_eq!((sim.pods("app=db").len(), sim.list("persistentvolumeclaims").len()), (1, left), "{policy}");
+        sim.patch("apps/statefulsets/db", json!({"spec": {"replicas": 2}}));
+        sim.pass(60);
+        assert_eq!((sim.pods("app=db").len(), sim.list("persistentvolumeclaims").len()), (2, left.max(2)), "{policy}");
+    }
+}
+
+#[test]
 fn a_daemon_is_on_every_node_that_will_have_it() {
     let mut sim = Sim::new();
     sim.patch("nodes/node-3", json!({"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}}));

@@ -7,14 +7,17 @@ use std::{
 
 use serde_json::Value;
 
+use super::policy::{self, Failure};
 use crate::{
     Kind,
     cluster::{Known, Phase},
     pods::untracked,
     step::Step,
-    value::{count, int, list, text},
+    value::{count, int, list, number, text},
 };
 
+/// How often an index failed before this pod, where that is limited.
+pub(super) const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
 /// A pod's number among those of an indexed job.
 pub(super) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
@@ -29,11 +32,17 @@ pub(super) struct Counts {
     pub(super) failed: BTreeSet<String>,
     /// Numbers that are done.
     pub(super) indexes: BTreeSet<i64>,
+    /// How often one number may fail, where each has a limit of its own.
+    pub(super) limit_per_index: Option<i64>,
+    /// Numbers that are given up.
+    pub(super) failed_indexes: BTreeSet<i64>,
+    /// Why the policy says that the job has failed.
+    pub(super) verdict: Option<String>,
     pub(super) active: Vec<Arc<Known>>,
     pub(super) terminating: i64,
     /// Pods that failed, counted or not.
     pub(super) failures: Vec<Arc<Known>>,
-    /// Pods that are written down and may go.
+    /// Pods that are written down, or count for nothing, and may go.
     free: Vec<Arc<Known>>,
     /// Whether a pod is left that holds its finalizer though it ended.
     held: bool,
@@ -51,6 +60,8 @@ impl Counts {
             base_succeeded: if is_indexed { 0 } else { int(&status["succeeded"]) },
             base_failed: int(&status["failed"]),
             indexes: parse_ranges(text(&status["completedIndexes"])),
+            limit_per_index: number(&job["spec"]["backoffLimitPerIndex"]).filter(|_| is_indexed),
+            failed_indexes: parse_ranges(text(&status["failedIndexes"])),
             ..Counts::default()
         };
         let by_uid: BTreeMap<&str, &Arc<Known>> = pods.iter().map(|it| (it.uid.as_str(), it)).collect();
@@ -60,7 +71,7 @@ impl Counts {
             }
         }
         for pod in pods {
-            counts.look_at(pod);
+            counts.look_at(pod, &job["spec"]["podFailurePolicy"]);
         }
         counts
     }
@@ -82,11 +93,12 @@ impl Counts {
         }
     }
 
-    fn look_at(&mut self, it: &Arc<Known>) {
+    fn look_at(&mut self, it: &Arc<Known>, policy: &Value) {
         let Some(pod) = &it.pod else { return };
         let succeeded = pod.phase == Phase::Succeeded;
-        // A pod on its way out will not succeed any more.
-        let failed = pod.phase == Phase::Failed || (it.deleting && !succeeded);
+        // A pod on its way out will not succeed any more; a policy waits for how it ends.
+        let lost = it.deleting && !succeeded && (!policy.is_object() || pod.is_over());
+        let failed = pod.phase == Phase::Failed || lost;
         if !succeeded && !failed {
             self.active.push(Arc::clone(it));
             return;
@@ -94,11 +106,29 @@ impl Counts {
         if it.deleting && !pod.is_over() {
             self.terminating += 1;
         }
-        if failed && pod.phase == Phase::Failed {
+        let meaning = if failed { policy::failure(policy, it) } else { Failure::Counts };
+        if failed && pod.phase == Phase::Failed && meaning != Failure::Ignored {
             self.failures.push(Arc::clone(it));
         }
         if !pod.tracked {
             return;
+        }
+        if failed {
+            match &meaning {
+                Failure::Ignored => {
+                    self.held = true;
+                    self.free.push(Arc::clone(it));
+                    return;
+                }
+                Failure::FailsJob(why) => self.verdict = self.verdict.take().or_else(|| Some(why.clone())),
+                Failure::FailsIndex | Failure::Counts => {}
+            }
+            let is_over = self
+                .limit_per_index
+                .is_some_and(|it_may| meaning == Failure::FailsIndex || failures_before(it) >= it_may);
+            if let (true, Ok(index)) = (is_over, it.annotation(INDEX).parse()) {
+                self.failed_indexes.insert(index);
+            }
         }
         self.held = true;
         if succeeded {
@@ -131,10 +161,22 @@ impl Counts {
         if self.is_indexed { count(self.indexes.len()) } else { self.base_succeeded + count(self.succeeded.len()) }
     }
 
+    /// How often a number failed so far, and its last pod that did.
+    pub(super) fn failures_of(&self, index: i64) -> (i64, Option<&Arc<Known>>) {
+        let of_it = self.failures.iter().filter(|it| it.annotation(INDEX).parse() == Ok(index));
+        let last = of_it.max_by_key(|it| failures_before(it));
+        (last.map_or(0, |it| failures_before(it) + 1), last)
+    }
+
     /// All that failed, counted or not.
     pub(super) fn all_failed(&self) -> i64 {
         self.base_failed + count(self.failed.len())
     }
+}
+
+/// How often a pod's number had failed before it.
+fn failures_before(pod: &Known) -> i64 {
+    pod.annotation(INDEX_FAILURES).parse().unwrap_or_default()
 }
 
 /// `0-2,4` out of numbers.
@@ -154,7 +196,7 @@ pub(super) fn ranges(numbers: &BTreeSet<i64>) -> String {
     parts.into_iter().map(one).collect::<Vec<_>>().join(",")
 }
 
-fn parse_ranges(text: &str) -> BTreeSet<i64> {
+pub(super) fn parse_ranges(text: &str) -> BTreeSet<i64> {
     /// More numbers than a job may have: a status that says so was not written here.
     const MOST: i64 = 100_000;
     let mut numbers = BTreeSet::new();

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::counting::{Counts, INDEX};
+use super::counting::{Counts, INDEX, INDEX_FAILURES};
 use crate::{
     Kind,
     cluster::{Known, TRACKING},
@@ -27,7 +27,7 @@ pub(super) fn manage(step: &mut Step<'_>, job: &Value, counts: &Counts) {
     let succeeded = counts.all_succeeded();
     let active = count(counts.active.len());
     let wanted = match number(&spec["completions"]) {
-        Some(completions) => parallelism.min(completions - succeeded).max(0),
+        Some(completions) => parallelism.min(completions - succeeded - count(counts.failed_indexes.len())).max(0),
         // Once one succeeded no others are made.
         None if succeeded > 0 => active.min(parallelism),
         None => parallelism,
@@ -42,7 +42,8 @@ pub(super) fn manage(step: &mut Step<'_>, job: &Value, counts: &Counts) {
     if missing == 0 || step.refusal.is_some() {
         return;
     }
-    if let Some(at) = tried_again_at(counts)
+    // Where each index has its own limit, each waits for itself.
+    if let Some(at) = tried_again_at(counts).filter(|_| counts.limit_per_index.is_none())
         && step.now < at
     {
         return step.wake_at(at);
@@ -53,9 +54,13 @@ pub(super) fn manage(step: &mut Step<'_>, job: &Value, counts: &Counts) {
 /// When the next try after a failure is due.
 fn tried_again_at(counts: &Counts) -> Option<Timestamp> {
     let last = counts.failures.iter().filter_map(|it| ended_at(it)).max()?;
+    Some(pause_after(last, counts.all_failed()))
+}
+
+fn pause_after(last: Timestamp, failures: i64) -> Timestamp {
     let (first, most) = BACKOFF;
-    let doublings = u32::try_from(counts.all_failed() - 1).unwrap_or_default().min(6);
-    Some(later(last, (first << doublings).min(most)))
+    let doublings = u32::try_from(failures - 1).unwrap_or_default().min(6);
+    later(last, (first << doublings).min(most))
 }
 
 fn ended_at(pod: &Known) -> Option<Timestamp> {
@@ -66,7 +71,7 @@ fn ended_at(pod: &Known) -> Option<Timestamp> {
 fn create(step: &mut Step<'_>, job: &Value, counts: &Counts, how_many: usize) {
     let item = step.item;
     let template = &job["spec"]["template"];
-    let mut free = free_indexes(job, counts);
+    let mut free = free_indexes(step, job, counts);
     let mut namer = Namer::new();
     for _ in 0..how_many {
         let mut pod = template::pod(step, template);
@@ -74,6 +79,9 @@ fn create(step: &mut Step<'_>, job: &Value, counts: &Counts, how_many: usize) {
         if counts.is_indexed {
             let Some(index) = free.pop_first() else { return };
             tell(&mut pod, &item.name, index);
+            if counts.limit_per_index.is_some() {
+                pod["metadata"]["annotations"][INDEX_FAILURES] = counts.failures_of(index).0.to_string().into();
+            }
             prefix = format!("{prefix}{index}-");
         }
         if !pod["metadata"]["finalizers"].is_array() {
@@ -88,13 +96,26 @@ fn create(step: &mut Step<'_>, job: &Value, counts: &Counts, how_many: usize) {
     }
 }
 
-fn free_indexes(job: &Value, counts: &Counts) -> BTreeSet<i64> {
+/// Numbers that may be tried now; says when the next one may.
+fn free_indexes(step: &mut Step<'_>, job: &Value, counts: &Counts) -> BTreeSet<i64> {
     if !counts.is_indexed {
         return BTreeSet::new();
     }
     let busy: BTreeSet<i64> = counts.active.iter().filter_map(|it| it.annotation(INDEX).parse().ok()).collect();
     let all = 0..int(&job["spec"]["completions"]);
-    all.filter(|it| !busy.contains(it) && !counts.indexes.contains(it)).take(BURST).collect()
+    let is_open = |it: &i64| !busy.contains(it) && !counts.indexes.contains(it) && !counts.failed_indexes.contains(it);
+    let now = step.now;
+    let mut waits = |it: &i64| {
+        if counts.limit_per_index.is_none() {
+            return false;
+        }
+        let (failures, last) = counts.failures_of(*it);
+        let again = last.and_then(|it| ended_at(it)).map(|it| pause_after(it, failures));
+        let Some(again) = again.filter(|it| now < *it) else { return false };
+        step.wake_at(again);
+        true
+    };
+    all.filter(is_open).filter(|it| !waits(it)).take(BURST).collect()
 }
 
 /// Tells a pod its number, in every way that a container can read it.
