@@ -18,6 +18,8 @@ pub const ALLOW: &str = "allow";
 /// The value of [`DECISION`] for those that do not.
 pub const FORBID: &str = "forbid";
 
+/// Annotation: the event was too large, and is told without bodies.
+pub const TRUNCATED: &str = "audit.k8s.io/truncated";
 /// Annotations with this prefix hold patches of webhooks: only events that show request bodies have them.
 pub const PATCH_PREFIX: &str = "patch.webhook.admission.k8s.io/";
 

@@ -53,6 +53,36 @@ pub enum AuditMode {
     BlockingStrict,
 }
 
+/// Bounds of events and of what is sent at a time, named as kube-apiserver's `--audit-log-truncate-…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditTruncate {
+    /// Bytes of an event, beyond which it goes without bodies; one that is too large all the same is dropped and counted.
+    pub event_max: usize,
+    /// Bytes of the events of one call.
+    pub batch_max: usize,
+}
+
+impl Default for AuditTruncate {
+    fn default() -> AuditTruncate {
+        AuditTruncate { event_max: 100 << 10, batch_max: 10 << 20 }
+    }
+}
+
+/// How often a webhook is called at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AuditThrottle {
+    /// Calls a second, over time.
+    pub rate: f32,
+    /// Calls at once after a pause.
+    pub burst: u32,
+}
+
+impl Default for AuditThrottle {
+    fn default() -> AuditThrottle {
+        AuditThrottle { rate: 10.0, burst: 15 }
+    }
+}
+
 /// The log file.
 #[derive(Clone, Debug)]
 pub struct AuditLog {
@@ -66,12 +96,21 @@ pub struct AuditLog {
     pub backups_max: usize,
     /// Files put aside before this are removed.
     pub age_max: Option<Duration>,
+    /// Bounds of events; none unless told.
+    pub truncate: Option<AuditTruncate>,
 }
 
 impl AuditLog {
     /// A log with kube-apiserver's defaults: 100 MB a file, all of them kept.
     pub fn new(path: impl Into<PathBuf>) -> AuditLog {
-        AuditLog { path: path.into(), mode: AuditMode::Batch, size_max: 100 << 20, backups_max: 0, age_max: None }
+        AuditLog {
+            path: path.into(),
+            mode: AuditMode::Batch,
+            size_max: 100 << 20,
+            backups_max: 0,
+            age_max: None,
+            truncate: None,
+        }
     }
 }
 
@@ -90,6 +129,10 @@ pub struct AuditWebhook {
     pub buffer: usize,
     /// The first pause after a failed call; each further one is half as long again.
     pub backoff: Duration,
+    /// How often it is called in mode `batch`.
+    pub throttle: Option<AuditThrottle>,
+    /// Bounds of events and calls; none unless told.
+    pub truncate: Option<AuditTruncate>,
 }
 
 impl AuditWebhook {
@@ -102,6 +145,8 @@ impl AuditWebhook {
             batch_wait: Duration::from_secs(30),
             buffer: 10_000,
             backoff: Duration::from_secs(10),
+            throttle: Some(AuditThrottle::default()),
+            truncate: None,
         }
     }
 }

@@ -36,7 +36,9 @@ mod storage;
 mod testing;
 mod tokens;
 
-pub use audit::{AuditError, AuditEvents, AuditLog, AuditMode, AuditOptions, AuditRecord, AuditWebhook};
+pub use audit::{
+    AuditError, AuditEvents, AuditLog, AuditMode, AuditOptions, AuditRecord, AuditThrottle, AuditTruncate, AuditWebhook,
+};
 pub use body::Body;
 pub use config::Config;
 pub use core::Clock;

@@ -225,13 +225,15 @@ impl Plane {
 fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
     let watches = |kind: &Kind| family.kinds().contains(kind) || facts.kinds.contains(kind);
     match input {
-        Input::Object { kind, .. }
-        | Input::Synced { kind }
-        | Input::WatchFailed { kind, .. }
-        | Input::Unwatched { kind } => watches(kind),
+        Input::Object { kind, .. } | Input::Synced { kind } | Input::WatchFailed { kind, .. } => watches(kind),
         Input::Reviewed { family: of, .. } | Input::Scanned { family: of, .. } => *of == family.id(),
         Input::Delivered(delivery) => delivery.family == family.id(),
-        Input::Resources { .. } | Input::Folder { .. } | Input::Leadership(_) | Input::Tick => true,
+        // Whoever wanted a kind once has to hear that it is gone, though nobody wants it any more.
+        Input::Unwatched { .. }
+        | Input::Resources { .. }
+        | Input::Folder { .. }
+        | Input::Leadership(_)
+        | Input::Tick => true,
     }
 }
 

@@ -289,19 +289,15 @@ impl Audit {
         let Some(Running { kind, moot, touched, missed, sweep }) = self.running.take() else { return Vec::new() };
         let Some(scanned) = scanned.filter(|_| !moot) else { return Vec::new() };
         let Work { which, policies, .. } = &scanned.work;
-        let revision = |key: &PolicyKey| {
-            let of_scan = scanned.rules.entries().iter().find(|it| it.key == *key && is_audited(it));
-            of_scan.map(|it| it.policy.revision.as_str())
-        };
         // Only what is still in force as it was asked says something.
-        let asked: BTreeSet<PolicyKey> = self
-            .rules
-            .iter()
-            .filter(|it| policies.as_ref().is_none_or(|among| among.contains(it.0)))
-            .filter(|it| revision(it.0) == Some(it.1.revision.as_str()))
-            .filter(|it| it.1.lookups.iter().all(|kind| self.sight.is_synced(kind)))
-            .map(|it| it.0.clone())
-            .collect();
+        let is_asked = |it: &&Entry| {
+            policies.as_ref().is_none_or(|among| among.contains(&it.key))
+                && is_audited(it)
+                && self.rules.get(&it.key).is_some_and(|now| now.revision == it.policy.revision)
+                && it.lookups.iter().all(|kind| self.sight.is_synced(kind))
+        };
+        let asked: BTreeSet<PolicyKey> =
+            scanned.rules.entries().iter().filter(is_asked).map(|it| it.key.clone()).collect();
         let mut changes = Vec::new();
         let mut findings = lock(&self.findings);
         let mut said = BTreeSet::new();

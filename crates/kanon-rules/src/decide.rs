@@ -23,7 +23,7 @@ use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
     index::{Bucket, Rules},
-    lookups::session::{Overlay, Query, Session},
+    lookups::reader::{Overlay, Query, Reader},
     rule::{Mode, Rule},
 };
 use together::Asked;
@@ -137,13 +137,13 @@ impl Rules {
         let buckets = self.candidates(question.kind, namespace);
         let by_container = buckets.clone().any(Bucket::is_by_container);
         // The cluster's rules look from everywhere, a namespace's own from there.
-        let whole = Session::new(lookups, &self.resources, question.overlay(namespace), None);
-        let home = Session::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
+        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), None);
+        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
         let arena = Arena::with_capacity(ARENA_LEN);
         let (mut prepared, mut at_home) = (None, None);
         let mut asked = Asked::default();
         for bucket in buckets {
-            asked.begin();
+            asked.begin(bucket.len());
             for (at, entry, rule) in self.in_bucket(bucket) {
                 if !question.concerns(at, rule, namespace) {
                     asked.pass_over();

@@ -13,7 +13,7 @@ mod request;
 use kanon_core::{GroupVersionKind, Node, Now, Object, Review};
 use kanon_lang::{Arena, Record, Value};
 
-use crate::lookups::{cluster::Cluster, session::Session};
+use crate::lookups::{cluster::Cluster, reader::Reader};
 
 /// Variable names; the position is the slot. `$now` is no name that a rule can write: the language reads it for `now()`.
 pub(crate) const VARIABLES: [&str; 10] = [
@@ -56,7 +56,7 @@ pub(crate) struct Facts<'a> {
     /// One a container in order of fan-out; exactly one, without container, where there is none. Never empty.
     passes: &'a [Pass<'a>],
     /// Where lookups go.
-    pub(crate) session: &'a Session<'a>,
+    pub(crate) reader: &'a Reader<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -67,14 +67,14 @@ impl<'a> Facts<'a> {
         request: Option<&'a Review>,
         now: Now,
         by_container: bool,
-        session: &'a Session<'a>,
+        reader: &'a Reader<'a>,
         arena: &'a Arena,
     ) -> Facts<'a> {
         let root = object.root();
         let mut values = [Value::Null; VARIABLES.len()];
         values[slot::NOW] = Value::Time(now.wall);
         values[slot::OBJECT] = Value::from_node(root, arena);
-        values[slot::CLUSTER] = record(arena, Cluster(session));
+        values[slot::CLUSTER] = record(arena, Cluster(reader));
         // Live reads are not to be had here: the caches answer.
         values[slot::CONSISTENT_CLUSTER] = values[slot::CLUSTER];
         if let Some(review) = request {
@@ -84,7 +84,7 @@ impl<'a> Facts<'a> {
         let metadata = root.get("metadata");
         let Some(path) = pod::spec_path(kind) else {
             values[slot::METADATA] = Value::Record(arena.alloc(pod::Metadata { node: metadata, pod: false }));
-            return Facts { passes: arena.alloc([Pass { part: "", values }]), session };
+            return Facts { passes: arena.alloc([Pass { part: "", values }]), reader };
         };
         let spec = root.at(path);
         values[slot::METADATA] = Value::Record(arena.alloc(pod::Metadata { node: metadata, pod: true }));
@@ -93,7 +93,7 @@ impl<'a> Facts<'a> {
         values[slot::SECURITY_CONTEXT] = Value::Record(arena.alloc(pod::PodSecurity(security)));
         let count = if by_container { pod::containers(spec).count() } else { 0 };
         if count == 0 {
-            return Facts { passes: arena.alloc([Pass { part: "", values }]), session };
+            return Facts { passes: arena.alloc([Pass { part: "", values }]), reader };
         }
         let mut containers = pod::containers(spec);
         let passes = arena.alloc_slice_fill_with(count, |_| {
@@ -102,19 +102,19 @@ impl<'a> Facts<'a> {
             values[slot::CONTAINER] = container.map_or(Value::Null, |it| Value::Record(it));
             Pass { part: container.map_or("", |it| it.name()), values }
         });
-        Facts { passes, session }
+        Facts { passes, reader }
     }
 
     /// The same facts, with lookups from another place.
-    pub(crate) fn seen_from(&self, session: &'a Session<'a>, arena: &'a Arena) -> Facts<'a> {
-        let cluster = record(arena, Cluster(session));
+    pub(crate) fn seen_from(&self, reader: &'a Reader<'a>, arena: &'a Arena) -> Facts<'a> {
+        let cluster = record(arena, Cluster(reader));
         let passes = self.passes.iter().map(|Pass { part, values }| {
             let mut values = *values;
             values[slot::CLUSTER] = cluster;
             values[slot::CONSISTENT_CLUSTER] = cluster;
             Pass { part, values }
         });
-        Facts { passes: arena.alloc_slice_fill_iter(passes), session }
+        Facts { passes: arena.alloc_slice_fill_iter(passes), reader }
     }
 
     /// The passes of a rule: all of them when it reads `container`, else the first.

@@ -268,6 +268,11 @@ impl Bucket {
         self.by_container
     }
 
+    /// How many rules there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether the rules are a namespace's own.
     pub(crate) fn is_confined(&self) -> bool {
         self.confined

@@ -4,9 +4,9 @@
 //! ([`Reference`]), so that the shells watch them before the rule is asked.
 
 pub(crate) mod cluster;
+pub(crate) mod reader;
 pub(crate) mod resources;
 pub(crate) mod selector;
-pub(crate) mod session;
 
 use kanon_core::GroupVersionKind;
 

@@ -214,6 +214,20 @@ fn a_finding_ends_with_its_rule() {
 }
 
 #[test]
+fn a_kind_that_is_watched_again_is_looked_at_when_all_of_it_has_arrived() {
+    let mut world = found();
+    world.apply(&rule("privileged", 2, json!({"enabled": false})));
+    world.input(&Input::Unwatched { kind: Arc::new(pods()) });
+    assert_eq!(world.plane.objects().after(&pods().gvk, None).count(), 0);
+    world.news();
+    world.apply(&rule("privileged", 3, json!({})));
+    world.apply(&pod("bad", "1", true));
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.synced(&pods());
+    assert_eq!(world.news(), [OPENED]);
+}
+
+#[test]
 fn a_changed_rule_alone_looks_at_its_objects_again() {
     let mut world = found();
     world.apply(&rule("named", 1, json!({"rule": "metadata.name == 'good'"})));

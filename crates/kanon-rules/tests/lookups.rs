@@ -135,7 +135,7 @@ fn resources_are_found_in_all_spellings() {
 #[test]
 fn what_cannot_be_asked_is_an_error_and_never_widens() {
     let failed = |it: &str| format!("could not be evaluated: {it}");
-    check("cluster.widgets.list('', {}) == []", None, &failed("cannot fetch list from nil"));
+    check("cluster.widgets.list('', {}) == []", None, &failed("cannot fetch list from <nil>"));
     check("cluster.pods.list('', {app: 1}) == []", None, &failed("the value of label `app` in a selector is no text"));
     check(
         "cluster.pods.byName('web-1') == nil",

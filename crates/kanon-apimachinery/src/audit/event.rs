@@ -10,7 +10,7 @@ use kanon_core::UserInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Decision, Level, PATCH_PREFIX, Stage};
+use super::{Decision, Level, PATCH_PREFIX, Stage, TRUNCATED};
 use crate::{
     decode,
     negotiate::{self, BodyType},
@@ -175,6 +175,21 @@ impl Sent {
 impl Event {
     /// The event as one line of JSON, without a line feed.
     pub fn render(&self) -> Bytes {
+        self.rendered(true)
+    }
+
+    /// The event within `max` bytes: where bodies make it too large, it goes without them and says so. None where it is too large
+    /// all the same.
+    pub fn render_within(&self, whole: &Bytes, max: usize) -> Option<Bytes> {
+        if whole.len() <= max || self.decision.level < Level::Request {
+            return Some(whole.clone());
+        }
+        let mut short = self.clone();
+        short.annotations.insert(TRUNCATED.to_owned(), "true".to_owned());
+        Some(short.rendered(false)).filter(|it| it.len() <= max)
+    }
+
+    fn rendered(&self, with_bodies: bool) -> Bytes {
         let Event { head, decision, stage, at, impersonated, sent, outcome, annotations } = self;
         let level = decision.level;
         let mut reference = head.object.clone();
@@ -183,8 +198,9 @@ impl Event {
             reference.complete(sent);
         }
         let shown = |value: Value| if decision.omit_managed_fields { without_managed_fields(value) } else { value };
-        let request = sent.as_ref().filter(|_| level >= Level::Request).and_then(Sent::value).map(shown);
-        let answer = outcome.as_ref().filter(|it| level >= Level::RequestResponse && !it.body.is_empty());
+        let request = sent.as_ref().filter(|_| with_bodies && level >= Level::Request).and_then(Sent::value).map(shown);
+        let answer =
+            outcome.as_ref().filter(|it| with_bodies && level >= Level::RequestResponse && !it.body.is_empty());
         let answer = answer.and_then(|it| serde_json::from_slice(&it.body.concat()).ok()).map(shown);
         let annotations: BTreeMap<&str, &str> = annotations
             .iter()

@@ -1,6 +1,10 @@
 //! All resources at one moment: an immutable snapshot, replaced when a CustomResourceDefinition changes.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use kanon_core::GroupVersionKind;
 use kanon_lang::Language;
@@ -32,13 +36,16 @@ pub struct GroupVersion {
 }
 
 impl Registry {
-    /// The built-in kinds.
+    /// The built-in kinds. Made once: servers that start one after another share them.
     pub fn builtin() -> Registry {
-        let mut registry = Registry::default();
-        for kind in kanon_kinds::kinds() {
-            registry.add(Arc::new(Resource::builtin(kind)));
-        }
-        registry
+        static BUILTIN: LazyLock<Registry> = LazyLock::new(|| {
+            let mut registry = Registry::default();
+            for kind in kanon_kinds::kinds() {
+                registry.add(Arc::new(Resource::builtin(kind)));
+            }
+            registry
+        });
+        BUILTIN.clone()
     }
 
     /// The same resources, with the language in which rules of definitions and conditions of webhooks are written: they are

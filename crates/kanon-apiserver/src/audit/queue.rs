@@ -10,7 +10,7 @@ use kanon_apimachinery::audit::Event;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
-    AuditError, AuditMode, AuditOptions, AuditRecord, Counts, Plugin,
+    AuditError, AuditMode, AuditOptions, AuditRecord, AuditTruncate, Counts, Plugin,
     file::LogFile,
     webhook::{Delivery, Webhook},
 };
@@ -41,6 +41,8 @@ pub(super) struct Queue {
 struct Worker {
     log: Option<(LogFile, AuditMode)>,
     webhook: Option<Webhook>,
+    /// Bounds of events for the log and for the webhook.
+    truncate: [Option<AuditTruncate>; 2],
     tap: Option<broadcast::Sender<AuditRecord>>,
     held: Arc<AtomicUsize>,
     counts: Arc<Counts>,
@@ -65,7 +67,10 @@ impl Queue {
         let is_strict = modes.contains(&Some(AuditMode::BlockingStrict));
         let held = Arc::new(AtomicUsize::new(0));
         let (sender, jobs) = mpsc::channel(EVENTS);
-        let worker = Worker { log, webhook, tap: Some(tap), held: Arc::clone(&held), counts: Arc::clone(&counts) };
+        let truncate =
+            [options.log.as_ref().and_then(|it| it.truncate), options.webhook.as_ref().and_then(|it| it.truncate)];
+        let worker =
+            Worker { log, webhook, truncate, tap: Some(tap), held: Arc::clone(&held), counts: Arc::clone(&counts) };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || worker.run(jobs))
@@ -158,8 +163,15 @@ impl Worker {
 
     fn take(&mut self, event: Event, ack: Option<Ack>) {
         let json = event.render();
+        let within = |bounds: Option<AuditTruncate>| match bounds {
+            Some(bounds) => event.render_within(&json, bounds.event_max),
+            None => Some(json.clone()),
+        };
         if let Some((log, mode)) = &mut self.log {
-            let written = log.write(&json, *mode != AuditMode::Batch);
+            let written = match within(self.truncate[0]) {
+                Some(json) => log.write(&json, *mode != AuditMode::Batch),
+                None => Err(std::io::Error::other("it is too large, even without bodies")),
+            };
             if let Err(error) = &written {
                 tracing::warn!(%error, "an audit event cannot be written");
                 self.counts.lost(Plugin::Log, 1);
@@ -170,7 +182,11 @@ impl Worker {
             }
         }
         if let Some(webhook) = &self.webhook {
-            webhook.deliver(Delivery { json: json.clone(), ack });
+            match within(self.truncate[1]) {
+                Some(json) => webhook.deliver(Delivery { json, ack }),
+                // The sender goes, and whoever waits is told that it is lost.
+                None => self.counts.lost(Plugin::Webhook, 1),
+            }
         }
         if let Some(tap) = self.tap.as_ref().filter(|it| it.receiver_count() > 0) {
             // An error means that nobody listens any more.

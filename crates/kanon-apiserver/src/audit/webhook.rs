@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use super::{AuditError, AuditMode, AuditWebhook, Counts, Plugin, kubeconfig::Target, queue::Ack};
+use super::{AuditError, AuditMode, AuditThrottle, AuditWebhook, Counts, Plugin, kubeconfig::Target, queue::Ack};
 
 /// How long one call may take, and how often one is tried (upstream: 30 s, five times).
 const CALL: Duration = Duration::from_secs(30);
@@ -92,17 +92,62 @@ fn answer(deliveries: &[Delivery], taken: bool) {
     }
 }
 
+/// Calls that may be made, which come back with time.
+struct Throttle {
+    options: AuditThrottle,
+    left: f32,
+    at: Option<Instant>,
+}
+
+impl Throttle {
+    fn new(options: AuditThrottle) -> Throttle {
+        let burst = options.burst.max(1);
+        Throttle { options: AuditThrottle { burst, ..options }, left: burst as f32, at: None }
+    }
+
+    /// Takes one call; it is to be made after this long.
+    fn take(&mut self, now: Instant) -> Duration {
+        let rate = if self.options.rate > 0.0 { self.options.rate } else { AuditThrottle::default().rate };
+        let passed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.at = Some(now.max(self.at.unwrap_or(now)));
+        self.left = (self.left + passed.as_secs_f32() * rate).min(self.options.burst as f32) - 1.0;
+        if self.left >= 0.0 { Duration::ZERO } else { Duration::from_secs_f32(-self.left / rate) }
+    }
+}
+
 impl Poster {
     async fn run(self, mut deliveries: mpsc::Receiver<Delivery>) {
-        while let Some(first) = deliveries.recv().await {
+        let bytes_max = self.options.truncate.map_or(usize::MAX, |it| it.batch_max);
+        let mut throttle = self.options.throttle.filter(|_| self.options.mode == AuditMode::Batch).map(Throttle::new);
+        // What came and did not fit the last call.
+        let mut left = None;
+        loop {
+            let first = match left.take() {
+                Some(first) => first,
+                None => match deliveries.recv().await {
+                    Some(first) => first,
+                    None => return,
+                },
+            };
+            let mut bytes = first.json.len();
             let mut batch = vec![first];
             let deadline = Instant::now() + self.options.batch_wait;
             // Nobody waits for company when somebody waits for the answer.
             while batch.len() < self.options.batch_max && batch.iter().all(|it| it.ack.is_none()) {
                 match timeout_at(deadline, deliveries.recv()).await {
-                    Ok(Some(next)) => batch.push(next),
+                    Ok(Some(next)) if bytes.saturating_add(next.json.len()) > bytes_max => {
+                        left = Some(next);
+                        break;
+                    }
+                    Ok(Some(next)) => {
+                        bytes += next.json.len();
+                        batch.push(next);
+                    }
                     Ok(None) | Err(_) => break,
                 }
+            }
+            if let Some(throttle) = &mut throttle {
+                sleep(throttle.take(Instant::now())).await;
             }
             let taken = self.post(&batch).await;
             if !taken {
@@ -148,5 +193,20 @@ impl Poster {
         let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
         let answered = self.client.call(request, CALL, ANSWER_MAX).await;
         answered.map(|it| it.status()).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_come_in_bursts_and_then_at_their_rate() {
+        let begin = Instant::now();
+        let mut throttle = Throttle::new(AuditThrottle { rate: 10.0, burst: 2 });
+        let mut waits = |after: u64| throttle.take(begin + Duration::from_millis(after)).as_millis();
+        assert_eq!([waits(0), waits(0), waits(0), waits(100)], [0, 0, 100, 100]);
+        // A pause fills it again, and no further.
+        assert_eq!([waits(60_000), waits(60_000), waits(60_000)], [0, 0, 100]);
     }
 }

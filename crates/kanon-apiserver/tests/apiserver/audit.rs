@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, service::service_fn};
-use kanon_apiserver::{AuditLog, AuditMode, AuditOptions, AuditPolicy, AuditWebhook, Config};
+use kanon_apiserver::{AuditLog, AuditMode, AuditOptions, AuditPolicy, AuditTruncate, AuditWebhook, Config};
 use kanon_core::UserInfo;
 use kanon_net::{CancellationToken, Limits, bind, serve};
 use serde_json::{Value, json};
@@ -361,4 +361,42 @@ async fn what_controllers_write_is_in_the_log_as_requests_of_theirs() {
             && it["verb"] == "update"
     });
     assert!(ran, "the kubelet's status");
+}
+
+#[tokio::test]
+async fn events_that_are_too_large_go_without_bodies_and_calls_hold_so_much() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let collector = Collector::start(0).await;
+    let kubeconfig = folder.path().join("webhook.kubeconfig");
+    fs::write(&kubeconfig, &collector.kubeconfig).expect("written");
+    let webhook = AuditWebhook {
+        batch_wait: Duration::from_millis(200),
+        truncate: Some(AuditTruncate { event_max: 4_000, batch_max: 6_000 }),
+        ..AuditWebhook::new(&kubeconfig)
+    };
+    let text = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: None, users: [system:apiserver]}, {level: Request}]}";
+    let world = world(AuditOptions { policy: Some(policy(text)), log: None, webhook: Some(webhook) }).await;
+    for (name, size) in [("small", 3), ("large", 5_000), ("medium-1", 2_000), ("medium-2", 2_000)] {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "v".repeat(size)}});
+        assert_eq!(world.post(MAPS, &map).await.0, 201);
+    }
+    collector.holds(4).await;
+    let taken = collector.taken.lock().await.clone();
+    let brief: Vec<(&Value, bool, &Value)> = taken
+        .iter()
+        .map(|it| {
+            (&it["objectRef"]["name"], it["requestObject"].is_object(), &it["annotations"]["audit.k8s.io/truncated"])
+        })
+        .collect();
+    assert_eq!(
+        brief,
+        [
+            (&json!("small"), true, &Value::Null),
+            (&json!("large"), false, &json!("true")),
+            (&json!("medium-1"), true, &Value::Null),
+            (&json!("medium-2"), true, &Value::Null),
+        ]
+    );
+    assert!(collector.calls.load(Ordering::SeqCst) >= 2, "6,000 bytes do not hold all four");
+    world.server.stop().await;
 }

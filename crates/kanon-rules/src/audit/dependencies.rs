@@ -12,7 +12,7 @@ use std::{
 use kanon_core::{GroupVersionKind, Object};
 use kanon_plane::{ObjectName, PolicyKey};
 
-use crate::lookups::{selector::Selector, session::Query};
+use crate::lookups::{reader::Query, selector::Selector};
 
 /// Questions that are kept.
 const KEYS_MAX: usize = 500_000;

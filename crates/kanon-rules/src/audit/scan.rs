@@ -9,7 +9,7 @@ use kanon_plane::{Lookups, ObjectName, ObjectStore, Which, Work};
 use crate::{
     decide::{Question, RuleTally},
     index::{Entry, Rules},
-    lookups::session::Query,
+    lookups::reader::Query,
     rule::Mode,
 };
 

@@ -12,14 +12,14 @@ use super::{
     Question, RuleTally,
     verdicts::{Finding, Writer},
 };
-use crate::{Mode, Rules, Settings, facts::Facts, lookups::session::Session};
+use crate::{Mode, Rules, Settings, facts::Facts, lookups::reader::Reader};
 
 /// The verdicts and counts of all rules, each evaluated alone.
 fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<RuleTally>) {
     let namespace = question.namespace(rules);
-    let session = Session::new(&NoLookups, &rules.resources, None, None);
+    let reader = Reader::new(&NoLookups, &rules.resources, None, None);
     let arena = Arena::new();
-    let facts = Facts::new(question.kind, question.object, None, question.now, true, &session, &arena);
+    let facts = Facts::new(question.kind, question.object, None, question.now, true, &reader, &arena);
     let writer = Writer::new(rules, question, namespace, &NoLookups);
     let (mut verdicts, mut rows) = (Vec::new(), Vec::new());
     for (at, entry) in rules.entries().iter().enumerate() {
@@ -42,7 +42,7 @@ fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<Rule
             let failed = matches!(finding, Some(Finding::Error(_)));
             row.errors += u32::from(failed);
             row.errors_at_end = if failed { row.errors_at_end + 1 } else { 0 };
-            verdicts.extend(finding.map(|it| writer.verdict(entry, rule, program, pass, &session, &arena, it)));
+            verdicts.extend(finding.map(|it| writer.verdict(entry, rule, program, pass, &reader, &arena, it)));
         }
         rows.push(row);
     }

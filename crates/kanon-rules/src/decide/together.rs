@@ -11,7 +11,7 @@ use super::{
 use crate::{
     facts::{Facts, Pass},
     index::{Programs, Rules},
-    lookups::session::Query,
+    lookups::reader::Query,
 };
 
 /// A rule that is not asked about this object.
@@ -31,9 +31,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Begins a bucket.
-    pub(super) fn begin(&mut self) {
+    /// Begins a bucket of so many rules.
+    pub(super) fn begin(&mut self, rules: usize) {
         self.row_of.clear();
+        self.row_of.reserve(rules);
+        self.rows.reserve(rules);
     }
 
     /// The bucket's next rule is not asked.
@@ -91,7 +93,7 @@ impl Asked {
             };
             self.found.extend(answer.map(|it| (row, number as u32, it)));
         }
-        self.queries.push((entry, facts.session.queries()));
+        self.queries.push((entry, facts.reader.queries()));
     }
 
     fn one_pass<'a>(
@@ -156,7 +158,7 @@ impl Asked {
                     Finding::Error(error)
                 }
             };
-            let verdict = writer.verdict(entry, rule, program, pass, facts.session, arena, finding);
+            let verdict = writer.verdict(entry, rule, program, pass, facts.reader, arena, finding);
             found_out.push((tally.entry(), verdict));
         }
         rows

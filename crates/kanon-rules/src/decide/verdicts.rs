@@ -9,7 +9,7 @@ use crate::{
     FAMILY,
     facts::Pass,
     index::{Entry, Rules},
-    lookups::session::Session,
+    lookups::reader::Reader,
     rule::{Mode, OnError, Rule},
 };
 
@@ -80,7 +80,7 @@ impl<'q> Writer<'q> {
         rule: &'a Rule,
         program: &'a dyn Program,
         pass: &'a Pass<'a>,
-        session: &'a Session<'a>,
+        reader: &'a Reader<'a>,
         arena: &'a Arena,
         finding: Finding,
     ) -> Verdict {
@@ -88,7 +88,7 @@ impl<'q> Writer<'q> {
         let mut evidence = self.evidence(rule, part);
         let limits = &self.rules.settings.limits;
         if rule.looks_up() {
-            let (explained, reads) = session.gather(|| program.explain(&pass.values, limits, arena));
+            let (explained, reads) = reader.gather(|| program.explain(&pass.values, limits, arena));
             evidence.values = explained.values;
             evidence.reads.extend(reads);
             // What another object holds is not this one's to tell.

@@ -4,16 +4,16 @@
 use kanon_core::{GroupVersionKind, Kind, Node, Object};
 use kanon_lang::{Arena, ErrorKind, EvalError, Record, Value};
 
-use super::{CONSISTENT, Reference, selector::Selector, session::Session};
+use super::{CONSISTENT, Reference, reader::Reader, selector::Selector};
 use crate::facts::pod;
 
 /// `cluster`
-pub(crate) struct Cluster<'q>(pub &'q Session<'q>);
+pub(crate) struct Cluster<'q>(pub &'q Reader<'q>);
 
 impl Record for Cluster<'_> {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
-        let session = self.0;
-        let on_cluster = |method| Some(Value::Record(arena.alloc(OnCluster { session, method })));
+        let reader = self.0;
+        let on_cluster = |method| Some(Value::Record(arena.alloc(OnCluster { reader, method })));
         match name {
             CONSISTENT => Some(Value::Record(self)),
             "namespaceOf" => on_cluster(OfObject::Namespace),
@@ -21,9 +21,9 @@ impl Record for Cluster<'_> {
             _ => {
                 let Reference { plural, version } = Reference::of(&[name])?;
                 let of = version.as_ref().map(|(version, group)| (version.as_str(), group.as_str()));
-                session.kind(&plural, of)?;
+                reader.kind(&plural, of)?;
                 let version = version.map_or("", |(version, group)| arena.alloc_str(&format!("{version}.{group}")));
-                Some(Value::Record(arena.alloc(Resource { session, plural: arena.alloc_str(&plural), version })))
+                Some(Value::Record(arena.alloc(Resource { reader, plural: arena.alloc_str(&plural), version })))
             }
         }
     }
@@ -35,7 +35,7 @@ impl Record for Cluster<'_> {
 
 /// `cluster.pods`, `cluster.deployments.v1.apps`
 struct Resource<'q> {
-    session: &'q Session<'q>,
+    reader: &'q Reader<'q>,
     plural: &'q str,
     /// Version and group so far, with dots between.
     version: &'q str,
@@ -44,16 +44,16 @@ struct Resource<'q> {
 impl<'q> Resource<'q> {
     fn kind(&self) -> Option<&'q Kind> {
         if self.version.is_empty() {
-            return self.session.kind(self.plural, None);
+            return self.reader.kind(self.plural, None);
         }
         let (version, group) = self.version.split_once('.').unwrap_or((self.version, ""));
-        self.session.kind(self.plural, Some((version, group)))
+        self.reader.kind(self.plural, Some((version, group)))
     }
 }
 
 impl Record for Resource<'_> {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
-        let Resource { session, plural, version } = *self;
+        let Resource { reader, plural, version } = *self;
         let method = match name {
             "byName" => Method::ByName,
             "exists" => Method::Exists,
@@ -63,13 +63,13 @@ impl Record for Resource<'_> {
             _ => {
                 let version = if version.is_empty() { name.to_owned() } else { format!("{version}.{name}") };
                 return Some(Value::Record(arena.alloc(Resource {
-                    session,
+                    reader,
                     plural,
                     version: arena.alloc_str(&version),
                 })));
             }
         };
-        Some(Value::Record(arena.alloc(OnResource { session, kind: self.kind()?, method })))
+        Some(Value::Record(arena.alloc(OnResource { reader, kind: self.kind()?, method })))
     }
 
     fn names(&self) -> &[&str] {
@@ -88,28 +88,28 @@ enum Method {
 
 /// A method of a resource, to be called.
 struct OnResource<'q> {
-    session: &'q Session<'q>,
+    reader: &'q Reader<'q>,
     kind: &'q Kind,
     method: Method,
 }
 
 impl OnResource<'_> {
     fn run<'a>(&'a self, args: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>, EvalError> {
-        let OnResource { session, kind, method } = self;
+        let OnResource { reader, kind, method } = self;
         let plural = &kind.plural;
-        if !session.sees(kind) {
+        if !reader.sees(kind) {
             return Ok(Value::Null);
         }
-        if !session.is_synced(kind) {
+        if !reader.is_synced(kind) {
             return Err(fail(format!("`{plural}` cannot be looked up: not all of them are known")));
         }
         let listed = |namespace: Value<'a>, selector: Value<'a>| {
             let namespace = text(namespace, "a namespace")?;
             let selector = Selector::of_value(selector, arena).map_err(fail)?;
-            Ok::<_, EvalError>(session.list(kind, namespace, selector))
+            Ok::<_, EvalError>(reader.list(kind, namespace, selector))
         };
         let named = |namespace: Value<'a>, name: Value<'a>| {
-            Ok::<_, EvalError>(session.get(kind, text(namespace, "a namespace")?, text(name, "a name")?))
+            Ok::<_, EvalError>(reader.get(kind, text(namespace, "a namespace")?, text(name, "a name")?))
         };
         let count = |found: Vec<&Object>| Value::Int(i64::try_from(found.len()).unwrap_or(i64::MAX));
         Ok(match (method, args) {
@@ -124,7 +124,7 @@ impl OnResource<'_> {
             (Method::Selecting, [Value::Node(object)]) => {
                 let namespace = object.at(&["metadata", "namespace"]).and_then(Node::as_plain_str).unwrap_or_default();
                 let labels = pod::template_labels(*object);
-                let mut found = session.list(kind, namespace, Selector::default());
+                let mut found = reader.list(kind, namespace, Selector::default());
                 found.retain(|it| Selector::of_object(it).is_some_and(|it| it.matches_labels(labels)));
                 list(&found, arena)
             }
@@ -160,7 +160,7 @@ enum OfObject {
 
 /// `cluster.namespaceOf`, `cluster.owner`
 struct OnCluster<'q> {
-    session: &'q Session<'q>,
+    reader: &'q Reader<'q>,
     method: OfObject,
 }
 
@@ -183,12 +183,12 @@ impl OnCluster<'_> {
                 (kind, namespace, text(owner, "name"))
             }
         };
-        let Some(kind) = self.session.of_kind(&kind).filter(|it| self.session.sees(it)) else { return Ok(Value::Null) };
-        if !self.session.is_synced(kind) {
+        let Some(kind) = self.reader.of_kind(&kind).filter(|it| self.reader.sees(it)) else { return Ok(Value::Null) };
+        if !self.reader.is_synced(kind) {
             let plural = &kind.plural;
             return Err(fail(format!("`{plural}` are not watched: name them in the rule, as in `cluster.{plural}`")));
         }
-        Ok(of_object(self.session.get(kind, namespace, name), arena))
+        Ok(of_object(self.reader.get(kind, namespace, name), arena))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use kanon_apiserver::AuditMode;
 
 /// What is recorded of requests, and where.
@@ -27,6 +27,12 @@ pub(crate) struct AuditArgs {
     /// Days that files put aside are kept; 0 keeps them for ever
     #[arg(long, value_name = "DAYS", default_value_t = 0)]
     pub(crate) audit_log_maxage: u64,
+    /// Events beyond `--audit-log-truncate-max-event-size` go without bodies
+    #[arg(long)]
+    pub(crate) audit_log_truncate_enabled: bool,
+    /// Bytes of an event
+    #[arg(long, value_name = "BYTES", default_value_t = 102_400)]
+    pub(crate) audit_log_truncate_max_event_size: usize,
     /// Kubeconfig of a webhook that is sent the events
     #[arg(long, value_name = "FILE", requires = "audit_policy_file")]
     pub(crate) audit_webhook_config_file: Option<PathBuf>,
@@ -42,6 +48,25 @@ pub(crate) struct AuditArgs {
     /// Events that may wait for the webhook
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub(crate) audit_webhook_batch_buffer_size: usize,
+    /// Whether calls of mode `batch` are limited
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) audit_webhook_batch_throttle_enable: bool,
+    /// Calls a second
+    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    pub(crate) audit_webhook_batch_throttle_qps: f32,
+    /// Calls at once after a pause
+    #[arg(long, value_name = "COUNT", default_value_t = 15)]
+    pub(crate) audit_webhook_batch_throttle_burst: u32,
+    /// Events beyond `--audit-webhook-truncate-max-event-size` go without bodies, and calls hold no more than
+    /// `--audit-webhook-truncate-max-batch-size`
+    #[arg(long)]
+    pub(crate) audit_webhook_truncate_enabled: bool,
+    /// Bytes of an event
+    #[arg(long, value_name = "BYTES", default_value_t = 102_400)]
+    pub(crate) audit_webhook_truncate_max_event_size: usize,
+    /// Bytes of the events of one call
+    #[arg(long, value_name = "BYTES", default_value_t = 10_485_760)]
+    pub(crate) audit_webhook_truncate_max_batch_size: usize,
     /// The first pause after a failed call
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = super::duration)]
     pub(crate) audit_webhook_initial_backoff: Duration,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use kanon_apiserver::{AuditLog, AuditOptions, AuditWebhook};
+use kanon_apiserver::{AuditLog, AuditOptions, AuditThrottle, AuditTruncate, AuditWebhook};
 
 use crate::{cli::AuditArgs, exit::Failure};
 
@@ -21,6 +21,10 @@ pub(crate) fn options(args: &AuditArgs) -> Result<AuditOptions, Failure> {
             },
             backups_max: args.audit_log_maxbackup,
             age_max: u32::try_from(args.audit_log_maxage).ok().filter(|it| *it > 0).map(|days| DAY * days),
+            truncate: args.audit_log_truncate_enabled.then(|| AuditTruncate {
+                event_max: args.audit_log_truncate_max_event_size,
+                ..AuditTruncate::default()
+            }),
             ..log
         }
     });
@@ -30,6 +34,14 @@ pub(crate) fn options(args: &AuditArgs) -> Result<AuditOptions, Failure> {
         batch_wait: args.audit_webhook_batch_max_wait,
         buffer: args.audit_webhook_batch_buffer_size,
         backoff: args.audit_webhook_initial_backoff,
+        throttle: args.audit_webhook_batch_throttle_enable.then_some(AuditThrottle {
+            rate: args.audit_webhook_batch_throttle_qps,
+            burst: args.audit_webhook_batch_throttle_burst,
+        }),
+        truncate: args.audit_webhook_truncate_enabled.then_some(AuditTruncate {
+            event_max: args.audit_webhook_truncate_max_event_size,
+            batch_max: args.audit_webhook_truncate_max_batch_size,
+        }),
         ..AuditWebhook::new(path)
     });
     Ok(AuditOptions { policy, log, webhook })

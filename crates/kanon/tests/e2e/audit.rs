@@ -178,8 +178,8 @@ fn admission_sees_the_object_of_the_request_as_if_it_were_stored() {
     let alone = rule(
         "alone",
         "  match: {gvk: [{group: '', version: v1, kind: ConfigMap}]}\n  \
-         rule: len(cluster.configmaps.list(object.metadata.namespace, {unique: \"yes\"})) > 1\n  \
-         message: there are {{len(cluster.configmaps.list(object.metadata.namespace, {unique: \"yes\"}))}}\n  \
+         rule: 'len(cluster.configmaps.list(object.metadata.namespace, {unique: \"yes\"})) > 1'\n  \
+         message: 'there are {{len(cluster.configmaps.list(object.metadata.namespace, {unique: \"yes\"}))}}'\n  \
          enforcementAction: deny\n",
     );
     up.kubectl_with("apply -f -", &alone.replace("mode: [audit]", "mode: [admission]")).ok();

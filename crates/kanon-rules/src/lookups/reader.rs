@@ -33,7 +33,7 @@ pub(crate) struct Overlay<'q> {
 }
 
 /// What can be looked up, from one place.
-pub(crate) struct Session<'q> {
+pub(crate) struct Reader<'q> {
     lookups: &'q dyn Lookups,
     resources: &'q Resources,
     overlay: Option<Overlay<'q>>,
@@ -49,14 +49,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<'q> Session<'q> {
+impl<'q> Reader<'q> {
     pub(crate) fn new(
         lookups: &'q dyn Lookups,
         resources: &'q Resources,
         overlay: Option<Overlay<'q>>,
         home: Option<&'q str>,
-    ) -> Session<'q> {
-        Session {
+    ) -> Reader<'q> {
+        Reader {
             lookups,
             resources,
             overlay,
