@@ -15,7 +15,7 @@ use kube::{
 use tower_layer::Layer;
 
 /// The field manager under which Kanon writes.
-pub(crate) const FIELD_MANAGER: &str = "kanon";
+pub const FIELD_MANAGER: &str = "kanon";
 /// Answers larger than this are refused; lists are paged far below it.
 const ANSWER_LEN_MAX: usize = 256 << 20;
 
@@ -113,6 +113,23 @@ impl Api {
     pub async fn get(&self, path: &str) -> Result<Option<Object>, Error> {
         match self.call(Method::GET, path, None).await {
             Ok(object) => Ok(Some(object)),
+            Err(Error::Status { code: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The user that we are to the server; `None` where it does not say (before Kubernetes 1.28).
+    ///
+    /// # Errors
+    /// Every answer but success and 404.
+    pub async fn own_user(&self) -> Result<Option<String>, Error> {
+        let body = br#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        match self.call(Method::POST, path, Some(("application/json", body.to_vec()))).await {
+            Ok(review) => {
+                let name = review.at(&["status", "userInfo", "username"]).and_then(kanon_core::Node::as_str);
+                Ok(name.map(std::borrow::Cow::into_owned))
+            }
             Err(Error::Status { code: 404, .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -342,7 +342,7 @@ impl Responder {
                     continue;
                 }
                 Prepared::Object(render) => match render(verdict, &reach) {
-                    Ok(wanted) => Task::Object(wanted),
+                    Ok(wanted) => Task::Object(Box::new(wanted)),
                     Err(_) => {
                         self.count(id, "error");
                         continue;

@@ -12,4 +12,4 @@ mod webhook;
 pub use metrics::{Gauge, Metrics};
 pub use probes::Probes;
 pub use review::{ReviewError, parse_review, render_answer};
-pub use webhook::{Snapshot, Webhook};
+pub use webhook::{Own, Snapshot, Webhook};

@@ -18,11 +18,11 @@ use std::{
 
 use hyper::service::service_fn;
 use kanon_core::{Figures, GroupVersionKind, Input, Now};
-use kanon_kube::{Api, Candidate, Source};
+use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
-use kanon_web::{Gauge, Metrics, Probes, Snapshot, Webhook};
+use kanon_web::{Gauge, Metrics, Own, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
@@ -117,9 +117,13 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
     let crds = plane.crds();
-    let (installed, webhook) =
-        tokio::join!(kanon_kube::install_crds(&api, &crds), webhook::listen(&options, clock.now().wall));
+    let (installed, webhook, user) = tokio::join!(
+        kanon_kube::install_crds(&api, &crds),
+        webhook::listen(&options, clock.now().wall),
+        api.own_user(),
+    );
     installed?;
+    let own = user?.map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
     let log = DecisionLog::open(&options.log, kanon_runtime::log::Options::default(), clock.now())?;
     let (effects, effect_queue) = mpsc::channel(EFFECTS_MAX);
@@ -150,7 +154,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
     let registered = Arc::new(AtomicBool::new(false));
-    let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)));
+    let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)).sparing(own));
     webhook::run(&mut tasks, webhook, service, &api, &options, &shared, &registered, stop);
 
     let waiting = {

@@ -23,7 +23,7 @@ const RETRY_FOR: Duration = Duration::from_mins(30);
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub(super) enum Task {
-    Object(Wanted),
+    Object(Box<Wanted>),
     Alert(AlertParams),
 }
 
