@@ -190,7 +190,7 @@ fn admission_sees_the_object_of_the_request_as_if_it_were_stored() {
     up.settles(synced, |it| it == "True");
     let map = |name: &str| {
         format!(
-            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: shop, labels: {{unique: 'yes'}}}}}}"
+            "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: shop, labels: {{unique: 'yes'}}}}}}"
         )
     };
     up.kubectl_with("apply -f -", &map("first")).ok();
