@@ -98,7 +98,7 @@ fn a_fix_a_narrower_rule_and_a_switched_off_rule_end_findings() {
     let up = Up::start();
     up.kubectl("create namespace shop").ok();
     let labelled = "  match: {gvk: [{group: '', version: v1, kind: ConfigMap}], namespaces: {include: [shop]}}\n  \
-                    rule: metadata.labels?.team == nil\n";
+                    rule: metadata.name == 'plain' && metadata.labels?.team == nil\n";
     up.kubectl("create configmap plain -n shop").ok();
     up.kubectl_with("apply -f -", &rule("team", labelled)).ok();
     let open = r#"portal_open_findings{rule="team",severity="high",namespace="shop"}"#;
