@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(guard.pass(&dependent("db"), at(4)), Pass::Now);
         assert_eq!(guard.next_deadline(), Some(at(10)));
         assert_eq!(guard.due(at(9)), []);
-        assert_eq!(guard.due(at(10)), [web.clone()]);
+        assert_eq!(guard.due(at(10)), std::slice::from_ref(&web));
         assert_eq!(guard.pass(&web, at(11)), Pass::Now);
         assert_eq!(guard.pass(&web, at(11)), Pass::Later);
         assert_eq!(guard.next_deadline(), Some(at(12)));

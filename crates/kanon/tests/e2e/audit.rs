@@ -98,7 +98,7 @@ fn a_fix_a_narrower_rule_and_a_switched_off_rule_end_findings() {
     let up = Up::start();
     up.kubectl("create namespace shop").ok();
     let labelled = "  match: {gvk: [{group: '', version: v1, kind: ConfigMap}], namespaces: {include: [shop]}}\n  \
-                    rule: metadata.labels?.team == nil\n";
+                    rule: metadata.name == 'plain' && metadata.labels?.team == nil\n";
     up.kubectl("create configmap plain -n shop").ok();
     up.kubectl_with("apply -f -", &rule("team", labelled)).ok();
     let open = r#"portal_open_findings{rule="team",severity="high",namespace="shop"}"#;
@@ -190,7 +190,7 @@ fn admission_sees_the_object_of_the_request_as_if_it_were_stored() {
     up.settles(synced, |it| it == "True");
     let map = |name: &str| {
         format!(
-            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: shop, labels: {{unique: 'yes'}}}}}}"
+            "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: shop, labels: {{unique: 'yes'}}}}}}"
         )
     };
     up.kubectl_with("apply -f -", &map("first")).ok();
