@@ -30,8 +30,8 @@ const IF_ABSENT: &str = "kanon.dev/install";
 pub async fn install_crds(api: &Api, crds: &[Value]) -> Result<(), Error> {
     // All at once: a server that takes them together publishes them together.
     let mut applied = JoinSet::new();
-    for crd in crds.iter().cloned() {
-        let api = api.clone();
+    for crd in crds {
+        let (api, crd) = (api.clone(), crd.clone());
         applied.spawn(async move { install_crd(&api, &crd).await });
     }
     while let Some(outcome) = applied.join_next().await {

@@ -123,9 +123,14 @@ impl Rules {
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
     pub fn review_object(&self, object: &Object, modes: &[Mode], now: Now) -> Vec<Verdict> {
+        self.review_among(object, modes, &kanon_plane::NoLookups, now)
+    }
+
+    /// The same among other objects.
+    pub fn review_among(&self, object: &Object, modes: &[Mode], lookups: &dyn Lookups, now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
         let question = Question { kind: &kind, object, request: None, modes, among: None, now };
-        Decision::verdicts(self.decide(&question, &kanon_plane::NoLookups).found)
+        Decision::verdicts(self.decide(&question, lookups).found)
     }
 
     pub(crate) fn decide(&self, question: &Question<'_>, lookups: &dyn Lookups) -> Decision {

@@ -1,6 +1,7 @@
 //! The family: routes inputs to the policy store, the snapshot, the status plans and the audit. No policy logic.
 
 mod auditing;
+mod networking;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,7 @@ use crate::{
     documents::{Document, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
+    network::Network,
     plan::{Resource, Version, World},
     respond::{Responder, Responses, brake_kind},
     rule::{Mode, Rule},
@@ -53,6 +55,7 @@ pub struct RulesFamily {
     view: Arc<RulesView>,
     respond: Responder,
     audit: Audit,
+    network: Network,
     figures: Arc<Figures>,
 }
 
@@ -77,6 +80,7 @@ impl RulesFamily {
             view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
             respond: Responder::new(Responses { leads: true, ..Responses::default() }),
             audit,
+            network: Network::off(),
             figures: Arc::default(),
             rules,
         }
@@ -332,6 +336,7 @@ impl Family for RulesFamily {
             | Input::Tick => {}
         }
         self.audit_input(input, now, out);
+        self.network_input(input, now, out);
         self.respond.handle(input, now, out);
         self.flush(now, out);
         self.audit.go_on(out);
@@ -342,7 +347,10 @@ impl Family for RulesFamily {
 
     fn next_deadline(&self) -> Option<Mono> {
         let due = self.due.first().map(|(at, _)| *at);
-        [due, self.respond.next_deadline(), self.audit.next_deadline()].into_iter().flatten().min()
+        [due, self.respond.next_deadline(), self.audit.next_deadline(), self.network.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn view(&self) -> Arc<dyn View> {

@@ -284,7 +284,8 @@ impl Bucket {
     }
 }
 
-fn entry(item: Item, state: State, resources: &Resources) -> Entry {
+/// A policy of a snapshot.
+pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let Item { key, name, revision, rule, problem, counts } = item;
     let home = rule.as_ref().and_then(|it| it.home.clone());
     let namespace = home.unwrap_or_else(|| key.namespace.clone());

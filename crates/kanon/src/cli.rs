@@ -118,6 +118,9 @@ pub(crate) struct UpArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// The network loop.
+    #[command(flatten)]
+    pub(crate) network: network::LoopArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -172,6 +175,9 @@ pub(crate) struct ServeArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// The network loop.
+    #[command(flatten)]
+    pub(crate) network: network::LoopArgs,
 }
 
 /// `kanon explain`

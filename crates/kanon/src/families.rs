@@ -5,7 +5,7 @@ use std::time::Duration;
 use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages};
 use kanon_plane::Family;
-use kanon_rules::{AlertScope, Mode, Responses};
+use kanon_rules::{AlertScope, Mode, NetworkSettings, Responses};
 
 /// What families are told about this process.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) namespace: String,
     /// How rules are audited.
     pub(crate) audit: Audit,
+    /// How network policies are checked; not at all where there is nothing.
+    pub(crate) network: Option<NetworkSettings>,
     /// What can be done about violations.
     pub(crate) responses: Responses,
 }
@@ -22,7 +24,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
-        Settings { namespace: String::new(), audit: Audit::default(), responses }
+        Settings { namespace: String::new(), audit: Audit::default(), network: None, responses }
     }
 }
 
@@ -47,21 +49,28 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, audit, responses } = settings;
+    let Settings { namespace, audit, network, responses } = settings;
+    let mut watched = audit.watched.clone();
+    if network.is_some() {
+        watched.extend(kanon_rules::network_kinds());
+    }
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
         loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
-        watched: audit.watched.clone(),
+        watched,
         resync: audit.resync,
         counts: audit.counts,
         ..kanon_rules::Settings::default()
     };
+    let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
+        .with_actions(kanon_actions::all())
+        .with_responses(responses.clone());
+    let rules = match network {
+        Some(settings) => rules.with_network(settings),
+        None => rules,
+    };
     vec![
-        Box::new(
-            kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
-                .with_actions(kanon_actions::all())
-                .with_responses(responses.clone()),
-        ),
+        Box::new(rules),
         Box::new(kanon_integrity::IntegrityFamily::default()),
         Box::new(kanon_signals::SignalsFamily::new(
             languages[&LanguageId::REGO].clone(),

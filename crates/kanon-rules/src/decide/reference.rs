@@ -42,7 +42,7 @@ fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<Rule
             let failed = matches!(finding, Some(Finding::Error(_)));
             row.errors += u32::from(failed);
             row.errors_at_end = if failed { row.errors_at_end + 1 } else { 0 };
-            verdicts.extend(finding.map(|it| writer.verdict(entry, rule, program, pass, &reader, &arena, it)));
+            verdicts.extend(finding.map(|it| writer.verdict(entry, rule, pass, &reader, &arena, it)));
         }
         rows.push(row);
     }

@@ -139,7 +139,6 @@ impl Asked {
             let Some(tally) = rows.get_mut(row as usize) else { continue };
             let Some(entry) = rules.entries().get(tally.entry()) else { continue };
             let Some(rule) = entry.rule.as_deref() else { continue };
-            let Some(program) = rule.program.as_deref() else { continue };
             let facts = if rule.home.is_some() { home } else { whole };
             let Some(pass) = facts.passes(rule.per_container).get(number as usize) else { continue };
             let finding = match answer {
@@ -158,7 +157,7 @@ impl Asked {
                     Finding::Error(error)
                 }
             };
-            let verdict = writer.verdict(entry, rule, program, pass, facts.reader, arena, finding);
+            let verdict = writer.verdict(entry, rule, pass, facts.reader, arena, finding);
             found_out.push((tally.entry(), verdict));
         }
         rows

@@ -1,7 +1,7 @@
 //! Writing verdicts: what a violation or a failed evaluation comes to, and what it rests on.
 
 use kanon_core::{Evidence, Object, ObjectRef, Outcome, ReadEvidence, Verdict};
-use kanon_lang::{Arena, EvalError, Program};
+use kanon_lang::{Arena, EvalError};
 use kanon_plane::{Lookups, NAMESPACE_BYPASSED};
 
 use super::{Question, carries_bypass, outcome_of};
@@ -78,7 +78,6 @@ impl<'q> Writer<'q> {
         &self,
         entry: &Entry,
         rule: &'a Rule,
-        program: &'a dyn Program,
         pass: &'a Pass<'a>,
         reader: &'a Reader<'a>,
         arena: &'a Arena,
@@ -87,14 +86,18 @@ impl<'q> Writer<'q> {
         let part = if rule.per_container { pass.part } else { "" };
         let mut evidence = self.evidence(rule, part);
         let limits = &self.rules.settings.limits;
+        let explain = || {
+            let program = rule.program.as_deref();
+            program.map(|it| it.explain(&pass.values, limits, arena).values).unwrap_or_default()
+        };
         if rule.looks_up() {
-            let (explained, reads) = reader.gather(|| program.explain(&pass.values, limits, arena));
-            evidence.values = explained.values;
+            let (values, reads) = reader.gather(explain);
+            evidence.values = values;
             evidence.reads.extend(reads);
             // What another object holds is not this one's to tell.
             evidence.values.retain(|it| it.value.is_boolean() || it.value.is_number() || it.value.is_null());
         } else {
-            evidence.values = program.explain(&pass.values, limits, arena).values;
+            evidence.values = explain();
         }
         if self.question.is_about_secret() {
             // What a Secret holds never reaches the log: truth values explain the rule, the rest stays out.

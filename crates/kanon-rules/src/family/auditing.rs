@@ -135,7 +135,7 @@ impl RulesFamily {
         }
     }
 
-    fn gauge(&self, verdict: &Verdict, severity: &str, by: i64) {
+    pub(super) fn gauge(&self, verdict: &Verdict, severity: &str, by: i64) {
         self.figures.add(OPEN, &[&verdict.policy.name, severity, &verdict.subject.namespace], by);
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use kanon_network::{Check, PortRef, Protocol};
+use kanon_network::{Check, Options, PortRef, Protocol};
+use kanon_rules::NetworkSettings;
 
 use super::policy::ClusterArgs;
 use crate::output::Format;
@@ -25,6 +26,46 @@ pub(crate) enum NetworkCommand {
     Check(CheckArgs),
     /// Show the policies that select a pod, and what they admit
     Policies(PoliciesArgs),
+}
+
+/// Flags of the network loop of `kanon up` and `kanon serve` (spec/rules 6.5).
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network policies")]
+pub(crate) struct LoopArgs {
+    /// Check network policies: pods, namespaces and policies are watched
+    #[arg(long = "network", value_name = "BOOL", default_value_t = false, default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    runs: bool,
+    /// Checks that run besides the four that always do, such as `np.pod-uncovered`; repeatable
+    #[arg(long, value_name = "ID", value_parser = str::parse::<Check>)]
+    network_check: Vec<Check>,
+    /// Checks that do not run; repeatable
+    #[arg(long, value_name = "ID", value_parser = str::parse::<Check>)]
+    network_skip: Vec<Check>,
+    /// Namespace that no check looks at, besides the system's; repeatable
+    #[arg(long, value_name = "NAMESPACE")]
+    network_exclude: Vec<String>,
+    /// Findings are alerts, too
+    #[arg(long)]
+    network_alert: bool,
+    /// Policies that are found fault with get the annotation `portal.io/finding`
+    #[arg(long)]
+    network_annotate: bool,
+}
+
+impl LoopArgs {
+    /// The loop's settings; none where it does not run. `own` is the namespace Kanon runs in, which no check looks at.
+    pub(crate) fn settings(&self, own: &str) -> Option<NetworkSettings> {
+        if !self.runs {
+            return None;
+        }
+        let mut options = Options::default();
+        options.on.extend(&self.network_check);
+        options.on.retain(|it| !self.network_skip.contains(it));
+        options.excluded.extend(self.network_exclude.iter().cloned());
+        options.excluded.insert(own.to_owned());
+        Some(NetworkSettings { options, alerts: self.network_alert, annotates: self.network_annotate })
+    }
 }
 
 /// Where namespaces, pods and policies come from.

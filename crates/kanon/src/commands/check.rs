@@ -13,10 +13,11 @@ use std::{
 };
 
 use kanon_core::{
-    GroupVersionKind, Input, Now, Object, Operation, Outcome, PolicyFile, Resource, Review, Scope, UserInfo, Verdict,
+    Change, GroupVersionKind, Input, Now, Object, Operation, Outcome, PolicyFile, Resource, Review, Scope, UserInfo,
+    Verdict,
 };
 use kanon_lang::LanguageId;
-use kanon_plane::{NoLookups, Plane, Settings, Views};
+use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
 use kanon_rules::{Mode, Rule, Rules};
 use kanon_runtime::{Clock, read_folder};
 
@@ -40,13 +41,14 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     }
     let mut report = Report { mode: args.mode.as_str(), checked: Vec::new(), findings: Vec::new() };
     let clustered = policies.clustered(&manifests);
-    for manifest in &manifests {
-        let review = review(&manifest.object, &clustered, &args);
+    let reviews: Vec<_> = manifests.iter().map(|it| review(&it.object, &clustered, &args)).collect();
+    let others = Others::of(&reviews);
+    for (manifest, review) in manifests.iter().zip(&reviews) {
         let subject = review.subject().to_string();
         report.checked.push(Checked { file: manifest.file.name.clone(), subject: subject.clone() });
         let verdicts = match args.mode {
-            CheckMode::Admission => policies.admission(&review, now),
-            CheckMode::Audit => policies.audit(&review, now),
+            CheckMode::Admission => policies.admission(review, &others, now),
+            CheckMode::Audit => policies.audit(review, &others, now),
         };
         for verdict in verdicts.into_iter().filter(|it| it.outcome != Outcome::Allow) {
             report.findings.push(policies.finding(manifest, &subject, verdict, args.mode));
@@ -54,6 +56,35 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     }
     report.print(args.output)?;
     Ok(if report.failing() > 0 { Exit::Findings } else { Exit::Fine })
+}
+
+/// What lookups find: the manifests of the same run, and nothing else. So all of it is known.
+struct Others(ObjectStore);
+
+impl Others {
+    fn of(reviews: &[Review]) -> Others {
+        let mut store = ObjectStore::default();
+        for review in reviews {
+            if let Some(object) = review.subject_object() {
+                store.apply(&review.kind, Change::Applied, object);
+            }
+        }
+        Others(store)
+    }
+}
+
+impl Lookups for Others {
+    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<&Object> {
+        self.0.get(kind, namespace, name)
+    }
+
+    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<&Object> {
+        self.0.list(kind, namespace)
+    }
+
+    fn is_synced(&self, _: &GroupVersionKind) -> bool {
+        true
+    }
 }
 
 /// Custom kinds whose objects have no namespace: group and kind.
@@ -115,14 +146,15 @@ impl Policies {
     }
 
     /// What admission would say. Other families than the rules' have their say about their own kinds.
-    fn admission(&self, review: &Review, now: Now) -> Vec<Verdict> {
-        let reviewed = self.views.review(review, &NoLookups, now).reviewed;
+    fn admission(&self, review: &Review, others: &Others, now: Now) -> Vec<Verdict> {
+        let reviewed = self.views.review(review, others, now).reviewed;
         reviewed.into_iter().flat_map(|(_, it)| it.verdicts).collect()
     }
 
     /// What audit would say.
-    fn audit(&self, review: &Review, now: Now) -> Vec<Verdict> {
-        review.object.iter().flat_map(|it| self.rules.review_object(it, &[Mode::Audit], now)).collect()
+    fn audit(&self, review: &Review, others: &Others, now: Now) -> Vec<Verdict> {
+        let objects = review.subject_object().into_iter();
+        objects.flat_map(|it| self.rules.review_among(it, &[Mode::Audit], others, now)).collect()
     }
 
     fn finding(&mut self, manifest: &Manifest, subject: &str, verdict: Verdict, mode: CheckMode) -> Finding {

@@ -28,6 +28,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         families: control::families(families::Settings {
             namespace: args.namespace.clone(),
             audit: args.rules.audit(args.audits),
+            network: args.network.settings(&args.namespace),
             responses: sinks.responses(&args.namespace, !args.leader_election),
         }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),

@@ -47,6 +47,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let families = control::families(families::Settings {
         namespace: NAMESPACE.to_owned(),
         audit: args.rules.audit(args.audits),
+        network: args.network.settings(NAMESPACE),
         responses: sinks.responses(NAMESPACE, true),
     });
     let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;

@@ -232,6 +232,23 @@ fn requests_are_whose_and_what_the_flags_say() {
 }
 
 #[test]
+fn lookups_find_the_manifests_of_the_same_run() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let expression = "object.kind == 'Deployment' && none(cluster.poddisruptionbudgets.list(metadata.namespace, {}), \
+                      .spec?.selector?.matchLabels?.app == object.spec.template.metadata.labels?.app)";
+    let rules = file(scratch.path(), "rules.yaml", &rule("has-budget", "deny", expression));
+    let deployment = "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}}\n";
+    let budget = "---\n{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: web}, spec: {selector: {matchLabels: {app: web}}}}\n";
+    for mode in ["admission", "audit"] {
+        let ask = |manifests: &str| feed(kanon().args(["check", "-r", &rules, "--mode", mode, "-"]), manifests).code;
+        assert_eq!((ask(deployment), ask(&format!("{deployment}{budget}"))), (Some(3), Some(0)), "{mode}");
+        // Elsewhere it does not help.
+        let elsewhere = budget.replace("metadata: {name: web}", "metadata: {name: web, namespace: other}");
+        assert_eq!(ask(&format!("{deployment}{elsewhere}")), Some(3), "{mode}");
+    }
+}
+
+#[test]
 fn only_what_lives_in_a_namespace_gets_one() {
     let scratch = tempfile::tempdir().expect("a folder");
     let kinds = "[{group: '', version: v1, kind: Namespace}, {group: a.b, version: v1, kind: Zone}, {group: a.b, version: v1, kind: Plot}, {group: portal.io, version: v1alpha1, kind: PortalClusterRule}]";
@@ -263,7 +280,7 @@ fn what_is_no_check_is_said() {
     let rules = file(
         scratch.path(),
         "rules.yaml",
-        &rule("r", "deny", "cluster.pods.list('', {}) == nil").replace("[admission, audit]", "[audit]"),
+        &rule("r", "deny", "object.data?.x == 'y'").replace("[admission, audit]", "[audit]"),
     );
     let ran =
         feed(kanon().args(["check", "-r", &rules, "-"]), "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}");

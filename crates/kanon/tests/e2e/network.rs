@@ -118,3 +118,57 @@ fn checks_and_policies_are_those_of_the_cluster_and_of_its_files() {
     let table = up.kanon(&["network", "policies", "-n", "shop", "web"]).ok();
     assert_eq!(table, "shop/web\n  ingress: open: no policy isolates it\n  egress: open: no policy isolates it\n");
 }
+
+/// Waits for a line of the metrics; an empty value stands for none.
+#[track_caller]
+fn metric(up: &Up, name: &str, value: &str) {
+    let begun = std::time::Instant::now();
+    loop {
+        let text = up.metrics();
+        let found = text.lines().find_map(|it| it.strip_prefix(name)).map_or("", str::trim);
+        if found == value {
+            return;
+        }
+        assert!(begun.elapsed() < crate::harness::PATIENCE, "`{name}` is `{found}`, not `{value}` in\n{text}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_loop_finds_records_and_resolves_in_a_live_cluster() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let up = Up::start_with(scratch, &["--network", "--network-check", "np.pod-uncovered", "--network-exclude", "ops"]);
+    up.kubectl_with("apply -f -", SHOP).ok();
+    let open = |check: &str, severity: &str| {
+        format!(r#"portal_open_findings{{rule="{check}",severity="{severity}",namespace="shop"}}"#)
+    };
+    metric(&up, &open("np.broad-cidr", "high"), "1");
+    metric(&up, &open("np.default-deny-missing", "medium"), "1");
+    metric(&up, &open("np.pod-uncovered", "medium"), "1");
+    metric(&up, r#"portal_np_findings{check="np.broad-cidr"}"#, "1");
+    // In the namespace's report, as a rule's violation is.
+    let report = "get policyreport portal -n shop -o jsonpath={.results[*].rule}";
+    up.settles(report, |it| it.contains("np.broad-cidr") && it.contains("np.default-deny-missing"));
+    assert!(!up.metrics().contains("namespace=\"ops\""), "{}", up.metrics());
+    // A default deny clears what was missing; the policy that is deleted takes its finding with it.
+    let deny = "---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress]}}";
+    up.kubectl_with("apply -f -", deny).ok();
+    metric(&up, &open("np.default-deny-missing", "medium"), "");
+    metric(&up, &open("np.pod-uncovered", "medium"), "");
+    up.kubectl("delete networkpolicy db -n shop").ok();
+    metric(&up, &open("np.broad-cidr", "high"), "");
+    up.settles("get policyreports -n shop -o jsonpath={.items[*].results[*].rule}", |it| !it.contains("np."));
+    let records = up.kanon(&["log", "show", "-o", "json", "--last", "0"]).ok();
+    let records: Value = serde_json::from_str(&records).expect("JSON");
+    let told = |reason: &str| {
+        let records = records.as_array().expect("a list").iter().map(|it| &it["record"]);
+        let of_network = records.filter(|it| it["occasion"] == "network" && it["reason"] == reason);
+        of_network
+            .map(|it| it["policy"]["name"].as_str().expect("a name").to_owned())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let all = ["np.broad-cidr", "np.default-deny-missing", "np.pod-uncovered"].map(str::to_owned).into();
+    assert_eq!((told("NetworkFinding"), told("FindingFixed")), (std::collections::BTreeSet::clone(&all), all));
+    let error = up.kanon(&["up", "--network-check", "np.x"]).fails(2);
+    assert!(error.contains("is no network check"), "{error}");
+}
