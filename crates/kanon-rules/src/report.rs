@@ -71,6 +71,8 @@ struct OfNamespace {
 #[derive(Default)]
 pub(crate) struct Reports {
     namespaces: BTreeMap<String, OfNamespace>,
+    /// Kinds of reports whose objects have all been seen, or cannot be.
+    known: BTreeSet<String>,
     /// Whether the first look at everything is over.
     settled: bool,
 }
@@ -163,6 +165,16 @@ impl Reports {
         }
     }
 
+    /// All reports of a kind have been seen, or cannot be; says whether nothing is missing now.
+    pub(crate) fn known(&mut self, kind: &Kind) -> bool {
+        is_report(kind) && self.known.insert(kind.gvk.kind.clone()) && self.are_known()
+    }
+
+    /// Whether what was reported before is known: until then nothing is written, and nobody can say since when a finding is.
+    pub(crate) fn are_known(&self) -> bool {
+        self.known.len() == 2
+    }
+
     /// A report is gone: somebody deleted it, or its namespace. What it said is said again if it is still so.
     pub(crate) fn deleted(&mut self, object: &Object) {
         let Some(number) = number(object) else { return };
@@ -205,6 +217,9 @@ impl Reports {
 
     /// Writes what is due.
     pub(crate) fn write(&mut self, now: Now, out: &mut Outbox) {
+        if !self.are_known() {
+            return;
+        }
         for (namespace, of) in &mut self.namespaces {
             while let Some((_, key)) = of.ends.first().cloned().filter(|it| it.0 <= now.mono) {
                 of.ends.pop_first();
@@ -228,7 +243,7 @@ impl Reports {
             let dirty = it.dirty.then(|| it.rests_until.unwrap_or_default());
             dirty.into_iter().chain(it.ends.first().map(|it| it.0)).min()
         };
-        self.namespaces.values().filter_map(of).min()
+        if self.are_known() { self.namespaces.values().filter_map(of).min() } else { None }
     }
 
     /// How a write ended.

@@ -246,7 +246,11 @@ impl Responder {
             }
             _ => {}
         }
-        if self.brake.handle(input) {
+        let known = match input {
+            Input::Synced { kind } | Input::WatchFailed { kind, .. } => self.reports.known(kind),
+            _ => false,
+        };
+        if self.brake.handle(input) || known {
             self.waiting.release(now.mono);
         }
         while let Some((number, job)) = self.waiting.next(now.mono) {
@@ -397,6 +401,12 @@ impl Responder {
 
     /// Does what is to be done, unless something holds it back.
     fn attempt(&mut self, number: u64, mut job: Job, now: Now, out: &mut Outbox) {
+        let is_lasting_alert = job.finding.is_some() && matches!(job.task, Task::Alert(_));
+        if is_lasting_alert && self.settings.reports && !self.reports.are_known() {
+            // A finding that an earlier process reported began then.
+            self.waiting.put(number, job, None);
+            return;
+        }
         let rate = job.rate.and_then(|rate| self.windows.get_mut(&job.counted)?.free_at(rate, now.mono));
         if let Some(at) = rate {
             self.tell(&mut job, "ratelimited");

@@ -44,6 +44,9 @@ impl Bench {
         let responder = Responder::new(responses);
         let mut bench = Bench { family, responder, figures, millis: 1000, effects: Vec::new() };
         rules.iter().for_each(|it| bench.apply(it));
+        for kind in [api::policy_report(), api::cluster_policy_report()] {
+            bench.input(&Input::Synced { kind: Arc::new(kind) });
+        }
         bench
     }
 

@@ -1,4 +1,4 @@
-//! Runs that have to wait: for a moment, or for the brake.
+//! Runs that have to wait: for a moment, for the brake, for what is still to be learnt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::job::Job;
 /// The runs that wait, by number: in order of their violations.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// With the moment they wait for; `None` for the brake.
+    /// With the moment they wait for; `None` until they are let go on.
     jobs: BTreeMap<u64, (Option<Mono>, Job)>,
     due: BTreeSet<(Mono, u64)>,
     /// What waits because of each finding that lasts.
@@ -48,7 +48,7 @@ impl Waiting {
         self.because.keys().copied().collect()
     }
 
-    /// Lets go on what waits for the brake.
+    /// Lets go on what waits for no moment.
     pub(super) fn release(&mut self, now: Mono) {
         for (number, (until, _)) in &mut self.jobs {
             if until.is_none() {

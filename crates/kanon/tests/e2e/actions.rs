@@ -292,3 +292,25 @@ fn the_seeds_rule_does_each_thing_it_says() {
     let counted = |it: &str| it.parse().is_ok_and(|it: u64| it >= 8);
     up.settles("get pcr privileged-container -o jsonpath={.status.violationCount}", counted);
 }
+
+#[test]
+fn a_finding_goes_on_over_a_crash_as_the_report_has_it() {
+    let before = Alertmanager::start();
+    let up = up(&["--alertmanager-url", &before.url()]);
+    up.kubectl_with("apply -f -", &pod("old")).ok();
+    up.kubectl_with("apply -f -", &rule("finds", "  mode: [audit]\n  alert: insecure-workload\n")).ok();
+    let began = before.settles(|it| it.len() == 1)[0]["startsAt"].clone();
+    let rows = "get polr portal -n production -o jsonpath={.results[*].timestamp}";
+    let written = up.settles(rows, |it| !it.is_empty());
+    let scratch = up.kill();
+    // Another Alertmanager, which knows nothing of the time before.
+    let after = Alertmanager::start();
+    let up = Up::start_with(scratch, &["--alertmanager-url", &after.url()]);
+    let firing = after.settles(|it| it.len() == 1);
+    assert_eq!(firing[0]["startsAt"], began);
+    // The report is as it was, until the finding ends.
+    assert_eq!(up.kubectl(rows).ok(), written);
+    up.kubectl("delete pod old -n production").ok();
+    after.settles(<[_]>::is_empty);
+    up.settles("get polr portal -n production -o jsonpath={.summary.fail}", |it| it == "0");
+}
