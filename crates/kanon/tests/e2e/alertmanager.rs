@@ -1,5 +1,6 @@
 //! An Alertmanager on loopback: the real one where the machine has it (Debian's `prometheus-alertmanager`; `.ci/run` gets it),
 //! else a fake that keeps what is posted and answers as the real API does, and says that it is one.
+#![allow(clippy::disallowed_macros, reason = "tests say what they could not run")]
 
 use std::{
     fmt::Write as _,
