@@ -1,9 +1,6 @@
 //! The one thread that writes: it gathers what came during the last sync, commits it at once, then answers.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, PoisonError};
 
 use kanon_store::{Rejected, Revision, Staged, Write, Writer};
 use tokio::sync::{mpsc, oneshot};
@@ -12,12 +9,6 @@ use super::{Shared, WriteError, file::Source};
 
 /// Writes in one commit at most: bounds how long the first of them waits.
 const BATCH: usize = 2048;
-
-/// How long a commit waits at most for writes that are probably on their way, looking this often.
-const GATHER_MAX: Duration = Duration::from_millis(1);
-const GATHER_LOOK: Duration = Duration::from_micros(50);
-/// Below this many writes in the last commit nobody waits for company.
-const GATHER_MIN: usize = 8;
 
 type Answer = oneshot::Sender<Result<Staged, WriteError>>;
 
@@ -42,13 +33,11 @@ pub(super) struct WriterLoop {
     /// A commit failed: the file must be opened again first.
     broken: bool,
     due: Vec<Due>,
-    /// Writes in the last commit.
-    last: usize,
 }
 
 impl WriterLoop {
     pub(super) fn new(writer: Writer, source: Source, shared: Arc<Shared>) -> WriterLoop {
-        WriterLoop { writer, source, shared, broken: false, due: Vec::new(), last: 0 }
+        WriterLoop { writer, source, shared, broken: false, due: Vec::new() }
     }
 
     /// Runs until it is told to stop, or until nobody can ask any more.
@@ -56,7 +45,6 @@ impl WriterLoop {
         while let Some(first) = jobs.blocking_recv() {
             let mut next = Some(first);
             let mut stop = None;
-            let mut begun = None;
             while let Some(job) = next {
                 match job {
                     Job::Write { write, answer } => self.stage(*write, answer),
@@ -68,17 +56,7 @@ impl WriterLoop {
                     }
                 }
                 next = if self.due.len() < BATCH { jobs.try_recv().ok() } else { None };
-                // Those who were just answered write again within moments. A commit of the first of them alone would let all
-                // others wait for a second one: it costs about as much as a commit of all.
-                while next.is_none() && self.expects_more() {
-                    if begun.get_or_insert_with(Instant::now).elapsed() > GATHER_MAX {
-                        break;
-                    }
-                    std::thread::sleep(GATHER_LOOK);
-                    next = jobs.try_recv().ok();
-                }
             }
-            self.last = self.due.len();
             self.commit();
             if let Some(done) = stop {
                 drop(self);
@@ -87,11 +65,6 @@ impl WriterLoop {
                 return;
             }
         }
-    }
-
-    /// Whether the last commit had clearly more writes than there are now.
-    fn expects_more(&self) -> bool {
-        self.last >= GATHER_MIN && !self.due.is_empty() && self.due.len() < self.last / 4 * 3
     }
 
     fn stage(&mut self, write: Write, answer: Answer) {
