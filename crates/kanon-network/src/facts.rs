@@ -1,10 +1,10 @@
 //! Facts of namespaces, pods and policies as plain data (spec/rules 6.6): what rules of mode `network` read as `network.namespace`,
 //! `network.pod` and `network.policy`, and what commands show.
 
+use kanon_core::Labels;
 use serde::Serialize;
 
 use crate::{
-    labels::Labels,
     model::Namespace,
     pod::Pod,
     policy::{Direction, Policy, Rule},

@@ -3,10 +3,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use kanon_core::{Change, GroupVersionKind, Kind, Node, Object};
+use kanon_core::{Change, GroupVersionKind, Kind, Labels, Node, Object, labels};
 
 use crate::{
-    labels::{Labels, labels},
     pod::Pod,
     policy::{Direction, Policy},
 };

@@ -2,12 +2,9 @@
 
 use std::net::IpAddr;
 
-use kanon_core::{GroupVersionKind, Node, Object};
+use kanon_core::{GroupVersionKind, Labels, Node, Object, labels};
 
-use crate::{
-    labels::{Labels, labels},
-    ports::Protocol,
-};
+use crate::ports::Protocol;
 
 /// A port that a container names or announces.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use kanon_core::{Node, Object};
+use kanon_core::{Node, Object, Selector};
 use serde::Serialize;
 
-use crate::{cidr::IpBlock, labels::Selector, ports::PortMatch};
+use crate::{cidr::IpBlock, ports::PortMatch};
 
 /// A direction of traffic, seen from the pods that a policy selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -47,7 +47,7 @@ fn quiet(file: &PolicyFile, at: usize) -> PolicyFile {
 }
 
 fn view(files: &[PolicyFile]) -> RulesView {
-    let (rules, problems) = Rules::from_documents(files, common::language(), Settings::default());
+    let (rules, problems) = Rules::from_documents(files, common::language(), Settings::default(), Default::default());
     assert!(problems.iter().all(|it| it.warning), "{problems:?}");
     RulesView::new(rules)
 }

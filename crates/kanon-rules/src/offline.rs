@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use kanon_core::{Mono, Now, PolicyFile};
 use kanon_lang::Language;
-use kanon_plane::Outbox;
+use kanon_plane::{Actions, Outbox};
 
 use crate::{
     FAMILY,
     family::RulesFamily,
     index::{Entry, Rules, Settings, State},
+    respond::{AlertScope, Responses},
     rule::Mode,
     status::problem,
 };
@@ -29,14 +30,18 @@ pub struct Problem {
 
 impl Rules {
     /// The rules of policy files, and everything wrong with them, in file order. Broken rules take no part. Whoever asks
-    /// names the loops, so all of them count as running.
+    /// names the loops, so all of them count as running. Actions are held against `actions`, unless there is none.
     pub fn from_documents(
         files: &[PolicyFile],
         language: Arc<dyn Language>,
         settings: Settings,
+        actions: Actions,
     ) -> (Arc<Rules>, Vec<Problem>) {
         let loops = vec![Mode::Admission, Mode::Audit, Mode::Network, Mode::Runtime];
-        let mut family = RulesFamily::new(language, Settings { loops, ..settings });
+        // The sinks of the process that will run the rules are not known here.
+        let responses = Responses { alerts: Some(AlertScope::default()), ..Responses::default() };
+        let mut family =
+            RulesFamily::new(language, Settings { loops, ..settings }).with_actions(actions).with_responses(responses);
         // Files have no status, so the moment is not seen anywhere.
         let now = Now::new(jiff::Timestamp::UNIX_EPOCH, Mono::default());
         family.handle_folder(files, now, &mut Outbox::new(FAMILY));

@@ -139,7 +139,8 @@ fn check(case: &Case) {
 
 /// The offline path gives what the family gives.
 fn check_offline(case: &Case, review: &Review, cluster: &Cluster) {
-    let (rules, _) = Rules::from_documents(&files_of(case), common::language(), Settings::default());
+    let (rules, _) =
+        Rules::from_documents(&files_of(case), common::language(), Settings::default(), Default::default());
     let view = RulesView::new(rules);
     let verdicts = view.review(review, cluster, now(0)).verdicts;
     assert_eq!(lines(&verdicts), case.want.verdicts, "{}: offline", case.case);
@@ -163,7 +164,8 @@ fn check_facts(case: &FactsCase) {
         let rule = json!({"name": "r", "enabled": true, "mode": ["admission"], "rule": expression,
             "match": {"gvk": [kind.clone()]}});
         let file = PolicyFile { path: "a.yaml".into(), text: rule.to_string().into() };
-        let (rules, problems) = Rules::from_documents(&[file], common::language(), Settings::default());
+        let (rules, problems) =
+            Rules::from_documents(&[file], common::language(), Settings::default(), Default::default());
         assert!(problems.iter().all(|it| it.warning), "{}: {expression}: {problems:?}", case.about);
         let reviewed = RulesView::new(rules).review(&review, &kanon_plane::NoLookups, now(0));
         let tally = reviewed.counts.downcast::<kanon_rules::Tally>().unwrap();
@@ -204,7 +206,7 @@ fn broken_rules_say_what_is_wrong() {
 #[test]
 fn an_object_is_checked_offline_by_the_loops_asked_for() {
     let file = PolicyFile { path: "a.yaml".into(), text: include_str!("cases/seed-rule.yaml").into() };
-    let (rules, problems) = Rules::from_documents(&[file], common::language(), Settings::default());
+    let (rules, problems) = Rules::from_documents(&[file], common::language(), Settings::default(), Default::default());
     assert_eq!(problems, []);
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "production"},
         "spec": {"containers": [{"name": "c", "securityContext": {"privileged": true}}]}});

@@ -402,8 +402,12 @@ fn actions_are_read_from_both_forms() {
     assert!(status.conditions[1].message.contains("`often` is not a rate"), "{status:?}");
     drop(view);
     let files = [file("a.yaml", &object["spec"].to_string())];
-    let (rules, problems) =
-        kanon_rules::Rules::from_documents(&files, common::language(), kanon_rules::Settings::default());
+    let (rules, problems) = kanon_rules::Rules::from_documents(
+        &files,
+        common::language(),
+        kanon_rules::Settings::default(),
+        Default::default(),
+    );
     assert_eq!(problems.len(), 1);
     let rule = rules.active().next().unwrap();
     let actions: Vec<_> = rule

@@ -77,7 +77,7 @@ fn rules(expression: &str, home: Option<&str>) -> Arc<Rules> {
         None => spec,
     };
     let file = PolicyFile { path: "a.yaml".into(), text: whole.to_string().into() };
-    let (rules, problems) = Rules::from_documents(&[file], language(), Settings::default());
+    let (rules, problems) = Rules::from_documents(&[file], language(), Settings::default(), Default::default());
     assert!(problems.iter().all(|it| it.warning), "{problems:?}");
     rules
 }

@@ -36,7 +36,7 @@ fn good() -> Value {
 
 fn rules(spec: &Value) -> (std::sync::Arc<Rules>, Vec<kanon_rules::Problem>) {
     let file = PolicyFile { path: "a.yaml".into(), text: spec.to_string().into() };
-    Rules::from_documents(&[file], common::language(), Settings::default())
+    Rules::from_documents(&[file], common::language(), Settings::default(), Default::default())
 }
 
 proptest! {

@@ -83,7 +83,7 @@ fn plain_counts(rule: &str, pod: &Value) -> Counts {
 #[test]
 fn verdicts_agree_with_a_plain_evaluation() {
     let Some((files, reviews)) = common::admission_data() else { return };
-    let (rules, problems) = Rules::from_documents(&files, common::language(), Settings::default());
+    let (rules, problems) = Rules::from_documents(&files, common::language(), Settings::default(), Default::default());
     assert_eq!(rules.active().count(), 20);
     assert!(problems.iter().all(|it| it.warning), "{problems:?}");
     let mut warned: Vec<_> = problems.iter().map(|it| it.rule.as_str()).collect();

@@ -1,10 +1,9 @@
 //! The four checks of the original (spec/rules 6.3).
 
+use kanon_core::Selector;
+
 use super::{Check, Found, count};
-use crate::{
-    labels::Selector,
-    policy::{Direction, Peer, Policy},
-};
+use crate::policy::{Direction, Peer, Policy};
 
 pub(super) fn check(found: &mut Found<'_>) {
     let namespace = found.namespace;

@@ -9,10 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use kanon_core::{GroupVersionKind, Object};
+use kanon_core::{GroupVersionKind, Object, Selector};
 use kanon_plane::{ObjectName, PolicyKey};
 
-use crate::lookups::{reader::Query, selector::Selector};
+use crate::lookups::reader::Query;
 
 /// Questions that are kept.
 const KEYS_MAX: usize = 500_000;
@@ -185,7 +185,7 @@ impl Dependencies {
                 if of != kind || within != namespace {
                     break;
                 }
-                if blind || [before, after].into_iter().flatten().any(|it| selector.matches(it)) {
+                if blind || [before, after].into_iter().flatten().any(|it| selector.matches_object(it)) {
                     found.dependents.extend(askers.dependents.iter().cloned());
                     touched.push(query.clone());
                 }
@@ -232,7 +232,8 @@ mod tests {
     fn listed(namespace: &str, selector: serde_json::Value) -> Query {
         let arena = kanon_lang::Arena::new();
         let text = Object::from_value(&selector);
-        let selector = Selector::of_value(kanon_lang::Value::from_node(text.root(), &arena), &arena).unwrap();
+        let selector =
+            crate::lookups::selector::of_value(kanon_lang::Value::from_node(text.root(), &arena), &arena).unwrap();
         Query::Listed { kind: kind("Budget"), namespace: namespace.into(), selector }
     }
 

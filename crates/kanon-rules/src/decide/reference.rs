@@ -134,7 +134,7 @@ proptest! {
         });
         let file = PolicyFile { path: "a.yaml".into(), text: json!(named.collect::<Vec<_>>()).to_string().into() };
         let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
-        let (rules, _) = Rules::from_documents(&[file], Arc::new(kanon_expr::Expr::default()), settings);
+        let (rules, _) = Rules::from_documents(&[file], Arc::new(kanon_expr::Expr::default()), settings, Default::default());
         prop_assert!(rules.active().count() > 0);
         let object = Object::from_value(&pod);
         let kind = GroupVersionKind::new("", "v1", "Pod");

@@ -1,10 +1,10 @@
 //! The value of `cluster`: resources by name, and what can be asked of them (spec/rules 2.7). Everything is found when it is read;
 //! what is found are the stored objects themselves.
 
-use kanon_core::{GroupVersionKind, Kind, Node, Object};
+use kanon_core::{GroupVersionKind, Kind, Node, Object, Selector};
 use kanon_lang::{Arena, ErrorKind, EvalError, Record, Value};
 
-use super::{CONSISTENT, Reference, reader::Reader, selector::Selector};
+use super::{CONSISTENT, Reference, reader::Reader, selector};
 use crate::facts::pod;
 
 /// `cluster`
@@ -105,7 +105,7 @@ impl OnResource<'_> {
         }
         let listed = |namespace: Value<'a>, selector: Value<'a>| {
             let namespace = text(namespace, "a namespace")?;
-            let selector = Selector::of_value(selector, arena).map_err(fail)?;
+            let selector = selector::of_value(selector, arena).map_err(fail)?;
             Ok::<_, EvalError>(reader.list(kind, namespace, selector))
         };
         let named = |namespace: Value<'a>, name: Value<'a>| {
@@ -125,7 +125,7 @@ impl OnResource<'_> {
                 let namespace = object.at(&["metadata", "namespace"]).and_then(Node::as_plain_str).unwrap_or_default();
                 let labels = pod::template_labels(*object);
                 let mut found = reader.list(kind, namespace, Selector::default());
-                found.retain(|it| Selector::of_object(it).is_some_and(|it| it.matches_labels(labels)));
+                found.retain(|it| selector::of_object(it).is_some_and(|it| it.matches_node(labels)));
                 list(&found, arena)
             }
             (Method::ByName | Method::Exists, _) => {

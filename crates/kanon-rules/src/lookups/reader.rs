@@ -6,10 +6,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use kanon_core::{GroupVersionKind, Kind, Object, ObjectRef, ReadEvidence, Scope};
+use kanon_core::{GroupVersionKind, Kind, Object, ObjectRef, ReadEvidence, Scope, Selector};
 use kanon_plane::Lookups;
 
-use super::{resources::Resources, selector::Selector};
+use super::resources::Resources;
 
 /// Objects of one list that evidence names.
 const EVIDENCE_MAX: usize = 32;
@@ -129,7 +129,7 @@ impl<'q> Reader<'q> {
         let overlay = self.overlay.as_ref().filter(|it| *it.kind == kind.gvk);
         if let Some(Overlay { object: Some(object), namespace: of, .. }) = overlay
             && (namespace.is_empty() || *of == namespace)
-            && selector.matches(object)
+            && selector.matches_object(object)
         {
             found.push(*object);
         }
@@ -140,7 +140,7 @@ impl<'q> Reader<'q> {
             })
         };
         let stored = self.lookups.list(&kind.gvk, namespace);
-        found.extend(stored.into_iter().filter(|it| !replaced(it) && selector.matches(it)));
+        found.extend(stored.into_iter().filter(|it| !replaced(it) && selector.matches_object(it)));
         if self.gathers.load(Relaxed) {
             let mut reads = lock(&self.reads);
             if found.is_empty() {

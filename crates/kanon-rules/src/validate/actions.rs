@@ -1,6 +1,7 @@
 //! Response actions: effective parameters, rates, the `alert` shorthand (spec/rules 1.4, 1.6, 8.3).
 
 use kanon_core::Rate;
+use kanon_lang::did_you_mean;
 use kanon_plane::Prepared;
 use serde_json::{Map, Value};
 
@@ -66,7 +67,9 @@ pub(super) fn prepare(specs: &[ActionSpec], compiler: &Compiler, warnings: &mut 
         let action = spec.action.as_str();
         let work = match compiler.actions.get(action) {
             None => {
-                warnings.push(format!("action `{action}` is not run by this version"));
+                let meant = did_you_mean(action, compiler.actions.keys().copied());
+                let meant = meant.map_or(String::new(), |it| format!(": {it}"));
+                warnings.push(format!("action `{action}` is not run by this version{meant}"));
                 Work::Unknown
             }
             Some(known) => match known.prepare(&spec.params) {

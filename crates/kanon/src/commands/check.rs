@@ -109,7 +109,8 @@ impl Policies {
         }
         let languages = languages::all();
         let language = Arc::clone(&languages[&LanguageId::EXPR]);
-        let (rules, problems) = Rules::from_documents(&files, language, kanon_rules::Settings::default());
+        let (rules, problems) =
+            Rules::from_documents(&files, language, kanon_rules::Settings::default(), kanon_actions::all());
         let named = |it: &kanon_rules::Problem| format!("rule `{}` ({}): {}", it.rule, it.place, it.message);
         let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(named).collect();
         if !broken.is_empty() {

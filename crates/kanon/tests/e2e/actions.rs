@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::{alertmanager::Alertmanager, harness::Up};
+use crate::{alertmanager::Alertmanager, harness::Up, rules::SEED};
 
 /// A rule about pods of `production` whose container is privileged; `rest` are further fields of its spec.
 fn rule(name: &str, rest: &str) -> String {
@@ -226,26 +226,6 @@ fn violations_of_admission_are_rows_of_a_report_and_lines_of_the_log() {
     assert_eq!((&line["rule"], &line["name"], &line["decision"]), (&"refuses".into(), &"bad".into(), &"deny".into()));
     assert_eq!((&line["level"], &line["mode"]), (&"ERROR".into(), &"admission".into()));
 }
-
-/// The seed's example, as published.
-const SEED: &str = r#"name: privileged-container
-enabled: true
-severity: critical
-mode: [admission, audit]
-enforcementAction: deny
-match:
-  gvk:
-    - {group: "", version: v1, kind: Pod}
-  namespaces:
-    include: [production]
-    exclude: []
-rule: container.securityContext.privileged == true
-alert: insecure-workload
-actions:
-  - {type: alertmanager, template: insecure-workload}
-  - {type: label, key: portal.security/quarantine, value: "true", on: [audit]}
-  - {type: evict, on: [audit], rateLimit: 5/min}
-"#;
 
 #[test]
 fn the_seeds_rule_does_each_thing_it_says() {

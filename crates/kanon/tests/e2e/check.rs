@@ -275,6 +275,23 @@ fn only_what_lives_in_a_namespace_gets_one() {
 }
 
 #[test]
+fn actions_that_would_never_run_are_said() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let actions = "actions: [{type: evikt}, {type: label}, {type: evict, rateLimit: 5/day}, {type: alertmanager}]\n";
+    let rules = file(scratch.path(), "rules.yaml", &(rule("r", "deny", "object.data?.x == 'y'") + actions));
+    let ran = feed(kanon().args(["check", "-r", &rules, "-"]), "");
+    for said in [
+        "action `evikt` is not run by this version: did you mean `evict`?",
+        "action `label` never runs: parameter `key`",
+        "`actions[2].rateLimit`: `5/day` is not a rate",
+    ] {
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    // Whether there is an Alertmanager is not known here.
+    assert!(!ran.err.contains("alertmanager"), "{}", ran.err);
+}
+
+#[test]
 fn what_is_no_check_is_said() {
     let scratch = tempfile::tempdir().expect("a folder");
     let rules = file(

@@ -3,7 +3,7 @@
 use crate::harness::{Up, file};
 
 /// The seed's example, as a folder file has it.
-const SEED: &str = r#"name: privileged-container
+pub(crate) const SEED: &str = r#"name: privileged-container
 enabled: true
 severity: critical
 mode: [admission, audit]
