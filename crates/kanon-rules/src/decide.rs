@@ -23,7 +23,10 @@ use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
     index::{Bucket, Rules},
-    lookups::reader::{Overlay, Query, Reader},
+    lookups::{
+        picture::Picture,
+        reader::{Overlay, Query, Reader},
+    },
     rule::{Mode, Rule},
 };
 use together::Asked;
@@ -110,6 +113,8 @@ pub(crate) struct Question<'q> {
     pub modes: &'q [Mode],
     /// Which rules are asked, by position of their entry; all when there is none.
     pub among: Option<&'q [bool]>,
+    /// The network around it, for the loop that shows it.
+    pub network: Option<&'q Picture<'q>>,
     pub now: Now,
 }
 
@@ -118,7 +123,9 @@ impl Rules {
     pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
         let Some(object) = review.subject_object() else { return Decision::default() };
         let modes = &[Mode::Admission];
-        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, among: None, now }, lookups)
+        let request = Some(review);
+        let question = Question { kind: &review.kind, object, request, modes, among: None, network: None, now };
+        self.decide(&question, lookups)
     }
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
@@ -129,7 +136,21 @@ impl Rules {
     /// The same among other objects.
     pub fn review_among(&self, object: &Object, modes: &[Mode], lookups: &dyn Lookups, now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let question = Question { kind: &kind, object, request: None, modes, among: None, now };
+        let question = Question { kind: &kind, object, request: None, modes, among: None, network: None, now };
+        Decision::verdicts(self.decide(&question, lookups).found)
+    }
+
+    /// What rules of mode `network` say of an object, given the network around it.
+    pub fn review_network(
+        &self,
+        object: &Object,
+        network: &Picture<'_>,
+        lookups: &dyn Lookups,
+        now: Now,
+    ) -> Vec<Verdict> {
+        let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
+        let (modes, network) = (&[Mode::Network], Some(network));
+        let question = Question { kind: &kind, object, request: None, modes, among: None, network, now };
         Decision::verdicts(self.decide(&question, lookups).found)
     }
 
@@ -142,8 +163,9 @@ impl Rules {
         let buckets = self.candidates(question.kind, namespace);
         let by_container = buckets.clone().any(Bucket::is_by_container);
         // The cluster's rules look from everywhere, a namespace's own from there.
-        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), None);
-        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
+        let network = question.network;
+        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), network, None);
+        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), network, Some(namespace));
         let arena = Arena::with_capacity(ARENA_LEN);
         let (mut prepared, mut at_home) = (None, None);
         let mut asked = Asked::default();
@@ -168,7 +190,11 @@ impl Rules {
             }
             if let Some((_, facts)) = &prepared {
                 let confined = bucket.is_confined() && bucket.looks_up();
-                let facts = if confined { at_home.insert(facts.seen_from(&home, &arena)) } else { facts };
+                let facts = if confined {
+                    at_home.insert(facts.seen_from(question.kind, question.object, &home, &arena))
+                } else {
+                    facts
+                };
                 asked.answer(self.programs(bucket), facts, &self.settings.limits, &arena);
             }
         }

@@ -7,6 +7,7 @@
 //! in the façade, so they are nil for every container. Such rules read the raw objects under `object.spec.containers`.
 
 pub(crate) mod image;
+mod network;
 pub(crate) mod pod;
 mod request;
 
@@ -16,7 +17,7 @@ use kanon_lang::{Arena, Record, Value};
 use crate::lookups::{cluster::Cluster, reader::Reader};
 
 /// Variable names; the position is the slot. `$now` is no name that a rule can write: the language reads it for `now()`.
-pub(crate) const VARIABLES: [&str; 10] = [
+pub(crate) const VARIABLES: [&str; 11] = [
     "object",
     "metadata",
     "container",
@@ -27,6 +28,7 @@ pub(crate) const VARIABLES: [&str; 10] = [
     "cluster",
     "consistentCluster",
     "$now",
+    "network",
 ];
 
 /// Slots of [`VARIABLES`].
@@ -41,6 +43,7 @@ pub(crate) mod slot {
     pub(crate) const CLUSTER: usize = 7;
     pub(crate) const CONSISTENT_CLUSTER: usize = 8;
     pub(crate) const NOW: usize = 9;
+    pub(crate) const NETWORK: usize = 10;
 }
 
 /// The values of one evaluation.
@@ -62,7 +65,7 @@ pub(crate) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Gathers what may be read of `object`. `by_container` says whether any rule asks for containers.
     pub(crate) fn new(
-        kind: &GroupVersionKind,
+        kind: &'a GroupVersionKind,
         object: &'a Object,
         request: Option<&'a Review>,
         now: Now,
@@ -77,6 +80,7 @@ impl<'a> Facts<'a> {
         values[slot::CLUSTER] = record(arena, Cluster(reader));
         // Live reads are not to be had here: the caches answer.
         values[slot::CONSISTENT_CLUSTER] = values[slot::CLUSTER];
+        values[slot::NETWORK] = network::value(kind, object, reader, arena);
         if let Some(review) = request {
             values[slot::REQUEST] = Value::Record(arena.alloc(request::Request(review)));
             values[slot::OLD_OBJECT] = Value::from_option(review.old_object.as_ref().map(Object::root), arena);
@@ -105,13 +109,21 @@ impl<'a> Facts<'a> {
         Facts { passes, reader }
     }
 
-    /// The same facts, with lookups from another place.
-    pub(crate) fn seen_from(&self, reader: &'a Reader<'a>, arena: &'a Arena) -> Facts<'a> {
+    /// The same facts of an object, with lookups from another place.
+    pub(crate) fn seen_from(
+        &self,
+        kind: &'a GroupVersionKind,
+        object: &'a Object,
+        reader: &'a Reader<'a>,
+        arena: &'a Arena,
+    ) -> Facts<'a> {
         let cluster = record(arena, Cluster(reader));
+        let network = network::value(kind, object, reader, arena);
         let passes = self.passes.iter().map(|Pass { part, values }| {
             let mut values = *values;
             values[slot::CLUSTER] = cluster;
             values[slot::CONSISTENT_CLUSTER] = cluster;
+            values[slot::NETWORK] = network;
             Pass { part, values }
         });
         Facts { passes: arena.alloc_slice_fill_iter(passes), reader }

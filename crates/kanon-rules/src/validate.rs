@@ -134,6 +134,10 @@ fn check(
         let text = "reads `cluster` by a name that is computed: name the resource in the text, so that it is watched";
         warnings.push(text.to_owned());
     }
+    let modes = mistakes.modes("mode", &wire.mode);
+    if reads.network && !modes.is_empty() && !modes.contains(&Mode::Network) {
+        warnings.push("reads `network`, which is nil in every loop but `network`: add that to `mode`".to_owned());
+    }
     let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
     warnings.extend(facade::warnings(paths, &matcher.kinds));
     let actions = actions::check(wire, home.is_some(), mistakes, &mut warnings);
@@ -142,7 +146,7 @@ fn check(
         home: home.map(str::to_owned),
         enabled: wire.enabled,
         severity: mistakes.word("severity", &wire.severity),
-        modes: mistakes.modes("mode", &wire.mode),
+        modes,
         enforcement: mistakes.word("enforcementAction", &wire.enforcement_action),
         matcher,
         expression: wire.rule.clone(),
@@ -156,6 +160,7 @@ fn check(
         per_container: reads.container,
         reads_operation: reads.operation,
         reads_clock: reads.clock,
+        reads_network: reads.network,
         referenced: reads.referenced,
     }
 }
@@ -212,6 +217,7 @@ struct Reading {
     container: bool,
     operation: bool,
     clock: bool,
+    network: bool,
     referenced: Referenced,
 }
 
@@ -226,6 +232,7 @@ impl Reading {
             container: reads.variables.contains(&slot::CONTAINER) || message.reads(slot::CONTAINER),
             operation: reads.paths.iter().any(operation),
             clock: reads.clock,
+            network: reads.variables.contains(&slot::NETWORK) || message.reads(slot::NETWORK),
             referenced: Referenced::of(
                 reads.paths.iter().chain(message.programs().flat_map(|program| &program.reads().paths)),
             ),

@@ -50,14 +50,10 @@ impl Default for Audit {
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
     let Settings { namespace, audit, network, responses } = settings;
-    let mut watched = audit.watched.clone();
-    if network.is_some() {
-        watched.extend(kanon_rules::network_kinds());
-    }
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
         loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
-        watched,
+        watched: audit.watched.clone(),
         resync: audit.resync,
         counts: audit.counts,
         ..kanon_rules::Settings::default()

@@ -9,7 +9,7 @@ use kanon_plane::{Lookups, ObjectName, ObjectStore, Which, Work};
 use crate::{
     decide::{Question, RuleTally},
     index::{Entry, Rules},
-    lookups::reader::Query,
+    lookups::{picture::Picture, reader::Query},
     rule::Mode,
 };
 
@@ -42,18 +42,20 @@ pub(crate) struct Found {
 /// Runs a scan.
 pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: Now) -> Scanned {
     let objects = work.objects(store);
+    let mode = work.occasion.parse().unwrap_or(Mode::Audit);
+    let network = (mode == Mode::Network).then(|| Picture::of_cluster(store));
     // A rule is not asked before everything is there that it looks up.
     let is_asked = |it: &Entry| {
         let is_meant = work.policies.as_ref().is_none_or(|keys| keys.contains(&it.key));
-        is_meant && it.lookups.iter().all(|kind| store.is_synced(kind))
+        is_meant && it.needs().all(|kind| store.is_synced(kind))
     };
     let among: Vec<_> = rules.entries().iter().map(is_asked).collect();
     let mut rows: Vec<Option<RuleTally>> = vec![None; rules.entries().len()];
     let mut failed = Vec::new();
     let (mut found, mut queries) = (Vec::new(), Vec::new());
     for object in &objects {
-        let question =
-            Question { kind: &work.kind, object, request: None, modes: &[Mode::Audit], among: Some(&among), now };
+        let (network, among) = (network.as_ref(), Some(&among[..]));
+        let question = Question { kind: &work.kind, object, request: None, modes: &[mode], among, network, now };
         let decision = rules.decide(&question, store);
         for row in decision.rows {
             let at = row.entry();

@@ -17,7 +17,7 @@ use crate::{Mode, Rules, Settings, facts::Facts, lookups::reader::Reader};
 /// The verdicts and counts of all rules, each evaluated alone.
 fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<RuleTally>) {
     let namespace = question.namespace(rules);
-    let reader = Reader::new(&NoLookups, &rules.resources, None, None);
+    let reader = Reader::new(&NoLookups, &rules.resources, None, None, None);
     let arena = Arena::new();
     let facts = Facts::new(question.kind, question.object, None, question.now, true, &reader, &arena);
     let writer = Writer::new(rules, question, namespace, &NoLookups);
@@ -140,7 +140,8 @@ proptest! {
         let kind = GroupVersionKind::new("", "v1", "Pod");
         let now = kanon_core::Now::new(Default::default(), kanon_core::Mono::default());
         for modes in [&[Mode::Admission][..], &[Mode::Audit], &[Mode::Admission, Mode::Audit]] {
-            let question = Question { kind: &kind, object: &object, request: None, modes, among: None, now };
+            let question =
+                Question { kind: &kind, object: &object, request: None, modes, among: None, network: None, now };
             let together = rules.decide(&question, &NoLookups);
             let (verdicts, rows) = one_by_one(&rules, &question);
             prop_assert_eq!(&together.rows, &rows);

@@ -223,6 +223,7 @@ fn text<'a>(value: Value<'a>, what: &str) -> Result<&'a str, EvalError> {
     }
 }
 
-fn fail(message: String) -> EvalError {
+/// A value error of a function.
+pub(crate) fn fail(message: String) -> EvalError {
     EvalError { kind: ErrorKind::Value, message, span: None }
 }

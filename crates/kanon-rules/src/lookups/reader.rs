@@ -9,7 +9,12 @@ use std::sync::{
 use kanon_core::{GroupVersionKind, Kind, Object, ObjectRef, ReadEvidence, Scope, Selector};
 use kanon_plane::Lookups;
 
-use super::resources::Resources;
+use kanon_network::Kinds;
+
+use super::{
+    picture::{Picture, Scene},
+    resources::Resources,
+};
 
 /// Objects of one list that evidence names.
 const EVIDENCE_MAX: usize = 32;
@@ -21,6 +26,8 @@ pub(crate) enum Query {
     Named { kind: GroupVersionKind, namespace: String, name: String },
     /// For all objects of a kind that match; of all namespaces when it is empty.
     Listed { kind: GroupVersionKind, namespace: String, selector: Selector },
+    /// For the pods and policies of a namespace, as the network sees them.
+    Network { namespace: String },
 }
 
 /// The object of a request, as if it were stored.
@@ -37,6 +44,7 @@ pub(crate) struct Reader<'q> {
     lookups: &'q dyn Lookups,
     resources: &'q Resources,
     overlay: Option<Overlay<'q>>,
+    network: Option<&'q Picture<'q>>,
     /// The namespace that it is confined to.
     home: Option<&'q str>,
     queries: Mutex<Vec<Query>>,
@@ -54,12 +62,14 @@ impl<'q> Reader<'q> {
         lookups: &'q dyn Lookups,
         resources: &'q Resources,
         overlay: Option<Overlay<'q>>,
+        network: Option<&'q Picture<'q>>,
         home: Option<&'q str>,
     ) -> Reader<'q> {
         Reader {
             lookups,
             resources,
             overlay,
+            network,
             home,
             queries: Mutex::default(),
             reads: Mutex::default(),
@@ -153,6 +163,35 @@ impl<'q> Reader<'q> {
         }
         lock(&self.queries).push(Query::Listed { kind: kind.gvk.clone(), namespace: namespace.to_owned(), selector });
         found
+    }
+
+    /// Whether the loop shows the network.
+    pub(crate) fn shows_network(&self) -> bool {
+        self.network.is_some()
+    }
+
+    /// A namespace of the network; a confined rule sees its own.
+    pub(crate) fn scene(&self, name: &str) -> Option<&'q Scene> {
+        if self.home.is_some_and(|home| home != name) {
+            return None;
+        }
+        lock(&self.queries).push(Query::Network { namespace: name.to_owned() });
+        self.network?.scene(name)
+    }
+
+    /// Notes, while evidence is gathered, objects that an answer about the network rests on.
+    pub(crate) fn rests_on<'n>(&self, kind: &Kind, namespace: &str, names: impl IntoIterator<Item = &'n str>) {
+        if !self.gathers.load(Relaxed) || self.home.is_some_and(|home| !namespace.is_empty() && home != namespace) {
+            return;
+        }
+        let names = names.into_iter().take(EVIDENCE_MAX);
+        let found = names.map(|it| read(kind, namespace, it, self.lookups.get(&kind.gvk, namespace, it)));
+        lock(&self.reads).extend(found);
+    }
+
+    /// The same for policies.
+    pub(crate) fn rests_on_policies<'n>(&self, namespace: &str, names: impl IntoIterator<Item = &'n str>) {
+        self.rests_on(&Kinds::policy(), namespace, names);
     }
 
     /// What was asked since the last call.

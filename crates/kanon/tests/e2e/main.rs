@@ -18,6 +18,7 @@ mod kube_client;
 mod kubectl;
 mod migrate;
 mod network;
+mod network_rules;
 mod promotion;
 mod readme;
 mod rules;
