@@ -6,6 +6,7 @@
 mod action;
 mod answer;
 mod family;
+mod live;
 mod lookups;
 mod outbox;
 mod plane;
@@ -19,6 +20,7 @@ pub use action::{
 };
 pub use answer::{Answer, NAMESPACE_BYPASSED, Views};
 pub use family::{AdmissionRule, Explanation, Facts, Family, PolicySummary, Reviewed, Section, Target, View};
+pub use live::{Live, LiveAnswer, LiveAnswers, LiveLookups, LiveRead};
 pub use lookups::{Lookups, NoLookups, ObjectStore};
 pub use outbox::Outbox;
 pub use plane::{Plane, Settings, Step};

@@ -77,9 +77,8 @@ impl<'a> Facts<'a> {
         let mut values = [Value::Null; VARIABLES.len()];
         values[slot::NOW] = Value::Time(now.wall);
         values[slot::OBJECT] = Value::from_node(root, arena);
-        values[slot::CLUSTER] = record(arena, Cluster(reader));
-        // Live reads are not to be had here: the caches answer.
-        values[slot::CONSISTENT_CLUSTER] = values[slot::CLUSTER];
+        values[slot::CLUSTER] = record(arena, Cluster { reader, live: false });
+        values[slot::CONSISTENT_CLUSTER] = record(arena, Cluster { reader, live: true });
         values[slot::NETWORK] = network::value(kind, object, reader, arena);
         if let Some(review) = request {
             values[slot::REQUEST] = Value::Record(arena.alloc(request::Request(review)));
@@ -117,12 +116,13 @@ impl<'a> Facts<'a> {
         reader: &'a Reader<'a>,
         arena: &'a Arena,
     ) -> Facts<'a> {
-        let cluster = record(arena, Cluster(reader));
+        let cluster = record(arena, Cluster { reader, live: false });
+        let consistent = record(arena, Cluster { reader, live: true });
         let network = network::value(kind, object, reader, arena);
         let passes = self.passes.iter().map(|Pass { part, values }| {
             let mut values = *values;
             values[slot::CLUSTER] = cluster;
-            values[slot::CONSISTENT_CLUSTER] = cluster;
+            values[slot::CONSISTENT_CLUSTER] = consistent;
             values[slot::NETWORK] = network;
             Pass { part, values }
         });

@@ -4,6 +4,7 @@
 //! or an action. It knows no policy family. Listeners and TLS are `kanon-net`'s; the binary wires the two.
 #![allow(clippy::disallowed_methods, reason = "a shell: it measures how long an answer takes")]
 
+mod decide;
 mod metrics;
 mod probes;
 mod review;
@@ -12,4 +13,4 @@ mod webhook;
 pub use metrics::{Gauge, Metrics};
 pub use probes::Probes;
 pub use review::{ReviewError, parse_review, render_answer};
-pub use webhook::{Own, Snapshot, Webhook};
+pub use webhook::{Own, Reading, Snapshot, Webhook};

@@ -2,6 +2,7 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod live;
 mod sinks;
 mod watches;
 mod webhook;
@@ -20,9 +21,9 @@ use hyper::service::service_fn;
 use kanon_core::{Figures, GroupVersionKind, Input, Now};
 use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Family, LiveRead, Lookups, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
-use kanon_web::{Gauge, Metrics, Own, Probes, Snapshot, Webhook};
+use kanon_web::{Gauge, Metrics, Own, Probes, Reading, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
@@ -87,6 +88,8 @@ struct Published {
     shared: Arc<Shared>,
     intake: Intake,
     clock: Clock,
+    api: Api,
+    figures: Arc<Figures>,
 }
 
 impl Snapshot for Published {
@@ -104,6 +107,10 @@ impl Snapshot for Published {
 
     fn post(&self, input: Input) {
         self.intake.reviewed(input);
+    }
+
+    fn read(&self, reads: Vec<LiveRead>, within: Duration) -> Reading<'_> {
+        Box::pin(live::read(&self.api, &self.figures, reads, within))
     }
 }
 
@@ -151,8 +158,8 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
-    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
+    let metrics = Arc::new(Metrics::new(gauges(&shared), Arc::clone(&figures)));
+    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, api: api.clone(), figures });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)).sparing(own));
     webhook::run(&mut tasks, webhook, service, &api, &options, &shared, &registered, stop);

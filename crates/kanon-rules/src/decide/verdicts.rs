@@ -49,6 +49,7 @@ impl<'q> Writer<'q> {
         let read = looked_up.map(|found| ReadEvidence {
             object: ObjectRef { gvk: rules.namespace_kind.clone(), name: namespace.to_owned(), ..ObjectRef::default() },
             resource_version: found.map(version).unwrap_or_default(),
+            live: false,
         });
         let request = question.request;
         let basis = Evidence {
