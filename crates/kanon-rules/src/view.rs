@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
 };
 
-use kanon_core::{FamilyId, Now, Operation, Review};
+use kanon_core::{FamilyId, Now, Review};
 use kanon_plane::{
     AdmissionRule, Explanation, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
 };
@@ -58,16 +58,16 @@ impl View for RulesView {
         let mut rules: Vec<AdmissionRule> = Vec::new();
         for rule in self.rules.active().filter(|it| it.modes.contains(&Mode::Admission)) {
             for kind in rule.matcher.kinds.iter().filter(|it| it.group != WEBHOOK_GROUP) {
-                let mut operations = vec![Operation::Create, Operation::Update];
-                if rule.reads_operation {
-                    operations.push(Operation::Delete);
-                }
+                let operations = rule.operations();
                 let same = |it: &&mut AdmissionRule| {
                     (&it.group, &it.version, &it.kind) == (&kind.group, &kind.version, &kind.kind)
                 };
                 match rules.iter_mut().find(same) {
-                    Some(known) if known.operations.len() < operations.len() => known.operations = operations,
-                    Some(_) => {}
+                    Some(known) => {
+                        known.operations.extend(operations);
+                        known.operations.sort();
+                        known.operations.dedup();
+                    }
                     None => rules.push(AdmissionRule {
                         group: kind.group.clone(),
                         version: kind.version.clone(),

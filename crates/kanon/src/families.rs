@@ -5,13 +5,15 @@ use std::time::Duration;
 use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages};
 use kanon_plane::Family;
-use kanon_rules::{AlertScope, Mode, NetworkSettings, Responses};
+use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, Responses};
 
 /// What families are told about this process.
 #[derive(Clone)]
 pub(crate) struct Settings {
     /// The namespace Kanon runs in; empty when it runs in none.
     pub(crate) namespace: String,
+    /// What becomes of denials.
+    pub(crate) enforcement: EnforcementSwitch,
     /// How rules are audited.
     pub(crate) audit: Audit,
     /// How network policies are checked; not at all where there is nothing.
@@ -24,7 +26,8 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
-        Settings { namespace: String::new(), audit: Audit::default(), network: None, responses }
+        let enforcement = EnforcementSwitch::On;
+        Settings { namespace: String::new(), enforcement, audit: Audit::default(), network: None, responses }
     }
 }
 
@@ -49,13 +52,14 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, audit, network, responses } = settings;
+    let Settings { namespace, enforcement, audit, network, responses } = settings;
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
         loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
         watched: audit.watched.clone(),
         resync: audit.resync,
         counts: audit.counts,
+        enforcement: *enforcement,
         ..kanon_rules::Settings::default()
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)

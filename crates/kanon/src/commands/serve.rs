@@ -27,6 +27,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let options = control::Options {
         families: control::families(families::Settings {
             namespace: args.namespace.clone(),
+            enforcement: args.admission.switch(),
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
             responses: sinks.responses(&args.namespace, !args.leader_election),

@@ -46,6 +46,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let sinks = args.sinks.options(None)?;
     let families = control::families(families::Settings {
         namespace: NAMESPACE.to_owned(),
+        enforcement: args.admission.switch(),
         audit: args.rules.audit(args.audits),
         network: args.network.settings(NAMESPACE),
         responses: sinks.responses(NAMESPACE, true),
