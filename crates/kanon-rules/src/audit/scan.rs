@@ -52,8 +52,15 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let mut failed = Vec::new();
     let (mut found, mut queries) = (Vec::new(), Vec::new());
     for object in &objects {
-        let question =
-            Question { kind: &work.kind, object, request: None, modes: &[Mode::Audit], among: Some(&among), now };
+        let question = Question {
+            kind: &work.kind,
+            object,
+            request: None,
+            event: None,
+            modes: &[Mode::Audit],
+            among: Some(&among),
+            now,
+        };
         let decision = rules.decide(&question, store);
         for row in decision.rows {
             let at = row.entry();

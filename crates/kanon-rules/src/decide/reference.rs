@@ -140,7 +140,7 @@ proptest! {
         let kind = GroupVersionKind::new("", "v1", "Pod");
         let now = kanon_core::Now::new(Default::default(), kanon_core::Mono::default());
         for modes in [&[Mode::Admission][..], &[Mode::Audit], &[Mode::Admission, Mode::Audit]] {
-            let question = Question { kind: &kind, object: &object, request: None, modes, among: None, now };
+            let question = Question { kind: &kind, object: &object, request: None, event: None, modes, among: None, now };
             let together = rules.decide(&question, &NoLookups);
             let (verdicts, rows) = one_by_one(&rules, &question);
             prop_assert_eq!(&together.rows, &rows);
