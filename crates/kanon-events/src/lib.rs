@@ -20,7 +20,7 @@ pub use class::{Class, UnknownClass};
 pub use desk::{Desk, Fate, WINDOW};
 pub use event::{Event, Source};
 pub use passed_over::{Own, PassedOver, Pattern, PatternError};
-pub use review::{asks_about_parent, of_review};
+pub use review::{asks_about_parent, is_event, of_review};
 
 /// Events by what became of them (spec/rules 9.3).
 pub const EVENTS: Figure = Figure {

@@ -31,9 +31,14 @@ pub fn of_review(review: &Review, now: Timestamp) -> Option<Event> {
     Some(event.classified())
 }
 
+/// Whether a review tells of an event.
+pub fn is_event(review: &Review) -> bool {
+    of_review(review, Timestamp::UNIX_EPOCH).is_some()
+}
+
 /// Whether the object of a review is none that rules are about (`PodExecOptions`, `Scale`, …): they are about its parent.
 pub fn asks_about_parent(review: &Review) -> bool {
-    review.sub_resource != "ephemeralcontainers" && of_review(review, Timestamp::UNIX_EPOCH).is_some()
+    review.sub_resource != "ephemeralcontainers" && is_event(review)
 }
 
 impl Event {

@@ -16,4 +16,4 @@ pub use clock::Clock;
 pub use drive::{Handle, Intake, Shared, start};
 pub use folder::{FolderError, read_folder, watch_folder};
 pub use observer::{Events, Feed, Told, events, observe};
-pub use tail::{TailError, follow_log};
+pub use tail::{LogFollower, TailError};

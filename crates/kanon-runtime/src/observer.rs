@@ -84,8 +84,13 @@ impl Feed {
         let size = told.size();
         if self.held.fetch_add(size, Ordering::Relaxed) > BYTES_MAX || self.queue.try_send(told).is_err() {
             self.held.fetch_sub(size, Ordering::Relaxed);
-            self.figures.add(EVENTS, &[ANY, results::DROPPED], 1);
+            self.dropped();
         }
+    }
+
+    /// Counts an event that found no room on its way here.
+    pub fn dropped(&self) {
+        self.figures.add(EVENTS, &[ANY, results::DROPPED], 1);
     }
 
     /// Takes an event, waiting for room. Events after the end are dropped.

@@ -39,39 +39,56 @@ pub struct TailError {
     pub source: std::io::Error,
 }
 
-/// Hands each line of the log at `path` on to `feed`, until cancelled. `place` is the file that remembers how far it was read.
-///
-/// # Errors
-/// When the log's folder cannot be watched.
-pub async fn follow_log(path: PathBuf, place: PathBuf, feed: Feed, stop: CancellationToken) -> Result<(), TailError> {
-    let (wake, mut events) = mpsc::channel(1);
-    let notify = move |_| {
-        let _ = wake.try_send(());
-    };
-    let failed = |error: notify::Error| TailError { path: path.clone(), source: std::io::Error::other(error) };
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    let mut watcher = notify::recommended_watcher(notify).map_err(failed)?;
-    watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
-    let mut tail = Tail { path: path.clone(), folder, place, open: None, is_new: true, saved: None };
-    loop {
-        while let Some(lines) = tail.read() {
-            for line in lines {
-                match Object::parse(line) {
-                    Ok(event) => feed.hand_on(Told::Audit(event)).await,
-                    Err(_) => feed.unreadable(),
+/// Follows a log.
+pub struct LogFollower {
+    tail: Tail,
+    events: mpsc::Receiver<()>,
+    /// Ends the watch when it goes.
+    _watcher: notify::RecommendedWatcher,
+}
+
+impl LogFollower {
+    /// Finds where to begin in the log at `path`: what is written from now on is read. `place` is the file that remembers how
+    /// far it was read.
+    ///
+    /// # Errors
+    /// When the log's folder cannot be watched.
+    pub fn open(path: PathBuf, place: PathBuf) -> Result<LogFollower, TailError> {
+        let (wake, events) = mpsc::channel(1);
+        let notify = move |_| {
+            let _ = wake.try_send(());
+        };
+        let failed = |error: notify::Error| TailError { path: path.clone(), source: std::io::Error::other(error) };
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let mut watcher = notify::recommended_watcher(notify).map_err(failed)?;
+        watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
+        let mut tail = Tail { path, folder, place, open: None, is_new: true, saved: None };
+        tail.open = tail.begin();
+        Ok(LogFollower { tail, events, _watcher: watcher })
+    }
+
+    /// Hands each line on to `feed`, until cancelled.
+    pub async fn run(mut self, feed: Feed, stop: CancellationToken) {
+        loop {
+            while let Some(lines) = self.tail.read() {
+                for line in lines {
+                    match Object::parse(line) {
+                        Ok(event) => feed.hand_on(Told::Audit(event)).await,
+                        Err(_) => feed.unreadable(),
+                    }
+                }
+                if stop.is_cancelled() {
+                    break;
                 }
             }
-            if stop.is_cancelled() {
-                break;
+            self.tail.save();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = self.events.recv() => {}
+                () = tokio::time::sleep(POLL) => {}
             }
+            let _ = self.events.try_recv();
         }
-        tail.save();
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            Some(()) = events.recv() => {}
-            () = tokio::time::sleep(POLL) => {}
-        }
-        let _ = events.try_recv();
     }
 }
 
