@@ -2,9 +2,9 @@
 //! nearest peer beside each figure. Ratios are taken in one interleaved run; absolute times vary with the neighbours.
 //! The binary under test is `target/release/kanon`; build it first (`cargo build --release`).
 //!
-//! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, `… -- gates` and
-//! `… -- engine` and `… -- audit` measure gates, admission and the audit alone, and `… -- instructions` holds the number of instructions of a few rules
-//! against the committed ones.
+//! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, `… -- gates`,
+//! `… -- engine`, `… -- audit`, `… -- edits` and `… -- server` measure gates, admission, the audit, edits of rules and the API
+//! server alone, and `… -- instructions` holds the number of instructions of a few rules against the committed ones.
 #![allow(clippy::disallowed_methods, reason = "a bench: it reads the clock")]
 #![allow(clippy::disallowed_macros, reason = "a bench: it prints its figures")]
 
@@ -24,6 +24,10 @@ fn main() -> anyhow::Result<()> {
         ["engine"] => load().and_then(|()| product::engine()),
         #[cfg(feature = "product")]
         ["audit"] => load().map(|()| product::audit()),
+        #[cfg(feature = "product")]
+        ["server"] => load().and_then(|()| product::server()),
+        #[cfg(feature = "product")]
+        ["edits"] => load().and_then(|()| product::edits()),
         #[cfg(feature = "gates")]
         ["gates"] => load().and_then(|()| gates::run()),
         ["languages"] => load().and_then(|()| languages::run(false)),
@@ -32,7 +36,7 @@ fn main() -> anyhow::Result<()> {
         ["instructions", "write"] => instructions::gate(true),
         ["instructions", case, calls] => instructions::work(case, calls.parse()?),
         _ => anyhow::bail!(
-            "unknown arguments: none, `engine`, `audit`, `gates`, `languages`, `languages quick`, `instructions` or \
+            "unknown arguments: none, `engine`, `audit`, `edits`, `server`, `gates`, `languages`, `languages quick`, `instructions` or \
              `instructions write`"
         ),
     }

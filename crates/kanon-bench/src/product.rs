@@ -3,6 +3,7 @@
 
 mod admission;
 mod audit;
+mod edits;
 mod objects;
 mod process;
 mod samples;
@@ -19,6 +20,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(admission::over_tls(&reviews))?;
     process::run()?;
+    runtime.block_on(edits::run())?;
     runtime.block_on(server::run())?;
     Ok(())
 }
@@ -31,4 +33,16 @@ pub(crate) fn audit() {
 /// The admission engine alone.
 pub(crate) fn engine() -> anyhow::Result<()> {
     admission::engine(&samples::reviews())
+}
+
+/// Edits of rules alone.
+pub(crate) fn edits() -> anyhow::Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Runtime::new()?.block_on(edits::run())
+}
+
+/// The embedded API server alone.
+pub(crate) fn server() -> anyhow::Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Runtime::new()?.block_on(server::run())
 }

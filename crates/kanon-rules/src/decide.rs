@@ -1,7 +1,9 @@
 //! The one decision function: rules, an object, perhaps a request → verdicts. Admission, offline checks and tests ask here.
 //!
-//! On the clean path nothing is allocated but one arena, the tally and room for what rules share: facts are read from the
-//! object's text, rules are found by kind and asked together ([`together`]). Evidence is computed for violations and failed evaluations only.
+//! Which rules a question is for is a [`Plan`]: made for each request, and once for all objects of a kind in a namespace where the
+//! audit goes through them. On the clean path nothing else is allocated but an arena and room for what rules share: facts are
+//! read from the object's text, rules are found by kind and asked together ([`together`]). Evidence is computed for violations
+//! and failed evaluations only.
 //!
 //! Two decisions of ours. A deletion is shown only to rules that read `request.operation`: a rule about what an object
 //! *is* must not keep people from deleting the object. An update that changes nothing but finalizers, owner references or
@@ -17,17 +19,18 @@ use std::sync::Arc;
 
 use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, UserInfo, Verdict};
 use kanon_events::{Event, asks_about_parent};
-use kanon_lang::Arena;
+use kanon_lang::{Arena, Memo};
 use kanon_plane::Lookups;
 
 use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
-    index::{Bucket, Rules},
+    index::{Entry, Rules},
     lookups::reader::{Overlay, Query, Reader},
     rule::{Mode, Rule},
 };
-use together::Asked;
+use together::Answers;
+pub(crate) use together::Plan;
 use verdicts::Writer;
 
 /// The API group that webhooks never look at, so that break-glass always works (spec/rules 4.5).
@@ -69,9 +72,13 @@ impl Tally {
 }
 
 impl RuleTally {
-    /// Adds what the same rule did in the next decision.
+    /// The same rule, before it did anything.
+    pub(crate) fn without_counts(&self) -> RuleTally {
+        RuleTally { entry: self.entry, ..RuleTally::default() }
+    }
+
+    /// Adds what the same rule did in the next decision, but for its evaluations.
     pub(crate) fn absorb(&mut self, next: RuleTally) {
-        self.evaluations += next.evaluations;
         self.violations += next.violations;
         self.errors += next.errors;
         let all_failed = next.errors == next.evaluations;
@@ -91,8 +98,6 @@ pub(crate) struct Decision {
     /// Violations, failed evaluations and bypasses, worst first, each with the position of its rule's entry.
     pub found: Vec<(usize, Verdict)>,
     pub rows: Vec<RuleTally>,
-    /// What rules looked up, by position of their entry.
-    pub queries: Vec<(usize, Vec<Query>)>,
 }
 
 impl Decision {
@@ -100,6 +105,28 @@ impl Decision {
     pub(crate) fn verdicts(found: Vec<(usize, Verdict)>) -> Vec<Verdict> {
         found.into_iter().map(|it| it.1).collect()
     }
+}
+
+/// What came of asking the rules of a plan about one object.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// As [`Decision::found`].
+    pub found: Vec<(usize, Verdict)>,
+    /// Row in the plan and counts of each rule that gave something else than `false`.
+    pub unclean: Vec<(u32, RuleTally)>,
+    /// What rules looked up, by position of their entry.
+    pub queries: Vec<(usize, Vec<Query>)>,
+    /// How often a rule is evaluated that reads `container`.
+    pub passes: u32,
+    /// Whether the namespace is exempt, so that nothing was evaluated.
+    pub exempt: bool,
+}
+
+/// Room to evaluate in, kept from one object to the next.
+#[derive(Default)]
+pub(crate) struct Room {
+    arena: Arena,
+    memo: Memo<'static>,
 }
 
 /// What is asked: about an object, by a loop, perhaps because of a request.
@@ -140,58 +167,76 @@ impl Rules {
     }
 
     pub(crate) fn decide(&self, question: &Question<'_>, lookups: &dyn Lookups) -> Decision {
-        let mut decision = Decision::default();
-        let namespace = question.namespace(self);
-        if question.is_passed_over(self, namespace) {
-            return decision;
+        if question.is_passed_over(self, question.namespace(self)) {
+            return Decision::default();
         }
+        let plan = self.plan(question);
+        let mut room = Room { arena: Arena::with_capacity(ARENA_LEN), memo: Memo::default() };
+        let answer = self.ask(question, &plan, lookups, &mut room);
+        let mut rows: Vec<_> = if answer.exempt { Vec::new() } else { plan.counts(1, answer.passes).collect() };
+        for (row, tally) in answer.unclean {
+            if let Some(clean) = rows.get_mut(row as usize) {
+                *clean = tally;
+            }
+        }
+        Decision { found: answer.found, rows }
+    }
+
+    /// The rules that a question is for. It holds for every object of the kind in that namespace.
+    pub(crate) fn plan<'r>(&'r self, question: &Question<'_>) -> Plan<'r> {
+        let namespace = question.namespace(self);
         let buckets = self.candidates(question.kind, namespace);
-        let by_container = buckets.clone().any(Bucket::is_by_container);
+        Plan::new(self, buckets, |at, rule| question.concerns(at, rule, namespace))
+    }
+
+    /// Asks the rules of a plan that was made for such a question.
+    pub(crate) fn ask(
+        &self,
+        question: &Question<'_>,
+        plan: &Plan<'_>,
+        lookups: &dyn Lookups,
+        room: &mut Room,
+    ) -> Answer {
+        let mut answer = Answer::default();
+        if plan.is_empty() {
+            return answer;
+        }
+        let namespace = question.namespace(self);
+        if question.is_exempt(self, namespace, lookups) {
+            let writer = Writer::new(self, question, namespace, lookups);
+            let entries = plan.entries().filter_map(|at| Some((at as usize, self.entries().get(at as usize)?)));
+            let bypass = |(at, entry): (usize, &Entry)| Some((at, writer.bypass(entry, entry.rule.as_deref()?)));
+            return Answer { exempt: true, found: entries.filter_map(bypass).collect(), ..answer };
+        }
         // The cluster's rules look from everywhere, a namespace's own from there.
         let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), None);
         let home = Reader::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
-        let arena = Arena::with_capacity(ARENA_LEN);
-        let (mut prepared, mut at_home) = (None, None);
-        let mut asked = Asked::default();
-        for bucket in buckets {
-            asked.begin(bucket.len());
-            for (at, entry, rule) in self.in_bucket(bucket) {
-                if !question.concerns(at, rule, namespace) {
-                    asked.pass_over();
-                    continue;
-                }
-                let (writer, facts) = prepared.get_or_insert_with(|| {
-                    let Question { kind, object, request, event, now, .. } = *question;
-                    let facts = match event {
-                        Some(event) => Facts::of_event(event, kind, object, now, &whole, &arena),
-                        None => Facts::new(kind, object, request, now, by_container, &whole, &arena),
-                    };
-                    (Writer::new(self, question, namespace, lookups), facts)
-                });
-                if writer.bypassed {
-                    decision.found.push((at as usize, writer.bypass(entry, rule)));
-                    asked.pass_over();
-                } else {
-                    asked.ask(at, facts.passes(rule.per_container).len());
-                }
-            }
-            if let Some((_, facts)) = &prepared {
-                let confined = bucket.is_confined() && bucket.looks_up();
-                let facts = if confined { at_home.insert(facts.seen_from(&home, &arena)) } else { facts };
-                asked.answer(self.programs(bucket), facts, &self.settings.limits, &arena);
-            }
+        let Room { arena, memo } = room;
+        arena.reset();
+        let (arena, limits) = (&*arena, &self.settings.limits);
+        let Question { kind, object, request, event, now, .. } = *question;
+        let facts = match event {
+            Some(event) => Facts::of_event(event, kind, object, now, &whole, arena),
+            None => Facts::new(kind, object, request, now, plan.by_container, &whole, arena),
+        };
+        let at_home = plan.looks_up_at_home().then(|| facts.seen_from(&home, arena));
+        let mut answers = Answers::default();
+        let used = answers.ask(plan, &facts, at_home.as_ref(), limits, arena, std::mem::take(memo).renew());
+        *memo = used.renew();
+        answer.passes = facts.passes(true).len() as u32;
+        answer.queries = std::mem::take(&mut answers.queries);
+        if answers.is_clean() {
+            return answer;
         }
-        if let Some((writer, facts)) = &prepared {
-            decision.queries = std::mem::take(&mut asked.queries);
-            let facts = [facts, at_home.as_ref().unwrap_or(facts)];
-            decision.rows = asked.finish(self, writer, facts, &arena, &mut decision.found);
-        }
+        let writer = Writer::new(self, question, namespace, lookups);
+        let facts = [&facts, at_home.as_ref().unwrap_or(&facts)];
+        answer.unclean = answers.finish(plan, self, &writer, facts, arena, &mut answer.found);
         // Stable: rules in order among equals.
-        decision.found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
+        answer.found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
         if question.is_bookkeeping() {
-            verdicts::tolerate(&mut decision.found);
+            verdicts::tolerate(&mut answer.found);
         }
-        decision
+        answer
     }
 }
 
@@ -226,6 +271,12 @@ impl<'q> Question<'q> {
     /// Who asks, or whose event it is.
     fn user(&self) -> Option<&'q UserInfo> {
         self.request.map(|it| &it.user).or(self.event.map(|it| &it.user))
+    }
+
+    /// Whether the request's namespace is exempt from rules.
+    fn is_exempt(&self, rules: &Rules, namespace: &str, lookups: &dyn Lookups) -> bool {
+        let looks = self.request.is_some() && !namespace.is_empty();
+        looks && lookups.get(&rules.namespace_kind, "", namespace).is_some_and(carries_bypass)
     }
 
     /// Whether admission does not look at all (spec/rules 4.5).

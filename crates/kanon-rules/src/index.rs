@@ -124,8 +124,6 @@ impl Entry {
 pub(crate) struct Bucket {
     /// Positions of entries, in order.
     entries: Vec<u32>,
-    /// Whether one of them reads `container`.
-    by_container: bool,
     /// Whether one of them looks things up.
     looks_up: bool,
     /// Whether they are a namespace's own.
@@ -192,7 +190,6 @@ impl Rules {
                 let bucket = by_kind.entry(kind.clone()).or_default();
                 // There are far fewer policies than 2³²: each is an object in the API or in a file.
                 bucket.entries.push(at as u32);
-                bucket.by_container |= rule.per_container;
                 bucket.looks_up |= rule.looks_up();
                 bucket.confined = rule.home.is_some();
             }
@@ -263,11 +260,6 @@ impl Rules {
 }
 
 impl Bucket {
-    /// Whether a rule reads `container`.
-    pub(crate) fn is_by_container(&self) -> bool {
-        self.by_container
-    }
-
     /// How many rules there are.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -157,8 +157,10 @@ fn a_rule_is_asked_about_the_events_that_it_names() {
 fn other_kinds_are_found_by_their_resource() {
     let about = |group: &str, version: &str, kind: &str| json!({"match": {"gvk": [{"group": group, "version": version, "kind": kind}]}});
     let event = |verb: &str, group: &str, resource: &str| {
-        exec(json!({"verb": verb, "requestURI": "/", "objectRef": {"apiGroup": group, "apiVersion": "v1", "resource": resource,
-            "namespace": "shop"}}))
+        exec(
+            json!({"verb": verb, "requestURI": "/", "objectRef": {"apiGroup": group, "apiVersion": "v1", "resource": resource,
+            "namespace": "shop"}}),
+        )
     };
     let rbac = "rbac.authorization.k8s.io";
     for (rule, event, class) in [
@@ -320,7 +322,9 @@ fn a_violation_is_alerted_once_acted_on_and_counted() {
             let alert = &body[0];
             format!(
                 "alert {} {} {} {}",
-                alert["labels"]["mode"], alert["labels"]["severity"], alert["annotations"]["operation"],
+                alert["labels"]["mode"],
+                alert["labels"]["severity"],
+                alert["annotations"]["operation"],
                 alert["annotations"]["source"]
             )
         }
@@ -335,7 +339,9 @@ fn a_violation_is_alerted_once_acted_on_and_counted() {
     plane.effects.clear();
     plane.input(&Input::Tick);
     let counted = plane.effects.iter().filter_map(|it| match &it.action {
-        kanon_core::Action::Status { status, .. } => Some(format!("{}/{}", status["violationCount"], status["evalCount"])),
+        kanon_core::Action::Status { status, .. } => {
+            Some(format!("{}/{}", status["violationCount"], status["evalCount"]))
+        }
         _ => None,
     });
     assert_eq!(counted.collect::<Vec<_>>(), ["2/2"]);

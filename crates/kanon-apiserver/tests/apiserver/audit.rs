@@ -61,7 +61,9 @@ async fn requests_are_told_as_the_policy_wants() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("audit.log");
     let log = AuditLog { mode: AuditMode::Blocking, ..AuditLog::new(&path) };
-    let world = world(AuditOptions { policy: Some(policy(POLICY)), log: Some(log), webhook: None, ..AuditOptions::default() }).await;
+    let world =
+        world(AuditOptions { policy: Some(policy(POLICY)), log: Some(log), webhook: None, ..AuditOptions::default() })
+            .await;
     let mut heard = world.server.running().audit_events();
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}});
     assert_eq!(world.post(MAPS, &map).await.0, 201);
@@ -207,7 +209,8 @@ async fn a_webhook_that_fails_is_asked_again_and_nothing_is_lost() {
         backoff: Duration::from_millis(10),
         ..AuditWebhook::new(&kubeconfig)
     };
-    let world = world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook), ..AuditOptions::default() }).await;
+    let world =
+        world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook), ..AuditOptions::default() }).await;
     for number in 0..50 {
         assert_eq!(world.get(&format!("{MAPS}/m{number}")).await.0, 404);
     }
@@ -234,7 +237,8 @@ async fn a_webhook_that_is_away_loses_events_but_holds_nobody_up() {
         backoff: Duration::from_secs(3600),
         ..AuditWebhook::new(&kubeconfig)
     };
-    let world = world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook), ..AuditOptions::default() }).await;
+    let world =
+        world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook), ..AuditOptions::default() }).await;
     let begin = std::time::Instant::now();
     for _ in 0..100 {
         assert_eq!(world.get(MAPS).await.0, 200);
@@ -269,8 +273,18 @@ async fn files_that_cannot_be_used_are_named_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("missing.kubeconfig");
     for audit in [
-        AuditOptions { policy: metadata(), log: None, webhook: Some(AuditWebhook::new(&missing)), ..AuditOptions::default() },
-        AuditOptions { policy: metadata(), log: Some(AuditLog::new(folder.path())), webhook: None, ..AuditOptions::default() },
+        AuditOptions {
+            policy: metadata(),
+            log: None,
+            webhook: Some(AuditWebhook::new(&missing)),
+            ..AuditOptions::default()
+        },
+        AuditOptions {
+            policy: metadata(),
+            log: Some(AuditLog::new(folder.path())),
+            webhook: None,
+            ..AuditOptions::default()
+        },
     ] {
         let started =
             kanon_apiserver::TestServer::start_with(Arc::new(kanon_cel::Cel::default()), |it| it.audit = audit).await;
@@ -375,7 +389,13 @@ async fn events_that_are_too_large_go_without_bodies_and_calls_hold_so_much() {
         ..AuditWebhook::new(&kubeconfig)
     };
     let text = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: None, users: [system:apiserver]}, {level: Request}]}";
-    let world = world(AuditOptions { policy: Some(policy(text)), log: None, webhook: Some(webhook), ..AuditOptions::default() }).await;
+    let world = world(AuditOptions {
+        policy: Some(policy(text)),
+        log: None,
+        webhook: Some(webhook),
+        ..AuditOptions::default()
+    })
+    .await;
     for (name, size) in [("small", 3), ("large", 5_000), ("medium-1", 2_000), ("medium-2", 2_000)] {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "v".repeat(size)}});
         assert_eq!(world.post(MAPS, &map).await.0, 201);

@@ -7,7 +7,7 @@ use kanon_core::{GroupVersionKind, Node, Now, Object, ObjectRef, Verdict};
 use kanon_plane::{Lookups, ObjectName, ObjectStore, Which, Work};
 
 use crate::{
-    decide::{Question, RuleTally},
+    decide::{Plan, Question, Room, RuleTally},
     index::{Entry, Rules},
     lookups::reader::Query,
     rule::Mode,
@@ -48,9 +48,11 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
         is_meant && it.lookups.iter().all(|kind| store.is_synced(kind))
     };
     let among: Vec<_> = rules.entries().iter().map(is_asked).collect();
-    let mut rows: Vec<Option<RuleTally>> = vec![None; rules.entries().len()];
+    let mut sums = Sums::new(rules.entries().len());
     let mut failed = Vec::new();
     let (mut found, mut queries) = (Vec::new(), Vec::new());
+    let mut room = Room::default();
+    let mut walk: Option<Walk<'_>> = None;
     for object in &objects {
         let question = Question {
             kind: &work.kind,
@@ -61,31 +63,93 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
             among: Some(&among),
             now,
         };
-        let decision = rules.decide(&question, store);
-        for row in decision.rows {
-            let at = row.entry();
-            if row.errors > 0 {
-                failed.retain(|(it, _)| *it != at);
-                failed.push((at, reference(&work.kind, object)));
-            }
-            match rows.get_mut(at) {
-                Some(Some(sum)) => sum.absorb(row),
-                Some(empty) => *empty = Some(row),
-                None => {}
-            }
+        // Objects come in order of namespace, and a plan holds for all of one.
+        let namespace = object.str_at(&["metadata", "namespace"]);
+        if let Some(ended) = walk.take_if(|it| it.namespace != namespace) {
+            sums.end(&ended);
         }
-        queries.extend(decision.queries.into_iter().map(|(at, asked)| (at, name(object), asked)));
-        if !decision.found.is_empty() {
+        let walk = walk.get_or_insert_with(|| Walk { namespace, plan: rules.plan(&question), objects: 0, passes: 0 });
+        let answer = rules.ask(&question, &walk.plan, store, &mut room);
+        for row in answer.unclean.iter().map(|it| &it.1).filter(|it| it.errors > 0) {
+            failed.retain(|(it, _)| *it != row.entry());
+            failed.push((row.entry(), reference(&work.kind, object)));
+        }
+        sums.add(walk, answer.passes, answer.unclean);
+        queries.extend(answer.queries.into_iter().map(|(at, asked)| (at, name(object), asked)));
+        if !answer.found.is_empty() {
             let uid = object.str_at(&["metadata", "uid"]).to_owned();
-            found.push(Found { name: name(object), uid, verdicts: decision.found });
+            found.push(Found { name: name(object), uid, verdicts: answer.found });
         }
+    }
+    if let Some(ended) = &walk {
+        sums.end(ended);
     }
     let next = match work.which {
         Which::After { limit, .. } if objects.len() == limit => objects.last().map(|it| name(it)),
         Which::After { .. } | Which::Named(_) => None,
     };
-    let rows = rows.into_iter().flatten().collect();
+    let rows = sums.rows();
     Scanned { rules: Arc::clone(rules), work: work.clone(), next, rows, failed, found, queries }
+}
+
+/// Objects of one namespace, one after the other.
+struct Walk<'r> {
+    namespace: &'r str,
+    plan: Plan<'r>,
+    /// How many so far.
+    objects: u32,
+    /// Their containers, and one for each that has none.
+    passes: u32,
+}
+
+/// The sums of what rules did. What they did on objects where all gave `false` is only counted, for all rules at once.
+struct Sums {
+    /// One an entry, where its rule was asked.
+    rows: Vec<Option<RuleTally>>,
+    /// The object of the walk, by number from 1, at whose end a rule's failures in a row stood.
+    failing_at: Vec<u32>,
+}
+
+impl Sums {
+    fn new(entries: usize) -> Sums {
+        Sums { rows: std::iter::repeat_with(|| None).take(entries).collect(), failing_at: vec![0; entries] }
+    }
+
+    /// The next object of a walk was asked about.
+    fn add(&mut self, walk: &mut Walk<'_>, passes: u32, unclean: Vec<(u32, RuleTally)>) {
+        for (_, row) in unclean {
+            let at = row.entry();
+            let (Some(sum), Some(failing_at)) = (self.rows.get_mut(at), self.failing_at.get_mut(at)) else { continue };
+            let sum = sum.get_or_insert_with(|| row.without_counts());
+            // An object between the two gave values.
+            if *failing_at != walk.objects {
+                sum.errors_at_end = 0;
+            }
+            sum.absorb(row);
+            if sum.errors_at_end > 0 {
+                *failing_at = walk.objects + 1;
+            }
+        }
+        walk.objects += 1;
+        walk.passes += passes;
+    }
+
+    /// A walk is over: what holds for all of its objects.
+    fn end(&mut self, walk: &Walk<'_>) {
+        for row in walk.plan.counts(walk.objects, walk.passes) {
+            let at = row.entry();
+            let (Some(sum), Some(failing_at)) = (self.rows.get_mut(at), self.failing_at.get_mut(at)) else { continue };
+            let sum = sum.get_or_insert_with(|| row.without_counts());
+            sum.evaluations += row.evaluations;
+            if std::mem::take(failing_at) != walk.objects {
+                sum.errors_at_end = 0;
+            }
+        }
+    }
+
+    fn rows(self) -> Vec<RuleTally> {
+        self.rows.into_iter().flatten().collect()
+    }
 }
 
 /// An object's namespace and name.

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use kanon_core::{GroupVersionKind, Object, PolicyFile, Verdict};
+use kanon_core::{Change, GroupVersionKind, Now, Object, PolicyFile, Verdict};
 use kanon_lang::{Arena, EvalError, Value};
-use kanon_plane::NoLookups;
+use kanon_plane::{NoLookups, ObjectStore, Which, Work};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::{
-    Question, RuleTally,
+    Decision, Question, RuleTally,
     verdicts::{Finding, Writer},
 };
-use crate::{Mode, Rules, Settings, facts::Facts, lookups::reader::Reader};
+use crate::{Mode, Rules, Settings, audit::scan::scan, facts::Facts, lookups::reader::Reader};
 
 /// The verdicts and counts of all rules, each evaluated alone.
 fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<RuleTally>) {
@@ -128,24 +128,62 @@ proptest! {
 
     #[test]
     fn together_is_as_one_by_one(rules in prop::collection::vec(rule(), 1..24), pod in pod()) {
-        let named = rules.into_iter().enumerate().map(|(at, mut rule)| {
-            rule["name"] = json!(format!("r{at}"));
-            rule
-        });
-        let file = PolicyFile { path: "a.yaml".into(), text: json!(named.collect::<Vec<_>>()).to_string().into() };
-        let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
-        let (rules, _) = Rules::from_documents(&[file], Arc::new(kanon_expr::Expr::default()), settings, Default::default());
+        let rules = rules_of(rules);
         prop_assert!(rules.active().count() > 0);
         let object = Object::from_value(&pod);
         let kind = GroupVersionKind::new("", "v1", "Pod");
-        let now = kanon_core::Now::new(Default::default(), kanon_core::Mono::default());
+        let now = now();
         for modes in [&[Mode::Admission][..], &[Mode::Audit], &[Mode::Admission, Mode::Audit]] {
             let question = Question { kind: &kind, object: &object, request: None, event: None, modes, among: None, now };
             let together = rules.decide(&question, &NoLookups);
             let (verdicts, rows) = one_by_one(&rules, &question);
             prop_assert_eq!(&together.rows, &rows);
-            let text = |it: &[Verdict]| serde_json::to_string(it).expect("verdicts are JSON");
-            prop_assert_eq!(text(&crate::decide::Decision::verdicts(together.found)), text(&verdicts));
+            prop_assert_eq!(text(&Decision::verdicts(together.found)), text(&verdicts));
         }
     }
+
+    #[test]
+    fn a_scan_counts_as_one_by_one(rules in prop::collection::vec(rule(), 1..12), pods in prop::collection::vec(pod(), 1..12)) {
+        let rules = rules_of(rules);
+        let kind = GroupVersionKind::new("", "v1", "Pod");
+        let mut store = ObjectStore::default();
+        for (at, mut pod) in pods.into_iter().enumerate() {
+            pod["metadata"]["name"] = json!(format!("p{at}"));
+            store.apply(&kind, Change::Applied, &Object::from_value(&pod));
+        }
+        let work = Work { kind: kind.clone(), which: Which::After { last: None, limit: 100 }, policies: None };
+        let (mut verdicts, mut rows) = (Vec::new(), vec![None::<RuleTally>; rules.entries().len()]);
+        for object in work.objects(&store) {
+            let question = Question { kind: &kind, object, request: None, event: None, modes: &[Mode::Audit], among: None, now: now() };
+            let (found, counts) = one_by_one(&rules, &question);
+            verdicts.extend(found);
+            for row in counts {
+                let sum = rows[row.entry()].get_or_insert_with(|| row.without_counts());
+                sum.evaluations += row.evaluations;
+                sum.absorb(row);
+            }
+        }
+        let scanned = scan(&rules, &work, &store, now());
+        let found = scanned.found.into_iter().flat_map(|it| Decision::verdicts(it.verdicts)).collect::<Vec<_>>();
+        prop_assert_eq!(scanned.rows, rows.into_iter().flatten().collect::<Vec<_>>());
+        prop_assert_eq!(text(&found), text(&verdicts));
+    }
+}
+
+fn rules_of(rules: Vec<serde_json::Value>) -> Arc<Rules> {
+    let named = rules.into_iter().enumerate().map(|(at, mut rule)| {
+        rule["name"] = json!(format!("r{at}"));
+        rule
+    });
+    let file = PolicyFile { path: "a.yaml".into(), text: json!(named.collect::<Vec<_>>()).to_string().into() };
+    let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
+    Rules::from_documents(&[file], Arc::new(kanon_expr::Expr::default()), settings, Default::default()).0
+}
+
+fn now() -> Now {
+    Now::new(Default::default(), kanon_core::Mono::default())
+}
+
+fn text(verdicts: &[Verdict]) -> String {
+    serde_json::to_string(verdicts).expect("verdicts are JSON")
 }

@@ -4,7 +4,7 @@ use kanon_core::{Evidence, Object, ObjectRef, Outcome, ReadEvidence, Verdict};
 use kanon_lang::{Arena, EvalError};
 use kanon_plane::{Lookups, NAMESPACE_BYPASSED};
 
-use super::{Question, carries_bypass, outcome_of};
+use super::{Question, outcome_of};
 use crate::{
     FAMILY,
     facts::Pass,
@@ -32,8 +32,6 @@ pub(super) struct Writer<'q> {
     subject: ObjectRef,
     /// What every verdict of the question rests on.
     basis: Evidence,
-    /// Whether the namespace is exempt.
-    pub bypassed: bool,
 }
 
 impl<'q> Writer<'q> {
@@ -45,7 +43,6 @@ impl<'q> Writer<'q> {
     ) -> Writer<'q> {
         let looks = question.request.is_some() && !namespace.is_empty();
         let looked_up = looks.then(|| lookups.get(&rules.namespace_kind, "", namespace));
-        let bypassed = looked_up.iter().flatten().any(|it| carries_bypass(it));
         let read = looked_up.map(|found| ReadEvidence {
             object: ObjectRef { gvk: rules.namespace_kind.clone(), name: namespace.to_owned(), ..ObjectRef::default() },
             resource_version: found.map(version).unwrap_or_default(),
@@ -68,7 +65,7 @@ impl<'q> Writer<'q> {
             event: question.event.map(|it| it.id.clone()).unwrap_or_default(),
             ..Evidence::default()
         };
-        Writer { rules, question, namespace, subject, basis, bypassed }
+        Writer { rules, question, namespace, subject, basis }
     }
 
     /// The request passed without a look because its namespace is exempt.

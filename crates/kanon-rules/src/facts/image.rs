@@ -18,10 +18,9 @@ pub struct Image<'a> {
 
 /// Takes an image reference apart. Any text gives something; the empty text gives the defaults.
 pub fn parse_image(text: &str) -> Image<'_> {
-    let (text, sha256) = match text.split_once("@sha256:") {
-        Some((before, digest)) => (before, Some(digest)),
-        None => (text, None),
-    };
+    // Most references have no `@` at all, and looking for one character is far cheaper than for a word.
+    let digest = if text.as_bytes().contains(&b'@') { text.split_once("@sha256:") } else { None };
+    let (text, sha256) = digest.map_or((text, None), |(before, digest)| (before, Some(digest)));
     let (registry, rest) = match text.split_once('/') {
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
         _ => ("docker.io", text),

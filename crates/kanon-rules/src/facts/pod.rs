@@ -1,9 +1,14 @@
 //! The façade over pod-shaped kinds (spec/rules 2.3) and the metadata of all others (2.5).
 
+use std::sync::OnceLock;
+
 use kanon_core::{GroupVersionKind, Node, NodeKind};
 use kanon_lang::{Arena, Record, Value};
 
-use super::{image::parse_image, raw, record};
+use super::{
+    image::{Image, parse_image},
+    raw, record,
+};
 
 /// Where the pod spec of a pod-shaped kind stands; `None` for other kinds.
 pub(crate) fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static str]> {
@@ -31,7 +36,7 @@ pub(crate) fn containers<'a>(spec: Option<Node<'a>>) -> impl Iterator<Item = Con
         [("containers", "standard"), ("initContainers", "init"), ("ephemeralContainers", "ephemeral")];
     LISTS.into_iter().flat_map(move |(list, container_type)| {
         let elements = spec.and_then(|it| it.get(list)).map(Node::elements);
-        elements.into_iter().flatten().map(move |node| Container { node, container_type })
+        elements.into_iter().flatten().map(move |node| Container { node, container_type, image: OnceLock::new() })
     })
 }
 
@@ -43,12 +48,27 @@ pub(crate) const CONTAINER: &[&str] =
 pub(crate) struct Container<'n> {
     node: Node<'n>,
     container_type: &'static str,
+    /// Its image's parts, once a rule asked for them: many do.
+    image: OnceLock<Image<'n>>,
 }
 
 impl<'n> Container<'n> {
     /// Its name; empty where it has none (or one with escapes, which no valid name has).
     pub(crate) fn name(&self) -> &'n str {
         self.node.get("name").and_then(Node::as_plain_str).unwrap_or_default()
+    }
+
+    fn image<'a>(&'a self, arena: &'a Arena) -> Value<'a> {
+        let text = self.node.get("image");
+        match text.map(|it| it.as_plain_str()) {
+            Some(Some(text)) => Value::Record(self.image.get_or_init(|| parse_image(text))),
+            // Text with escapes lives in the arena.
+            Some(None) => match Value::from_option(text, arena) {
+                Value::Str(text) => record(arena, parse_image(text)),
+                _ => record(arena, parse_image("")),
+            },
+            None => record(arena, parse_image("")),
+        }
     }
 
     fn restarts_always(&self) -> bool {
@@ -61,10 +81,7 @@ impl Record for Container<'_> {
         Some(match name {
             "name" => text(raw(Some(self.node), name, arena)),
             "containerType" => Value::Str(self.container_type),
-            "image" => match raw(Some(self.node), name, arena) {
-                Value::Str(image) => record(arena, parse_image(image)),
-                _ => record(arena, parse_image("")),
-            },
+            "image" => self.image(arena),
             "command" | "args" | "ports" => match raw(Some(self.node), name, arena) {
                 Value::Null => Value::NilList,
                 value => value,

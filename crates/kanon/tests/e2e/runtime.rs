@@ -51,7 +51,10 @@ fn an_exec_revokes_the_token_and_alerts_once() {
     let up = up(&["--alertmanager-url", &alertmanager.url()]);
     enforce(
         &up,
-        &rule("exec-in-shop", "  mode: [runtime]\n  alert: exec\n  actions: [{type: revoke-sa-token, on: [runtime]}]\n"),
+        &rule(
+            "exec-in-shop",
+            "  mode: [runtime]\n  alert: exec\n  actions: [{type: revoke-sa-token, on: [runtime]}]\n",
+        ),
     );
     // No kubelet answers; that the exec was asked for is what counts.
     let refused = up.kubectl(EXEC).fails(1);
@@ -171,7 +174,9 @@ fn another_process_posts_its_audit_with_a_token() {
         "items": [event("10", "RequestReceived"), event("10", "ResponseStarted"), event("10", "ResponseComplete"), {"a": 1}]});
     assert_eq!(post("Bearer wrong", &list.to_string()), 401);
     assert_eq!(post("", &list.to_string()), 401);
-    for hostile in ["", "{", "[]", "\u{0}", r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v2"}"#, &"[".repeat(200_000)] {
+    for hostile in
+        ["", "{", "[]", "\u{0}", r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v2"}"#, &"[".repeat(200_000)]
+    {
         assert_eq!(post("Bearer s3cret-token", hostile), 400, "{hostile:.40}");
     }
     assert_eq!(post("Bearer s3cret-token", &list.to_string()), 200);
@@ -196,7 +201,14 @@ fn another_process_posts_its_audit_with_a_token() {
             ca.display()
         ),
     );
-    let flags = ["--audit-policy-file", &policy, "--audit-webhook-config-file", &webhook, "--audit-webhook-batch-max-wait", "100ms"];
+    let flags = [
+        "--audit-policy-file",
+        &policy,
+        "--audit-webhook-config-file",
+        &webhook,
+        "--audit-webhook-batch-max-wait",
+        "100ms",
+    ];
     let other = Up::start_with(tempfile::tempdir().expect("a scratch folder"), &flags);
     other.kubectl("create namespace shop").ok();
     let pod = "{apiVersion: v1, kind: Pod, metadata: {name: there, namespace: shop}, spec: {nodeName: n, containers: [{name: a, image: a}]}}";
@@ -237,7 +249,8 @@ fn a_log_is_followed_over_its_rotation() {
     };
     let up = up(&["--audit-log-file", &path]);
     enforce(&up, &rule("exec-in-shop", "  mode: [runtime]\n"));
-    let seen = |count: u32| up.counts(&format!(r#"portal_runtime_events_total{{class="exec",result="violation"}} {count}"#));
+    let seen =
+        |count: u32| up.counts(&format!(r#"portal_runtime_events_total{{class="exec",result="violation"}} {count}"#));
     // What stood there before the first start is over.
     write(&format!("{}\nno json\n", event("20", "ResponseStarted")));
     seen(1);
