@@ -10,7 +10,7 @@ use kanon_core::{
     Verdict,
 };
 use kanon_events::{Event, of_audit};
-use kanon_plane::{AdmissionRule, Family, ObjectStore, View};
+use kanon_plane::{AdmissionRule, Family, ObjectStore};
 use kanon_rules::{AlertScope, Mode, Responses, RulesFamily, Settings};
 use serde_json::{Value, json};
 
@@ -56,7 +56,9 @@ fn pods() -> ObjectStore {
             {"name": "proxy", "image": "proxy:1"},
             {"name": "app", "image": "shop/app:2", "securityContext": {"privileged": true}}]}});
     let mut store = ObjectStore::default();
-    store.apply(&GroupVersionKind::new("", "v1", "Pod"), Change::Applied, &Object::from_value(&pod));
+    let kind = GroupVersionKind::new("", "v1", "Pod");
+    store.apply(&kind, Change::Applied, &Object::from_value(&pod));
+    store.synced(&kind);
     store
 }
 

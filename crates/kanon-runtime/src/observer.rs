@@ -14,7 +14,7 @@ use std::{
 
 use kanon_core::{Figures, Input, Object, Outcome, Review};
 use kanon_events::{ANY, Desk, EVENTS, Event, Fate, of_audit, of_review, results};
-use kanon_plane::{Reviewed, View};
+use kanon_plane::{Lookups, Reviewed, View};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,8 @@ use crate::{
 /// Events that may wait, and the bytes they may take.
 const EVENTS_MAX: usize = 10_000;
 const BYTES_MAX: usize = 64 << 20;
+/// What events are about is waited for this long at the start: a kind that cannot be listed must not hold up the others.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// The thread looks at least this often whether anybody wants to hear of events.
 const NAP_MAX: Duration = Duration::from_secs(60);
 
@@ -136,6 +138,14 @@ struct Observer {
 impl Observer {
     async fn run(mut self, stop: CancellationToken) {
         let mut published = self.shared.published.subscribe();
+        let settled = async {
+            while !self.is_settled() && published.changed().await.is_ok() {}
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = settled => {}
+            () = tokio::time::sleep(SETTLE_MAX) => {}
+        }
         loop {
             let wanted = self.shared.views.load().iter().any(|it| it.observes());
             self.events.wanted.store(wanted, Ordering::Relaxed);
@@ -155,6 +165,12 @@ impl Observer {
                 self.decide(&event).await;
             }
         }
+    }
+
+    /// Whether all that decisions read has arrived.
+    fn is_settled(&self) -> bool {
+        let (facts, objects) = (self.shared.facts.load(), self.shared.objects.load());
+        facts.kinds.iter().all(|it| objects.is_synced(&it.gvk))
     }
 
     async fn take(&mut self, told: &Told) {

@@ -174,16 +174,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     }
 
     let feed = sources.as_ref().map(|it| it.feed.clone());
-    let around = runtime::Surroundings {
-        shared: &shared,
-        intake: &intake,
-        clock,
-        user,
-        certificate: webhook.certificate(),
-        stop,
-    };
-    let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
-    let (audit_addr, events) = observing.map_or((None, None), |it| (it.address, Some(it.thread)));
+    let (shows, decides) = (webhook.certificate(), intake.clone());
 
     let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed });
@@ -214,6 +205,10 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     tasks.spawn(kanon_net::serve(listener, None, service, Limits::default(), stop.clone()));
 
     wait_ready(&shared, waiting).await?;
+    // Before rules are known nobody could be asked about an event.
+    let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop };
+    let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
+    let (audit_addr, events) = observing.map_or((None, None), |it| (it.address, Some(it.thread)));
     Ok(Control { metrics_addr, audit_addr, tasks, plane: done, events })
 }
 

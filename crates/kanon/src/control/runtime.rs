@@ -118,7 +118,7 @@ pub(super) async fn open(options: RuntimeOptions, figures: &Arc<Figures>) -> Res
 /// What the running process lends to the loop.
 pub(super) struct Surroundings<'a> {
     pub(super) shared: &'a Arc<Shared>,
-    pub(super) intake: &'a Intake,
+    pub(super) intake: Intake,
     pub(super) clock: Clock,
     /// Our own user at the API server.
     pub(super) user: Option<String>,
@@ -140,8 +140,7 @@ pub(super) fn run(sources: Sources, around: Surroundings<'_>, tasks: &mut JoinSe
     let Surroundings { shared, intake, clock, user, certificate, stop } = around;
     let own = user.map(|user| Own { user, agent: agent() });
     let desk = Desk::new(PassedOver { own, users: ignored }, audited);
-    let (shared, intake) = (Arc::clone(shared), intake.clone());
-    let thread = kanon_runtime::observe(events, desk, shared, intake, clock, stop.clone())?;
+    let thread = kanon_runtime::observe(events, desk, Arc::clone(shared), intake, clock, stop.clone())?;
     let mut address = None;
     if let Some((listener, Listen { token_file, client_ca, .. })) = listening {
         address = Some(listener.local_addr()?);
