@@ -2,9 +2,9 @@
 //!
 //! - An audit's id is let through once: a stream is told of when it begins and when it ends, a webhook posts again what was not
 //!   acknowledged, a log is read again.
-//! - What both sources may tell of is the same within [`WINDOW`] when user, object, part, container and command agree. A client that
-//!   asks again in another way (WebSockets, then SPDY) is told of once too. Another command is another event: nobody hides
-//!   one behind the other.
+//! - What the two sources tell of is the same within [`WINDOW`] when user, object, part, container and command agree. So is a stream
+//!   that a client asks for again in another way (WebSockets, then SPDY). Everything else that one source tells of twice happened
+//!   twice: nobody hides one command, or one debugging container, behind another.
 //! - Where audit events are to be expected, a review waits for its audit event, which knows more (its id, the answer, the client), and
 //!   goes alone when none comes in time.
 //! - A request that got through is never hidden behind one that did not.
@@ -65,11 +65,14 @@ pub struct Desk {
 struct Trace {
     time: Timestamp,
     is_refused: bool,
+    /// Whether the audit and whether admission told of it.
+    told: [bool; 2],
 }
 
 impl Trace {
     fn covers(&self, event: &Event) -> bool {
-        is_near(self.time, event.time) && (event.is_refused || !self.is_refused)
+        let may_repeat = event.is_stream() || !self.told[event.source as usize];
+        is_near(self.time, event.time) && may_repeat && (event.is_refused || !self.is_refused)
     }
 }
 
@@ -97,20 +100,24 @@ impl Desk {
         }
         let key = key(&event);
         let waiting = self.waiting.iter().position(|(_, it, held)| *it == key && is_near(held.time, event.time));
+        let mut told = [false; 2];
         match waiting {
             Some(at) if is_audit => {
                 let held = self.waiting.remove(at).map(|it| it.2);
                 let was_refused = held.is_some_and(|it| it.is_refused);
                 event.is_refused &= was_refused || event.code.is_some_and(|it| REFUSALS.contains(&it));
+                told[Source::Admission as usize] = true;
             }
-            Some(_) => return Fate::Passed(results::DUPLICATE),
-            None => {}
-        }
-        if self.traces.get(&key).is_some_and(|it| it.covers(&event)) {
-            return Fate::Passed(results::DUPLICATE);
+            Some(_) if event.is_stream() => return Fate::Passed(results::DUPLICATE),
+            Some(_) | None => {
+                if let Some(known) = self.traces.get_mut(&key).filter(|it| it.covers(&event)) {
+                    known.told[event.source as usize] = true;
+                    return Fate::Passed(results::DUPLICATE);
+                }
+            }
         }
         if is_audit || !self.audited || self.waiting.len() >= WAITING_MAX {
-            self.trace(key, &event);
+            self.trace(key, &event, told);
             return Fate::Ready(event.into());
         }
         self.waiting.push_back((now.mono.after(WINDOW), key, event));
@@ -121,7 +128,7 @@ impl Desk {
     pub fn due(&mut self, now: Mono) -> Option<Event> {
         self.waiting.front().filter(|it| it.0 <= now)?;
         let (_, key, event) = self.waiting.pop_front()?;
-        self.trace(key, &event);
+        self.trace(key, &event, [false; 2]);
         Some(event)
     }
 
@@ -132,13 +139,13 @@ impl Desk {
 
     fn ids(&mut self, event: &Event) -> &mut Seen<String> {
         // A flood of reads must not make a stream forgotten before it ends.
-        let lasts =
-            event.raw_verb == "watch" || matches!(&*event.sub_resource, "exec" | "attach" | "portforward" | "log");
+        let lasts = event.is_stream() || event.raw_verb == "watch" || event.sub_resource == "log";
         if lasts { &mut self.streams } else { &mut self.others }
     }
 
-    fn trace(&mut self, key: Digest, event: &Event) {
-        let trace = Trace { time: event.time, is_refused: event.is_refused };
+    fn trace(&mut self, key: Digest, event: &Event, mut told: [bool; 2]) {
+        told[event.source as usize] = true;
+        let trace = Trace { time: event.time, is_refused: event.is_refused, told };
         if self.traces.insert(key, trace).is_some() {
             return;
         }
@@ -273,6 +280,24 @@ mod tests {
         check(false, &[("c-", 0), ("c+", 100)], "-+");
         // Late by a batch of half a minute.
         check(true, &[("c+", 0), ("due", 2000), ("a+", 1)], ".+=");
+    }
+
+    #[test]
+    fn what_is_no_stream_happened_as_often_as_one_source_tells_of_it() {
+        let mut desk = Desk::new(PassedOver::default(), true);
+        let mut take = |text: &str, id: &str| {
+            let event = Event { id: id.into(), sub_resource: "ephemeralcontainers".into(), ..exec(text, 0) };
+            match desk.take(event, now(0)) {
+                Fate::Ready(_) => '+',
+                Fate::Waits => '.',
+                Fate::Passed(_) => '=',
+            }
+        };
+        // One after the other, then both before the audit tells of them.
+        let script =
+            [("c+", "1"), ("a+", "2"), ("c+", "3"), ("a+", "4"), ("c+", "5"), ("c+", "6"), ("a+", "7"), ("a+", "8")];
+        let found: String = script.iter().map(|(text, id)| take(text, id)).collect();
+        assert_eq!(found, ".+.+..++");
     }
 
     #[test]

@@ -122,13 +122,16 @@ impl Event {
         &self.impersonated.as_ref().unwrap_or(&self.user).username
     }
 
+    /// Whether it is a connection to a container or a port.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(&*self.sub_resource, "exec" | "attach" | "portforward")
+    }
+
     /// Whether both sources may tell of it.
     pub(crate) fn is_told_twice(&self) -> bool {
         let part = self.sub_resource.as_str();
         match (&*self.resource.group, &*self.resource.resource) {
-            ("", "pods") if matches!(part, "exec" | "attach" | "portforward" | "ephemeralcontainers" | "eviction") => {
-                true
-            }
+            ("", "pods") => self.is_stream() || matches!(part, "ephemeralcontainers" | "eviction"),
             ("", "serviceaccounts") => part == "token",
             _ => part == "scale",
         }

@@ -139,7 +139,7 @@ pub fn webhook_manifest(
     if !webhook.own_namespace.is_empty() {
         excluded.push(&webhook.own_namespace);
     }
-    let hook = |name: &str, rules: Vec<Value>, fail_closed: bool| {
+    let hook = |name: &str, rules: Vec<Value>, fail_closed: bool, seconds: u32| {
         json!({
             "name": name,
             "clientConfig": {"url": webhook.url, "caBundle": STANDARD.encode(&webhook.ca_pem)},
@@ -150,17 +150,19 @@ pub fn webhook_manifest(
                 {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": excluded},
             ]},
             "sideEffects": "NoneOnDryRun",
-            "timeoutSeconds": 5,
+            "timeoutSeconds": seconds,
             "admissionReviewVersions": ["v1"],
         })
     };
-    // What can refuse nobody must not be in anybody's way when it cannot be asked.
-    let hooks = [("admission.kanon.dev", rules(false), webhook.fail_closed), ("runtime.kanon.dev", rules(true), false)];
-    let hooks: Vec<_> = hooks
-        .into_iter()
-        .filter(|it| !it.1.is_empty())
-        .map(|(name, rules, closed)| hook(name, rules, closed))
-        .collect();
+    let (refusing, telling) = (rules(false), rules(true));
+    let mut hooks = Vec::new();
+    if !refusing.is_empty() {
+        hooks.push(hook("admission.kanon.dev", refusing, webhook.fail_closed, 5));
+    }
+    if !telling.is_empty() {
+        // What can refuse nobody must not be in anybody's way when it cannot be asked.
+        hooks.push(hook("runtime.kanon.dev", telling, false, 2));
+    }
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",

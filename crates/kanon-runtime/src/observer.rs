@@ -138,9 +138,7 @@ struct Observer {
 impl Observer {
     async fn run(mut self, stop: CancellationToken) {
         let mut published = self.shared.published.subscribe();
-        let settled = async {
-            while !self.is_settled() && published.changed().await.is_ok() {}
-        };
+        let settled = async { while !self.is_settled() && published.changed().await.is_ok() {} };
         tokio::select! {
             () = stop.cancelled() => return,
             () = settled => {}
