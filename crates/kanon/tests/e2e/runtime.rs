@@ -212,7 +212,7 @@ fn another_process_posts_its_audit_with_a_token() {
     ];
     let other = Up::start_with(tempfile::tempdir().expect("a scratch folder"), &flags);
     other.kubectl("create namespace shop").ok();
-    let pod = "---\n{apiVersion: v1, kind: Pod, metadata: {name: there, namespace: shop}, spec: {nodeName: n, containers: [{name: a, image: a}]}}";
+    let pod = "---\n{apiVersion: v1, kind: Pod, metadata: {name: there, namespace: shop}, spec: {nodeName: n2, containers: [{name: a, image: a}]}}";
     other.kubectl_with("apply -f -", pod).ok();
     // It fails there, so that it counts for those who want to hear of failures.
     let failures = "  mode: [runtime]\n  runtime: {includeDenied: true}\n";
