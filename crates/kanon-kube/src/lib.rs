@@ -10,7 +10,7 @@ mod install;
 mod lease;
 mod watch;
 
-pub use client::{Api, Error, FIELD_MANAGER, Source};
+pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};

@@ -21,5 +21,6 @@ mod network;
 mod promotion;
 mod readme;
 mod rules;
+mod runtime;
 mod serve;
 mod signals;
