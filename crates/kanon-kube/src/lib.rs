@@ -11,7 +11,7 @@ mod lease;
 mod live;
 mod watch;
 
-pub use client::{Api, Error, FIELD_MANAGER, Source};
+pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};

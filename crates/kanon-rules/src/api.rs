@@ -64,6 +64,8 @@ pub struct RuleSpec {
     pub container_types: Vec<String>,
     /// `enforce` or `tolerate` (our extension, spec/rules 4.7).
     pub preexisting: String,
+    /// Which events of running workloads (our extension, spec/rules 7.3).
+    pub runtime: RuntimeSpec,
 }
 
 /// `spec.match`.
@@ -106,6 +108,16 @@ pub struct SubjectsSpec {
     pub groups: Vec<String>,
     /// Service accounts as `namespace/name`.
     pub service_accounts: Vec<String>,
+}
+
+/// `spec.runtime`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RuntimeSpec {
+    /// Classes of events; none means all on the rule's kinds.
+    pub events: Vec<String>,
+    /// Requests that were refused or failed, too.
+    pub include_denied: bool,
 }
 
 /// An entry of `spec.match.gvk`.

@@ -18,7 +18,8 @@ mod verdicts;
 
 use std::sync::Arc;
 
-use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, Verdict};
+use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, UserInfo, Verdict};
+use kanon_events::{Event, asks_about_parent};
 use kanon_lang::{Arena, Memo};
 use kanon_plane::Lookups;
 
@@ -137,6 +138,8 @@ pub(crate) struct Question<'q> {
     pub kind: &'q GroupVersionKind,
     pub object: &'q Object,
     pub request: Option<&'q Review>,
+    /// The event of a running workload that asks, or that the request is: the object is what it is about, null when gone.
+    pub event: Option<&'q Event>,
     /// The loops that ask.
     pub modes: &'q [Mode],
     /// Which rules are asked, by position of their entry; all when there is none.
@@ -151,11 +154,12 @@ pub(crate) struct Question<'q> {
 impl Rules {
     /// Decides about an admission request.
     pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
+        if asks_about_parent(review) {
+            return self.review_event(review, lookups, now);
+        }
         let Some(object) = review.subject_object() else { return Decision::default() };
-        let modes = &[Mode::Admission];
-        let request = Some(review);
         let question =
-            Question { kind: &review.kind, object, request, modes, among: None, network: None, is_old: false, now };
+            Question { request: Some(review), ..Question::new(&review.kind, object, &[Mode::Admission], now) };
         self.decide(&question, lookups)
     }
 
@@ -167,9 +171,7 @@ impl Rules {
     /// The same among other objects.
     pub fn review_among(&self, object: &Object, modes: &[Mode], lookups: &dyn Lookups, now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let question =
-            Question { kind: &kind, object, request: None, modes, among: None, network: None, is_old: false, now };
-        Decision::verdicts(self.decide(&question, lookups).found)
+        Decision::verdicts(self.decide(&Question::new(&kind, object, modes, now), lookups).found)
     }
 
     /// What rules of mode `network` say of an object, given the network around it.
@@ -181,8 +183,7 @@ impl Rules {
         now: Now,
     ) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let (modes, network) = (&[Mode::Network], Some(network));
-        let question = Question { kind: &kind, object, request: None, modes, among: None, network, is_old: false, now };
+        let question = Question { network: Some(network), ..Question::new(&kind, object, &[Mode::Network], now) };
         Decision::verdicts(self.decide(&question, lookups).found)
     }
 
@@ -236,8 +237,11 @@ impl Rules {
         let Room { arena, memo } = room;
         arena.reset();
         let (arena, limits) = (&*arena, &self.settings.limits);
-        let Question { kind, object, request, now, .. } = *question;
-        let facts = Facts::new(kind, object, request, now, plan.by_container, &whole, arena);
+        let Question { kind, object, request, event, now, .. } = *question;
+        let facts = match event {
+            Some(event) => Facts::of_event(event, kind, object, now, &whole, arena),
+            None => Facts::new(kind, object, request, now, plan.by_container, &whole, arena),
+        };
         let at_home = plan.looks_up_at_home().then(|| facts.seen_from(kind, object, &home, arena));
         let mut answers = Answers::default();
         let name = question.name();
@@ -261,12 +265,21 @@ impl Rules {
 }
 
 impl<'q> Question<'q> {
+    /// About an object, to all rules of these loops.
+    pub(crate) fn new(kind: &'q GroupVersionKind, object: &'q Object, modes: &'q [Mode], now: Now) -> Question<'q> {
+        Question { kind, object, request: None, event: None, modes, among: None, network: None, is_old: false, now }
+    }
+
     /// The namespace that rules are matched with: the object's, or else the request's. Requests about a Namespace carry
     /// its own name there, and a Namespace lives in none.
     fn namespace(&self, rules: &Rules) -> &'q str {
         match self.object.str_at(&["metadata", "namespace"]) {
             "" if *self.kind == rules.namespace_kind => "",
-            "" => self.request.map_or("", |it| &it.namespace),
+            "" => match (self.request, self.event) {
+                (Some(request), _) => &request.namespace,
+                (None, Some(event)) => &event.namespace,
+                (None, None) => "",
+            },
             namespace => namespace,
         }
     }
@@ -281,11 +294,17 @@ impl<'q> Question<'q> {
 
     /// The request's object as if it were stored already, or deleted.
     fn overlay(&self, namespace: &'q str) -> Option<Overlay<'q>> {
-        let request = self.request?;
+        // A part of the object is asked for; nothing of it is stored.
+        let request = self.request.filter(|_| self.event.is_none())?;
         let stored = matches!(request.operation, Operation::Create | Operation::Update | Operation::Delete);
         let name = self.name();
         let object = (request.operation != Operation::Delete).then_some(self.object);
         stored.then_some(Overlay { kind: self.kind, namespace, name, object })
+    }
+
+    /// Who asks, or whose event it is.
+    fn user(&self) -> Option<&'q UserInfo> {
+        self.request.map(|it| &it.user).or(self.event.map(|it| &it.user))
     }
 
     /// Whether the request's namespace is exempt from rules.
@@ -316,6 +335,7 @@ impl<'q> Question<'q> {
             && self
                 .request
                 .is_none_or(|it| rule.matcher.narrow.admits_request(it.operation, &it.user, rule.reads_operation))
+            && self.event.is_none_or(|event| rule.modes.contains(&Mode::Runtime) && rule.events.admits(event))
             && rule.matcher.admits(namespace)
     }
 

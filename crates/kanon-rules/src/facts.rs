@@ -6,6 +6,7 @@
 //! rule is skipped, the error counted and shown in status); and `container.resources` or `container.readinessProbe` are not
 //! in the façade, so they are nil for every container. Such rules read the raw objects under `object.spec.containers`.
 
+pub(crate) mod event;
 pub(crate) mod image;
 mod network;
 pub(crate) mod pod;
@@ -17,7 +18,7 @@ use kanon_lang::{Arena, Record, Value};
 use crate::lookups::{cluster::Cluster, reader::Reader};
 
 /// Variable names; the position is the slot. `$now` is no name that a rule can write: the language reads it for `now()`.
-pub(crate) const VARIABLES: [&str; 11] = [
+pub(crate) const VARIABLES: [&str; 12] = [
     "object",
     "metadata",
     "container",
@@ -28,6 +29,7 @@ pub(crate) const VARIABLES: [&str; 11] = [
     "cluster",
     "consistentCluster",
     "$now",
+    "event",
     "network",
 ];
 
@@ -43,7 +45,8 @@ pub(crate) mod slot {
     pub(crate) const CLUSTER: usize = 7;
     pub(crate) const CONSISTENT_CLUSTER: usize = 8;
     pub(crate) const NOW: usize = 9;
-    pub(crate) const NETWORK: usize = 10;
+    pub(crate) const EVENT: usize = 10;
+    pub(crate) const NETWORK: usize = 11;
 }
 
 /// The values of one evaluation.

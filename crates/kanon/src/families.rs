@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) audit: Audit,
     /// How network policies are checked; not at all where there is nothing.
     pub(crate) network: Option<NetworkSettings>,
+    /// Whether rules are asked about events of running workloads.
+    pub(crate) runtime: bool,
     /// What can be done about violations.
     pub(crate) responses: Responses,
 }
@@ -27,7 +29,8 @@ impl Default for Settings {
     fn default() -> Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
         let enforcement = EnforcementSwitch::On;
-        Settings { namespace: String::new(), enforcement, audit: Audit::default(), network: None, responses }
+        let (audit, network, runtime) = (Audit::default(), None, false);
+        Settings { namespace: String::new(), enforcement, audit, network, runtime, responses }
     }
 }
 
@@ -52,10 +55,12 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, enforcement, audit, network, responses } = settings;
+    let Settings { namespace, enforcement, audit, network, runtime, responses } = settings;
+    let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
+    let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
-        loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
+        loops,
         watched: audit.watched.clone(),
         resync: audit.resync,
         counts: audit.counts,

@@ -1,5 +1,6 @@
 //! The two CustomResourceDefinitions: what the seed and the reference accept, tightened as spec/rules 1.5 says.
 
+use kanon_events::Class;
 use serde_json::{Value, json};
 
 use super::{CLUSTER_RULE, GROUP, RULE, VERSION};
@@ -116,6 +117,7 @@ fn spec() -> Value {
                 "type": "string", "enum": Preexisting::WORDS,
                 "description": "What becomes of the update of an object that violated the rule before; enforce by default (Kanon extension).",
             },
+            "runtime": runtime(),
         },
     })
 }
@@ -188,6 +190,22 @@ fn subjects() -> Value {
         "properties": {
             "users": names("User names; * and ? stand for text."), "groups": names("Groups."),
             "serviceAccounts": names("Service accounts as namespace/name."),
+        },
+    })
+}
+
+/// No enumeration of classes: an unknown one is told in `parseError`, as a mistake in the expression is (spec/rules 1.5).
+fn runtime() -> Value {
+    json!({
+        "type": "object", "description": "Which events mode runtime is asked about (Kanon extension).",
+        "properties": {
+            "events": {
+                "type": "array", "x-kubernetes-list-type": "set", "maxItems": 32, "items": {"type": "string"},
+                "description": format!("Classes of events, all when empty: {}.", Class::WORDS.join(", ")),
+            },
+            "includeDenied": {
+                "type": "boolean", "description": "Ask about requests that were refused or failed, too.",
+            },
         },
     })
 }

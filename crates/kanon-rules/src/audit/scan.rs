@@ -56,9 +56,11 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let mut room = Room::default();
     let mut walk: Option<Walk<'_>> = None;
     for object in &objects {
-        let (network, among) = (network.as_ref(), Some(&among[..]));
-        let question =
-            Question { kind: &work.kind, object, request: None, modes: &[mode], among, network, is_old: false, now };
+        let question = Question {
+            among: Some(&among),
+            network: network.as_ref(),
+            ..Question::new(&work.kind, object, std::slice::from_ref(&mode), now)
+        };
         // Objects come in order of namespace, and a plan holds for all of one.
         let namespace = object.str_at(&["metadata", "namespace"]);
         if let Some(ended) = walk.take_if(|it| it.namespace != namespace) {

@@ -134,8 +134,7 @@ proptest! {
         let kind = GroupVersionKind::new("", "v1", "Pod");
         let now = now();
         for modes in [&[Mode::Admission][..], &[Mode::Audit], &[Mode::Admission, Mode::Audit]] {
-            let question =
-                Question { kind: &kind, object: &object, request: None, modes, among: None, network: None, is_old: false, now };
+            let question = Question::new(&kind, &object, modes, now);
             let together = rules.decide(&question, &NoLookups);
             let (verdicts, rows) = one_by_one(&rules, &question);
             prop_assert_eq!(&together.rows, &rows);
@@ -156,8 +155,7 @@ proptest! {
         let work = Work { occasion, kind: kind.clone(), which, policies: None };
         let (mut verdicts, mut rows) = (Vec::new(), vec![None::<RuleTally>; rules.entries().len()]);
         for object in work.objects(&store) {
-            let (modes, now) = (&[Mode::Audit], now());
-            let question = Question { kind: &kind, object, request: None, modes, among: None, network: None, is_old: false, now };
+            let question = Question::new(&kind, object, &[Mode::Audit], now());
             let (found, counts) = one_by_one(&rules, &question);
             verdicts.extend(found);
             for row in counts {

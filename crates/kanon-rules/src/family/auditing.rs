@@ -87,7 +87,11 @@ impl RulesFamily {
                 self.audit.tick(now);
                 Vec::new()
             }
-            Input::Scanned { .. } | Input::Folder { .. } | Input::Reviewed { .. } | Input::Delivered(_) => Vec::new(),
+            Input::Scanned { .. }
+            | Input::Folder { .. }
+            | Input::Reviewed { .. }
+            | Input::Observed { .. }
+            | Input::Delivered(_) => Vec::new(),
         };
         self.follow(changes, Mode::Audit, now, out);
         let suppressed = self.audit.suppressed();

@@ -80,6 +80,7 @@ impl RulesFamily {
             | Input::Scanned { .. }
             | Input::Folder { .. }
             | Input::Reviewed { .. }
+            | Input::Observed { .. }
             | Input::Delivered(_) => Vec::new(),
         };
         self.follow(changes, Mode::Network, now, out);

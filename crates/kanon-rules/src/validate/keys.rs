@@ -16,11 +16,13 @@ const SPEC: &[&str] = &[
     "onError",
     "containerTypes",
     "preexisting",
+    "runtime",
 ];
 const MATCH: &[&str] = &["gvk", "namespaces", "labelSelector", "namespaceSelector", "names", "operations", "subjects"];
 const SUBJECTS: &[&str] = &["include", "exclude"];
 const SUBJECT: &[&str] = &["users", "groups", "serviceAccounts"];
 const NAMESPACES: &[&str] = &["include", "exclude"];
+const RUNTIME: &[&str] = &["events", "includeDenied"];
 const KIND: &[&str] = &["group", "version", "kind"];
 
 /// A warning for every key that is not known.
@@ -28,6 +30,7 @@ pub(super) fn unknown(spec: &Value) -> Vec<String> {
     let mut warnings = Vec::new();
     look(spec, "", SPEC, &mut warnings);
     look(&spec["match"], "match.", MATCH, &mut warnings);
+    look(&spec["runtime"], "runtime.", RUNTIME, &mut warnings);
     look(&spec["match"]["namespaces"], "match.namespaces.", NAMESPACES, &mut warnings);
     let subjects = &spec["match"]["subjects"];
     look(subjects, "match.subjects.", SUBJECTS, &mut warnings);

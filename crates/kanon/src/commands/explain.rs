@@ -65,7 +65,8 @@ async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>
     let runs = kanon_rules::names_a_rule(&target.kind);
     let audit = families::Audit { runs, counts: false, ..families::Audit::default() };
     let network = runs.then(NetworkSettings::default);
-    let plane = world(&api, families::Settings { audit, network, ..families::Settings::default() }).await?;
+    let settings = families::Settings { audit, network, runtime: runs, ..families::Settings::default() };
+    let plane = world(&api, settings).await?;
     Ok(plane.views().explain(target, Clock::start().now()))
 }
 
@@ -149,6 +150,7 @@ fn decision(data_dir: &DataDir, id: &str, output: Format) -> Result<Exit, Failur
         ("Namespace", "/subject/namespace"),
         ("Name", "/subject/name"),
         ("Part", "/evidence/part"),
+        ("Event", "/evidence/event"),
         ("User", "/evidence/user"),
         ("Operation", "/evidence/operation"),
         ("Expression", "/evidence/expression"),

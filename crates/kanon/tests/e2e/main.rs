@@ -23,5 +23,6 @@ mod network_rules;
 mod promotion;
 mod readme;
 mod rules;
+mod runtime;
 mod serve;
 mod signals;
