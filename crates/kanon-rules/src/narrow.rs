@@ -104,6 +104,26 @@ impl Narrow {
         Narrow { labels, namespace_labels, names, operations, include, exclude, container_types }
     }
 
+    /// What narrows, for people: a field and what it says.
+    pub(crate) fn words(&self) -> Vec<(&'static str, String)> {
+        let selector = |it: &Selector| if it.is_empty() { String::new() } else { it.to_string() };
+        let subjects = |it: &Subjects| {
+            let groups = it.groups.iter().map(|it| format!("group {it}"));
+            it.users.iter().cloned().chain(groups).collect::<Vec<_>>().join(", ")
+        };
+        let operations: Vec<_> = self.operations.iter().map(|it| it.as_str()).collect();
+        let all = [
+            ("labels", selector(&self.labels)),
+            ("namespace labels", selector(&self.namespace_labels)),
+            ("names", self.names.join(", ")),
+            ("operations", operations.join(", ")),
+            ("subjects", subjects(&self.include)),
+            ("not subjects", subjects(&self.exclude)),
+            ("container types", self.container_types.join(", ")),
+        ];
+        all.into_iter().filter(|it| !it.1.is_empty()).collect()
+    }
+
     /// Whether it depends on the object, beyond its kind and namespace: such a rule is asked alone.
     pub(crate) fn is_by_object(&self) -> bool {
         !self.labels.is_empty() || !self.names.is_empty() || !self.container_types.is_empty() || self.reads_namespace()

@@ -249,6 +249,7 @@ fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
             rows.push((head, list.join(", ")));
         }
     }
+    rows.extend(rule.matcher.narrow.words());
     rows.push(("modes", words(&rule.modes)));
     let classes: Vec<_> = rule.events.classes.iter().map(|it| it.as_str()).collect();
     if !classes.is_empty() {
@@ -274,6 +275,7 @@ fn data(entry: &Entry, loops: &[Mode]) -> serde_json::Value {
             "kinds": rule.matcher.kinds,
             "include": rule.matcher.include,
             "exclude": rule.matcher.exclude,
+            "narrowedBy": rule.matcher.narrow.words().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "modes": rule.modes,
             "enforcementAction": rule.enforcement,
             "severity": rule.severity,

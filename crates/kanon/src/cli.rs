@@ -18,7 +18,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
-pub(crate) use admission::AdmissionArgs;
+pub(crate) use admission::{AdmissionArgs, ShutdownArgs};
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
@@ -175,6 +175,9 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// How the process ends.
+    #[command(flatten)]
+    pub(crate) shutdown: ShutdownArgs,
     /// Actions and sinks.
     #[command(flatten)]
     pub(crate) sinks: SinkArgs,

@@ -1,5 +1,7 @@
 //! Flags of admission.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use kanon_rules::EnforcementSwitch;
 
@@ -10,6 +12,15 @@ pub(crate) struct AdmissionArgs {
     /// What becomes of denials and warnings of rules: what the rules say, warnings only, or records only
     #[arg(long, value_enum, default_value_t = Enforcement::On)]
     enforcement: Enforcement,
+}
+
+/// How the process ends.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Admission")]
+pub(crate) struct ShutdownArgs {
+    /// How long requests are still answered after the probe says that the process ends
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = super::duration)]
+    pub(crate) shutdown_delay: Duration,
 }
 
 /// `--enforcement`

@@ -56,6 +56,13 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         write_ready_file(file)?;
     }
     interrupted().await?;
+    // Nobody is to be refused: clients learn first that others answer (spec/rules 4.1).
+    control.announce_end();
+    tokio::select! {
+        () = tokio::time::sleep(args.shutdown.shutdown_delay) => {}
+        // Who asks twice means now.
+        again = interrupted() => again?,
+    }
     stop.cancel();
     control.stopped().await;
     Ok(Exit::Fine)
