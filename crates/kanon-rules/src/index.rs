@@ -60,6 +60,8 @@ pub struct Settings {
     pub counts: bool,
     /// The switch over all of admission.
     pub enforcement: EnforcementSwitch,
+    /// The share of requests, in percent, beyond which a rule's denials become warnings.
+    pub breaker: Option<u8>,
     /// What one evaluation may cost.
     pub limits: Limits,
 }
@@ -73,6 +75,7 @@ impl Default for Settings {
             resync: RESYNC,
             counts: true,
             enforcement: EnforcementSwitch::On,
+            breaker: None,
             limits: Limits::default(),
         }
     }
@@ -107,6 +110,8 @@ pub(crate) struct Item {
     pub rule: Option<Arc<Rule>>,
     /// Why the newest revision is not in force.
     pub problem: Option<String>,
+    /// Whether its denials are warnings, because there were too many.
+    pub broken: bool,
     pub counts: Arc<Counts>,
 }
 
@@ -116,6 +121,8 @@ pub(crate) struct Entry {
     pub policy: PolicyRef,
     pub rule: Option<Arc<Rule>>,
     pub problem: Option<String>,
+    /// Whether its denials are warnings, because there were too many.
+    pub broken: bool,
     pub state: State,
     pub counts: Arc<Counts>,
     /// Kinds that it looks things up of.
@@ -300,7 +307,7 @@ impl Bucket {
 
 /// A policy of a snapshot.
 pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
-    let Item { key, name, revision, rule, problem, counts } = item;
+    let Item { key, name, revision, rule, problem, broken, counts } = item;
     let home = rule.as_ref().and_then(|it| it.home.clone());
     let namespace = home.unwrap_or_else(|| key.namespace.clone());
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };
@@ -313,5 +320,5 @@ pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let notes = rule.as_ref().map(|it| it.referenced.notes(resources)).unwrap_or_default();
     let sees_network = rule.as_ref().is_some_and(|it| it.reads_network && it.modes.contains(&Mode::Network));
     let model = if sees_network { network_kinds() } else { Vec::new() };
-    Entry { key, policy, rule, problem, state, counts, lookups, model, unknown, notes }
+    Entry { key, policy, rule, problem, broken, state, counts, lookups, model, unknown, notes }
 }

@@ -13,6 +13,7 @@
 mod alerts;
 pub mod api;
 mod audit;
+mod breaker;
 mod decide;
 mod documents;
 mod facts;

@@ -133,3 +133,45 @@ fn the_audit_follows_labels_of_objects_and_of_their_namespace() {
     assert_eq!(input(object(&namespaces, namespace(json!({"team": "b"})))), ["team p FindingFixed"]);
     assert_eq!(input(object(&pods, pod("tin"))), ["gold p FindingFixed"]);
 }
+
+#[test]
+fn a_rule_that_denies_too_much_warns_until_it_is_edited() {
+    let settings = Settings { breaker: Some(50), ..Settings::default() };
+    let family = RulesFamily::new(language(), settings);
+    let mut plane = Plane::new(vec![Box::new(family) as Box<dyn Family>], PlaneSettings::default());
+    let apply = |plane: &mut Plane, generation: u32, expression: &str| {
+        let object = json!({"metadata": {"name": "all", "uid": "u", "generation": generation}, "spec":
+            rule("all", json!({"rule": expression}))});
+        let kind = Arc::new(kanon_rules::api::cluster_rule());
+        let step =
+            plane.handle(&Input::Object { kind, change: Change::Applied, object: Object::from_value(&object) }, now(0));
+        let _ = step;
+    };
+    // Asks once; the outcome, and the reason of `Ready` where it was written.
+    let ask = |plane: &mut Plane| {
+        let review = Arc::new(creation(&json!({"metadata": {"name": "p", "namespace": "shop"}})));
+        let view = plane.views().iter().next().unwrap().clone();
+        let reviewed = view.review(&review, &NoLookups, now(1));
+        let told =
+            reviewed.verdicts.first().map_or(String::new(), |it| format!("{} {}", it.outcome.as_str(), it.reason));
+        let (family, verdicts, counts) = (view.family(), reviewed.verdicts, reviewed.counts);
+        let step = plane.handle(&Input::Reviewed { family, review, verdicts, counts }, now(1));
+        let ready = step.effects.into_iter().find_map(|it| match it.action {
+            kanon_core::Action::Status { status, .. } => {
+                let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+                conditions.iter().find(|it| it["type"] == "Ready").map(|it| it["reason"].as_str().unwrap().to_owned())
+            }
+            _ => None,
+        });
+        (told, ready)
+    };
+    apply(&mut plane, 1, "true");
+    for _ in 0..99 {
+        assert_eq!(ask(&mut plane).0, "deny RuleViolated");
+    }
+    let last = ask(&mut plane);
+    assert_eq!(last, ("deny RuleViolated".to_owned(), Some("CircuitOpen".to_owned())));
+    assert_eq!(ask(&mut plane).0, "warn CircuitOpen");
+    apply(&mut plane, 2, "1 == 1");
+    assert_eq!(ask(&mut plane).0, "deny RuleViolated");
+}

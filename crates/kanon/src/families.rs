@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) namespace: String,
     /// What becomes of denials.
     pub(crate) enforcement: EnforcementSwitch,
+    /// The share of requests beyond which a rule that denies them warns.
+    pub(crate) breaker: Option<u8>,
     /// How rules are audited.
     pub(crate) audit: Audit,
     /// How network policies are checked; not at all where there is nothing.
@@ -30,7 +32,7 @@ impl Default for Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
         let enforcement = EnforcementSwitch::On;
         let (audit, network, runtime) = (Audit::default(), None, false);
-        Settings { namespace: String::new(), enforcement, audit, network, runtime, responses }
+        Settings { namespace: String::new(), enforcement, breaker: None, audit, network, runtime, responses }
     }
 }
 
@@ -55,7 +57,7 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, enforcement, audit, network, runtime, responses } = settings;
+    let Settings { namespace, enforcement, breaker, audit, network, runtime, responses } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
@@ -65,6 +67,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         resync: audit.resync,
         counts: audit.counts,
         enforcement: *enforcement,
+        breaker: *breaker,
         ..kanon_rules::Settings::default()
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)

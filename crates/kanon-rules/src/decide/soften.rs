@@ -1,5 +1,5 @@
 //! Denials that are taken back (spec/rules 4.5, 4.7): of updates that say nothing new, of objects that violated the rule before where
-//! the rule tolerates that, and all of them while the switch says so. The violation is recorded all the same.
+//! the rule tolerates that, of rules that deny too much, and all of them while the switch says so. The violation is recorded all the same.
 
 use kanon_core::{Operation, Outcome, Review, Verdict};
 use kanon_plane::Lookups;
@@ -13,6 +13,7 @@ use crate::{
 /// Reasons of such verdicts.
 const BOOKKEEPING: &str = "BookkeepingUpdate";
 const PREEXISTING: &str = "PreexistingViolation";
+const BROKEN: &str = "CircuitOpen";
 const SWITCHED: &str = "EnforcementSwitched";
 
 impl Rules {
@@ -31,6 +32,11 @@ impl Rules {
                 if before.contains(at) {
                     put(verdict, Outcome::Warn, PREEXISTING);
                 }
+            }
+        }
+        for (at, verdict) in found.iter_mut().filter(|it| denies(it)) {
+            if self.entries().get(*at).is_some_and(|it| it.broken) {
+                put(verdict, Outcome::Warn, BROKEN);
             }
         }
         for (_, verdict) in found.iter_mut() {

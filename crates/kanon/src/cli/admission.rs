@@ -12,6 +12,10 @@ pub(crate) struct AdmissionArgs {
     /// What becomes of denials and warnings of rules: what the rules say, warnings only, or records only
     #[arg(long, value_enum, default_value_t = Enforcement::On)]
     enforcement: Enforcement,
+    /// Share of requests, in percent, beyond which a rule that refuses them only warns until it is edited; at least 100
+    /// requests in 5 minutes [default: rules may refuse all]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..100))]
+    pub(crate) deny_breaker: Option<u8>,
 }
 
 /// How the process ends.

@@ -29,6 +29,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         families: control::families(families::Settings {
             namespace: args.namespace.clone(),
             enforcement: args.admission.switch(),
+            breaker: args.admission.deny_breaker,
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
             runtime: args.runtime.runtime,
