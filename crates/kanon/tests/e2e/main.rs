@@ -21,6 +21,7 @@ mod migrate;
 mod network;
 mod network_rules;
 mod promotion;
+mod public;
 mod readme;
 mod rules;
 mod runtime;
