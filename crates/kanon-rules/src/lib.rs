@@ -37,6 +37,7 @@ pub use family::RulesFamily;
 pub use index::{RESYNC, Rules, Settings};
 pub use network::{NetworkSettings, network_kinds};
 pub use offline::Problem;
+pub use report::ReportApi;
 pub use respond::{AlertScope, BRAKE_MAP, BUDGET, Responses};
 pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity, Work};
 pub use status::{Condition, EvalFailure, RuleStatus};

@@ -102,6 +102,16 @@ impl Network {
         self.rules.get(&check)
     }
 
+    /// The same by the name that its findings have.
+    pub(crate) fn rule_named(&self, name: &str) -> Option<&Entry> {
+        self.rules.iter().find(|it| it.0.id() == name).map(|it| it.1)
+    }
+
+    /// Whether everything was looked at, or nothing ever is.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.runs || (self.is_awake() && self.analyser.next_deadline().is_none())
+    }
+
     pub(crate) fn object(&mut self, kind: &GroupVersionKind, change: Change, object: &Object, now: Mono) {
         if self.kinds.contains(kind) {
             self.analyser.apply(kind, change, object, now);

@@ -7,7 +7,7 @@ use kanon_plane::Outbox;
 
 use super::RulesFamily;
 use crate::{
-    audit::{findings::Change, scan::Scanned, sight::facts},
+    audit::{findings::Change, is_audited, scan::Scanned, sight::facts},
     lookups::resources::Resources,
     rule::Mode,
 };
@@ -109,28 +109,51 @@ impl RulesFamily {
         self.count_rows(&scanned.rules, &scanned.rows, object, now, out);
     }
 
+    /// When the loops have looked at everything once, what was open before and nobody has found again has ended.
+    pub(super) fn settle(&mut self, now: Now, out: &mut Outbox) {
+        if !(self.audit.is_settled(&self.kinds) && self.network.is_settled()) {
+            return;
+        }
+        let (rules, network) = (&self.rules, &self.network);
+        let rule_of = |policy: &kanon_core::PolicyRef, mode| match mode {
+            Mode::Network => network.rule_named(&policy.name),
+            _ => rules.entries().iter().find(|it| {
+                is_audited(it) && (&it.policy.namespace, &it.policy.name) == (&policy.namespace, &policy.name)
+            }),
+        };
+        for ended in self.respond.settled(rule_of, now, out) {
+            out.verdict(ended);
+        }
+    }
+
     fn follow(&mut self, changes: Vec<Change>, now: Now, out: &mut Outbox) {
         for change in changes {
             match change {
                 Change::Opened { key, verdict, severity, before } => {
-                    if before.is_none() {
-                        let kind = verdict.subject.gvk.to_string();
-                        self.figures.add(VIOLATIONS, &[&verdict.policy.name, severity, &kind], 1);
-                    }
                     before.into_iter().for_each(|before| self.gauge(&verdict, before, -1));
                     self.gauge(&verdict, severity, 1);
                     let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
-                    if let Some(entry) = entry {
-                        self.respond.fired(entry, &verdict, Mode::Audit, now, out);
+                    let is_news = entry.is_none_or(|it| self.respond.fired(it, &verdict, Mode::Audit, now, out));
+                    if is_news && before.is_none() {
+                        let kind = verdict.subject.gvk.to_string();
+                        self.figures.add(VIOLATIONS, &[&verdict.policy.name, severity, &kind], 1);
                     }
-                    out.verdict(verdict);
+                    if is_news {
+                        out.verdict(verdict);
+                    }
                 }
                 Change::Ended { verdict, severity } => {
                     self.gauge(&verdict, severity, -1);
                     self.respond.resolved(&verdict, Mode::Audit, now, out);
                     out.verdict(verdict);
                 }
-                Change::Failed { verdict } => out.verdict(verdict),
+                Change::Failed { key, verdict } => {
+                    let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
+                    if entry.is_none_or(|it| self.respond.failed(it, &verdict, now)) {
+                        out.verdict(verdict);
+                    }
+                }
+                Change::Recovered { verdict } => self.respond.recovered(&verdict),
             }
         }
     }
