@@ -156,3 +156,63 @@ fn parse(text: &str, language: &dyn Language) -> Result<Template, String> {
         annotations: read("annotations", annotations, &ANNOTATIONS)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn templates(data: &serde_json::Value) -> (Templates, Vec<String>) {
+        let language = Arc::new(kanon_expr::Expr::default());
+        let external = BTreeMap::from([("cluster".to_owned(), "eu".to_owned()), ("rule".to_owned(), "no".to_owned())]);
+        let mut templates = Templates::new(language, "kanon-system", &external);
+        let map = json!({"metadata": {"name": TEMPLATE_MAP, "namespace": "kanon-system"}, "data": data});
+        let mut out = Outbox::new(crate::FAMILY);
+        let kind = Arc::new(super::super::brake_kind());
+        let object = Object::from_value(&map);
+        templates.handle(&Input::Object { kind, change: Change::Applied, object }, &mut out);
+        let said = out.wanted().filter_map(|it| match &it.action {
+            kanon_core::Action::Event { message, .. } => Some(message.clone()),
+            _ => None,
+        });
+        (templates, said.collect())
+    }
+
+    const ABOUT: Fields<'_> = ["r", "high", "shop", "Pod", "web", "u", "audit", "it is bad", "c", ""];
+
+    #[test]
+    fn a_template_adds_what_its_expressions_say() {
+        let text =
+            "labels: {team: '{{ namespace }}-{{ upper(kind) }}'}\nannotations: {odd: '{{ 1 + 1 }} {{ nothing.x }}'}";
+        let data = json!({"t": text, "u.yaml": "{}"});
+        let (mut templates, said) = templates(&data);
+        assert_eq!(said, [""; 0]);
+        let figures = Figures::default();
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let extra = templates.extra("t", &ABOUT, &figures);
+        assert_eq!(extra.labels, BTreeMap::from([pair("cluster", "eu"), pair("team", "shop-POD")]));
+        assert_eq!(extra.annotations, BTreeMap::from([pair("odd", "2 <unknown>")]));
+        let plain = Extra { labels: BTreeMap::from([pair("cluster", "eu")]), ..Extra::default() };
+        for (name, missing) in [("u", 0), ("", 0), ("nowhere", 1), ("nowhere", 1)] {
+            assert_eq!(templates.extra(name, &ABOUT, &figures), plain, "{name}");
+            assert_eq!(figures.value(MISSING, &["nowhere"]), missing, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_template_must_not_say_is_told_and_not_used() {
+        for (text, problem) in [
+            ("labels: {severity: none}", "`labels.severity` is not a template's to say"),
+            ("annotations: {description: none}", "`annotations.description` is not a template's to say"),
+            ("labels: {a: '{{ b'}", "`labels.a`: `{{` without `}}`"),
+            ("labels: {a: '{{ 1 + }}'}", "`labels.a`: compile: "),
+            ("label: {a: b}", "label"),
+            ("- a", ""),
+        ] {
+            let (templates, said) = templates(&json!({"t": text}));
+            assert!(templates.by_name.is_empty() && said.len() == 1, "{text}: {said:?}");
+            assert!(said[0].starts_with("alert template `t` is not used: ") && said[0].contains(problem), "{said:?}");
+        }
+    }
+}

@@ -98,7 +98,7 @@ fn additional_actions_run_where_the_administrator_says_so() {
     let node = "---\n{apiVersion: v1, kind: Node, metadata: {name: n1}}\n";
     let deployment = "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop, labels: {bad: 'yes'}}, \
                       spec: {replicas: 3, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, \
-                      spec: {containers: [{name: c, image: c}]}}}}";
+                      spec: {containers: [{name: c, image: c}]}}}}\n";
     let scales = rule("scales", "  actions: [{type: scale}]\n")
         .replace("group: '', version: v1, kind: Pod", "group: apps, version: v1, kind: Deployment");
     let all =
