@@ -17,7 +17,8 @@ mod verdicts;
 
 use std::sync::Arc;
 
-use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, Verdict};
+use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, UserInfo, Verdict};
+use kanon_events::{Event, asks_about_parent};
 use kanon_lang::{Arena, Memo};
 use kanon_plane::Lookups;
 
@@ -25,7 +26,10 @@ use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
     index::{Entry, Rules},
-    lookups::reader::{Overlay, Query, Reader},
+    lookups::{
+        picture::Picture,
+        reader::{Overlay, Query, Reader},
+    },
     rule::{Mode, Rule},
 };
 use together::Answers;
@@ -133,19 +137,27 @@ pub(crate) struct Question<'q> {
     pub kind: &'q GroupVersionKind,
     pub object: &'q Object,
     pub request: Option<&'q Review>,
+    /// The event of a running workload that asks, or that the request is: the object is what it is about, null when gone.
+    pub event: Option<&'q Event>,
     /// The loops that ask.
     pub modes: &'q [Mode],
     /// Which rules are asked, by position of their entry; all when there is none.
     pub among: Option<&'q [bool]>,
+    /// The network around it, for the loop that shows it.
+    pub network: Option<&'q Picture<'q>>,
     pub now: Now,
 }
 
 impl Rules {
     /// Decides about an admission request.
     pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
+        if asks_about_parent(review) {
+            return self.review_event(review, lookups, now);
+        }
         let Some(object) = review.subject_object() else { return Decision::default() };
-        let modes = &[Mode::Admission];
-        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, among: None, now }, lookups)
+        let question =
+            Question { request: Some(review), ..Question::new(&review.kind, object, &[Mode::Admission], now) };
+        self.decide(&question, lookups)
     }
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
@@ -156,7 +168,19 @@ impl Rules {
     /// The same among other objects.
     pub fn review_among(&self, object: &Object, modes: &[Mode], lookups: &dyn Lookups, now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let question = Question { kind: &kind, object, request: None, modes, among: None, now };
+        Decision::verdicts(self.decide(&Question::new(&kind, object, modes, now), lookups).found)
+    }
+
+    /// What rules of mode `network` say of an object, given the network around it.
+    pub fn review_network(
+        &self,
+        object: &Object,
+        network: &Picture<'_>,
+        lookups: &dyn Lookups,
+        now: Now,
+    ) -> Vec<Verdict> {
+        let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
+        let question = Question { network: Some(network), ..Question::new(&kind, object, &[Mode::Network], now) };
         Decision::verdicts(self.decide(&question, lookups).found)
     }
 
@@ -203,14 +227,18 @@ impl Rules {
             return Answer { exempt: true, found: entries.filter_map(bypass).collect(), ..answer };
         }
         // The cluster's rules look from everywhere, a namespace's own from there.
-        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), None);
-        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
+        let network = question.network;
+        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), network, None);
+        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), network, Some(namespace));
         let Room { arena, memo } = room;
         arena.reset();
         let (arena, limits) = (&*arena, &self.settings.limits);
-        let Question { kind, object, request, now, .. } = *question;
-        let facts = Facts::new(kind, object, request, now, plan.by_container, &whole, arena);
-        let at_home = plan.looks_up_at_home().then(|| facts.seen_from(&home, arena));
+        let Question { kind, object, request, event, now, .. } = *question;
+        let facts = match event {
+            Some(event) => Facts::of_event(event, kind, object, now, &whole, arena),
+            None => Facts::new(kind, object, request, now, plan.by_container, &whole, arena),
+        };
+        let at_home = plan.looks_up_at_home().then(|| facts.seen_from(kind, object, &home, arena));
         let mut answers = Answers::default();
         let used = answers.ask(plan, &facts, at_home.as_ref(), limits, arena, std::mem::take(memo).renew());
         *memo = used.renew();
@@ -232,19 +260,29 @@ impl Rules {
 }
 
 impl<'q> Question<'q> {
+    /// About an object, to all rules of these loops.
+    pub(crate) fn new(kind: &'q GroupVersionKind, object: &'q Object, modes: &'q [Mode], now: Now) -> Question<'q> {
+        Question { kind, object, request: None, event: None, modes, among: None, network: None, now }
+    }
+
     /// The namespace that rules are matched with: the object's, or else the request's. Requests about a Namespace carry
     /// its own name there, and a Namespace lives in none.
     fn namespace(&self, rules: &Rules) -> &'q str {
         match self.object.str_at(&["metadata", "namespace"]) {
             "" if *self.kind == rules.namespace_kind => "",
-            "" => self.request.map_or("", |it| &it.namespace),
+            "" => match (self.request, self.event) {
+                (Some(request), _) => &request.namespace,
+                (None, Some(event)) => &event.namespace,
+                (None, None) => "",
+            },
             namespace => namespace,
         }
     }
 
     /// The request's object as if it were stored already, or deleted.
     fn overlay(&self, namespace: &'q str) -> Option<Overlay<'q>> {
-        let request = self.request?;
+        // A part of the object is asked for; nothing of it is stored.
+        let request = self.request.filter(|_| self.event.is_none())?;
         let stored = matches!(request.operation, Operation::Create | Operation::Update | Operation::Delete);
         let name = match self.object.str_at(&["metadata", "name"]) {
             "" => request.name.as_str(),
@@ -252,6 +290,11 @@ impl<'q> Question<'q> {
         };
         let object = (request.operation != Operation::Delete).then_some(self.object);
         stored.then_some(Overlay { kind: self.kind, namespace, name, object })
+    }
+
+    /// Who asks, or whose event it is.
+    fn user(&self) -> Option<&'q UserInfo> {
+        self.request.map(|it| &it.user).or(self.event.map(|it| &it.user))
     }
 
     /// Whether the request's namespace is exempt from rules.
@@ -272,6 +315,7 @@ impl<'q> Question<'q> {
         self.among.is_none_or(|it| it.get(at as usize).copied().unwrap_or_default())
             && rule.modes.iter().any(|mode| self.modes.contains(mode))
             && (!deletes || rule.reads_operation)
+            && self.event.is_none_or(|event| rule.modes.contains(&Mode::Runtime) && rule.events.admits(event))
             && rule.matcher.admits(namespace)
     }
 

@@ -64,7 +64,7 @@ impl RulesFamily {
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
         let served = Arc::<Resources>::default();
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
-        let audit = Audit::new(settings.loops.contains(&Mode::Audit), settings.resync);
+        let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
         RulesFamily {
             compiler: Compiler::new(Arc::clone(&language)),
             settings,
@@ -77,13 +77,19 @@ impl RulesFamily {
             resources: BTreeMap::new(),
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
-            view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
+            view: Arc::new(RulesView::watching(rules.clone(), vec![audit.findings()])),
             respond: Responder::new(Responses { leads: true, ..Responses::default() }, Arc::clone(&language)),
             audit,
             network: Network::off(),
             figures: Arc::default(),
             rules,
         }
+    }
+
+    /// A view of the rules as they are, with what the loops found.
+    fn watching(&self) -> Arc<RulesView> {
+        let findings = vec![self.audit.findings(), self.network.patrol.findings()];
+        Arc::new(RulesView::watching(self.rules.clone(), findings))
     }
 
     /// The snapshot in force.
@@ -265,7 +271,7 @@ impl RulesFamily {
         self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone(), Arc::clone(&self.served)));
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
-        self.view = Arc::new(RulesView::watching(self.rules.clone(), self.audit.findings()));
+        self.view = self.watching();
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
@@ -319,6 +325,13 @@ impl Family for RulesFamily {
                     self.handle_reviewed(review, tally, now, out);
                 }
             }
+            Input::Observed { family, verdicts, counts } if *family == FAMILY => {
+                if let Some(tally) = counts.downcast_ref::<Tally>() {
+                    self.respond.observed(verdicts, tally, now, out);
+                    let subject = verdicts.first().map(|it| &it.subject);
+                    self.count_rows(&tally.rules, &tally.rows, |_| subject, now, out);
+                }
+            }
             Input::Delivered(delivery) if delivery.result.is_err() => {
                 let lost = self.resources.iter_mut().find(|(_, it)| *it.subject() == delivery.subject);
                 if let Some((key, resource)) = lost {
@@ -334,6 +347,7 @@ impl Family for RulesFamily {
             | Input::Resources { .. }
             | Input::Scanned { .. }
             | Input::Reviewed { .. }
+            | Input::Observed { .. }
             | Input::Delivered(_)
             | Input::Leadership(false)
             | Input::Tick => {}
@@ -345,6 +359,7 @@ impl Family for RulesFamily {
         // What was found before has to be known first, so that it is no news.
         if self.respond.is_ready() {
             self.audit.go_on(out);
+            self.network.patrol.go_on(out);
             self.settle(now, out);
         }
     }

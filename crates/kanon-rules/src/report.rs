@@ -96,7 +96,7 @@ impl Reports {
         let key = Key::of(verdict);
         let of = self.namespaces.entry(verdict.subject.namespace.clone()).or_default();
         let known = of.rows.remove(&key);
-        let is_news = known.as_ref().is_none_or(|it| !it.awaits(verdict));
+        let is_news = !occasion.lasts() || known.as_ref().is_none_or(|it| !it.awaits(verdict));
         let mut row = Row::new(verdict, occasion, labels);
         if let Some(known) = known {
             row.go_on_from(known);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use kanon_core::{FamilyId, Now, Operation, Review};
+use kanon_events::Event;
 use kanon_plane::{
     AdmissionRule, Explanation, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
 };
@@ -28,17 +29,18 @@ use crate::{
 /// The family's view.
 pub struct RulesView {
     rules: Arc<Rules>,
-    findings: Arc<Mutex<Findings>>,
+    /// Of each loop over stored objects.
+    findings: Vec<Arc<Mutex<Findings>>>,
 }
 
 impl RulesView {
     /// A view of a snapshot; also how offline commands ask about a folder.
     pub fn new(rules: Arc<Rules>) -> RulesView {
-        RulesView { rules, findings: Arc::default() }
+        RulesView { rules, findings: Vec::new() }
     }
 
-    /// A view that shows what the audit found.
-    pub(crate) fn watching(rules: Arc<Rules>, findings: Arc<Mutex<Findings>>) -> RulesView {
+    /// A view that shows what the loops over stored objects found.
+    pub(crate) fn watching(rules: Arc<Rules>, findings: Vec<Arc<Mutex<Findings>>>) -> RulesView {
         RulesView { rules, findings }
     }
 
@@ -71,11 +73,17 @@ impl View for RulesView {
                         group: kind.group.clone(),
                         version: kind.version.clone(),
                         kind: kind.kind.clone(),
+                        part: String::new(),
+                        advisory: false,
                         operations,
                     }),
                 }
             }
         }
+        // The webhook's rule about pods covers the containers that are added to them.
+        let covers_debug = rules.iter().any(|it| it.group.is_empty() && it.kind == "Pod");
+        let of_events = self.rules.event_rules();
+        rules.extend(of_events.into_iter().filter(|it| !(covers_debug && it.part == "ephemeralcontainers")));
         rules.sort();
         rules
     }
@@ -84,6 +92,14 @@ impl View for RulesView {
         let decision = self.rules.review(review, lookups, now);
         let counts = Tally { rules: self.rules.clone(), rows: decision.rows };
         Reviewed { verdicts: Decision::verdicts(decision.found), counts: Arc::new(counts) }
+    }
+
+    fn observes(&self) -> bool {
+        self.rules.observes()
+    }
+
+    fn observe(&self, event: &Event, lookups: &dyn Lookups, now: Now) -> Option<Reviewed> {
+        self.rules.observe(event, lookups, now)
     }
 
     fn scan(&self, work: &Work, objects: &ObjectStore, now: Now) -> Arc<dyn Any + Send + Sync> {
@@ -118,35 +134,40 @@ impl View for RulesView {
 }
 
 impl RulesView {
-    /// The open findings of a rule that the audit asks.
+    /// The open findings of a rule, by loop and object.
+    fn found<T>(&self, entry: &Entry, row: impl Fn(&Finding) -> T) -> Vec<T> {
+        let of_loop =
+            |findings: &Arc<Mutex<Findings>>| lock(findings).of_rule(&entry.key).map(&row).collect::<Vec<_>>();
+        self.findings.iter().flat_map(of_loop).collect()
+    }
+
+    /// The open findings of a rule that is asked about stored objects.
     fn open(&self, entry: &Entry) -> Option<Section> {
-        let audits = entry.active_on(&self.rules.settings.loops).contains(&Mode::Audit);
-        let findings = lock(&self.findings);
-        let rows: Vec<_> = findings
-            .of_rule(&entry.key)
-            .map(|it| {
-                let subject = &it.verdict.subject;
-                let (part, message) = (it.verdict.evidence.part.clone(), it.verdict.message.clone());
-                vec![subject.gvk.kind.clone(), subject.namespace.clone(), subject.name.clone(), part, message]
-            })
-            .collect();
+        let active = entry.active_on(&self.rules.settings.loops);
+        let is_about_stored = active.contains(&Mode::Audit) || active.contains(&Mode::Network);
+        let rows = self.found(entry, |it| {
+            let subject = &it.verdict.subject;
+            let (part, message) = (it.verdict.evidence.part.clone(), it.verdict.message.clone());
+            vec![subject.gvk.kind.clone(), subject.namespace.clone(), subject.name.clone(), part, message]
+        });
         let columns = ["KIND", "NAMESPACE", "NAME", "CONTAINER", "MESSAGE"].map(str::to_owned).to_vec();
         let title = format!("open findings: {}", rows.len());
-        audits.then_some(Section { title, columns, rows })
+        is_about_stored.then_some(Section { title, columns, rows })
     }
 
     fn data(&self, entry: &Entry, loops: &[Mode]) -> serde_json::Value {
         let mut data = data(entry, loops);
-        let findings = lock(&self.findings);
-        let row = |it: &Finding| {
-            json!({
-                "subject": it.verdict.subject,
-                "container": it.verdict.evidence.part,
-                "message": it.verdict.message,
-                "since": it.since.to_string(),
+        data["findings"] = self
+            .found(entry, |it| {
+                json!({
+                    "subject": it.verdict.subject,
+                    "mode": it.verdict.occasion,
+                    "container": it.verdict.evidence.part,
+                    "message": it.verdict.message,
+                    "since": it.since.to_string(),
+                })
             })
-        };
-        data["findings"] = findings.of_rule(&entry.key).map(row).collect();
+            .into();
         data
     }
 }
@@ -229,6 +250,10 @@ fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
         }
     }
     rows.push(("modes", words(&rule.modes)));
+    let classes: Vec<_> = rule.events.classes.iter().map(|it| it.as_str()).collect();
+    if !classes.is_empty() {
+        rows.push(("events", classes.join(", ")));
+    }
     rows.push(("action", rule.enforcement.map_or("report only", |it| it.as_str()).to_owned()));
     if let Some(severity) = rule.severity {
         rows.push(("severity", severity.as_str().to_owned()));

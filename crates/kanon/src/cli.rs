@@ -8,6 +8,7 @@ pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
 mod rules;
+mod runtime;
 mod sinks;
 mod texts;
 
@@ -20,6 +21,7 @@ pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
+pub(crate) use runtime::RuntimeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
@@ -121,6 +123,9 @@ pub(crate) struct UpArgs {
     /// The network loop.
     #[command(flatten)]
     pub(crate) network: network::LoopArgs,
+    /// The runtime loop.
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -178,6 +183,9 @@ pub(crate) struct ServeArgs {
     /// The network loop.
     #[command(flatten)]
     pub(crate) network: network::LoopArgs,
+    /// The runtime loop.
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
 }
 
 /// `kanon explain`

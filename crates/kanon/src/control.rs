@@ -2,6 +2,8 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod live;
+mod runtime;
 mod sinks;
 mod watches;
 mod webhook;
@@ -17,16 +19,17 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Figures, GroupVersionKind, Input, Now};
+use kanon_core::{Figures, GroupVersionKind, Input, Now, Review};
 use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
-use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
-use kanon_web::{Gauge, Metrics, Own, Probes, Snapshot, Webhook};
+use kanon_plane::{Family, LiveRead, Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_runtime::{Clock, Feed, Handle, Intake, Shared, Told, log::DecisionLog};
+use kanon_web::{Gauge, Metrics, Own, Probes, Reading, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
 use crate::{exit::Failure, families, languages};
+pub(crate) use runtime::{Listen, RuntimeOptions};
 pub(crate) use sinks::SinkOptions;
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
@@ -60,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) identity: Option<String>,
     /// What is done about violations, and who hears of them.
     pub(crate) sinks: SinkOptions,
+    /// Where events of running workloads come from; none where rules are not asked about them.
+    pub(crate) runtime: Option<RuntimeOptions>,
 }
 
 /// The families that a thread makes: the policies that are built into them are compiled meanwhile.
@@ -78,8 +83,12 @@ pub(crate) fn families(settings: families::Settings) -> Families {
 pub(crate) struct Control {
     /// Metrics and probes.
     pub(crate) metrics_addr: SocketAddr,
+    /// Where audit events are taken.
+    pub(crate) audit_addr: Option<SocketAddr>,
     tasks: JoinSet<()>,
     plane: std::thread::JoinHandle<()>,
+    /// Puts events to rules.
+    events: Option<std::thread::JoinHandle<()>>,
 }
 
 /// What the webhook reads, over the loop's published state.
@@ -87,6 +96,10 @@ struct Published {
     shared: Arc<Shared>,
     intake: Intake,
     clock: Clock,
+    /// Where events of running workloads go.
+    feed: Option<Feed>,
+    api: Api,
+    figures: Arc<Figures>,
 }
 
 impl Snapshot for Published {
@@ -104,6 +117,17 @@ impl Snapshot for Published {
 
     fn post(&self, input: Input) {
         self.intake.reviewed(input);
+    }
+
+    fn answered(&self, review: &Arc<Review>, allowed: bool) {
+        let feed = self.feed.as_ref().filter(|it| it.is_wanted() && kanon_events::is_event(review));
+        if let Some(feed) = feed {
+            feed.offer(Told::Review(Arc::clone(review), allowed));
+        }
+    }
+
+    fn read(&self, reads: Vec<LiveRead>, within: Duration) -> Reading<'_> {
+        Box::pin(live::read(&self.api, &self.figures, reads, within))
     }
 }
 
@@ -123,8 +147,13 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         api.own_user(),
     );
     installed?;
-    let own = user?.map(|user| Own { user, manager: FIELD_MANAGER });
+    let user = user?;
+    let own = user.clone().map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
+    let sources = match options.runtime.take() {
+        Some(it) => Some(runtime::open(it, &figures).await?),
+        None => None,
+    };
     let log = DecisionLog::open(&options.log, kanon_runtime::log::Options::default(), clock.now())?;
     let (effects, effect_queue) = mpsc::channel(EFFECTS_MAX);
     let Handle { intake, shared, done } = kanon_runtime::start(plane, Some(log), clock, effects, stop.clone())?;
@@ -151,8 +180,11 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
-    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
+    let feed = sources.as_ref().map(|it| it.feed.clone());
+    let (shows, decides) = (webhook.certificate(), intake.clone());
+
+    let metrics = Arc::new(Metrics::new(gauges(&shared), Arc::clone(&figures)));
+    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed, api: api.clone(), figures });
     let registered = Arc::new(AtomicBool::new(false));
     let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)).sparing(own));
     webhook::run(&mut tasks, webhook, service, &api, &options, &shared, &registered, stop);
@@ -180,7 +212,11 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     tasks.spawn(kanon_net::serve(listener, None, service, Limits::default(), stop.clone()));
 
     wait_ready(&shared, waiting).await?;
-    Ok(Control { metrics_addr, tasks, plane: done })
+    // Before rules are known nobody could be asked about an event.
+    let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop };
+    let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
+    let (audit_addr, events) = observing.map_or((None, None), |it| (it.address, Some(it.thread)));
+    Ok(Control { metrics_addr, audit_addr, tasks, plane: done, events })
 }
 
 impl Control {
@@ -188,7 +224,8 @@ impl Control {
     pub(crate) async fn stopped(mut self) {
         while self.tasks.join_next().await.is_some() {}
         // A panic of the loop was logged by its thread.
-        let _ = tokio::task::spawn_blocking(move || self.plane.join()).await;
+        let threads = [Some(self.plane), self.events];
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().flatten().for_each(|it| drop(it.join()))).await;
     }
 }
 

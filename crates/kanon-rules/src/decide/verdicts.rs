@@ -46,15 +46,28 @@ impl<'q> Writer<'q> {
         let read = looked_up.map(|found| ReadEvidence {
             object: ObjectRef { gvk: rules.namespace_kind.clone(), name: namespace.to_owned(), ..ObjectRef::default() },
             resource_version: found.map(version).unwrap_or_default(),
+            live: false,
         });
         let request = question.request;
+        let subject = subject(question, namespace);
+        // Of an event the object is looked up, and may be gone.
+        let about = question.event.filter(|it| !it.name.is_empty()).map(|_| ReadEvidence {
+            object: ObjectRef { uid: String::new(), ..subject.clone() },
+            resource_version: version(question.object),
+            live: false,
+        });
         let basis = Evidence {
-            reads: read.into_iter().collect(),
-            user: request.map(|it| it.user.username.clone()).unwrap_or_default(),
-            operation: request.map(|it| it.operation.as_str().to_owned()).unwrap_or_default(),
+            reads: read.into_iter().chain(about).collect(),
+            user: question.user().map(|it| it.username.clone()).unwrap_or_default(),
+            operation: match (question.event, request) {
+                (Some(event), None) => event.class().to_owned(),
+                (_, Some(request)) => request.operation.as_str().to_owned(),
+                (None, None) => String::new(),
+            },
+            event: question.event.map(|it| it.id.clone()).unwrap_or_default(),
             ..Evidence::default()
         };
-        Writer { rules, question, namespace, subject: subject(question, namespace), basis }
+        Writer { rules, question, namespace, subject, basis }
     }
 
     /// The request passed without a look because its namespace is exempt.
@@ -87,12 +100,14 @@ impl<'q> Writer<'q> {
             let program = rule.program.as_deref();
             program.map(|it| it.explain(&pass.values, limits, arena).values).unwrap_or_default()
         };
-        if rule.looks_up() {
+        if rule.looks_around() {
             let (values, reads) = reader.gather(explain);
             evidence.values = values;
             evidence.reads.extend(reads);
-            // What another object holds is not this one's to tell.
-            evidence.values.retain(|it| it.value.is_boolean() || it.value.is_number() || it.value.is_null());
+            if rule.looks_up() {
+                // What another object holds is not this one's to tell.
+                evidence.values.retain(|it| it.value.is_boolean() || it.value.is_number() || it.value.is_null());
+            }
         } else {
             evidence.values = explain();
         }
@@ -111,7 +126,7 @@ impl<'q> Writer<'q> {
                     (Mode::Admission, OnError::Warn) => Outcome::Warn,
                     (Mode::Admission, OnError::Deny) => Outcome::Deny,
                     // Whoever wants errors to deny wants them found (spec/rules 2.10).
-                    (Mode::Audit, OnError::Deny) => Outcome::DryRun,
+                    (Mode::Audit | Mode::Network, OnError::Deny) => Outcome::DryRun,
                     (Mode::Admission, OnError::Skip) | (Mode::Audit | Mode::Network | Mode::Runtime, _) => {
                         Outcome::Error
                     }
@@ -151,10 +166,8 @@ impl<'q> Writer<'q> {
 
 fn subject(question: &Question<'_>, namespace: &str) -> ObjectRef {
     let metadata = |name: &str| question.object.str_at(&["metadata", name]).to_owned();
-    let name = match question.request {
-        Some(request) if !request.name.is_empty() => request.name.clone(),
-        _ => metadata("name"),
-    };
+    let asked = question.request.map(|it| &it.name).or(question.event.map(|it| &it.name));
+    let name = asked.filter(|it| !it.is_empty()).cloned().unwrap_or_else(|| metadata("name"));
     ObjectRef { gvk: question.kind.clone(), namespace: namespace.to_owned(), name, uid: metadata("uid") }
 }
 

@@ -1,13 +1,14 @@
 //! The family's part in the audit: inputs to the audit's state, and what changed to records, figures, responses and counts.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use kanon_core::{Figure, FigureKind, Input, Now, Verdict};
-use kanon_plane::Outbox;
+use kanon_plane::{BrokenScan, Outbox};
 
-use super::RulesFamily;
+use super::{RulesFamily, networking::FINDINGS};
 use crate::{
-    audit::{findings::Change, is_audited, scan::Scanned, sight::facts},
+    audit::{findings::Change, scan::Scanned, sight::facts},
+    index::Entry,
     lookups::resources::Resources,
     rule::Mode,
 };
@@ -35,6 +36,13 @@ pub(crate) const SUPPRESSED: Figure = Figure {
     help: "Evaluations put off because looked-up objects change too often",
     labels: &[],
 };
+
+/// Whether a loop asked for a scan.
+pub(super) fn belongs_to(result: &(dyn Any + Send + Sync), mode: Mode) -> bool {
+    let whole = result.downcast_ref::<Scanned>().map(|it| it.work.occasion);
+    let broken = || result.downcast_ref::<BrokenScan>().map(|it| it.work.occasion);
+    whole.or_else(broken) == Some(mode.as_str())
+}
 
 impl RulesFamily {
     /// What the audit has to do with an input.
@@ -64,7 +72,7 @@ impl RulesFamily {
                 self.report_sight(now, out);
                 Vec::new()
             }
-            Input::Scanned { result, .. } => {
+            Input::Scanned { result, .. } if belongs_to(&**result, Mode::Audit) => {
                 let scanned = result.downcast_ref::<Scanned>();
                 if let Some(scanned) = scanned.filter(|_| self.settings.counts && self.audit.is_awaited()) {
                     self.count_scan(scanned, now, out);
@@ -80,9 +88,13 @@ impl RulesFamily {
                 self.audit.tick(now);
                 Vec::new()
             }
-            Input::Folder { .. } | Input::Reviewed { .. } | Input::Delivered(_) => Vec::new(),
+            Input::Scanned { .. }
+            | Input::Folder { .. }
+            | Input::Reviewed { .. }
+            | Input::Observed { .. }
+            | Input::Delivered(_) => Vec::new(),
         };
-        self.follow(changes, now, out);
+        self.follow(changes, Mode::Audit, now, out);
         let suppressed = self.audit.suppressed();
         if suppressed > 0 {
             self.figures.add(SUPPRESSED, &[], suppressed);
@@ -96,7 +108,9 @@ impl RulesFamily {
             self.facts = Arc::new(facts);
         }
         let changes = self.audit.rules_changed(&self.rules, now);
-        self.follow(changes, now, out);
+        self.follow(changes, Mode::Audit, now, out);
+        let changes = self.network.patrol.rules_changed(&self.rules, now);
+        self.follow(changes, Mode::Network, now, out);
     }
 
     /// Statuses that say what the rules can see.
@@ -104,39 +118,44 @@ impl RulesFamily {
         self.plan(|_, _| true, now, out);
     }
 
-    fn count_scan(&mut self, scanned: &Scanned, now: Now, out: &mut Outbox) {
+    pub(super) fn count_scan(&mut self, scanned: &Scanned, now: Now, out: &mut Outbox) {
         let object = |at| scanned.failed.iter().find(|it| it.0 == at).map(|it| &it.1);
         self.count_rows(&scanned.rules, &scanned.rows, object, now, out);
     }
 
     /// When the loops have looked at everything once, what was open before and nobody has found again has ended.
     pub(super) fn settle(&mut self, now: Now, out: &mut Outbox) {
-        if !(self.audit.is_settled(&self.kinds) && self.network.is_settled()) {
+        if !self.is_settled() {
             return;
         }
         let (rules, network) = (&self.rules, &self.network);
-        let rule_of = |policy: &kanon_core::PolicyRef, mode| match mode {
-            Mode::Network => network.rule_named(&policy.name),
-            _ => rules.entries().iter().find(|it| {
-                is_audited(it) && (&it.policy.namespace, &it.policy.name) == (&policy.namespace, &policy.name)
-            }),
+        let rule_of = |policy: &kanon_core::PolicyRef, mode| {
+            let is_it = |it: &&Entry| {
+                let is_in_force = it.state.is_active() && it.rule.as_ref().is_some_and(|it| it.modes.contains(&mode));
+                is_in_force && (&it.policy.namespace, &it.policy.name) == (&policy.namespace, &policy.name)
+            };
+            let check = if mode == Mode::Network { network.rule_named(&policy.name) } else { None };
+            check.or_else(|| rules.entries().iter().find(is_it))
         };
         for ended in self.respond.settled(rule_of, now, out) {
             out.verdict(ended);
         }
     }
 
-    fn follow(&mut self, changes: Vec<Change>, now: Now, out: &mut Outbox) {
+    /// What follows from what a loop over stored objects found.
+    pub(super) fn follow(&mut self, changes: Vec<Change>, mode: Mode, now: Now, out: &mut Outbox) {
         for change in changes {
             match change {
                 Change::Opened { key, verdict, severity, before } => {
                     before.into_iter().for_each(|before| self.gauge(&verdict, before, -1));
                     self.gauge(&verdict, severity, 1);
                     let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
-                    let is_news = entry.is_none_or(|it| self.respond.fired(it, &verdict, Mode::Audit, now, out));
-                    if is_news && before.is_none() {
-                        let kind = verdict.subject.gvk.to_string();
-                        self.figures.add(VIOLATIONS, &[&verdict.policy.name, severity, &kind], 1);
+                    let is_news = entry.is_none_or(|it| self.respond.fired(it, &verdict, mode, now, out));
+                    let (name, kind) = (&verdict.policy.name, verdict.subject.gvk.to_string());
+                    match (before, mode) {
+                        (None, Mode::Network) if is_news => self.figures.add(FINDINGS, &[name], 1),
+                        (None, _) if is_news => self.figures.add(VIOLATIONS, &[name, severity, &kind], 1),
+                        _ => {}
                     }
                     if is_news {
                         out.verdict(verdict);
@@ -144,12 +163,12 @@ impl RulesFamily {
                 }
                 Change::Ended { verdict, severity } => {
                     self.gauge(&verdict, severity, -1);
-                    self.respond.resolved(&verdict, Mode::Audit, now, out);
+                    self.respond.resolved(&verdict, mode, now, out);
                     out.verdict(verdict);
                 }
                 Change::Failed { key, verdict } => {
                     let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
-                    if entry.is_none_or(|it| self.respond.failed(it, &verdict, now)) {
+                    if entry.is_none_or(|it| self.respond.failed(it, &verdict, mode, now)) {
                         out.verdict(verdict);
                     }
                 }

@@ -1,8 +1,9 @@
 //! `kanon check`: rules against manifests, offline. The same decisions as in a cluster: admission's, as if the manifests were
-//! sent, or audit's, as if they were stored; in both they are first what the API server would make of them.
+//! sent, or audit's and the network's, as if they were stored; they are first what the API server would make of them.
 
 mod field;
 pub(crate) mod manifests;
+pub(crate) mod network;
 pub(crate) mod positions;
 pub(crate) mod render;
 
@@ -18,7 +19,7 @@ use kanon_core::{
 };
 use kanon_lang::LanguageId;
 use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
-use kanon_rules::{Mode, Rule, Rules};
+use kanon_rules::{Mode, Picture, Rule, Rules};
 use kanon_runtime::{Clock, read_folder};
 
 use crate::{
@@ -42,13 +43,15 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let mut report = Report { mode: args.mode.as_str(), checked: Vec::new(), findings: Vec::new() };
     let clustered = policies.clustered(&manifests);
     let reviews: Vec<_> = manifests.iter().map(|it| review(&it.object, &clustered, &args)).collect();
-    let others = Others::of(&reviews);
+    let others = Others::of(reviews.iter().filter_map(|it| Some((&it.kind, it.subject_object()?))));
+    let network = Picture::of_manifests(&others);
     for (manifest, review) in manifests.iter().zip(&reviews) {
         let subject = review.subject().to_string();
         report.checked.push(Checked { file: manifest.file.name.clone(), subject: subject.clone() });
         let verdicts = match args.mode {
             CheckMode::Admission => policies.admission(review, &others, now),
             CheckMode::Audit => policies.audit(review, &others, now),
+            CheckMode::Network => policies.network(review, &network, &others, now),
         };
         for verdict in verdicts.into_iter().filter(|it| it.outcome != Outcome::Allow) {
             report.findings.push(policies.finding(manifest, &subject, verdict, args.mode));
@@ -62,12 +65,10 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
 struct Others(ObjectStore);
 
 impl Others {
-    fn of(reviews: &[Review]) -> Others {
+    fn of<'o>(objects: impl IntoIterator<Item = (&'o GroupVersionKind, &'o Object)>) -> Others {
         let mut store = ObjectStore::default();
-        for review in reviews {
-            if let Some(object) = review.subject_object() {
-                store.apply(&review.kind, Change::Applied, object);
-            }
+        for (kind, object) in objects {
+            store.apply(kind, Change::Applied, object);
         }
         Others(store)
     }
@@ -158,6 +159,12 @@ impl Policies {
         objects.flat_map(|it| self.rules.review_among(it, &[Mode::Audit], others, now)).collect()
     }
 
+    /// What the network loop would say.
+    fn network(&self, review: &Review, network: &Picture<'_>, others: &Others, now: Now) -> Vec<Verdict> {
+        let objects = review.subject_object().into_iter();
+        objects.flat_map(|it| self.rules.review_network(it, network, others, now)).collect()
+    }
+
     fn finding(&mut self, manifest: &Manifest, subject: &str, verdict: Verdict, mode: CheckMode) -> Finding {
         let rule = self.rule(&verdict).cloned();
         let field = rule.as_deref().map(|it| field::offending(it, &verdict, &manifest.object)).unwrap_or_default();
@@ -165,7 +172,7 @@ impl Policies {
         let positions = self.positions.entry(file.name.clone()).or_insert_with(|| Positions::read(&file.text));
         let path: Vec<Step> = manifest.path.iter().chain(&field).cloned().collect();
         let (word, fails) = match (mode, verdict.outcome) {
-            (CheckMode::Audit, Outcome::DryRun) => ("violation", true),
+            (CheckMode::Audit | CheckMode::Network, Outcome::DryRun) => ("violation", true),
             (_, outcome) => (outcome.as_str(), outcome == Outcome::Deny),
         };
         Finding {
@@ -210,7 +217,7 @@ fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
 
 /// The admission request that the manifest would make.
 fn review(object: &Object, clustered: &Clustered, args: &CheckArgs) -> Review {
-    let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
+    let kind = kind_of(object);
     let object = as_stored(object, &kind, clustered, &args.namespace);
     let text = |name: &str| object.str_at(&["metadata", name]).to_owned();
     let plural = kanon_kinds::by_kind(&kind).map(|it| it.plural.to_owned()).unwrap_or_default();
@@ -233,6 +240,10 @@ fn review(object: &Object, clustered: &Clustered, args: &CheckArgs) -> Review {
         options: None,
         dry_run: true,
     }
+}
+
+fn kind_of(object: &Object) -> GroupVersionKind {
+    GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]))
 }
 
 /// The manifest as the API server hands it to admission: in a namespace where its kind has one, with the defaults of its kind.

@@ -8,7 +8,7 @@ use kanon_runtime::Clock;
 
 use crate::{
     cli::ServeArgs,
-    control,
+    control::{self, Control},
     exit::{Exit, Failure},
     families,
     output::print,
@@ -24,11 +24,13 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let sinks = args.sinks.options(Some("-"))?;
+    let runtime = args.runtime.options(&data_dir)?;
     let options = control::Options {
         families: control::families(families::Settings {
             namespace: args.namespace.clone(),
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
+            runtime: args.runtime.runtime,
             responses: sinks.responses(&args.namespace, !args.leader_election),
         }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
@@ -43,10 +45,12 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         fail_closed: args.fail_closed,
         identity: args.leader_election.then(identity),
         sinks,
+        runtime,
     };
     let stop = CancellationToken::new();
     let control = control::start(options, Clock::start(), &stop).await?;
     print(&format!("kanon serves; metrics and probes at http://{}\n", control.metrics_addr))?;
+    print(&audit_line(&control, &data_dir))?;
     if let Some(file) = &args.ready_file {
         write_ready_file(file)?;
     }
@@ -54,6 +58,13 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     stop.cancel();
     control.stopped().await;
     Ok(Exit::Fine)
+}
+
+/// Where audit events are taken, if they are, and whom whoever posts them has to trust.
+pub(crate) fn audit_line(control: &Control, data_dir: &DataDir) -> String {
+    let ca = data_dir.webhook_authority().join("ca.crt");
+    let line = |address| format!("audit events at https://{address}/audit; its authority is {}\n", ca.display());
+    control.audit_addr.map(line).unwrap_or_default()
 }
 
 /// Unique among the replicas: the pod's name, and the process for several on one machine.

@@ -36,6 +36,13 @@ pub(super) struct Listening {
     url: String,
 }
 
+impl Listening {
+    /// What the listener shows; renewed as long as the webhook runs.
+    pub(super) fn certificate(&self) -> Arc<kanon_net::ServerCertificate> {
+        Arc::clone(&self.certificates.server)
+    }
+}
+
 /// Takes the address and makes the certificates.
 pub(super) async fn listen(options: &Options, now: Timestamp) -> Result<Listening, Failure> {
     let listener = kanon_net::bind(options.webhook_listen).await?;

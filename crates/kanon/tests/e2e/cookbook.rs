@@ -88,7 +88,7 @@ fn every_recipe_stands_in_the_book_and_is_tried_here() {
     let files = std::fs::read_dir(folder()).expect("recipes");
     let mut names: Vec<_> = files.map(|it| it.expect("a file").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    assert!(names.len() >= 7, "{names:?}");
+    assert!(names.len() >= 8, "{names:?}");
     for name in names {
         assert!(book.contains(&format!("(examples/cookbook/{name})")), "docs/cookbook.md does not mention {name}");
         assert!(tests.contains(&format!("serve(\"{name}\"")), "nobody tries {name}");
@@ -242,4 +242,25 @@ fn deployments_with_replicas_have_a_budget() {
     kitchen.reported("new");
     kitchen.up.kubectl("scale deployment new -n shop --replicas=1").ok();
     kitchen.open("shop", "");
+}
+
+#[test]
+fn tokens_are_revoked_when_somebody_enters_a_pod() {
+    let alertmanager = Alertmanager::start();
+    let url = alertmanager.url();
+    let token = "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot, namespace: shop}}\n---\n{apiVersion: v1, kind: \
+                 Secret, type: kubernetes.io/service-account-token, metadata: {name: token, namespace: shop, annotations: \
+                 {kubernetes.io/service-account.name: robot}}}\n";
+    let before = token.to_owned() + &pod("web", &format!("{PLAIN}, nodeName: n1, serviceAccountName: robot"));
+    let flags = ["--runtime", "--alertmanager-url", &url];
+    let kitchen = Kitchen::new(("revoke-on-exec", "high"), &flags, &before);
+    kitchen.serve("exec.yaml", "pods/exec");
+    // No kubelet answers; that somebody asked is what counts.
+    kitchen.up.kubectl("exec -n shop web --as jane --as-group oncall --as-group system:masters -- id").fails(1);
+    kitchen.up.kubectl("exec -n shop web -- cat /var/run/secrets/kubernetes.io/serviceaccount/token").fails(1);
+    metric(&kitchen.up, r#"portal_actions_total{action="revoke-sa-token",result="ok"}"#, "1");
+    kitchen.up.settles("get secrets -n shop -o name", str::is_empty);
+    let firing = alertmanager.settles(|it| it.len() == 1);
+    assert_eq!(firing[0]["annotations"]["description"], "kubernetes-admin entered web");
+    assert_eq!((&firing[0]["labels"]["mode"], &firing[0]["labels"]["name"]), (&"runtime".into(), &"web".into()));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "it watches real processes, by polling against the real clock")]
 
 mod actions;
+mod admission;
 mod alertmanager;
 mod audit;
 mod backup;
@@ -20,10 +21,12 @@ mod kube_client;
 mod kubectl;
 mod migrate;
 mod network;
+mod network_rules;
 mod prometheus;
 mod promotion;
 mod readme;
 mod restarts;
 mod rules;
+mod runtime;
 mod serve;
 mod signals;

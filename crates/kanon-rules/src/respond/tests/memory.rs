@@ -135,7 +135,7 @@ fn a_failing_evaluation_is_an_error_in_the_report_until_it_works() {
     let verdict = Verdict { outcome: Outcome::Error, ..bench.verdict("r", "a", "", Mode::Audit) };
     let rules = bench.rules();
     let now = bench.now();
-    assert!(bench.responder.failed(&rules.entries()[0], &verdict, now));
+    assert!(bench.responder.failed(&rules.entries()[0], &verdict, Mode::Audit, now));
     bench.fire("r", "b", "", Mode::Audit);
     bench.input(&Input::Tick);
     bench.pass(2_000);
