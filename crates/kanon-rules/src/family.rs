@@ -2,6 +2,7 @@
 
 mod auditing;
 mod breaking;
+mod figures;
 mod networking;
 
 use std::{
@@ -60,6 +61,8 @@ pub struct RulesFamily {
     network: Network,
     breaker: Breaker,
     figures: Arc<Figures>,
+    /// How many rules there are, as last shown.
+    population: figures::Population,
 }
 
 impl RulesFamily {
@@ -70,7 +73,7 @@ impl RulesFamily {
         let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
         let settings_breaker = settings.breaker;
         RulesFamily {
-            compiler: Compiler::new(language),
+            compiler: Compiler::new(Arc::clone(&language)),
             settings,
             kinds: vec![api::cluster_rule(), api::portal_rule()],
             facts: Arc::new(facts(&rules)),
@@ -82,11 +85,12 @@ impl RulesFamily {
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
             view: Arc::new(RulesView::watching(rules.clone(), vec![audit.findings()])),
-            respond: Responder::new(Responses { leads: true, ..Responses::default() }),
+            respond: Responder::new(Responses { leads: true, ..Responses::default() }, Arc::clone(&language)),
             audit,
             network: Network::off(),
             breaker: Breaker::new(settings_breaker),
             figures: Arc::default(),
+            population: figures::Population::new(),
             rules,
         }
     }
@@ -113,14 +117,15 @@ impl RulesFamily {
     #[must_use]
     pub fn with_responses(mut self, responses: Responses) -> RulesFamily {
         self.compiler.alerts = responses.alerts.is_some();
-        if responses.reports {
-            self.kinds.extend([api::policy_report(), api::cluster_policy_report()]);
-        }
+        self.compiler.allowed = responses.allowed.clone();
+        // Where it is not known what is allowed, it is not known either who may be called.
+        self.compiler.hooks = responses.allowed.as_ref().map(|_| responses.hooks.clone());
+        self.kinds.extend(responses.reports.iter().flat_map(|it| [it.of_namespace(), it.of_cluster()]));
         if !responses.namespace.is_empty() {
             self.kinds.push(brake_kind());
         }
         self.figures = Arc::clone(&responses.figures);
-        self.respond = Responder::new(responses);
+        self.respond = Responder::new(responses, self.compiler.language());
         self
     }
 
@@ -207,7 +212,7 @@ impl RulesFamily {
 
     fn handle_reviewed(&mut self, review: &Review, tally: &Tally, now: Now, out: &mut Outbox) {
         let subject = review.subject();
-        self.count_rows(&tally.rules, &tally.rows, |_| Some(&subject), now, out);
+        self.count_rows(&tally.rules, &tally.rows, Mode::Admission, |_| Some(&subject), now, out);
     }
 
     /// Adds what rules of a snapshot did to their counts; `failed` says on which object one failed.
@@ -215,6 +220,7 @@ impl RulesFamily {
         &mut self,
         rules: &Rules,
         rows: &[RuleTally],
+        mode: Mode,
         failed: impl Fn(usize) -> Option<&'o ObjectRef>,
         now: Now,
         out: &mut Outbox,
@@ -223,6 +229,7 @@ impl RulesFamily {
             let Some(entry) = rules.entries().get(row.entry()) else { continue };
             let counts = &entry.counts;
             count(counts, row);
+            figures::count_errors(&self.figures, &entry.policy.name, row, mode);
             let is_news = !counts.unreported.swap(true, Relaxed) || row.last_error.is_some();
             let recovers = row.errors == 0 && counts.errors_in_a_row.swap(0, Relaxed) > 0;
             if !is_news && !recovers {
@@ -279,6 +286,7 @@ impl RulesFamily {
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
         self.view = self.watching();
+        figures::count_rules(&self.figures, &self.rules, &mut self.population);
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
@@ -313,8 +321,10 @@ impl Family for RulesFamily {
 
     fn crds(&self) -> Vec<serde_json::Value> {
         // Where no reports are written, theirs need not be there.
-        let is_used =
-            |it: &serde_json::Value| self.kinds.iter().any(|kind| it["spec"]["names"]["kind"] == kind.gvk.kind);
+        let is_used = |it: &serde_json::Value| {
+            let (group, kind) = (&it["spec"]["group"], &it["spec"]["names"]["kind"]);
+            self.kinds.iter().any(|it| *kind == it.gvk.kind && *group == it.gvk.group)
+        };
         api::crds().into_iter().filter(is_used).collect()
     }
 
@@ -335,7 +345,7 @@ impl Family for RulesFamily {
                 if let Some(tally) = counts.downcast_ref::<Tally>() {
                     self.respond.observed(verdicts, tally, now, out);
                     let subject = verdicts.first().map(|it| &it.subject);
-                    self.count_rows(&tally.rules, &tally.rows, |_| subject, now, out);
+                    self.count_rows(&tally.rules, &tally.rows, Mode::Runtime, |_| subject, now, out);
                 }
             }
             Input::Delivered(delivery) if delivery.result.is_err() => {
@@ -362,19 +372,18 @@ impl Family for RulesFamily {
         self.network_input(input, now, out);
         self.respond.handle(input, now, out);
         self.flush(now, out);
-        self.audit.go_on(out);
-        self.network.patrol.go_on(out);
-        if self.is_settled() {
-            self.respond.settled(now, out);
+        // What was found before has to be known first, so that it is no news.
+        if self.respond.is_ready() {
+            self.audit.go_on(out);
+            self.network.patrol.go_on(out);
+            self.settle(now, out);
         }
     }
 
     fn next_deadline(&self) -> Option<Mono> {
         let due = self.due.first().map(|(at, _)| *at);
-        [due, self.respond.next_deadline(), self.audit.next_deadline(), self.network.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let network = if self.respond.is_ready() { self.network.next_deadline() } else { None };
+        [due, self.respond.next_deadline(), self.audit.next_deadline(), network].into_iter().flatten().min()
     }
 
     fn view(&self) -> Arc<dyn View> {
