@@ -4,10 +4,12 @@
 //!
 //! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, `… -- gates`,
 //! `… -- engine`, `… -- audit`, `… -- edits` and `… -- server` measure gates, admission, the audit, edits of rules and the API
-//! server alone, and `… -- instructions` holds the number of instructions of a few rules against the committed ones.
+//! server alone, `… -- cluster 10000 1` prints a generated cluster of 10,000 objects as a List, and `… -- instructions` holds the number of instructions of a few rules against the committed ones.
 #![allow(clippy::disallowed_methods, reason = "a bench: it reads the clock")]
 #![allow(clippy::disallowed_macros, reason = "a bench: it prints its figures")]
 
+#[cfg(feature = "product")]
+mod cluster;
 #[cfg(feature = "gates")]
 mod gates;
 mod instructions;
@@ -28,6 +30,8 @@ fn main() -> anyhow::Result<()> {
         ["server"] => load().and_then(|()| product::server()),
         #[cfg(feature = "product")]
         ["edits"] => load().and_then(|()| product::edits()),
+        #[cfg(feature = "product")]
+        ["cluster", count, seed] => cluster::print(count.parse()?, seed.parse()?),
         #[cfg(feature = "gates")]
         ["gates"] => load().and_then(|()| gates::run()),
         ["languages"] => load().and_then(|()| languages::run(false)),
@@ -36,7 +40,7 @@ fn main() -> anyhow::Result<()> {
         ["instructions", "write"] => instructions::gate(true),
         ["instructions", case, calls] => instructions::work(case, calls.parse()?),
         _ => anyhow::bail!(
-            "unknown arguments: none, `engine`, `audit`, `edits`, `server`, `gates`, `languages`, `languages quick`, `instructions` or \
+            "unknown arguments: none, `cluster COUNT SEED`, `engine`, `audit`, `edits`, `server`, `gates`, `languages`, `languages quick`, `instructions` or \
              `instructions write`"
         ),
     }

@@ -2,12 +2,15 @@
 //! embedded API server.
 
 mod admission;
+#[cfg(test)]
+mod agreement;
 mod audit;
 mod edits;
 mod objects;
 mod process;
 mod samples;
 mod server;
+mod world;
 
 /// Measures and prints.
 pub(crate) fn run() -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ mod bookkeeping;
 #[cfg(test)]
 mod reference;
 mod together;
+mod trace;
 mod verdicts;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::{
 };
 use together::Answers;
 pub(crate) use together::Plan;
+pub use trace::Trace;
 use verdicts::Writer;
 
 /// The API group that webhooks never look at, so that break-glass always works (spec/rules 4.5).

@@ -10,6 +10,8 @@ use kanon_rules::{AlertScope, Mode, NetworkSettings, Responses};
 /// What families are told about this process.
 #[derive(Clone)]
 pub(crate) struct Settings {
+    /// Whether this process has the rules and no other family.
+    pub(crate) only_rules: bool,
     /// The namespace Kanon runs in; empty when it runs in none.
     pub(crate) namespace: String,
     /// How rules are audited.
@@ -24,7 +26,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
-        Settings { namespace: String::new(), audit: Audit::default(), network: None, responses }
+        Settings { only_rules: false, namespace: String::new(), audit: Audit::default(), network: None, responses }
     }
 }
 
@@ -49,7 +51,7 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, audit, network, responses } = settings;
+    let Settings { only_rules, namespace, audit, network, responses } = settings;
     let mut watched = audit.watched.clone();
     if network.is_some() {
         watched.extend(kanon_rules::network_kinds());
@@ -69,6 +71,9 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         Some(settings) => rules.with_network(settings),
         None => rules,
     };
+    if *only_rules {
+        return vec![Box::new(rules)];
+    }
     vec![
         Box::new(rules),
         Box::new(kanon_integrity::IntegrityFamily::default()),

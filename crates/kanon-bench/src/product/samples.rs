@@ -54,7 +54,7 @@ fn container(n: usize, c: usize) -> Value {
 }
 
 /// Sixteen rules over pods.
-const RULES: [&str; 16] = [
+pub(crate) const RULES: [&str; 16] = [
     "container.securityContext.privileged == true",
     "container.securityContext.allowPrivilegeEscalation == true",
     "not ('ALL' in (container.securityContext.capabilities.drop ?? []))",

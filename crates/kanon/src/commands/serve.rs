@@ -8,7 +8,7 @@ use kanon_runtime::Clock;
 
 use crate::{
     cli::ServeArgs,
-    control,
+    control::{self, webhook},
     exit::{Exit, Failure},
     families,
     output::print,
@@ -26,22 +26,28 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let sinks = args.sinks.options(Some("-"))?;
     let options = control::Options {
         families: control::families(families::Settings {
+            only_rules: false,
             namespace: args.namespace.clone(),
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
             responses: sinks.responses(&args.namespace, !args.leader_election),
         }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
-        log: data_dir.log(),
-        authority: data_dir.webhook_authority(),
+        log: Some(data_dir.log()),
+        definitions: control::Definitions { rules: true, by_installer: false },
         rules_folder: args.rules_folder,
-        webhook_listen: address("--listen", &args.listen)?,
-        webhook_url: args.webhook_url,
-        webhook_dns: args.webhook_dns,
+        webhook: Some(webhook::Options {
+            listen: address("--listen", &args.listen)?,
+            names: args.webhook_dns,
+            fail_closed: args.fail_closed,
+            setup: match args.cert_dir {
+                Some(folder) => webhook::Setup::Installed(args.installed.setup(folder, &args.namespace)),
+                None => webhook::Setup::Own { authority: data_dir.webhook_authority(), url: args.webhook_url },
+            },
+        }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
-        fail_closed: args.fail_closed,
-        identity: args.leader_election.then(identity),
+        lease: args.leader_election.then(|| ("kanon", identity())),
         sinks,
     };
     let stop = CancellationToken::new();
@@ -57,7 +63,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
 }
 
 /// Unique among the replicas: the pod's name, and the process for several on one machine.
-fn identity() -> String {
+pub(crate) fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "kanon".into());
     format!("{host}_{}", std::process::id())
 }

@@ -61,3 +61,8 @@ fn the_examples_of_network_print_what_stands_there() {
 fn the_example_of_migrate_rules_prints_what_stands_there() {
     check("docs/migrate-rules.md", 1);
 }
+
+#[test]
+fn the_examples_of_portal_print_what_stands_there() {
+    check("docs/portal.md", 2);
+}

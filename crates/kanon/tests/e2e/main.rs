@@ -18,6 +18,7 @@ mod kube_client;
 mod kubectl;
 mod migrate;
 mod network;
+mod portal;
 mod promotion;
 mod readme;
 mod rules;
