@@ -4,6 +4,7 @@
 mod options;
 mod path;
 mod query;
+mod stream;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub use options::{
 };
 pub use path::{Address, Endpoint, OpenApi};
 pub use query::Query;
+pub use stream::{check_stream, no_pod, stream_options};
 
 use crate::{
     resource::{Registry, Resource},

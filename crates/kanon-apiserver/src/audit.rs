@@ -11,6 +11,7 @@ mod trail;
 mod webhook;
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -39,6 +40,25 @@ pub struct AuditOptions {
     pub log: Option<AuditLog>,
     /// A webhook that is sent lists of events.
     pub webhook: Option<AuditWebhook>,
+    /// Somebody in this process, whatever the policy says.
+    pub observer: Option<AuditObserver>,
+}
+
+/// Somebody in this process who hears how requests are answered: once each, of a watch when it begins.
+#[derive(Clone)]
+pub struct AuditObserver {
+    /// What is told of.
+    pub policy: Policy,
+    /// Whether anything is told of at the moment.
+    pub wants: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Takes an event; never waits.
+    pub hear: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+impl fmt::Debug for AuditObserver {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "AuditObserver {{ policy: {:?} }}", self.policy)
+    }
 }
 
 /// Whether requests wait for their events. Names as of kube-apiserver's `--audit-log-mode`; there, logs block by default.
@@ -252,6 +272,7 @@ impl Counts {
 pub(crate) struct Auditor {
     policy: Option<Policy>,
     queue: Option<Queue>,
+    observer: Option<AuditObserver>,
     /// Gone when the server has stopped, so that listeners end.
     tap: Mutex<Option<broadcast::Sender<AuditRecord>>>,
     pub(crate) counts: Arc<Counts>,
@@ -269,12 +290,23 @@ impl Auditor {
             None => None,
             Some(_) => Some(Queue::start(options, tap.clone(), Arc::clone(&counts))?),
         };
-        Ok(Auditor { policy: options.policy.clone(), queue, tap: Mutex::new(Some(tap)), counts })
+        let (policy, observer) = (options.policy.clone(), options.observer.clone());
+        Ok(Auditor { policy, queue, observer, tap: Mutex::new(Some(tap)), counts })
     }
 
-    /// Whether anything is recorded at all.
+    /// Whether anybody hears of requests at all.
     pub(crate) fn is_on(&self) -> bool {
-        self.queue.is_some()
+        self.queue.is_some() || self.observer.as_ref().is_some_and(|it| (it.wants)())
+    }
+
+    /// What the observer hears of a request.
+    fn observed(
+        &self,
+        user: Option<&kanon_core::UserInfo>,
+        attributes: &kanon_apimachinery::rbac::Attributes,
+    ) -> Decision {
+        let observer = self.observer.as_ref().filter(|it| (it.wants)());
+        observer.map_or_else(Decision::default, |it| it.policy.decide(user, attributes))
     }
 
     /// The events from now on.

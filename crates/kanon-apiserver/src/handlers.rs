@@ -8,6 +8,7 @@ mod list;
 pub(crate) mod part;
 pub(crate) mod read;
 mod review;
+mod stream;
 mod watch;
 pub(crate) mod write;
 
@@ -30,8 +31,11 @@ use crate::{core::Core, reply::Reply, service::Asked};
 pub(crate) async fn handle(core: &Arc<Core>, asked: Asked) -> Result<Reply> {
     let endpoint = match &asked.info.target {
         Target::Path(endpoint) => endpoint.clone(),
-        Target::Resource(_, address) => {
-            part::refuse_streams(address)?;
+        Target::Resource(verb, address) => {
+            if stream::is_stream(&asked.info, address) {
+                return stream::connect(core, &asked, *verb, address).await;
+            }
+            part::refuse_proxies(address)?;
             let target = asked.info.resolve(&core.registry.load())?;
             negotiate::check_protobuf(&asked.info.accept, target.resource.custom().is_none())?;
             asked.warnings.add(target.resource.custom().and_then(|it| it.deprecation.clone()));

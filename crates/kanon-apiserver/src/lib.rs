@@ -37,13 +37,14 @@ mod testing;
 mod tokens;
 
 pub use audit::{
-    AuditError, AuditEvents, AuditLog, AuditMode, AuditOptions, AuditRecord, AuditThrottle, AuditTruncate, AuditWebhook,
+    AuditError, AuditEvents, AuditLog, AuditMode, AuditObserver, AuditOptions, AuditRecord, AuditThrottle,
+    AuditTruncate, AuditWebhook,
 };
 pub use body::Body;
 pub use config::Config;
 pub use core::Clock;
 pub use inflight::RequestLimits;
-pub use kanon_apimachinery::audit::{Level as AuditLevel, Policy as AuditPolicy};
+pub use kanon_apimachinery::audit::{Event as AuditEvent, Level as AuditLevel, Policy as AuditPolicy};
 pub use server::{ApiServer, Running, StartError};
 pub use service::ApiService;
 pub use storage::{OpenError, Place, Storage, WriteError};

@@ -87,6 +87,15 @@ pub enum Input {
         /// The family's own counts, made by its view and understood by it alone.
         counts: Arc<dyn Any + Send + Sync>,
     },
+    /// A family's view was asked about an event of a running workload; counts and effects follow from here.
+    Observed {
+        /// Whose view was asked.
+        family: FamilyId,
+        /// What the view decided.
+        verdicts: Vec<Verdict>,
+        /// The family's own counts, made by its view and understood by it alone.
+        counts: Arc<dyn Any + Send + Sync>,
+    },
     /// An effect was carried out, or given up.
     Delivered(Delivery),
     /// This process became the leader (`true`) or lost the lead. Followers decide but hold their effects.

@@ -79,6 +79,9 @@ pub struct Evidence {
     /// The operation, where there was one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub operation: String,
+    /// The event that it was found in: the id of its audit event or review.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub event: String,
     /// Which part of the subject, such as a container's name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub part: String,

@@ -118,6 +118,7 @@ impl Family for IntegrityFamily {
             Input::Synced { .. }
             | Input::Folder { .. }
             | Input::Reviewed { .. }
+            | Input::Observed { .. }
             | Input::Delivered(_)
             | Input::Leadership(_)
             | Input::WatchFailed { .. }

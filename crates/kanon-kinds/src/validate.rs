@@ -9,6 +9,7 @@ mod container;
 mod cron;
 mod field;
 mod ingress;
+mod job;
 mod metadata;
 mod network;
 mod pod;
@@ -76,8 +77,8 @@ fn particular(kind: &BuiltinKind, root: &Field<'_>, errors: &mut Errors) {
         ("apps", "ReplicaSet") => workload::set(spec, "deployment", pod::Owner::Keeper("ReplicaSet"), errors),
         ("apps", "DaemonSet") => workload::set(spec, "daemonset", pod::Owner::Keeper("DaemonSet"), errors),
         ("apps", "StatefulSet") => workload::stateful_set(spec, errors),
-        ("batch", "Job") => workload::job(spec, errors),
-        ("batch", "CronJob") => workload::cron_job(root, errors),
+        ("batch", "Job") => job::job(spec, errors),
+        ("batch", "CronJob") => job::cron_job(root, errors),
         ("networking.k8s.io", "NetworkPolicy") => network::policy(spec, errors),
         ("networking.k8s.io", "Ingress") => ingress::ingress(root, errors),
         ("policy", "PodDisruptionBudget") => config::budget(spec, errors),
@@ -112,7 +113,7 @@ fn update(kind: &BuiltinKind, root: &Field<'_>, old: &Field<'_>, errors: &mut Er
         }
         ("apps", "StatefulSet") => workload::stateful_set_update(spec, old_spec, errors),
         ("apps", "ControllerRevision") => root.get("data").unchanged(&old.get("data"), errors),
-        ("batch", "Job") => workload::job_update(spec, old_spec, errors),
+        ("batch", "Job") => job::job_update(spec, old_spec, errors),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             let role = root.get("roleRef");
             if role.value() != old.get("roleRef").value() {

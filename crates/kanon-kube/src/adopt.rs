@@ -27,6 +27,31 @@ pub struct Adoption {
     pub rules: Option<Vec<AdmissionRule>>,
 }
 
+/// What rules in force come to in a webhook's rules.
+struct Lines {
+    /// Those by which somebody may be refused.
+    refusing: Vec<Value>,
+    /// The others: a webhook that cannot be asked about them must not be in the way.
+    telling: Vec<Value>,
+}
+
+impl Lines {
+    /// What belongs into an entry. Where there are entries of both failure policies, each has its own; a lone one that fails open
+    /// has all; those that fail closed never have what can refuse nobody.
+    fn of(&self, entry: Node<'_>, some_fail_closed: bool) -> Value {
+        match (fails_closed(entry), some_fail_closed) {
+            (true, _) => json!(self.refusing),
+            (false, true) => json!(self.telling),
+            (false, false) => self.refusing.iter().chain(&self.telling).cloned().collect(),
+        }
+    }
+}
+
+/// `Fail` is what Kubernetes takes where nothing is said.
+fn fails_closed(entry: Node<'_>) -> bool {
+    entry.get("failurePolicy").and_then(Node::as_plain_str) != Some("Ignore")
+}
+
 /// Sets it on every entry of the ValidatingWebhookConfiguration; whether anything changed.
 ///
 /// # Errors
@@ -37,7 +62,8 @@ pub async fn adopt_webhook(api: &Api, name: &str, adoption: &Adoption) -> Result
         Some(rules) => {
             let kinds = rules.iter().map(|it| GroupVersionKind::new(&it.group, &it.version, &it.kind));
             let plurals: BTreeMap<_, _> = resources(api, kinds.collect::<Vec<_>>()).await?;
-            Some(Value::from(webhook_rules(rules, &plurals)))
+            let lines = |advisory| webhook_rules(rules.iter().filter(|it| it.advisory == advisory), &plurals);
+            Some(Lines { refusing: lines(false), telling: lines(true) })
         }
     };
     let bundle = adoption.authorities_pem.as_ref().map(|it| json!(STANDARD.encode(it)));
@@ -66,11 +92,12 @@ pub async fn adopt_webhook(api: &Api, name: &str, adoption: &Adoption) -> Result
 }
 
 /// The patch; empty where all is as it should be, `None` where there is nothing to patch. Pure.
-fn patch(stored: &Object, bundle: Option<&Value>, rules: Option<&Value>) -> Option<Vec<Value>> {
-    let entries = stored.at(&["webhooks"]).into_iter().flat_map(Node::elements);
+fn patch(stored: &Object, bundle: Option<&Value>, lines: Option<&Lines>) -> Option<Vec<Value>> {
+    let entries = || stored.at(&["webhooks"]).into_iter().flat_map(Node::elements);
+    let some_fail_closed = entries().any(fails_closed);
     let mut patch = Vec::new();
     let mut count = 0;
-    for (at, entry) in entries.enumerate() {
+    for (at, entry) in entries().enumerate() {
         count += 1;
         let mut adds = Vec::new();
         let mut set = |path: &str, known: Option<Node<'_>>, wanted: Option<&Value>| {
@@ -80,7 +107,7 @@ fn patch(stored: &Object, bundle: Option<&Value>, rules: Option<&Value>) -> Opti
             }
         };
         set("clientConfig/caBundle", entry.at(&["clientConfig", "caBundle"]), bundle);
-        set("rules", entry.get("rules"), rules);
+        set("rules", entry.get("rules"), lines.map(|it| it.of(entry, some_fail_closed)).as_ref());
         if !adds.is_empty() {
             let name = entry.get("name").and_then(Node::as_str).unwrap_or_default();
             patch.push(json!({"op": "test", "path": format!("/webhooks/{at}/name"), "value": name}));
@@ -116,10 +143,24 @@ mod tests {
                 json!({"op": "add", "path": "/webhooks/1/clientConfig/caBundle", "value": "cGVt"}),
             ]
         );
+        let lines = |refusing: &[&str], telling: &[&str]| {
+            let made = |it: &[&str]| it.iter().map(|it| json!({"resources": [it]})).collect();
+            Lines { refusing: made(refusing), telling: made(telling) }
+        };
         let done = of(vec![entry("a.b.c", Some("cGVt"))]);
-        assert_eq!(patch(&done, Some(&bundle), Some(&json!([]))), Some(Vec::new()));
-        let rules = json!([{"resources": ["pods"]}]);
-        assert_eq!(patch(&done, None, Some(&rules)).unwrap().len(), 2);
+        assert_eq!(patch(&done, Some(&bundle), Some(&lines(&[], &[]))), Some(Vec::new()));
+        let lines = lines(&["pods"], &["pods/exec"]);
+        let told = |entries: &[Value]| {
+            let patch = patch(&of(entries.to_vec()), None, Some(&lines)).unwrap();
+            let adds = patch.iter().filter(|it| it["op"] == "add");
+            adds.map(|it| it["value"].to_string()).collect::<Vec<_>>()
+        };
+        let (closed, mut open) = (entry("a.b.c", None), entry("d.e.f", None));
+        open["failurePolicy"] = json!("Ignore");
+        let [refusing, telling] = [r#"{"resources":["pods"]}"#, r#"{"resources":["pods/exec"]}"#];
+        assert_eq!(told(std::slice::from_ref(&closed)), [format!("[{refusing}]")]);
+        assert_eq!(told(&[closed, open.clone()]), [format!("[{refusing}]"), format!("[{telling}]")]);
+        assert_eq!(told(&[open]), [format!("[{refusing},{telling}]")]);
         assert_eq!(patch(&of(vec![]), Some(&bundle), None), None);
     }
 }

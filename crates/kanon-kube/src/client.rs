@@ -16,6 +16,8 @@ use tower_layer::Layer;
 
 /// The field manager under which Kanon writes.
 pub const FIELD_MANAGER: &str = "kanon";
+/// What its requests are known by in the API server's audit.
+pub const USER_AGENT: &str = concat!("kanon/", env!("CARGO_PKG_VERSION"));
 /// Answers larger than this are refused; lists are paged far below it.
 const ANSWER_LEN_MAX: usize = 256 << 20;
 
@@ -220,7 +222,7 @@ impl Api {
         body: &Bytes,
     ) -> Result<Response<Body>, Error> {
         let mut request = Request::builder().method(method).uri(path);
-        request = request.header(header::ACCEPT, "application/json");
+        request = request.header(header::ACCEPT, "application/json").header(header::USER_AGENT, USER_AGENT);
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }

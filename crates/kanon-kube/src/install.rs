@@ -112,12 +112,18 @@ pub async fn resources(
 }
 
 /// The lines of a webhook's rules; kinds without a plural are left out.
-pub(crate) fn webhook_rules(rules: &[AdmissionRule], plurals: &BTreeMap<GroupVersionKind, String>) -> Vec<Value> {
+pub(crate) fn webhook_rules<'r>(
+    rules: impl Iterator<Item = &'r AdmissionRule>,
+    plurals: &BTreeMap<GroupVersionKind, String>,
+) -> Vec<Value> {
     let rule = |it: &AdmissionRule| {
         let plural = plurals.get(&GroupVersionKind::new(&it.group, &it.version, &it.kind))?;
         let operations: Vec<_> = it.operations.iter().map(|it| it.as_str()).collect();
-        let mut resources = vec![plural.clone()];
-        if plural == "pods" && it.group.is_empty() {
+        let mut resources = match it.part.as_str() {
+            "" => vec![plural.clone()],
+            part => vec![format!("{plural}/{part}")],
+        };
+        if plural == "pods" && it.group.is_empty() && it.part.is_empty() {
             // `kubectl debug` adds containers through a subresource that a rule on pods does not cover (spec/rules 4.7).
             resources.push("pods/ephemeralcontainers".into());
         }
@@ -126,7 +132,7 @@ pub(crate) fn webhook_rules(rules: &[AdmissionRule], plurals: &BTreeMap<GroupVer
             "operations": operations, "scope": "*",
         }))
     };
-    rules.iter().filter_map(rule).collect()
+    rules.filter_map(rule).collect()
 }
 
 /// The ValidatingWebhookConfiguration for what the families want to see. Pure.
@@ -135,29 +141,40 @@ pub fn webhook_manifest(
     plurals: &BTreeMap<GroupVersionKind, String>,
     webhook: &Webhook,
 ) -> Value {
-    let rules = webhook_rules(rules, plurals);
+    let rules = |advisory| webhook_rules(rules.iter().filter(|it| it.advisory == advisory), plurals);
     let mut excluded: Vec<&str> = SYSTEM_NAMESPACES.to_vec();
     if !webhook.own_namespace.is_empty() {
         excluded.push(&webhook.own_namespace);
     }
-    let hook = json!({
-        "name": "admission.kanon.dev",
-        "clientConfig": {"url": webhook.url, "caBundle": STANDARD.encode(&webhook.ca_pem)},
-        "rules": rules,
-        "failurePolicy": if webhook.fail_closed { "Fail" } else { "Ignore" },
-        "matchPolicy": "Equivalent",
-        "namespaceSelector": {"matchExpressions": [
-            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": excluded},
-        ]},
-        "sideEffects": "NoneOnDryRun",
-        "timeoutSeconds": 5,
-        "admissionReviewVersions": ["v1"],
-    });
+    let hook = |name: &str, rules: Vec<Value>, fail_closed: bool, seconds: u32| {
+        json!({
+            "name": name,
+            "clientConfig": {"url": webhook.url, "caBundle": STANDARD.encode(&webhook.ca_pem)},
+            "rules": rules,
+            "failurePolicy": if fail_closed { "Fail" } else { "Ignore" },
+            "matchPolicy": "Equivalent",
+            "namespaceSelector": {"matchExpressions": [
+                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": excluded},
+            ]},
+            "sideEffects": "NoneOnDryRun",
+            "timeoutSeconds": seconds,
+            "admissionReviewVersions": ["v1"],
+        })
+    };
+    let (refusing, telling) = (rules(false), rules(true));
+    let mut hooks = Vec::new();
+    if !refusing.is_empty() {
+        hooks.push(hook("admission.kanon.dev", refusing, webhook.fail_closed, 5));
+    }
+    if !telling.is_empty() {
+        // What can refuse nobody must not be in anybody's way when it cannot be asked.
+        hooks.push(hook("runtime.kanon.dev", telling, false, 2));
+    }
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "kanon", "labels": {"app.kubernetes.io/managed-by": "kanon"}},
-        "webhooks": if rules.is_empty() { json!([]) } else { json!([hook]) },
+        "webhooks": hooks,
     })
 }
 
@@ -184,6 +201,8 @@ mod tests {
             group: String::new(),
             version: "v1".into(),
             kind: kind.into(),
+            part: String::new(),
+            advisory: false,
             operations: vec![Operation::Create, Operation::Update],
         };
         let plurals = BTreeMap::from([(GroupVersionKind::new("", "v1", "Pod"), "pods".to_owned())]);
@@ -202,5 +221,23 @@ mod tests {
         let excluded = &hook["namespaceSelector"]["matchExpressions"][0]["values"];
         assert!(excluded.as_array().unwrap().contains(&json!("kanon-system")));
         assert_eq!(webhook_manifest(&[], &plurals, &webhook)["webhooks"], json!([]));
+        let connect = |part: &str, advisory| AdmissionRule {
+            part: part.into(),
+            advisory,
+            operations: vec![Operation::Connect],
+            ..rule("Pod")
+        };
+        let manifest = webhook_manifest(&[connect("exec", false), connect("attach", true)], &plurals, &webhook);
+        let told = |at: usize| {
+            let hook = &manifest["webhooks"][at];
+            [
+                &hook["name"],
+                &hook["failurePolicy"],
+                &hook["rules"][0]["resources"][0],
+                &hook["rules"][0]["operations"][0],
+            ]
+        };
+        assert_eq!(told(0), ["admission.kanon.dev", "Fail", "pods/exec", "CONNECT"]);
+        assert_eq!(told(1), ["runtime.kanon.dev", "Ignore", "pods/attach", "CONNECT"]);
     }
 }

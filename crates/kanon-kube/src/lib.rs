@@ -14,7 +14,7 @@ mod watch;
 
 pub use adopt::{Adoption, adopt_webhook};
 pub use certificates::{Claim, SecretName, claim_material, read_material, renew_material};
-pub use client::{Api, Error, FIELD_MANAGER, Source};
+pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};

@@ -3,6 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use kanon_core::{FamilyId, Input, Kind, Mono, Now, Operation, Review, Verdict};
+use kanon_events::Event;
 
 use crate::{
     lookups::{Lookups, ObjectStore},
@@ -57,6 +58,17 @@ pub trait View: Send + Sync {
     /// Decides about one admission request.
     fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed;
 
+    /// Whether its policies are asked about events of running workloads.
+    fn observes(&self) -> bool {
+        false
+    }
+
+    /// Decides about one such event; `None` where no policy is about it.
+    fn observe(&self, event: &Event, lookups: &dyn Lookups, now: Now) -> Option<Reviewed> {
+        let _ = (event, lookups, now);
+        None
+    }
+
     /// Looks at stored objects, on a worker thread. What it gives goes back to the family in [`Input::Scanned`].
     fn scan(&self, work: &Work, objects: &ObjectStore, now: Now) -> Arc<dyn Any + Send + Sync> {
         let _ = (work, objects, now);
@@ -87,6 +99,10 @@ pub struct AdmissionRule {
     pub version: String,
     /// Kind; the shell finds the resource's plural by discovery.
     pub kind: String,
+    /// Part of the resource, such as `exec`; empty for the resource itself.
+    pub part: String,
+    /// Whether nobody is ever refused because of it: a webhook that cannot be asked must not be in the way then.
+    pub advisory: bool,
     /// The operations asked for.
     pub operations: Vec<Operation>,
 }

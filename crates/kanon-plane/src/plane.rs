@@ -212,6 +212,9 @@ impl Plane {
                     }
                 }
             }
+            Input::Observed { verdicts, .. } => {
+                step.records.extend(verdicts.iter().map(|it| Payload::Decision(Box::new(it.clone()))));
+            }
             Input::WatchFailed { .. }
             | Input::Resources { .. }
             | Input::Scanned { .. }
@@ -226,7 +229,9 @@ fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
     let watches = |kind: &Kind| family.kinds().contains(kind) || facts.kinds.contains(kind);
     match input {
         Input::Object { kind, .. } | Input::Synced { kind } | Input::WatchFailed { kind, .. } => watches(kind),
-        Input::Reviewed { family: of, .. } | Input::Scanned { family: of, .. } => *of == family.id(),
+        Input::Reviewed { family: of, .. } | Input::Observed { family: of, .. } | Input::Scanned { family: of, .. } => {
+            *of == family.id()
+        }
         Input::Delivered(delivery) => delivery.family == family.id(),
         // Whoever wanted a kind once has to hear that it is gone, though nobody wants it any more.
         Input::Unwatched { .. }

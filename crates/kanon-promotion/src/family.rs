@@ -497,6 +497,7 @@ impl Family for PromotionFamily {
             }
             Input::Folder { .. }
             | Input::Reviewed { .. }
+            | Input::Observed { .. }
             | Input::Delivered(_)
             | Input::Leadership(false)
             | Input::WatchFailed { .. }

@@ -60,6 +60,8 @@ pub struct RuleSpec {
     pub message: String,
     /// `skip`, `warn` or `deny` (our extension, spec/rules 2.10).
     pub on_error: String,
+    /// Which events of running workloads (our extension, spec/rules 7.3).
+    pub runtime: RuntimeSpec,
 }
 
 /// `spec.match`.
@@ -70,6 +72,16 @@ pub struct MatcherSpec {
     pub gvk: Vec<KindSpec>,
     /// Namespaces.
     pub namespaces: NamespacesSpec,
+}
+
+/// `spec.runtime`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RuntimeSpec {
+    /// Classes of events; none means all on the rule's kinds.
+    pub events: Vec<String>,
+    /// Requests that were refused or failed, too.
+    pub include_denied: bool,
 }
 
 /// An entry of `spec.match.gvk`.

@@ -18,7 +18,8 @@ mod verdicts;
 
 use std::sync::Arc;
 
-use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, Verdict};
+use kanon_core::{GroupVersionKind, Node, Now, Object, Operation, Outcome, Review, UserInfo, Verdict};
+use kanon_events::{Event, asks_about_parent};
 use kanon_lang::{Arena, Memo};
 use kanon_plane::Lookups;
 
@@ -135,6 +136,8 @@ pub(crate) struct Question<'q> {
     pub kind: &'q GroupVersionKind,
     pub object: &'q Object,
     pub request: Option<&'q Review>,
+    /// The event of a running workload that asks, or that the request is: the object is what it is about, null when gone.
+    pub event: Option<&'q Event>,
     /// The loops that ask.
     pub modes: &'q [Mode],
     /// Which rules are asked, by position of their entry; all when there is none.
@@ -145,9 +148,12 @@ pub(crate) struct Question<'q> {
 impl Rules {
     /// Decides about an admission request.
     pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
+        if asks_about_parent(review) {
+            return self.review_event(review, lookups, now);
+        }
         let Some(object) = review.subject_object() else { return Decision::default() };
-        let modes = &[Mode::Admission];
-        self.decide(&Question { kind: &review.kind, object, request: Some(review), modes, among: None, now }, lookups)
+        let (request, modes) = (Some(review), &[Mode::Admission]);
+        self.decide(&Question { kind: &review.kind, object, request, event: None, modes, among: None, now }, lookups)
     }
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
@@ -158,7 +164,7 @@ impl Rules {
     /// The same among other objects.
     pub fn review_among(&self, object: &Object, modes: &[Mode], lookups: &dyn Lookups, now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let question = Question { kind: &kind, object, request: None, modes, among: None, now };
+        let question = Question { kind: &kind, object, request: None, event: None, modes, among: None, now };
         Decision::verdicts(self.decide(&question, lookups).found)
     }
 
@@ -210,8 +216,11 @@ impl Rules {
         let Room { arena, memo } = room;
         arena.reset();
         let (arena, limits) = (&*arena, &self.settings.limits);
-        let Question { kind, object, request, now, .. } = *question;
-        let facts = Facts::new(kind, object, request, now, plan.by_container, &whole, arena);
+        let Question { kind, object, request, event, now, .. } = *question;
+        let facts = match event {
+            Some(event) => Facts::of_event(event, kind, object, now, &whole, arena),
+            None => Facts::new(kind, object, request, now, plan.by_container, &whole, arena),
+        };
         let at_home = plan.looks_up_at_home().then(|| facts.seen_from(&home, arena));
         let mut answers = Answers::default();
         let used = answers.ask(plan, &facts, at_home.as_ref(), limits, arena, std::mem::take(memo).renew());
@@ -239,14 +248,19 @@ impl<'q> Question<'q> {
     fn namespace(&self, rules: &Rules) -> &'q str {
         match self.object.str_at(&["metadata", "namespace"]) {
             "" if *self.kind == rules.namespace_kind => "",
-            "" => self.request.map_or("", |it| &it.namespace),
+            "" => match (self.request, self.event) {
+                (Some(request), _) => &request.namespace,
+                (None, Some(event)) => &event.namespace,
+                (None, None) => "",
+            },
             namespace => namespace,
         }
     }
 
     /// The request's object as if it were stored already, or deleted.
     fn overlay(&self, namespace: &'q str) -> Option<Overlay<'q>> {
-        let request = self.request?;
+        // A part of the object is asked for; nothing of it is stored.
+        let request = self.request.filter(|_| self.event.is_none())?;
         let stored = matches!(request.operation, Operation::Create | Operation::Update | Operation::Delete);
         let name = match self.object.str_at(&["metadata", "name"]) {
             "" => request.name.as_str(),
@@ -254,6 +268,11 @@ impl<'q> Question<'q> {
         };
         let object = (request.operation != Operation::Delete).then_some(self.object);
         stored.then_some(Overlay { kind: self.kind, namespace, name, object })
+    }
+
+    /// Who asks, or whose event it is.
+    fn user(&self) -> Option<&'q UserInfo> {
+        self.request.map(|it| &it.user).or(self.event.map(|it| &it.user))
     }
 
     /// Whether the request's namespace is exempt from rules.
@@ -274,6 +293,7 @@ impl<'q> Question<'q> {
         self.among.is_none_or(|it| it.get(at as usize).copied().unwrap_or_default())
             && rule.modes.iter().any(|mode| self.modes.contains(mode))
             && (!deletes || rule.reads_operation)
+            && self.event.is_none_or(|event| rule.modes.contains(&Mode::Runtime) && rule.events.admits(event))
             && rule.matcher.admits(namespace)
     }
 

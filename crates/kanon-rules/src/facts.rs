@@ -6,6 +6,7 @@
 //! rule is skipped, the error counted and shown in status); and `container.resources` or `container.readinessProbe` are not
 //! in the façade, so they are nil for every container. Such rules read the raw objects under `object.spec.containers`.
 
+pub(crate) mod event;
 pub(crate) mod image;
 pub(crate) mod pod;
 mod request;
@@ -16,7 +17,7 @@ use kanon_lang::{Arena, Record, Value};
 use crate::lookups::{cluster::Cluster, reader::Reader};
 
 /// Variable names; the position is the slot. `$now` is no name that a rule can write: the language reads it for `now()`.
-pub(crate) const VARIABLES: [&str; 10] = [
+pub(crate) const VARIABLES: [&str; 11] = [
     "object",
     "metadata",
     "container",
@@ -27,6 +28,7 @@ pub(crate) const VARIABLES: [&str; 10] = [
     "cluster",
     "consistentCluster",
     "$now",
+    "event",
 ];
 
 /// Slots of [`VARIABLES`].
@@ -41,6 +43,7 @@ pub(crate) mod slot {
     pub(crate) const CLUSTER: usize = 7;
     pub(crate) const CONSISTENT_CLUSTER: usize = 8;
     pub(crate) const NOW: usize = 9;
+    pub(crate) const EVENT: usize = 10;
 }
 
 /// The values of one evaluation.

@@ -316,6 +316,13 @@ impl Family for RulesFamily {
                     self.handle_reviewed(review, tally, now, out);
                 }
             }
+            Input::Observed { family, verdicts, counts } if *family == FAMILY => {
+                if let Some(tally) = counts.downcast_ref::<Tally>() {
+                    self.respond.observed(verdicts, tally, now, out);
+                    let subject = verdicts.first().map(|it| &it.subject);
+                    self.count_rows(&tally.rules, &tally.rows, |_| subject, now, out);
+                }
+            }
             Input::Delivered(delivery) if delivery.result.is_err() => {
                 let lost = self.resources.iter_mut().find(|(_, it)| *it.subject() == delivery.subject);
                 if let Some((key, resource)) = lost {
@@ -331,6 +338,7 @@ impl Family for RulesFamily {
             | Input::Resources { .. }
             | Input::Scanned { .. }
             | Input::Reviewed { .. }
+            | Input::Observed { .. }
             | Input::Delivered(_)
             | Input::Leadership(false)
             | Input::Tick => {}

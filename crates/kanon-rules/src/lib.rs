@@ -28,6 +28,7 @@ mod plan;
 mod report;
 mod respond;
 mod rule;
+mod runtime;
 mod status;
 mod validate;
 mod view;
@@ -40,7 +41,7 @@ pub use lint::{Advice, advise};
 pub use network::{NetworkSettings, network_kinds};
 pub use offline::{Problem, Sources};
 pub use respond::{AlertScope, BRAKE_MAP, BUDGET, Responses};
-pub use rule::{ActionSpec, Enforcement, Matcher, Mode, OnError, Response, Rule, Severity, Work};
+pub use rule::{ActionSpec, Enforcement, Events, Matcher, Mode, OnError, Response, Rule, Severity, Work};
 pub use status::{Condition, EvalFailure, RuleStatus};
 pub use view::{RulesView, names_a_rule};
 

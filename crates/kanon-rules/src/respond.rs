@@ -24,6 +24,7 @@ use kanon_core::{
     Change, Delivery, Digest, Done, EffectId, Figure, FigureKind, Figures, Input, Mono, Now, ObjectRef, Outcome,
     Review, Sink, Verdict,
 };
+use kanon_events::asks_about_parent;
 use kanon_plane::{AlertParams, Outbox, PolicyKey, Prepared, Reach};
 
 use crate::{
@@ -159,8 +160,9 @@ impl Responder {
     ) {
         let is_denied = verdicts.iter().any(|it| it.outcome == Outcome::Deny);
         let is_gone = review.operation == kanon_core::Operation::Delete;
-        let occasion =
-            Occasion { mode: Mode::Admission, event_id: review.uid.replace('-', ""), stored: !is_denied && !is_gone };
+        // What is connected to is there, whatever becomes of the request.
+        let stored = asks_about_parent(review) || (!is_denied && !is_gone);
+        let occasion = Occasion { mode: Mode::Admission, event_id: review.uid.replace('-', ""), stored };
         for row in tally.rows.iter().filter(|it| it.violations > 0) {
             let Some(entry) = tally.rules.entries().get(row.entry()) else { continue };
             let Some(rule) = &entry.rule else { continue };
@@ -182,6 +184,16 @@ impl Responder {
                 }
                 self.report(entry, &verdict, &occasion, now);
                 self.run(entry, &verdict, &occasion, now, out);
+            }
+        }
+    }
+
+    /// What follows from one event of a running workload: there is no end to wait for.
+    pub(crate) fn observed(&mut self, verdicts: &[Verdict], tally: &Tally, now: Now, out: &mut Outbox) {
+        for verdict in verdicts.iter().filter(|it| it.outcome != Outcome::Error) {
+            let mut entries = tally.rows.iter().filter_map(|row| tally.rules.entries().get(row.entry()));
+            if let Some(entry) = entries.find(|it| it.policy == verdict.policy) {
+                self.fired(entry, verdict, Mode::Runtime, now, out);
             }
         }
     }
@@ -525,8 +537,11 @@ impl Responder {
 /// The action that alerts.
 pub(crate) const ALERTMANAGER: &str = "alertmanager";
 
-/// The id of the event that a finding was made in (spec/rules 3): the object and the moment.
+/// The id of the event that a finding was made in (spec/rules 3): its own, or else the object and the moment.
 fn event_id(verdict: &Verdict) -> String {
+    if !verdict.evidence.event.is_empty() {
+        return verdict.evidence.event.clone();
+    }
     let ObjectRef { gvk, namespace, name, .. } = &verdict.subject;
     format!("{gvk}/{namespace}/{name}/{}", verdict.now.wall.as_nanosecond())
 }

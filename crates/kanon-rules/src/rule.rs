@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use kanon_core::{GroupVersionKind, Rate};
+use kanon_events::{Class, Event};
 use kanon_lang::Program;
 use kanon_plane::Prepared;
 use serde::Serialize;
@@ -127,6 +128,28 @@ impl Matcher {
     }
 }
 
+/// Which events of running workloads a rule is about (spec/rules 7.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// Events of these classes; none means all on the rule's kinds.
+    pub classes: Vec<Class>,
+    /// Requests that came to nothing, too.
+    pub include_denied: bool,
+}
+
+impl Events {
+    /// Whether the rule is asked about an event.
+    pub fn admits(&self, event: &Event) -> bool {
+        let is_named = self.classes.is_empty() || event.classes.iter().any(|it| self.classes.contains(it));
+        is_named && (self.include_denied || !event.is_refused)
+    }
+
+    /// Whether events of a class may concern the rule.
+    pub fn names(&self, class: Class) -> bool {
+        self.classes.is_empty() || self.classes.contains(&class)
+    }
+}
+
 /// A response action with its effective parameters (spec/rules 1.4), as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionSpec {
@@ -186,6 +209,8 @@ pub struct Rule {
     pub enforcement: Option<Enforcement>,
     /// Which objects it is about.
     pub matcher: Matcher,
+    /// Which events it is about, in mode `runtime`.
+    pub events: Events,
     /// The expression's text.
     pub expression: String,
     /// The compiled expression; `None` only for a parked rule that does not compile.
@@ -202,6 +227,8 @@ pub struct Rule {
     pub responses: Vec<Response>,
     /// What a careful author should know, though the rule works.
     pub warnings: Vec<String>,
+    /// Whether it reads what only the object says, not the event that refers to it.
+    pub reads_object: bool,
     /// Whether it reads `container`, and so runs once a container.
     pub per_container: bool,
     /// Whether it reads `request.operation`, and so wants to see deletions.

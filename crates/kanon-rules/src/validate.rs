@@ -6,6 +6,7 @@
 mod actions;
 mod facade;
 mod keys;
+mod runtime;
 
 use std::{str::FromStr, sync::Arc};
 
@@ -136,15 +137,18 @@ fn check(
     }
     let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
     warnings.extend(facade::warnings(paths, &matcher.kinds));
+    let modes = mistakes.modes("mode", &wire.mode);
+    let events = runtime::check(&wire.runtime, &modes, mistakes, &mut warnings);
     let actions = actions::check(wire, home.is_some(), mistakes, &mut warnings);
     Rule {
         name: wire.name.clone(),
         home: home.map(str::to_owned),
         enabled: wire.enabled,
         severity: mistakes.word("severity", &wire.severity),
-        modes: mistakes.modes("mode", &wire.mode),
+        modes,
         enforcement: mistakes.word("enforcementAction", &wire.enforcement_action),
         matcher,
+        events,
         expression: wire.rule.clone(),
         program,
         problem: None,
@@ -153,6 +157,7 @@ fn check(
         responses: actions::prepare(&actions, compiler, &mut warnings),
         actions,
         warnings,
+        reads_object: reads.object,
         per_container: reads.container,
         reads_operation: reads.operation,
         reads_clock: reads.clock,
@@ -210,6 +215,7 @@ fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: boo
 #[derive(Default)]
 struct Reading {
     container: bool,
+    object: bool,
     operation: bool,
     clock: bool,
     referenced: Referenced,
@@ -222,13 +228,22 @@ impl Reading {
         let operation = |path: &Vec<String>| {
             path.first().is_some_and(|it| it == "request") && path.get(1).is_none_or(|it| it == "operation")
         };
+        // The name and the namespace are in the event too.
+        let of_object = |path: &Vec<String>| {
+            let names: Vec<_> = path.iter().map(String::as_str).collect();
+            match names[..] {
+                ["metadata", "name" | "namespace", ..] => false,
+                [first, ..] => ["object", "metadata", "container", "spec", "securityContext"].contains(&first),
+                [] => true,
+            }
+        };
+        let paths = || reads.paths.iter().chain(message.programs().flat_map(|program| &program.reads().paths));
         Reading {
+            object: paths().any(of_object),
             container: reads.variables.contains(&slot::CONTAINER) || message.reads(slot::CONTAINER),
             operation: reads.paths.iter().any(operation),
             clock: reads.clock,
-            referenced: Referenced::of(
-                reads.paths.iter().chain(message.programs().flat_map(|program| &program.reads().paths)),
-            ),
+            referenced: Referenced::of(paths()),
         }
     }
 }

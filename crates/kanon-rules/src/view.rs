@@ -6,6 +6,7 @@ use std::{
 };
 
 use kanon_core::{FamilyId, Now, Operation, Review};
+use kanon_events::Event;
 use kanon_plane::{
     AdmissionRule, Explanation, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
 };
@@ -71,11 +72,17 @@ impl View for RulesView {
                         group: kind.group.clone(),
                         version: kind.version.clone(),
                         kind: kind.kind.clone(),
+                        part: String::new(),
+                        advisory: false,
                         operations,
                     }),
                 }
             }
         }
+        // The webhook's rule about pods covers the containers that are added to them.
+        let covers_debug = rules.iter().any(|it| it.group.is_empty() && it.kind == "Pod");
+        let of_events = self.rules.event_rules();
+        rules.extend(of_events.into_iter().filter(|it| !(covers_debug && it.part == "ephemeralcontainers")));
         rules.sort();
         rules
     }
@@ -84,6 +91,14 @@ impl View for RulesView {
         let decision = self.rules.review(review, lookups, now);
         let counts = Tally { rules: self.rules.clone(), rows: decision.rows };
         Reviewed { verdicts: Decision::verdicts(decision.found), counts: Arc::new(counts) }
+    }
+
+    fn observes(&self) -> bool {
+        self.rules.observes()
+    }
+
+    fn observe(&self, event: &Event, lookups: &dyn Lookups, now: Now) -> Option<Reviewed> {
+        self.rules.observe(event, lookups, now)
     }
 
     fn scan(&self, work: &Work, objects: &ObjectStore, now: Now) -> Arc<dyn Any + Send + Sync> {
@@ -229,6 +244,10 @@ fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
         }
     }
     rows.push(("modes", words(&rule.modes)));
+    let classes: Vec<_> = rule.events.classes.iter().map(|it| it.as_str()).collect();
+    if !classes.is_empty() {
+        rows.push(("events", classes.join(", ")));
+    }
     rows.push(("action", rule.enforcement.map_or("report only", |it| it.as_str()).to_owned()));
     if let Some(severity) = rule.severity {
         rows.push(("severity", severity.as_str().to_owned()));

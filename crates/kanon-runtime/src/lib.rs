@@ -8,8 +8,12 @@ mod clock;
 mod drive;
 mod folder;
 pub mod log;
+mod observer;
 mod scanner;
+mod tail;
 
 pub use clock::Clock;
 pub use drive::{Handle, Intake, Shared, start};
 pub use folder::{FolderError, read_folder, watch_folder};
+pub use observer::{Events, Feed, Told, events, observe};
+pub use tail::{LogFollower, TailError};

@@ -107,7 +107,7 @@ pub struct FieldError {
     pub value: Value,
     /// What is wrong with it; may be empty.
     pub detail: String,
-    /// How the value is shown, where upstream has a Go type of its own for it (`v1.LabelSelector{…}`).
+    /// How the value is shown, where upstream has a Go type of its own for it (`v1.LabelSelector{…}`); empty: not at all.
     pub shown: Option<String>,
 }
 
@@ -189,7 +189,7 @@ impl FieldError {
     /// The message without the field, as causes carry it.
     pub fn body(&self) -> String {
         let mut text = self.kind.words().to_owned();
-        if self.kind.shows_value() {
+        if self.kind.shows_value() && self.shown.as_deref() != Some("") {
             text.push_str(": ");
             text.push_str(&match &self.shown {
                 Some(shown) => shown.clone(),

@@ -318,6 +318,7 @@ impl Family for SignalsFamily {
             Input::Object { .. }
             | Input::Synced { .. }
             | Input::Reviewed { .. }
+            | Input::Observed { .. }
             | Input::Delivered(_)
             | Input::Leadership(_)
             | Input::WatchFailed { .. }

@@ -31,6 +31,10 @@ pub trait Snapshot: Send + Sync {
     fn now(&self) -> Now;
     /// Takes what was decided, without ever waiting.
     fn post(&self, input: Input);
+    /// Hears of a request that was answered, without ever waiting: it may be an event of a running workload.
+    fn answered(&self, review: &Arc<Review>, allowed: bool) {
+        let _ = (review, allowed);
+    }
 }
 
 /// Who writes what policies have done: its requests pass, or a rule that refuses an object could never have it labelled
@@ -116,6 +120,9 @@ impl Webhook {
         let body = render_answer(&review.uid, &answer);
         self.metrics.decided(decision(&answer), started.elapsed());
         self.count_bypass(&review, &answer);
+        if !review.dry_run {
+            self.snapshot.answered(&review, answer.allowed);
+        }
         for (family, reviewed) in answer.reviewed {
             let (verdicts, counts) = (reviewed.verdicts, reviewed.counts);
             self.snapshot.post(Input::Reviewed { family, review: Arc::clone(&review), verdicts, counts });

@@ -10,6 +10,7 @@ pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod portal;
 mod rules;
+mod runtime;
 mod sinks;
 mod texts;
 
@@ -23,6 +24,7 @@ pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
+pub(crate) use runtime::RuntimeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
@@ -124,6 +126,9 @@ pub(crate) struct UpArgs {
     /// The network loop.
     #[command(flatten)]
     pub(crate) network: network::LoopArgs,
+    /// The runtime loop.
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
     /// The audit log.
     #[command(flatten)]
     pub(crate) audit: AuditArgs,
@@ -188,6 +193,9 @@ pub(crate) struct ServeArgs {
     /// Certificates and registration.
     #[command(flatten)]
     pub(crate) installed: InstalledArgs,
+    /// The runtime loop.
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
 }
 
 /// `kanon explain`

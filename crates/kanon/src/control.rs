@@ -4,6 +4,7 @@
 mod certificates;
 mod definitions;
 mod installed;
+mod runtime;
 mod sinks;
 mod watches;
 pub(crate) mod webhook;
@@ -19,11 +20,11 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Figures, GroupVersionKind, Input, Now};
+use kanon_core::{Figures, GroupVersionKind, Input, Now, Review};
 use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
-use kanon_runtime::{Clock, Handle, Intake, Shared, log::DecisionLog};
+use kanon_runtime::{Clock, Feed, Handle, Intake, Shared, Told, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Own, Probes, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -31,6 +32,7 @@ use self::watches::Watches;
 use crate::{exit::Failure, families, languages};
 pub(crate) use definitions::Definitions;
 pub(crate) use installed::Installed;
+pub(crate) use runtime::{Listen, RuntimeOptions};
 pub(crate) use sinks::SinkOptions;
 
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
@@ -58,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) lease: Option<(&'static str, String)>,
     /// What is done about violations, and who hears of them.
     pub(crate) sinks: SinkOptions,
+    /// Where events of running workloads come from; none where rules are not asked about them.
+    pub(crate) runtime: Option<RuntimeOptions>,
 }
 
 /// The families that a thread makes: the policies that are built into them are compiled meanwhile.
@@ -78,8 +82,12 @@ pub(crate) struct Control {
     pub(crate) metrics_addr: SocketAddr,
     /// The webhook.
     pub(crate) webhook_addr: Option<SocketAddr>,
+    /// Where audit events are taken.
+    pub(crate) audit_addr: Option<SocketAddr>,
     tasks: JoinSet<()>,
     plane: std::thread::JoinHandle<()>,
+    /// Puts events to rules.
+    events: Option<std::thread::JoinHandle<()>>,
 }
 
 /// What the webhook reads, over the loop's published state.
@@ -87,6 +95,8 @@ struct Published {
     shared: Arc<Shared>,
     intake: Intake,
     clock: Clock,
+    /// Where events of running workloads go.
+    feed: Option<Feed>,
 }
 
 impl Snapshot for Published {
@@ -104,6 +114,13 @@ impl Snapshot for Published {
 
     fn post(&self, input: Input) {
         self.intake.reviewed(input);
+    }
+
+    fn answered(&self, review: &Arc<Review>, allowed: bool) {
+        let feed = self.feed.as_ref().filter(|it| it.is_wanted() && kanon_events::is_event(review));
+        if let Some(feed) = feed {
+            feed.offer(Told::Review(Arc::clone(review), allowed));
+        }
     }
 }
 
@@ -125,9 +142,14 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tokio::join!(definitions::install(&api, &plane, options.definitions), listen, api.own_user());
     let kinds = kinds?;
     let unwatched: Vec<_> = plane.kinds().into_iter().filter(|it| !kinds.contains(it)).collect();
-    let own = user?.map(|user| Own { user, manager: FIELD_MANAGER });
+    let user = user?;
+    let own = user.clone().map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
     let webhook_addr = webhook.as_ref().map(webhook::Listening::address).transpose()?;
+    let sources = match options.runtime.take() {
+        Some(it) => Some(runtime::open(it, &figures).await?),
+        None => None,
+    };
     let log = |folder: &PathBuf| DecisionLog::open(folder, kanon_runtime::log::Options::default(), clock.now());
     let log = options.log.as_ref().map(log).transpose()?;
     let (effects, effect_queue) = mpsc::channel(EFFECTS_MAX);
@@ -159,8 +181,11 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
+    let feed = sources.as_ref().map(|it| it.feed.clone());
+    let (shows, decides) = (webhook.as_ref().map(webhook::Listening::certificate), intake.clone());
+
     let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
-    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock });
+    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed });
     let registered = Arc::new(AtomicBool::new(options.webhook.is_none()));
     if let (Some(listening), Some(asked)) = (webhook, &options.webhook) {
         let parts = webhook::Parts {
@@ -198,7 +223,11 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     tasks.spawn(kanon_net::serve(listener, None, service, Limits::default(), stop.clone()));
 
     wait_ready(&shared, waiting).await?;
-    Ok(Control { metrics_addr, webhook_addr, tasks, plane: done })
+    // Before rules are known nobody could be asked about an event.
+    let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop };
+    let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
+    let (audit_addr, events) = observing.map_or((None, None), |it| (it.address, Some(it.thread)));
+    Ok(Control { metrics_addr, webhook_addr, audit_addr, tasks, plane: done, events })
 }
 
 impl Control {
@@ -206,7 +235,8 @@ impl Control {
     pub(crate) async fn stopped(mut self) {
         while self.tasks.join_next().await.is_some() {}
         // A panic of the loop was logged by its thread.
-        let _ = tokio::task::spawn_blocking(move || self.plane.join()).await;
+        let threads = [Some(self.plane), self.events];
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().flatten().for_each(|it| drop(it.join()))).await;
     }
 }
 

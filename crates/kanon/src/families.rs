@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) audit: Audit,
     /// How network policies are checked; not at all where there is nothing.
     pub(crate) network: Option<NetworkSettings>,
+    /// Whether rules are asked about events of running workloads.
+    pub(crate) runtime: bool,
     /// What can be done about violations.
     pub(crate) responses: Responses,
 }
@@ -26,7 +28,14 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
-        Settings { only_rules: false, namespace: String::new(), audit: Audit::default(), network: None, responses }
+        Settings {
+            only_rules: false,
+            namespace: String::new(),
+            audit: Audit::default(),
+            network: None,
+            runtime: false,
+            responses,
+        }
     }
 }
 
@@ -51,14 +60,16 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { only_rules, namespace, audit, network, responses } = settings;
+    let Settings { only_rules, namespace, audit, network, runtime, responses } = settings;
     let mut watched = audit.watched.clone();
     if network.is_some() {
         watched.extend(kanon_rules::network_kinds());
     }
+    let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
+    let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
-        loops: if audit.runs { vec![Mode::Admission, Mode::Audit] } else { vec![Mode::Admission] },
+        loops,
         watched,
         resync: audit.resync,
         counts: audit.counts,

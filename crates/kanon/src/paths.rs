@@ -40,6 +40,11 @@ impl DataDir {
         self.0.join("log")
     }
 
+    /// The file that remembers how far the audit log was read.
+    pub(crate) fn audit_place(&self) -> PathBuf {
+        self.0.join("audit-log-place")
+    }
+
     /// The webhook's authority, where we run it against a cluster.
     pub(crate) fn webhook_authority(&self) -> PathBuf {
         self.0.join("webhook-ca")

@@ -34,6 +34,8 @@ struct Open {
     clock: Clock,
     head: Arc<Head>,
     decision: Decision,
+    /// What the observer in this process hears of it.
+    observed: Decision,
     is_watch: bool,
     is_nobody: bool,
     impersonated: Option<UserInfo>,
@@ -52,7 +54,7 @@ impl Trail {
     /// Begins the trail of a write that the server makes by itself, as one of its controllers: what the request of a controller
     /// of its own would leave. `manager` is its program.
     pub(crate) fn own(core: &Core, user: &UserInfo, manager: &str, method: &Method, address: &Address) -> Trail {
-        if core.audit.queue.is_none() {
+        if !core.audit.is_on() {
             return Trail(None);
         }
         let mut headers = HeaderMap::new();
@@ -74,11 +76,12 @@ impl Trail {
         uri: impl FnOnce() -> String,
         sources: impl FnOnce() -> Vec<String>,
     ) -> Trail {
-        if core.audit.queue.is_none() {
+        if !core.audit.is_on() {
             return Trail(None);
         }
-        let decision = core.audit.decide(user, &Attributes::of(info));
-        if decision.level == Level::None {
+        let attributes = Attributes::of(info);
+        let (decision, observed) = (core.audit.decide(user, &attributes), core.audit.observed(user, &attributes));
+        if decision.level.max(observed.level) == Level::None {
             return Trail(None);
         }
         let head = Head {
@@ -96,6 +99,7 @@ impl Trail {
             clock: Arc::clone(&core.clock),
             head: Arc::new(head),
             decision,
+            observed,
             is_watch: info.verb() == Verb::Watch.as_str(),
             is_nobody: false,
             impersonated: None,
@@ -192,6 +196,7 @@ impl Trail {
         }
         if open.is_watch {
             open.record(Stage::ResponseStarted, Some(outcome.clone())).await;
+            open.observed = Decision::default();
             if reply.status.is_success()
                 && let Some(open) = self.0
             {
@@ -222,6 +227,9 @@ impl Drop for Ending {
 impl Open {
     /// Whether the event is where it must be before the request goes on.
     async fn record(&self, stage: Stage, outcome: Option<Outcome>) -> bool {
+        if let (true, Some(observer)) = (self.observed.records(stage), &self.audit.observer) {
+            (observer.hear)(Event { decision: self.observed, ..self.event(stage, outcome.clone()) });
+        }
         match &self.audit.queue {
             Some(queue) if self.decision.records(stage) => queue.put(self.event(stage, outcome)).await,
             _ => true,

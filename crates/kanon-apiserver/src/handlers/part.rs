@@ -56,12 +56,9 @@ pub(super) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Res
 ///
 /// # Errors
 /// 501.
-pub(super) fn refuse_streams(address: &Address) -> Result<()> {
-    let streams = ["attach", "exec", "portforward", "proxy"];
-    match address.subresource.as_str() {
-        part if address.group.is_empty() && streams.contains(&part) => Err(no_node(part)),
-        _ => Ok(()),
-    }
+pub(super) fn refuse_proxies(address: &Address) -> Result<()> {
+    let is_proxy = address.group.is_empty() && address.subresource == "proxy";
+    if is_proxy { Err(no_node("proxy")) } else { Ok(()) }
 }
 
 fn no_node(part: &str) -> ApiError {

@@ -61,7 +61,9 @@ async fn requests_are_told_as_the_policy_wants() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("audit.log");
     let log = AuditLog { mode: AuditMode::Blocking, ..AuditLog::new(&path) };
-    let world = world(AuditOptions { policy: Some(policy(POLICY)), log: Some(log), webhook: None }).await;
+    let world =
+        world(AuditOptions { policy: Some(policy(POLICY)), log: Some(log), webhook: None, ..AuditOptions::default() })
+            .await;
     let mut heard = world.server.running().audit_events();
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}});
     assert_eq!(world.post(MAPS, &map).await.0, 201);
@@ -207,7 +209,8 @@ async fn a_webhook_that_fails_is_asked_again_and_nothing_is_lost() {
         backoff: Duration::from_millis(10),
         ..AuditWebhook::new(&kubeconfig)
     };
-    let world = world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook) }).await;
+    let world =
+        world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook), ..AuditOptions::default() }).await;
     for number in 0..50 {
         assert_eq!(world.get(&format!("{MAPS}/m{number}")).await.0, 404);
     }
@@ -234,7 +237,8 @@ async fn a_webhook_that_is_away_loses_events_but_holds_nobody_up() {
         backoff: Duration::from_secs(3600),
         ..AuditWebhook::new(&kubeconfig)
     };
-    let world = world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook) }).await;
+    let world =
+        world(AuditOptions { policy: metadata(), log: None, webhook: Some(webhook), ..AuditOptions::default() }).await;
     let begin = std::time::Instant::now();
     for _ in 0..100 {
         assert_eq!(world.get(MAPS).await.0, 200);
@@ -254,7 +258,7 @@ async fn blocking_strict_refuses_what_it_cannot_record() {
     let path = inner.join("audit.log");
     let log = AuditLog { mode: AuditMode::BlockingStrict, size_max: 1, ..AuditLog::new(&path) };
     let policy = Some(AuditPolicy::all(kanon_apiserver::AuditLevel::Metadata));
-    let world = world(AuditOptions { policy, log: Some(log), webhook: None }).await;
+    let world = world(AuditOptions { policy, log: Some(log), webhook: None, ..AuditOptions::default() }).await;
     assert_eq!(world.get(MAPS).await.0, 200);
     fs::remove_dir_all(&inner).expect("removed");
     fs::write(&inner, "in the way").expect("written");
@@ -269,8 +273,18 @@ async fn files_that_cannot_be_used_are_named_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("missing.kubeconfig");
     for audit in [
-        AuditOptions { policy: metadata(), log: None, webhook: Some(AuditWebhook::new(&missing)) },
-        AuditOptions { policy: metadata(), log: Some(AuditLog::new(folder.path())), webhook: None },
+        AuditOptions {
+            policy: metadata(),
+            log: None,
+            webhook: Some(AuditWebhook::new(&missing)),
+            ..AuditOptions::default()
+        },
+        AuditOptions {
+            policy: metadata(),
+            log: Some(AuditLog::new(folder.path())),
+            webhook: None,
+            ..AuditOptions::default()
+        },
     ] {
         let started =
             kanon_apiserver::TestServer::start_with(Arc::new(kanon_cel::Cel::default()), |it| it.audit = audit).await;
@@ -287,7 +301,7 @@ async fn a_handler_that_breaks_is_a_500_with_an_event_and_harms_no_other_request
     // A clock that breaks at the n-th look from now.
     let armed = Arc::new(AtomicUsize::new(0));
     let world = World::start_with(|config| {
-        config.audit = AuditOptions { policy: metadata(), log: Some(log), webhook: None };
+        config.audit = AuditOptions { policy: metadata(), log: Some(log), webhook: None, ..AuditOptions::default() };
         let (real, armed) = (Arc::clone(&config.clock), Arc::clone(&armed));
         config.clock = Arc::new(move || {
             let left = armed.load(Ordering::SeqCst);
@@ -320,7 +334,7 @@ async fn what_controllers_write_is_in_the_log_as_requests_of_theirs() {
     let path = folder.path().join("audit.log");
     let log = AuditLog { mode: AuditMode::Blocking, ..AuditLog::new(&path) };
     let text = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Request}]}";
-    let audit = AuditOptions { policy: Some(policy(text)), log: Some(log), webhook: None };
+    let audit = AuditOptions { policy: Some(policy(text)), log: Some(log), webhook: None, ..AuditOptions::default() };
     let world = World::start_with(|config| {
         config.audit = audit;
         config.simulate_workloads = true;
@@ -375,7 +389,13 @@ async fn events_that_are_too_large_go_without_bodies_and_calls_hold_so_much() {
         ..AuditWebhook::new(&kubeconfig)
     };
     let text = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: None, users: [system:apiserver]}, {level: Request}]}";
-    let world = world(AuditOptions { policy: Some(policy(text)), log: None, webhook: Some(webhook) }).await;
+    let world = world(AuditOptions {
+        policy: Some(policy(text)),
+        log: None,
+        webhook: Some(webhook),
+        ..AuditOptions::default()
+    })
+    .await;
     for (name, size) in [("small", 3), ("large", 5_000), ("medium-1", 2_000), ("medium-2", 2_000)] {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "v".repeat(size)}});
         assert_eq!(world.post(MAPS, &map).await.0, 201);

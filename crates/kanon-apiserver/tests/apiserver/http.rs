@@ -165,6 +165,8 @@ async fn a_collection_is_deleted_by_selector() {
     let (_, rest) = world.get(&format!("{MAPS}?labelSelector=keep")).await;
     assert_eq!(names(&rest), ["b"]);
     let (status, refused) = world.post("/api/v1/namespaces/default/pods/x/exec", &json!({})).await;
+    assert_eq!((status, refused["reason"].as_str()), (404, Some("NotFound")));
+    let (status, refused) = world.post("/api/v1/namespaces/default/services/x/proxy", &json!({})).await;
     assert_eq!((status, refused["reason"].as_str()), (501, Some("NotImplemented")));
 }
 

@@ -17,6 +17,7 @@ mod killed;
 mod kubectl;
 mod linear;
 mod store;
+mod streams;
 mod test_server;
 mod webhooks;
 mod workloads;

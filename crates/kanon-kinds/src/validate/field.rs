@@ -107,6 +107,11 @@ impl<'a> Field<'a> {
         errors.push(FieldError::invalid(&self.path, self.value.clone(), detail).showing(shown));
     }
 
+    /// Blames this place without showing what is there.
+    pub(super) fn invalid_alone(&self, errors: &mut Errors, detail: &str) {
+        errors.push(FieldError::invalid(&self.path, Value::Null, detail).showing(""));
+    }
+
     pub(super) fn forbidden(&self, errors: &mut Errors, detail: &str) {
         errors.push(FieldError::forbidden(&self.path, detail));
     }

@@ -1,6 +1,7 @@
 //! Mistakes as users make them, and the words they get back. Objects are defaulted first, as a server does.
 
 mod ingresses;
+mod jobs;
 mod others;
 mod pods;
 mod services;

@@ -1,14 +1,10 @@
 //! Kinds that make pods: selectors agree with templates and stay as they are.
 
 use super::{
-    cron,
     field::{Errors, Field},
     pod::{self, Owner},
     selector, shown,
 };
-
-/// Longest name of a cron job: its jobs add eleven characters.
-const CRON_NAME_MAX: usize = 52;
 
 /// Selector and template of replica sets, daemon sets and what is like them. `named`: how the message about an empty
 /// selector calls the kind.
@@ -19,7 +15,7 @@ pub(super) fn set(spec: &Field<'_>, named: &str, owner: Owner, errors: &mut Erro
     pod::template(&spec.get("template"), owner, errors);
 }
 
-fn selected(spec: &Field<'_>, named: &str, errors: &mut Errors) {
+pub(super) fn selected(spec: &Field<'_>, named: &str, errors: &mut Errors) {
     let at = spec.get("selector");
     if at.is_absent() {
         at.required(errors, "");
@@ -137,56 +133,4 @@ pub(super) fn replication_controller(spec: &Field<'_>, errors: &mut Errors) {
         labels.invalid(errors, "`selector` does not match template `labels`");
     }
     pod::template(&template, Owner::Keeper("ReplicationController"), errors);
-}
-
-/// A job's spec, also within a cron job. The server makes the selector, unless it is said to be the user's.
-pub(super) fn job(spec: &Field<'_>, errors: &mut Errors) {
-    for member in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
-        spec.get(member).not_negative(errors);
-    }
-    let completions = spec.get("completions");
-    if spec.get("completionMode").text() == "Indexed" && completions.is_absent() {
-        completions.required(errors, "when completion mode is Indexed");
-    }
-    if spec.get("manualSelector").is_true() {
-        selected(spec, "job", errors);
-    }
-    pod::template(&spec.get("template"), Owner::Job, errors);
-}
-
-pub(super) fn job_update(spec: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
-    let suspended = old.get("suspend").is_true();
-    for member in
-        ["completionMode", "selector", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
-    {
-        spec.get(member).unchanged(&old.get(member), errors);
-    }
-    let completions = spec.get("completions");
-    // An indexed job can grow and shrink together with its parallelism.
-    let elastic =
-        spec.get("completionMode").text() == "Indexed" && completions.value() == spec.get("parallelism").value();
-    if !elastic {
-        completions.unchanged(&old.get("completions"), errors);
-    }
-    if !suspended {
-        spec.get("template").unchanged(&old.get("template"), errors);
-    }
-}
-
-pub(super) fn cron_job(root: &Field<'_>, errors: &mut Errors) {
-    let metadata = root.get("metadata");
-    let name = metadata.get("name");
-    if name.text().len() > CRON_NAME_MAX {
-        name.invalid(errors, crate::names::too_long(CRON_NAME_MAX));
-    }
-    let spec = root.get("spec");
-    let schedule = spec.get("schedule");
-    if schedule.present(errors, "") {
-        schedule.problems(errors, cron::problem(schedule.text()).into_iter().collect());
-    }
-    for member in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
-        spec.get(member).not_negative(errors);
-    }
-    let template = spec.get("jobTemplate");
-    job(&template.get("spec"), errors);
 }

@@ -5,7 +5,7 @@ use kanon_core::{Done, Guard, Object, ObjectRef};
 use serde_json::{Value, json};
 
 use super::{Trouble, moot, policy};
-use crate::client::{Api, Error};
+use crate::client::{Api, Error, FIELD_MANAGER};
 
 /// Marks pods that a kubelet made of its own files; the API server cannot end them.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -71,7 +71,9 @@ pub(super) async fn evict(api: &Api, subject: &ObjectRef, grace_period_sec: Opti
         "deleteOptions": options,
     });
     let body = Some(("application/json", eviction.to_string().into_bytes()));
-    match api.call(Method::POST, &format!("{pod}/eviction"), body).await {
+    // Under our name, so that our own admission lets it pass.
+    let path = format!("{pod}/eviction?fieldManager={FIELD_MANAGER}");
+    match api.call(Method::POST, &path, body).await {
         // A budget answers 429 for as long as it takes: trying again in a moment would only be rude.
         Err(Error::Status { code: 429, message, .. }) => Err(Trouble::Later(message)),
         result => moot(result),

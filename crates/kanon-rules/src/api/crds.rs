@@ -1,5 +1,6 @@
 //! The two CustomResourceDefinitions: what the seed and the reference accept, tightened as spec/rules 1.5 says.
 
+use kanon_events::Class;
 use serde_json::{Value, json};
 
 use super::{CLUSTER_RULE, GROUP, RULE, VERSION};
@@ -104,6 +105,7 @@ fn spec() -> Value {
                 "type": "string", "enum": OnError::WORDS,
                 "description": "What a failed evaluation means in admission; skip by default (Kanon extension).",
             },
+            "runtime": runtime(),
         },
     })
 }
@@ -135,6 +137,22 @@ fn matcher() -> Value {
                 "properties": {
                     "include": names("Only these namespaces."), "exclude": names("Not these namespaces."),
                 },
+            },
+        },
+    })
+}
+
+/// No enumeration of classes: an unknown one is told in `parseError`, as a mistake in the expression is (spec/rules 1.5).
+fn runtime() -> Value {
+    json!({
+        "type": "object", "description": "Which events mode runtime is asked about (Kanon extension).",
+        "properties": {
+            "events": {
+                "type": "array", "x-kubernetes-list-type": "set", "maxItems": 32, "items": {"type": "string"},
+                "description": format!("Classes of events, all when empty: {}.", Class::WORDS.join(", ")),
+            },
+            "includeDenied": {
+                "type": "boolean", "description": "Ask about requests that were refused or failed, too.",
             },
         },
     })

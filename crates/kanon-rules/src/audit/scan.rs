@@ -54,8 +54,15 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let mut room = Room::default();
     let mut walk: Option<Walk<'_>> = None;
     for object in &objects {
-        let question =
-            Question { kind: &work.kind, object, request: None, modes: &[Mode::Audit], among: Some(&among), now };
+        let question = Question {
+            kind: &work.kind,
+            object,
+            request: None,
+            event: None,
+            modes: &[Mode::Audit],
+            among: Some(&among),
+            now,
+        };
         // Objects come in order of namespace, and a plan holds for all of one.
         let namespace = object.str_at(&["metadata", "namespace"]);
         if let Some(ended) = walk.take_if(|it| it.namespace != namespace) {

@@ -84,8 +84,14 @@ pub(crate) fn facts(rules: &Rules) -> Facts {
     let active = || rules.entries().iter().filter(|it| it.state.is_active());
     let audits = rules.settings.loops.contains(&Mode::Audit);
     let audited = active().filter(|it| audits && is_audited(it)).filter_map(|it| it.rule.as_ref());
+    // What an event is about is looked up. A Secret is not kept only so that somebody may be told that it was read.
+    let observes = rules.settings.loops.contains(&Mode::Runtime);
+    let observed = rules.active().filter(|it| observes && it.modes.contains(&Mode::Runtime)).flat_map(|rule| {
+        rule.matcher.kinds.iter().filter(|it| rule.reads_object || !(it.group.is_empty() && it.kind == "Secret"))
+    });
     let wanted: BTreeSet<&GroupVersionKind> = audited
         .flat_map(|it| &it.matcher.kinds)
+        .chain(observed)
         .chain(active().flat_map(|it| &it.lookups))
         .chain(&rules.settings.watched)
         .chain([&rules.namespace_kind])

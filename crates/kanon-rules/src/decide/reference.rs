@@ -134,7 +134,7 @@ proptest! {
         let kind = GroupVersionKind::new("", "v1", "Pod");
         let now = now();
         for modes in [&[Mode::Admission][..], &[Mode::Audit], &[Mode::Admission, Mode::Audit]] {
-            let question = Question { kind: &kind, object: &object, request: None, modes, among: None, now };
+            let question = Question { kind: &kind, object: &object, request: None, event: None, modes, among: None, now };
             let together = rules.decide(&question, &NoLookups);
             let (verdicts, rows) = one_by_one(&rules, &question);
             prop_assert_eq!(&together.rows, &rows);
@@ -154,7 +154,7 @@ proptest! {
         let work = Work { kind: kind.clone(), which: Which::After { last: None, limit: 100 }, policies: None };
         let (mut verdicts, mut rows) = (Vec::new(), vec![None::<RuleTally>; rules.entries().len()]);
         for object in work.objects(&store) {
-            let question = Question { kind: &kind, object, request: None, modes: &[Mode::Audit], among: None, now: now() };
+            let question = Question { kind: &kind, object, request: None, event: None, modes: &[Mode::Audit], among: None, now: now() };
             let (found, counts) = one_by_one(&rules, &question);
             verdicts.extend(found);
             for row in counts {

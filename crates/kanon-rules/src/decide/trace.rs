@@ -44,7 +44,7 @@ impl Rules {
             Some(review) => review.kind.clone(),
             None => GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"])),
         };
-        let question = Question { kind: &kind, object, request, modes, among: None, now };
+        let question = Question { kind: &kind, object, request, modes, among: None, event: None, now };
         let namespace = question.namespace(self);
         if question.is_passed_over(self, namespace) {
             return Vec::new();

@@ -48,13 +48,24 @@ impl<'q> Writer<'q> {
             resource_version: found.map(version).unwrap_or_default(),
         });
         let request = question.request;
+        let subject = subject(question, namespace);
+        // Of an event the object is looked up, and may be gone.
+        let about = question.event.filter(|it| !it.name.is_empty()).map(|_| ReadEvidence {
+            object: ObjectRef { uid: String::new(), ..subject.clone() },
+            resource_version: version(question.object),
+        });
         let basis = Evidence {
-            reads: read.into_iter().collect(),
-            user: request.map(|it| it.user.username.clone()).unwrap_or_default(),
-            operation: request.map(|it| it.operation.as_str().to_owned()).unwrap_or_default(),
+            reads: read.into_iter().chain(about).collect(),
+            user: question.user().map(|it| it.username.clone()).unwrap_or_default(),
+            operation: match (question.event, request) {
+                (Some(event), None) => event.class().to_owned(),
+                (_, Some(request)) => request.operation.as_str().to_owned(),
+                (None, None) => String::new(),
+            },
+            event: question.event.map(|it| it.id.clone()).unwrap_or_default(),
             ..Evidence::default()
         };
-        Writer { rules, question, namespace, subject: subject(question, namespace), basis }
+        Writer { rules, question, namespace, subject, basis }
     }
 
     /// The request passed without a look because its namespace is exempt.
@@ -151,10 +162,8 @@ impl<'q> Writer<'q> {
 
 fn subject(question: &Question<'_>, namespace: &str) -> ObjectRef {
     let metadata = |name: &str| question.object.str_at(&["metadata", name]).to_owned();
-    let name = match question.request {
-        Some(request) if !request.name.is_empty() => request.name.clone(),
-        _ => metadata("name"),
-    };
+    let asked = question.request.map(|it| &it.name).or(question.event.map(|it| &it.name));
+    let name = asked.filter(|it| !it.is_empty()).cloned().unwrap_or_else(|| metadata("name"));
     ObjectRef { gvk: question.kind.clone(), namespace: namespace.to_owned(), name, uid: metadata("uid") }
 }
 

@@ -1,6 +1,6 @@
 //! `request`: the admission request (spec/rules 2.6).
 
-use kanon_core::{GroupVersionKind, Object, Resource, Review, UserInfo};
+use kanon_core::{GroupVersionKind, Object, Operation, Resource, Review, UserInfo};
 use kanon_lang::{Arena, Record, Value};
 
 use super::record;
@@ -25,6 +25,13 @@ impl Record for Request<'_> {
             "uid" => Value::Str(&review.uid),
             "kind" => record(arena, KindOf(&review.kind)),
             "resource" => record(arena, ResourceOf(&review.resource)),
+            // As events of running workloads have them: a rule of both modes asks for one spelling.
+            "subresource" => Value::Str(&review.sub_resource),
+            "verb" => Value::Str(match review.operation {
+                Operation::Create | Operation::Connect => "create",
+                Operation::Update => "update",
+                Operation::Delete => "delete",
+            }),
             _ => return None,
         })
     }
@@ -41,14 +48,16 @@ impl Record for Request<'_> {
             "options",
             "resource",
             "subResource",
+            "subresource",
             "uid",
             "userInfo",
+            "verb",
         ]
     }
 }
 
 /// `request.userInfo`.
-struct User<'r>(&'r UserInfo);
+pub(super) struct User<'r>(pub &'r UserInfo);
 
 impl Record for User<'_> {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
@@ -70,7 +79,7 @@ impl Record for User<'_> {
     }
 }
 
-fn strings<'a>(list: &'a [String], arena: &'a Arena) -> Value<'a> {
+pub(super) fn strings<'a>(list: &'a [String], arena: &'a Arena) -> Value<'a> {
     Value::List(arena.alloc_slice_fill_iter(list.iter().map(|it| Value::Str(it))))
 }
 

@@ -80,7 +80,7 @@ impl RulesFamily {
                 self.audit.tick(now);
                 Vec::new()
             }
-            Input::Folder { .. } | Input::Reviewed { .. } | Input::Delivered(_) => Vec::new(),
+            Input::Folder { .. } | Input::Reviewed { .. } | Input::Observed { .. } | Input::Delivered(_) => Vec::new(),
         };
         self.follow(changes, now, out);
         let suppressed = self.audit.suppressed();

@@ -42,6 +42,7 @@ impl RulesFamily {
             | Input::Scanned { .. }
             | Input::Folder { .. }
             | Input::Reviewed { .. }
+            | Input::Observed { .. }
             | Input::Delivered(_)
             | Input::Tick => {}
         }

@@ -92,6 +92,11 @@ impl Resources {
         }
     }
 
+    /// What a plural means in a group, in the version that comes first.
+    pub(crate) fn in_group(&self, plural: &str, group: &str) -> Option<&Kind> {
+        self.by_plural.get(plural)?.iter().find(|it| it.gvk.group == group)
+    }
+
     /// Groups besides the first that have a resource of this name.
     pub(crate) fn others(&self, plural: &str) -> Vec<&str> {
         let kinds = self.by_plural.get(plural).map_or(&[][..], Vec::as_slice);

@@ -14,9 +14,11 @@ const SPEC: &[&str] = &[
     "actions",
     "message",
     "onError",
+    "runtime",
 ];
 const MATCH: &[&str] = &["gvk", "namespaces"];
 const NAMESPACES: &[&str] = &["include", "exclude"];
+const RUNTIME: &[&str] = &["events", "includeDenied"];
 const KIND: &[&str] = &["group", "version", "kind"];
 
 /// A warning for every key that is not known.
@@ -24,6 +26,7 @@ pub(super) fn unknown(spec: &Value) -> Vec<String> {
     let mut warnings = Vec::new();
     look(spec, "", SPEC, &mut warnings);
     look(&spec["match"], "match.", MATCH, &mut warnings);
+    look(&spec["runtime"], "runtime.", RUNTIME, &mut warnings);
     look(&spec["match"]["namespaces"], "match.namespaces.", NAMESPACES, &mut warnings);
     for (at, kind) in spec["match"]["gvk"].as_array().into_iter().flatten().enumerate() {
         look(kind, &format!("match.gvk[{at}]."), KIND, &mut warnings);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
-    InstalledArgs, RuleArgs, SinkArgs,
+    InstalledArgs, RuleArgs, RuntimeArgs, SinkArgs,
     check::CheckOptions,
     installed::HEADING,
     migrate::MigrateRulesArgs,
@@ -123,6 +123,9 @@ pub(crate) struct RunArgs {
     /// The network loop.
     #[command(flatten)]
     pub(crate) network: LoopArgs,
+    /// The runtime loop.
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
     /// Folder with `tls.crt` and `tls.key`, read again when they change; made where there are none
     #[arg(long, value_name = "DIR", default_value = "/etc/portal/certs", help_heading = HEADING)]
     pub(crate) cert_dir: String,

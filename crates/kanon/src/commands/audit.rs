@@ -44,7 +44,7 @@ pub(crate) fn options(args: &AuditArgs) -> Result<AuditOptions, Failure> {
         }),
         ..AuditWebhook::new(path)
     });
-    Ok(AuditOptions { policy, log, webhook })
+    Ok(AuditOptions { policy, log, webhook, observer: None })
 }
 
 fn policy(path: &Path) -> Result<kanon_apiserver::AuditPolicy, Failure> {

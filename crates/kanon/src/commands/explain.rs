@@ -63,7 +63,7 @@ async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>
     // A rule's open findings are found as the server finds them.
     let runs = kanon_rules::names_a_rule(&target.kind);
     let audit = families::Audit { runs, counts: false, ..families::Audit::default() };
-    let plane = world(&api, families::Settings { audit, ..families::Settings::default() }).await?;
+    let plane = world(&api, families::Settings { audit, runtime: runs, ..families::Settings::default() }).await?;
     Ok(plane.views().explain(target, Clock::start().now()))
 }
 
@@ -154,6 +154,7 @@ fn decision(data_dir: &DataDir, id: &str, output: Format) -> Result<Exit, Failur
         ("Namespace", "/subject/namespace"),
         ("Name", "/subject/name"),
         ("Part", "/evidence/part"),
+        ("Event", "/evidence/event"),
         ("User", "/evidence/user"),
         ("Operation", "/evidence/operation"),
         ("Expression", "/evidence/expression"),

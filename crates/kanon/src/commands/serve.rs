@@ -8,7 +8,7 @@ use kanon_runtime::Clock;
 
 use crate::{
     cli::ServeArgs,
-    control::{self, webhook},
+    control::{self, Control, webhook},
     exit::{Exit, Failure},
     families,
     output::print,
@@ -24,12 +24,14 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let sinks = args.sinks.options(Some("-"))?;
+    let runtime = args.runtime.options(Some(data_dir.audit_place()))?;
     let options = control::Options {
         families: control::families(families::Settings {
             only_rules: false,
             namespace: args.namespace.clone(),
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
+            runtime: args.runtime.runtime,
             responses: sinks.responses(&args.namespace, !args.leader_election),
         }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
@@ -49,10 +51,12 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         namespace: args.namespace,
         lease: args.leader_election.then(|| ("kanon", identity())),
         sinks,
+        runtime,
     };
     let stop = CancellationToken::new();
     let control = control::start(options, Clock::start(), &stop).await?;
     print(&format!("kanon serves; metrics and probes at http://{}\n", control.metrics_addr))?;
+    print(&audit_line(&control, &data_dir))?;
     if let Some(file) = &args.ready_file {
         write_ready_file(file)?;
     }
@@ -62,16 +66,30 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
+/// Where audit events are taken, if they are, and whom whoever posts them has to trust.
+pub(crate) fn audit_line(control: &Control, data_dir: &DataDir) -> String {
+    let ca = data_dir.webhook_authority().join("ca.crt");
+    let line = |address| format!("audit events at https://{address}/audit; its authority is {}\n", ca.display());
+    control.audit_addr.map(line).unwrap_or_default()
+}
+
 /// Unique among the replicas: the pod's name, and the process for several on one machine.
 pub(crate) fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "kanon".into());
     format!("{host}_{}", std::process::id())
 }
 
-/// An address as flags give it; `localhost` and names are resolved by the system.
+/// An address as flags give it: names are resolved by the system; `:8443` is every address of this machine, of both families
+/// where it has both.
 pub(crate) fn address(flag: &str, text: &str) -> Result<SocketAddr, Failure> {
-    use std::net::ToSocketAddrs;
-    let found = text.to_socket_addrs().ok().and_then(|mut it| it.next());
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs};
+    let found = match text.strip_prefix(':') {
+        None => text.to_socket_addrs().ok().and_then(|mut it| it.next()),
+        Some(port) => port.parse().ok().map(|port: u16| {
+            let has_both = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+            if has_both { (Ipv6Addr::UNSPECIFIED, port).into() } else { (Ipv4Addr::UNSPECIFIED, port).into() }
+        }),
+    };
     found.ok_or_else(|| {
         Failure::usage(format!("{flag}: `{text}` is no address: write HOST:PORT, such as 127.0.0.1:6443"))
     })

@@ -8,7 +8,7 @@ use kanon_kube::{Api, Source};
 use kanon_net::{Authority, CancellationToken, Validity};
 use kanon_runtime::Clock;
 
-use super::serve::{address, interrupted, write_ready_file};
+use super::serve::{address, audit_line, interrupted, write_ready_file};
 use crate::{
     cli::UpArgs,
     commands::demo,
@@ -49,9 +49,15 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: NAMESPACE.to_owned(),
         audit: args.rules.audit(args.audits),
         network: args.network.settings(NAMESPACE),
+        runtime: args.runtime.runtime,
         responses: sinks.responses(NAMESPACE, true),
     });
-    let server = ApiServer::start(server_config(&args, &data_dir, clock)?).await?;
+    let mut runtime = args.runtime.options(Some(data_dir.audit_place()))?;
+    let mut config = server_config(&args, &data_dir, clock)?;
+    if let Some(runtime) = &mut runtime {
+        config.audit.observer = Some(runtime.observe_server(&sinks.figures)?);
+    }
+    let server = ApiServer::start(config).await?;
     let kubeconfig = data_dir.kubeconfig();
     // Its own user: the API server lets the control plane pass before others, and the audit log tells it from people.
     let source = Source::Text(server.user_kubeconfig(CONTROL, &["system:masters"])?);
@@ -72,9 +78,11 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: NAMESPACE.into(),
         lease: None,
         sinks,
+        runtime,
     };
     let control = control::start(options, clock, &stop).await?;
     print(&next_steps(&kubeconfig, &server.url(), control.metrics_addr))?;
+    print(&audit_line(&control, &data_dir))?;
     let mut exit = Exit::Fine;
     if args.demo {
         let api = Api::connect(&Source::Text(server.admin_kubeconfig())).await?;

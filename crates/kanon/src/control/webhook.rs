@@ -76,6 +76,14 @@ impl Listening {
     pub(super) fn address(&self) -> Result<SocketAddr, Failure> {
         Ok(self.listener.local_addr()?)
     }
+
+    /// What the listener shows; renewed as long as the webhook runs.
+    pub(super) fn certificate(&self) -> Arc<kanon_net::ServerCertificate> {
+        match &self.certificates {
+            Shown::Own { certificates, .. } => Arc::clone(&certificates.server),
+            Shown::Installed(it) => Arc::clone(&it.server),
+        }
+    }
 }
 
 /// Takes the address and makes the certificates.
@@ -117,11 +125,8 @@ pub(super) struct Parts<'p> {
 /// Answers, and keeps the registration and the certificates current.
 pub(super) fn run(tasks: &mut JoinSet<()>, listening: Listening, parts: Parts<'_>) {
     let Parts { service, api, shared, registered, fail_closed, namespace, stop } = parts;
+    let server = listening.certificate();
     let Listening { listener, certificates } = listening;
-    let server = match &certificates {
-        Shown::Own { certificates, .. } => Arc::clone(&certificates.server),
-        Shown::Installed(it) => Arc::clone(&it.server),
-    };
     match tls_server_config(server, None) {
         Ok(tls) => {
             let service = service_fn(move |request| {

@@ -22,5 +22,6 @@ mod portal;
 mod promotion;
 mod readme;
 mod rules;
+mod runtime;
 mod serve;
 mod signals;

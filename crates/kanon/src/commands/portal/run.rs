@@ -1,10 +1,7 @@
 //! `portal run`: what `kanon serve` does, from the original's flags. Rules and no other family, since that is what the rights that
 //! the original's chart gives are for.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use kanon_net::CancellationToken;
 use kanon_runtime::Clock;
@@ -34,28 +31,32 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
     }
     let namespace = args.install_namespace.clone();
     let sinks = args.sinks.options(Some("-"))?;
+    let data_dir = args.data_dir.clone().map(|it| DataDir::resolve(Some(it))).transpose()?;
+    let runtime = args.runtime.options(data_dir.as_ref().map(DataDir::audit_place))?;
     let options = control::Options {
         families: control::families(families::Settings {
             only_rules: true,
             namespace: namespace.clone(),
             audit: args.rules().audit(audits),
             network: args.network.settings(&namespace),
+            runtime: args.runtime.runtime,
             responses: sinks.responses(&namespace, !args.leader_election),
         }),
         source: source(&args.kubeconfig),
-        log: args.data_dir.clone().map(|it| DataDir::resolve(Some(it))).transpose()?.map(|it| it.log()),
+        log: data_dir.map(|it| it.log()),
         definitions: control::Definitions { rules: args.rules_cr, by_installer: true },
         rules_folder: Some(args.rules_folder.as_str()).filter(|it| !it.is_empty()).map(PathBuf::from),
         webhook: args.admission.then(|| webhook_options(&args)).transpose()?,
-        metrics_addr: listen_address("--metrics-addr", &args.metrics_addr)?,
+        metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace,
         lease: args.leader_election.then(|| (LEASE, identity())),
         sinks,
+        runtime,
     };
     let stop = CancellationToken::new();
     let control = control::start(options, Clock::start(), &stop).await?;
-    let webhook = control.webhook_addr.map(tracing::field::display);
-    tracing::info!(metrics = %control.metrics_addr, webhook, "portal serves");
+    let [webhook, audit] = [control.webhook_addr, control.audit_addr].map(|it| it.map(tracing::field::display));
+    tracing::info!(metrics = %control.metrics_addr, webhook, audit, "portal serves");
     interrupted().await?;
     stop.cancel();
     control.stopped().await;
@@ -68,19 +69,9 @@ fn webhook_options(args: &RunArgs) -> Result<webhook::Options, Failure> {
     }
     let installed = args.installed.setup(PathBuf::from(&args.cert_dir), &args.install_namespace);
     Ok(webhook::Options {
-        listen: listen_address("--listen", &args.listen)?,
+        listen: address("--listen", &args.listen)?,
         names: args.webhook_dns.clone(),
         fail_closed: args.fail_closed,
         setup: webhook::Setup::Installed(installed),
     })
-}
-
-/// An address as the original takes it: `:8443` is every address of this machine, of both families where it has both.
-fn listen_address(flag: &str, text: &str) -> Result<SocketAddr, Failure> {
-    let Some(port) = text.strip_prefix(':') else { return address(flag, text) };
-    let port: u16 = port
-        .parse()
-        .map_err(|_| Failure::usage(format!("{flag}: `{text}` is no address: write HOST:PORT, such as :8443")))?;
-    let has_both = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
-    Ok(if has_both { (Ipv6Addr::UNSPECIFIED, port).into() } else { (Ipv4Addr::UNSPECIFIED, port).into() })
 }
