@@ -107,4 +107,7 @@ pub struct ReadEvidence {
     pub object: ObjectRef,
     /// Its resourceVersion; empty when it was not there.
     pub resource_version: String,
+    /// Whether it was read from the API server for this decision; else it was watched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
 }

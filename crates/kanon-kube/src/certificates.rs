@@ -66,6 +66,11 @@ pub async fn claim_material(
             None => tracing::info!(secret = secret.name, "certificates are made"),
         }
         let made = Material::generate(names, now).map_err(|error| Error::Answer(error.to_string()))?;
+        // Replicas that run show the old certificate until they have read the new one.
+        let made = match stored.as_ref().map(parse) {
+            Some(Ok(old)) => made.trusting(&old.current, now),
+            Some(Err(_)) | None => made,
+        };
         let renewal = Renewal { current: made, next: None };
         if write(api, secret, stored.as_ref(), &renewal).await? {
             return Ok((renewal.current, Claim::Made));

@@ -10,6 +10,7 @@ mod discovery;
 mod effects;
 mod install;
 mod lease;
+mod live;
 mod watch;
 
 pub use adopt::{Adoption, adopt_webhook};
@@ -19,4 +20,5 @@ pub use discovery::discover;
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};
 pub use lease::{Candidate, run_election};
+pub use live::read_live;
 pub use watch::{list, run_watch};

@@ -54,19 +54,27 @@ pub async fn run_watch(
 /// # Errors
 /// The first page that cannot be read. A kind that is not installed gives an empty list.
 pub async fn list(api: &Api, kind: &Kind) -> Result<Vec<Object>, Error> {
+    list_at(api, &kind.path(""), "", usize::MAX).await
+}
+
+/// All objects at the path of a collection; `query` begins with `&` where there is more to ask. More than `most` are an error.
+pub(crate) async fn list_at(api: &Api, path: &str, query: &str, most: usize) -> Result<Vec<Object>, Error> {
     let mut machine = Machine::default();
     let mut objects = Vec::new();
     while let Want::List { next } = machine.want() {
-        let Some(page) = api.get(&list_path(kind, next)).await? else { break };
+        let Some(page) = api.get(&list_path(path, query, next)).await? else { break };
         let outcome = machine.handle(Happened::Page(page), Mono::default());
         objects.extend(outcome.changes.into_iter().map(|(_, object)| object));
+        if objects.len() > most {
+            return Err(Error::Answer(format!("there are more than {most} objects")));
+        }
     }
     Ok(objects)
 }
 
-fn list_path(kind: &Kind, next: Option<String>) -> String {
+fn list_path(path: &str, query: &str, next: Option<String>) -> String {
     let next = next.map_or(String::new(), |it| format!("&continue={it}"));
-    format!("{}?limit=500{next}", kind.path(""))
+    format!("{path}?limit=500{query}{next}")
 }
 
 struct Task<C> {
@@ -87,7 +95,7 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
                 self.deliver(Happened::Woke).await
             }
             Want::List { next } => {
-                let page = self.api.get(&list_path(&self.kind, next)).await;
+                let page = self.api.get(&list_path(&self.kind.path(""), "", next)).await;
                 let happened = match page {
                     Ok(Some(page)) => Happened::Page(page),
                     Ok(None) => Happened::Failed { code: Some(404), message: "the kind is not installed".into() },

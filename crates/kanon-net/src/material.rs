@@ -60,6 +60,15 @@ impl Material {
         Material { leaf, authorities_pem }
     }
 
+    /// The same, with those authorities of other material trusted besides that count at this time: who shows its certificate
+    /// for a while yet is believed.
+    #[must_use]
+    pub fn trusting(mut self, other: &Material, now: Timestamp) -> Material {
+        let counts = authorities(&other.authorities_pem).into_iter().filter(|(_, it)| it.not_after > now);
+        self.authorities_pem.extend(counts.map(|it| it.0));
+        self
+    }
+
     /// Writes the three files (mode 0600) into a folder, which is made (mode 0700) if absent. Each appears whole.
     ///
     /// # Errors
@@ -165,6 +174,13 @@ mod tests {
         let both = format!("{}{}", other.authorities_pem(), made.authorities_pem());
         Material::new(made.leaf().clone(), both.clone()).verify("localhost", start()).expect("one of both vouches");
         assert_eq!(authorities(&both).len(), 2);
+        let next =
+            Material::generate(&["localhost"], start() + year / 2).expect("made").trusting(&made, start() + year / 2);
+        Material::new(made.leaf().clone(), next.authorities_pem().to_owned())
+            .verify("localhost", start() + year / 2)
+            .expect("still believed");
+        let late = Material::generate(&["localhost"], start() + year).expect("made").trusting(&made, start() + year);
+        assert_eq!(authorities(late.authorities_pem()).len(), 1, "what has ended is not carried on");
         assert_eq!(authorities(&both).iter().map(|it| it.0.as_str()).collect::<String>(), both);
     }
 

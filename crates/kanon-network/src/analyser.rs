@@ -11,6 +11,15 @@ use crate::{
     model::Model,
 };
 
+/// What a pass over marked namespaces came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// What became of findings.
+    pub events: Vec<Event>,
+    /// The namespaces that were looked at: each changed since it was last, or everything was to be looked at.
+    pub namespaces: Vec<String>,
+}
+
 /// Keeps the model and its findings up to date.
 #[derive(Clone, Debug, Default)]
 pub struct Analyser {
@@ -71,20 +80,26 @@ impl Analyser {
     }
 
     /// What is due: at most `limit` of the marked namespaces are checked; says what changed. More may be due right after.
-    pub fn check(&mut self, limit: usize, now: Mono) -> Vec<Event> {
-        let mut events = self.findings.tick(now);
+    pub fn check(&mut self, limit: usize, now: Mono) -> Pass {
+        let mut pass = Pass { events: self.findings.tick(now), namespaces: Vec::new() };
         if self.since.is_none_or(|it| it.after(Self::SETTLE) > now) {
-            return events;
+            return pass;
         }
         for _ in 0..limit {
             let Some(name) = self.marked.pop_first() else { break };
             let found = self.model.namespace(&name).map_or(Vec::new(), |it| checks::check(it, &self.options));
-            events.extend(self.findings.update(&name, found, now));
+            pass.events.extend(self.findings.update(&name, found, now));
+            pass.namespaces.push(name);
         }
         if self.marked.is_empty() {
             self.since = None;
         }
-        events
+        pass
+    }
+
+    /// Whether nothing is marked.
+    pub fn is_settled(&self) -> bool {
+        self.marked.is_empty()
     }
 
     /// When [`Analyser::check`] has something to do though nothing happens.

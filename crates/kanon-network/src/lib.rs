@@ -21,7 +21,7 @@ mod policy;
 mod ports;
 mod reach;
 
-pub use analyser::Analyser;
+pub use analyser::{Analyser, Pass};
 pub use checks::{Check, Finding, FindingKey, Options, Severity};
 pub use cidr::{Cidr, CidrError, IpBlock};
 pub use findings::{Event, Findings};
@@ -29,4 +29,4 @@ pub use model::{Kinds, Model, Namespace};
 pub use pod::{NamedPort, Pod, pod_template};
 pub use policy::{Direction, NamespaceScope, Peer, Policy, Rule};
 pub use ports::{PortMatch, PortRange, PortRef, Protocol, UnknownProtocol};
-pub use reach::{Answer, Endpoint, ReachError, Reason, RuleRef, Side};
+pub use reach::{Answer, Endpoint, Namespaces, ReachError, Reason, RuleRef, Side, can_reach};

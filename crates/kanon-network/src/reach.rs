@@ -6,7 +6,7 @@ use std::{fmt, net::IpAddr};
 use serde::Serialize;
 
 use crate::{
-    model::Model,
+    model::{Model, Namespace},
     pod::Pod,
     policy::{Direction, NamespaceScope, Peer, Policy, Rule},
     ports::{PortMatch, PortRange, PortRef, Protocol},
@@ -128,13 +128,25 @@ impl fmt::Display for RuleRef {
     }
 }
 
+/// Where the namespaces of a question are found: a [`Model`], or whoever makes namespaces when they are asked for.
+pub trait Namespaces {
+    /// A namespace; `None` where nothing is known of it.
+    fn namespace(&self, name: &str) -> Option<&Namespace>;
+}
+
+impl Namespaces for Model {
+    fn namespace(&self, name: &str) -> Option<&Namespace> {
+        Model::namespace(self, name)
+    }
+}
+
 impl Model {
     /// The end that an address is: a live pod's, or nobody's here.
     pub fn endpoint_at(&self, address: IpAddr) -> Endpoint<'_> {
         self.pod_at(address).map_or(Endpoint::Address(address), Endpoint::Pod)
     }
 
-    /// Whether declared policy lets `from` open a connection to `to`, and what decides on each side.
+    /// See [`can_reach`].
     ///
     /// # Errors
     /// A port name that the destination does not have.
@@ -145,20 +157,41 @@ impl Model {
         port: &PortRef,
         protocol: Protocol,
     ) -> Result<Answer, ReachError> {
-        let port = number(to, port, protocol)?;
-        let traffic = Traffic { from, to, port, protocol };
-        let egress = self.side(&traffic, Direction::Egress);
-        let ingress = self.side(&traffic, Direction::Ingress);
-        Ok(Answer { reachable: egress.allowed && ingress.allowed, port, protocol, egress, ingress })
+        can_reach(self, from, to, port, protocol)
     }
+}
 
+/// Whether declared policy lets `from` open a connection to `to`, and what decides on each side. Looked at are the namespaces of
+/// both ends.
+///
+/// # Errors
+/// A port name that the destination does not have.
+pub fn can_reach(
+    namespaces: &dyn Namespaces,
+    from: Endpoint<'_>,
+    to: Endpoint<'_>,
+    port: &PortRef,
+    protocol: Protocol,
+) -> Result<Answer, ReachError> {
+    let port = number(to, port, protocol)?;
+    let traffic = Traffic { from, to, port, protocol };
+    let judge = Judge(namespaces);
+    let egress = judge.side(&traffic, Direction::Egress);
+    let ingress = judge.side(&traffic, Direction::Ingress);
+    Ok(Answer { reachable: egress.allowed && ingress.allowed, port, protocol, egress, ingress })
+}
+
+/// Decides each side.
+struct Judge<'m>(&'m dyn Namespaces);
+
+impl Judge<'_> {
     fn side(&self, traffic: &Traffic<'_>, direction: Direction) -> Side {
         let simple = |allowed, reason| Side { allowed, reason, policies: Vec::new(), admitted_by: Vec::new() };
         if let Some((allowed, reason)) = traffic.without_policy(direction) {
             return simple(allowed, reason);
         }
         let Endpoint::Pod(pod) = traffic.own(direction) else { return simple(true, Reason::NotAPod) };
-        let Some(namespace) = self.namespace(&pod.namespace) else { return simple(true, Reason::NotIsolated) };
+        let Some(namespace) = self.0.namespace(&pod.namespace) else { return simple(true, Reason::NotIsolated) };
         let isolating: Vec<_> = namespace.isolating(pod, direction).collect();
         if isolating.is_empty() {
             return simple(true, Reason::NotIsolated);
@@ -204,7 +237,7 @@ impl Model {
         match scope {
             NamespaceScope::Own => policy.namespace == pod.namespace,
             NamespaceScope::Selected(selector) => {
-                self.namespace(&pod.namespace).is_some_and(|it| selector.matches(&it.labels))
+                self.0.namespace(&pod.namespace).is_some_and(|it| selector.matches(&it.labels))
             }
         }
     }

@@ -6,6 +6,7 @@
 mod action;
 mod answer;
 mod family;
+mod live;
 mod lookups;
 mod outbox;
 mod plane;
@@ -19,10 +20,11 @@ pub use action::{
 };
 pub use answer::{Answer, NAMESPACE_BYPASSED, Views};
 pub use family::{AdmissionRule, Explanation, Facts, Family, PolicySummary, Reviewed, Section, Target, View};
+pub use live::{Live, LiveAnswer, LiveAnswers, LiveLookups, LiveRead};
 pub use lookups::{Lookups, NoLookups, ObjectStore};
 pub use outbox::Outbox;
 pub use plane::{Plane, Settings, Step};
 pub use policies::{Applied, PolicyEntry, PolicyKey, PolicyStore};
 pub use record::{Break, Chain, Line, Payload, Verifier};
 pub use retention::{Retention, Segment, surplus};
-pub use scan::{ObjectName, Scan, Which, Work};
+pub use scan::{BrokenScan, ObjectName, Scan, Which, Work};

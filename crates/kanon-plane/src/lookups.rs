@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use kanon_core::{Change, GroupVersionKind, Object};
 
 use self::sorted::Sorted;
+use crate::live::{Live, LiveRead};
 
 /// Read access to other objects. What it gives lives as long as it does, so that a decision reads objects where they are.
 pub trait Lookups: Sync {
@@ -16,6 +17,15 @@ pub trait Lookups: Sync {
     fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<&Object>;
     /// Whether every object of the kind that existed at the start has arrived.
     fn is_synced(&self, kind: &GroupVersionKind) -> bool;
+    /// What the API server itself says; `None` where nobody asks it, and the watched objects answer.
+    fn live(&self, read: &LiveRead) -> Option<Live<'_>> {
+        let _ = read;
+        None
+    }
+    /// Whether the API server is asked where a decision wants that.
+    fn reads_live(&self) -> bool {
+        false
+    }
 }
 
 /// Knows nothing: for offline checks without a cluster.

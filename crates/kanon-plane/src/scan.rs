@@ -17,6 +17,8 @@ pub type ObjectName = (String, String);
 /// Which objects, and what is asked about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
+    /// The loop that asks, in the family's word.
+    pub occasion: &'static str,
     /// Their kind.
     pub kind: GroupVersionKind,
     /// Which of them.
@@ -73,8 +75,14 @@ impl Scan {
         Input::Scanned { family: self.family, result: self.view.scan(&self.work, objects, now) }
     }
 
-    /// What to tell the family when the scan broke off: a result that it does not understand.
+    /// What to tell the family when the scan broke off.
     pub fn failed(&self) -> Input {
-        Input::Scanned { family: self.family, result: Arc::new(()) }
+        Input::Scanned { family: self.family, result: Arc::new(BrokenScan { work: Arc::clone(&self.work) }) }
     }
+}
+
+/// The result of a scan that broke off.
+pub struct BrokenScan {
+    /// What it was to look at.
+    pub work: Arc<Work>,
 }

@@ -1,5 +1,6 @@
-//! The audit loop's own state: which stored objects are to be looked at, by which rules, and what is open (spec/rules 5). Pure:
-//! it asks for scans through the outbox and takes their results back; a worker thread of the shell runs them ([`scan`]).
+//! The state of a loop over stored objects: which of them are to be looked at, by which rules, and what is open (spec/rules 5). The
+//! audit is one such loop, the network's rules are another (`network`). Pure: it asks for scans through the outbox and takes their
+//! results back; a worker thread of the shell runs them ([`scan`]).
 //!
 //! One scan is under way at a time, so that results come in the order of what they rest on. Objects that change meanwhile are
 //! looked at again, and what the running scan says of them does not count. A pair of rule and object is evaluated again only
@@ -58,12 +59,15 @@ struct Running {
     touched: BTreeSet<ObjectName>,
     /// Objects that changed and may be looked up in it.
     missed: Vec<Changed>,
+    /// Namespaces whose network changed.
+    networks: BTreeSet<String>,
     sweep: Option<Sweep>,
 }
 
 impl Running {
     fn new(kind: GroupVersionKind, sweep: Option<Sweep>) -> Running {
-        Running { kind, moot: false, touched: BTreeSet::new(), missed: Vec::new(), sweep }
+        let (touched, missed, networks) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        Running { kind, moot: false, touched, missed, networks, sweep }
     }
 }
 
@@ -71,11 +75,22 @@ impl Running {
 struct InForce {
     revision: String,
     rule: Arc<Rule>,
+    /// Kinds that it looks things up of.
     lookups: Vec<GroupVersionKind>,
+    /// Those, and what else must be there before it is asked.
+    needs: Vec<GroupVersionKind>,
+}
+
+impl InForce {
+    /// Whether its verdict about an object may change though the object does not.
+    fn looks_around(&self) -> bool {
+        self.rule.reads_clock || !self.needs.is_empty()
+    }
 }
 
 /// See the module.
 pub(crate) struct Audit {
+    mode: Mode,
     /// Whether this process runs the loop at all.
     runs: bool,
     leads: bool,
@@ -104,14 +119,16 @@ pub(crate) struct Audit {
     suppressed: i64,
 }
 
-/// Whether a rule is in force in this loop.
-pub(crate) fn is_audited(entry: &Entry) -> bool {
-    entry.state.is_active() && entry.rule.as_ref().is_some_and(|it| it.modes.contains(&Mode::Audit))
+/// Whether a rule is in force in a loop.
+pub(crate) fn is_asked_by(entry: &Entry, mode: Mode) -> bool {
+    entry.state.is_active() && entry.rule.as_ref().is_some_and(|it| it.modes.contains(&mode))
 }
 
 impl Audit {
-    pub(crate) fn new(runs: bool, resync: Duration) -> Audit {
+    /// The loop of a mode; `runs` says whether this process has it.
+    pub(crate) fn new(mode: Mode, runs: bool, resync: Duration) -> Audit {
         Audit {
+            mode,
             runs,
             leads: false,
             sight: Sight::default(),
@@ -130,6 +147,11 @@ impl Audit {
             guard: Guard::default(),
             suppressed: 0,
         }
+    }
+
+    /// Whether this process runs the loop at all.
+    pub(crate) fn runs(&self) -> bool {
+        self.runs
     }
 
     /// How many wishes were put off since the last call.
@@ -156,10 +178,11 @@ impl Audit {
         if !self.runs {
             return Vec::new();
         }
-        let audited = rules.entries().iter().filter(|it| is_audited(it));
+        let audited = rules.entries().iter().filter(|it| is_asked_by(it, self.mode));
         let in_force = |it: &Entry| {
-            let (revision, lookups) = (it.policy.revision.clone(), it.lookups.clone());
-            Some((it.key.clone(), InForce { revision, rule: it.rule.clone()?, lookups }))
+            let (revision, lookups, needs) =
+                (it.policy.revision.clone(), it.lookups.clone(), it.needs().cloned().collect());
+            Some((it.key.clone(), InForce { revision, rule: it.rule.clone()?, lookups, needs }))
         };
         let new: BTreeMap<_, _> = audited.filter_map(in_force).collect();
         let old = std::mem::replace(&mut self.rules, new);
@@ -192,7 +215,7 @@ impl Audit {
         }
         self.sweep(kind.clone(), None);
         // Rules that look things up of this kind were not asked so far.
-        let reading = self.rules.iter().filter(|it| it.1.lookups.contains(kind));
+        let reading = self.rules.iter().filter(|it| it.1.needs.contains(kind));
         let reading: BTreeSet<_> = reading.map(|it| it.0.clone()).collect();
         self.sweep_for(&reading);
     }
@@ -218,6 +241,24 @@ impl Audit {
             self.touch(kind, name.clone(), None);
         }
         self.neighbour_changed(kind, &name, Some(object), now);
+    }
+
+    /// An object is new or changed, and is looked at later ([`Audit::look_at`]): whether it is to be. What a scan under way says
+    /// of it is out of date.
+    pub(crate) fn object_settles(&mut self, kind: &GroupVersionKind, object: &Object, now: Now) -> Option<ObjectName> {
+        let name = scan::name(object);
+        self.neighbour_changed(kind, &name, Some(object), now);
+        if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
+            running.touched.insert(name.clone());
+        }
+        self.is_watching(kind).then_some(name)
+    }
+
+    /// Looks at an object again.
+    pub(crate) fn look_at(&mut self, kind: &GroupVersionKind, name: ObjectName) {
+        if self.is_watching(kind) {
+            self.touch(kind, name, None);
+        }
     }
 
     /// An object is gone.
@@ -262,7 +303,7 @@ impl Audit {
     pub(crate) fn tick(&mut self, now: Now) {
         if self.resync_at.is_some_and(|at| at <= now.mono) {
             self.resync_at = Some(now.mono.after(self.resync));
-            let by_itself = self.rules.iter().filter(|it| it.1.rule.reads_clock || !it.1.lookups.is_empty());
+            let by_itself = self.rules.iter().filter(|it| it.1.looks_around());
             let by_itself: BTreeSet<_> = by_itself.map(|it| it.0.clone()).collect();
             self.sweep_for(&by_itself);
         }
@@ -270,7 +311,8 @@ impl Audit {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        [self.resync_at, self.guard.next_deadline()].into_iter().flatten().min()
+        let resync = self.resync_at.filter(|_| self.rules.values().any(InForce::looks_around));
+        [resync, self.guard.next_deadline()].into_iter().flatten().min()
     }
 
     /// Whether everything that can be looked at was looked at, given that the family's own kinds have arrived.
@@ -286,15 +328,17 @@ impl Audit {
 
     /// Takes the result of the scan under way; `None` for one that broke off.
     pub(crate) fn scanned(&mut self, scanned: Option<&Scanned>, now: Now) -> Vec<Change> {
-        let Some(Running { kind, moot, touched, missed, sweep }) = self.running.take() else { return Vec::new() };
+        let Some(Running { kind, moot, touched, missed, networks, sweep }) = self.running.take() else {
+            return Vec::new();
+        };
         let Some(scanned) = scanned.filter(|_| !moot) else { return Vec::new() };
         let Work { which, policies, .. } = &scanned.work;
         // Only what is still in force as it was asked says something.
         let is_asked = |it: &&Entry| {
             policies.as_ref().is_none_or(|among| among.contains(&it.key))
-                && is_audited(it)
+                && is_asked_by(it, self.mode)
                 && self.rules.get(&it.key).is_some_and(|now| now.revision == it.policy.revision)
-                && it.lookups.iter().all(|kind| self.sight.is_synced(kind))
+                && it.needs().all(|kind| self.sight.is_synced(kind))
         };
         let asked: BTreeSet<PolicyKey> =
             scanned.rules.entries().iter().filter(is_asked).map(|it| it.key.clone()).collect();
@@ -325,6 +369,9 @@ impl Audit {
         }
         drop(findings);
         self.note_queries(scanned, |key, name| asked.contains(key) && !touched.contains(name), &missed, now);
+        for namespace in &networks {
+            self.ask_around(namespace);
+        }
         if let (Some(sweep), Some(next)) = (sweep, &scanned.next) {
             self.sweeps.push_front(Sweep { last: Some(next.clone()), ..sweep });
         }
@@ -346,7 +393,8 @@ impl Audit {
         if let Some(sweep) = self.sweeps.pop_front() {
             let Sweep { kind, policies, last } = &sweep;
             let which = Which::After { last: last.clone(), limit: CHUNK };
-            out.scan(Work { kind: kind.clone(), which, policies: policies.clone() });
+            let occasion = self.mode.as_str();
+            out.scan(Work { occasion, kind: kind.clone(), which, policies: policies.clone() });
             let kind = kind.clone();
             self.running = Some(Running::new(kind, Some(sweep)));
         }
@@ -362,7 +410,8 @@ impl Audit {
             first.remove();
         }
         let which = Which::Named(taken.into_iter().collect());
-        out.scan(Work { kind: kind.clone(), which, policies: policy.map(|it| Arc::new(BTreeSet::from([it]))) });
+        let (occasion, policies) = (self.mode.as_str(), policy.map(|it| Arc::new(BTreeSet::from([it]))));
+        out.scan(Work { occasion, kind: kind.clone(), which, policies });
         self.running = Some(Running::new(kind, None));
         true
     }

@@ -27,7 +27,10 @@ use crate::{
     api::BYPASS_ANNOTATION,
     facts::Facts,
     index::{Entry, Rules},
-    lookups::reader::{Overlay, Query, Reader},
+    lookups::{
+        picture::Picture,
+        reader::{Overlay, Query, Reader},
+    },
     rule::{Mode, Rule},
 };
 use together::Answers;
@@ -142,6 +145,8 @@ pub(crate) struct Question<'q> {
     pub modes: &'q [Mode],
     /// Which rules are asked, by position of their entry; all when there is none.
     pub among: Option<&'q [bool]>,
+    /// The network around it, for the loop that shows it.
+    pub network: Option<&'q Picture<'q>>,
     pub now: Now,
 }
 
@@ -152,8 +157,9 @@ impl Rules {
             return self.review_event(review, lookups, now);
         }
         let Some(object) = review.subject_object() else { return Decision::default() };
-        let (request, modes) = (Some(review), &[Mode::Admission]);
-        self.decide(&Question { kind: &review.kind, object, request, event: None, modes, among: None, now }, lookups)
+        let question =
+            Question { request: Some(review), ..Question::new(&review.kind, object, &[Mode::Admission], now) };
+        self.decide(&question, lookups)
     }
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.
@@ -164,7 +170,19 @@ impl Rules {
     /// The same among other objects.
     pub fn review_among(&self, object: &Object, modes: &[Mode], lookups: &dyn Lookups, now: Now) -> Vec<Verdict> {
         let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let question = Question { kind: &kind, object, request: None, event: None, modes, among: None, now };
+        Decision::verdicts(self.decide(&Question::new(&kind, object, modes, now), lookups).found)
+    }
+
+    /// What rules of mode `network` say of an object, given the network around it.
+    pub fn review_network(
+        &self,
+        object: &Object,
+        network: &Picture<'_>,
+        lookups: &dyn Lookups,
+        now: Now,
+    ) -> Vec<Verdict> {
+        let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
+        let question = Question { network: Some(network), ..Question::new(&kind, object, &[Mode::Network], now) };
         Decision::verdicts(self.decide(&question, lookups).found)
     }
 
@@ -211,8 +229,9 @@ impl Rules {
             return Answer { exempt: true, found: entries.filter_map(bypass).collect(), ..answer };
         }
         // The cluster's rules look from everywhere, a namespace's own from there.
-        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), None);
-        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
+        let network = question.network;
+        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), network, None);
+        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), network, Some(namespace));
         let Room { arena, memo } = room;
         arena.reset();
         let (arena, limits) = (&*arena, &self.settings.limits);
@@ -221,7 +240,7 @@ impl Rules {
             Some(event) => Facts::of_event(event, kind, object, now, &whole, arena),
             None => Facts::new(kind, object, request, now, plan.by_container, &whole, arena),
         };
-        let at_home = plan.looks_up_at_home().then(|| facts.seen_from(&home, arena));
+        let at_home = plan.looks_up_at_home().then(|| facts.seen_from(kind, object, &home, arena));
         let mut answers = Answers::default();
         let used = answers.ask(plan, &facts, at_home.as_ref(), limits, arena, std::mem::take(memo).renew());
         *memo = used.renew();
@@ -243,6 +262,11 @@ impl Rules {
 }
 
 impl<'q> Question<'q> {
+    /// About an object, to all rules of these loops.
+    pub(crate) fn new(kind: &'q GroupVersionKind, object: &'q Object, modes: &'q [Mode], now: Now) -> Question<'q> {
+        Question { kind, object, request: None, event: None, modes, among: None, network: None, now }
+    }
+
     /// The namespace that rules are matched with: the object's, or else the request's. Requests about a Namespace carry
     /// its own name there, and a Namespace lives in none.
     fn namespace(&self, rules: &Rules) -> &'q str {

@@ -8,6 +8,7 @@
 
 pub(crate) mod event;
 pub(crate) mod image;
+mod network;
 pub(crate) mod pod;
 mod request;
 
@@ -17,7 +18,7 @@ use kanon_lang::{Arena, Record, Value};
 use crate::lookups::{cluster::Cluster, reader::Reader};
 
 /// Variable names; the position is the slot. `$now` is no name that a rule can write: the language reads it for `now()`.
-pub(crate) const VARIABLES: [&str; 11] = [
+pub(crate) const VARIABLES: [&str; 12] = [
     "object",
     "metadata",
     "container",
@@ -29,6 +30,7 @@ pub(crate) const VARIABLES: [&str; 11] = [
     "consistentCluster",
     "$now",
     "event",
+    "network",
 ];
 
 /// Slots of [`VARIABLES`].
@@ -44,6 +46,7 @@ pub(crate) mod slot {
     pub(crate) const CONSISTENT_CLUSTER: usize = 8;
     pub(crate) const NOW: usize = 9;
     pub(crate) const EVENT: usize = 10;
+    pub(crate) const NETWORK: usize = 11;
 }
 
 /// The values of one evaluation.
@@ -65,7 +68,7 @@ pub(crate) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Gathers what may be read of `object`. `by_container` says whether any rule asks for containers.
     pub(crate) fn new(
-        kind: &GroupVersionKind,
+        kind: &'a GroupVersionKind,
         object: &'a Object,
         request: Option<&'a Review>,
         now: Now,
@@ -77,9 +80,9 @@ impl<'a> Facts<'a> {
         let mut values = [Value::Null; VARIABLES.len()];
         values[slot::NOW] = Value::Time(now.wall);
         values[slot::OBJECT] = Value::from_node(root, arena);
-        values[slot::CLUSTER] = record(arena, Cluster(reader));
-        // Live reads are not to be had here: the caches answer.
-        values[slot::CONSISTENT_CLUSTER] = values[slot::CLUSTER];
+        values[slot::CLUSTER] = record(arena, Cluster { reader, live: false });
+        values[slot::CONSISTENT_CLUSTER] = record(arena, Cluster { reader, live: true });
+        values[slot::NETWORK] = network::value(kind, object, reader, arena);
         if let Some(review) = request {
             values[slot::REQUEST] = Value::Record(arena.alloc(request::Request(review)));
             values[slot::OLD_OBJECT] = Value::from_option(review.old_object.as_ref().map(Object::root), arena);
@@ -108,13 +111,22 @@ impl<'a> Facts<'a> {
         Facts { passes, reader }
     }
 
-    /// The same facts, with lookups from another place.
-    pub(crate) fn seen_from(&self, reader: &'a Reader<'a>, arena: &'a Arena) -> Facts<'a> {
-        let cluster = record(arena, Cluster(reader));
+    /// The same facts of an object, with lookups from another place.
+    pub(crate) fn seen_from(
+        &self,
+        kind: &'a GroupVersionKind,
+        object: &'a Object,
+        reader: &'a Reader<'a>,
+        arena: &'a Arena,
+    ) -> Facts<'a> {
+        let cluster = record(arena, Cluster { reader, live: false });
+        let consistent = record(arena, Cluster { reader, live: true });
+        let network = network::value(kind, object, reader, arena);
         let passes = self.passes.iter().map(|Pass { part, values }| {
             let mut values = *values;
             values[slot::CLUSTER] = cluster;
-            values[slot::CONSISTENT_CLUSTER] = cluster;
+            values[slot::CONSISTENT_CLUSTER] = consistent;
+            values[slot::NETWORK] = network;
             Pass { part, values }
         });
         Facts { passes: arena.alloc_slice_fill_iter(passes), reader }

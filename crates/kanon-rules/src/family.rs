@@ -64,7 +64,7 @@ impl RulesFamily {
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
         let served = Arc::<Resources>::default();
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
-        let audit = Audit::new(settings.loops.contains(&Mode::Audit), settings.resync);
+        let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
         RulesFamily {
             compiler: Compiler::new(language),
             settings,
@@ -77,13 +77,19 @@ impl RulesFamily {
             resources: BTreeMap::new(),
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
-            view: Arc::new(RulesView::watching(rules.clone(), audit.findings())),
+            view: Arc::new(RulesView::watching(rules.clone(), vec![audit.findings()])),
             respond: Responder::new(Responses { leads: true, ..Responses::default() }),
             audit,
             network: Network::off(),
             figures: Arc::default(),
             rules,
         }
+    }
+
+    /// A view of the rules as they are, with what the loops found.
+    fn watching(&self) -> Arc<RulesView> {
+        let findings = vec![self.audit.findings(), self.network.patrol.findings()];
+        Arc::new(RulesView::watching(self.rules.clone(), findings))
     }
 
     /// The snapshot in force.
@@ -264,7 +270,7 @@ impl RulesFamily {
         self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone(), Arc::clone(&self.served)));
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
-        self.view = Arc::new(RulesView::watching(self.rules.clone(), self.audit.findings()));
+        self.view = self.watching();
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
@@ -348,7 +354,8 @@ impl Family for RulesFamily {
         self.respond.handle(input, now, out);
         self.flush(now, out);
         self.audit.go_on(out);
-        if self.audit.is_settled(&self.kinds) {
+        self.network.patrol.go_on(out);
+        if self.is_settled() {
             self.respond.settled(now, out);
         }
     }

@@ -19,7 +19,7 @@ use kanon_lang::{Limits, Program, RuleSet};
 use kanon_plane::PolicyKey;
 
 use crate::{
-    lookups::resources::Resources,
+    lookups::{picture::network_kinds, resources::Resources},
     rule::{Mode, Rule},
 };
 pub(crate) use state::{State, describe};
@@ -105,6 +105,8 @@ pub(crate) struct Entry {
     pub counts: Arc<Counts>,
     /// Kinds that it looks things up of.
     pub lookups: Vec<GroupVersionKind>,
+    /// Kinds that the network model is made of, where it reads that.
+    pub model: Vec<GroupVersionKind>,
     /// Resources that it names and nobody serves.
     pub unknown: Vec<String>,
     /// What the author should know about the resources it names.
@@ -112,6 +114,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Kinds of which everything must be there before it is asked about stored objects.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = &GroupVersionKind> {
+        self.lookups.iter().chain(&self.model)
+    }
+
     /// The loops it is active in, of those that run.
     pub(crate) fn active_on(&self, loops: &[Mode]) -> Vec<Mode> {
         let modes = self.rule.iter().flat_map(|rule| &rule.modes).copied();
@@ -190,7 +197,7 @@ impl Rules {
                 let bucket = by_kind.entry(kind.clone()).or_default();
                 // There are far fewer policies than 2³²: each is an object in the API or in a file.
                 bucket.entries.push(at as u32);
-                bucket.looks_up |= rule.looks_up();
+                bucket.looks_up |= rule.looks_around();
                 bucket.confined = rule.home.is_some();
             }
         }
@@ -243,14 +250,14 @@ impl Rules {
     pub(crate) fn programs<'r>(&'r self, bucket: &'r Bucket) -> &'r Programs {
         bucket.programs.get_or_init(|| {
             let set = |by_container: bool| {
-                let fits = |rule: &Rule| rule.per_container == by_container && !rule.looks_up();
+                let fits = |rule: &Rule| rule.per_container == by_container && !rule.looks_around();
                 let rules = self.in_bucket(bucket).enumerate().filter(|it| fits(it.1.2));
                 let programs = rules.filter_map(|(at, (_, _, rule))| Some((at as u32, rule.program.clone()?)));
                 let (places, programs): (Vec<_>, Vec<_>) = programs.unzip();
                 (RuleSet::new(programs), places)
             };
             let alone = self.in_bucket(bucket).enumerate().filter_map(|(at, (_, _, rule))| {
-                let program = rule.program.clone().filter(|_| rule.looks_up())?;
+                let program = rule.program.clone().filter(|_| rule.looks_around())?;
                 Some((at as u32, (program, rule.per_container)))
             });
             let (alone, singles) = alone.unzip();
@@ -284,5 +291,7 @@ pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };
     let (lookups, unknown) = rule.as_ref().map(|it| it.referenced.resolve(resources)).unwrap_or_default();
     let notes = rule.as_ref().map(|it| it.referenced.notes(resources)).unwrap_or_default();
-    Entry { key, policy, rule, problem, state, counts, lookups, unknown, notes }
+    let sees_network = rule.as_ref().is_some_and(|it| it.reads_network && it.modes.contains(&Mode::Network));
+    let model = if sees_network { network_kinds() } else { Vec::new() };
+    Entry { key, policy, rule, problem, state, counts, lookups, model, unknown, notes }
 }

@@ -1,9 +1,10 @@
-//! What rules read besides the object: `cluster` and `consistentCluster` (spec/rules 2.7).
+//! What rules read besides the object: `cluster` and `consistentCluster` (spec/rules 2.7), and the network around it ([`picture`]).
 //!
 //! A rule names resources by their plurals; which kinds those are says [`resources`]. Found in the rule's text when it is compiled
 //! ([`Reference`]), so that the shells watch them before the rule is asked.
 
 pub(crate) mod cluster;
+pub(crate) mod picture;
 pub(crate) mod reader;
 pub(crate) mod resources;
 pub(crate) mod selector;

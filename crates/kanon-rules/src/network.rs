@@ -1,21 +1,32 @@
-//! The network loop (spec/rules 6): the built-in checks of NetworkPolicies over the watched namespaces, pods and policies. Pure:
-//! what it finds and what ends is given to the family, which records it and tells the responder, as it does for the audit.
+//! The network loop (spec/rules 6): the built-in checks of NetworkPolicies over the watched namespaces, pods and policies, and the
+//! users' rules of mode `network`. Pure: what it finds and what ends is given to the family, which records it and tells the
+//! responder, as it does for the audit.
+//!
+//! Rules are asked about stored objects as the audit asks its own, by a second loop of the same make ([`Audit`]). What changes is
+//! looked at when it has been quiet for a moment, so that what is applied together is judged together: an object when it changed
+//! itself, and every object whose rule looked at a namespace when the pods or policies of that did.
 //!
 //! Each check is a rule of the process itself: its name is the check's id, so that actions, sinks and figures treat it as any
 //! other. Only the leader checks; the model is kept up all the same, so that whoever wins the lead knows the cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use kanon_core::{Change, Evidence, GroupVersionKind, Mono, Now, Object, Outcome, PolicyRef, Verdict};
-use kanon_network::{Analyser, Check, Event, Finding, Kinds, Options};
-use kanon_plane::PolicyKey;
+use kanon_core::{Change, Evidence, GroupVersionKind, Kind, Mono, Now, Object, Outcome, PolicyRef, Verdict};
+use kanon_network::{Analyser, Check, Event, Finding, Kinds, Options, Pass};
+use kanon_plane::{ObjectName, PolicyKey};
 use serde_json::{Value, json};
 
 use crate::{
     FAMILY,
-    audit::findings::ended,
-    index::{self, Counts, Entry, Item, State},
-    lookups::resources::Resources,
+    audit::{
+        Audit,
+        findings::{Change as FindingChange, ended},
+    },
+    index::{self, Counts, Entry, Item, RESYNC, State},
+    lookups::{picture::network_kinds, resources::Resources},
     rule::Mode,
     validate::{Compiler, validate},
 };
@@ -65,11 +76,12 @@ pub(crate) struct Network {
     kinds: Vec<GroupVersionKind>,
     /// Kinds of which every object that was there has arrived.
     synced: BTreeSet<GroupVersionKind>,
-}
-
-/// The kinds that the loop reads, for whoever decides what is watched.
-pub fn network_kinds() -> Vec<GroupVersionKind> {
-    Kinds::all().into_iter().map(|it| it.gvk).collect()
+    /// The users' rules.
+    pub(crate) patrol: Audit,
+    /// Objects that changed lately and are to be looked at.
+    settling: BTreeSet<(GroupVersionKind, ObjectName)>,
+    /// When the first of them changed.
+    since: Option<Mono>,
 }
 
 impl Network {
@@ -82,17 +94,21 @@ impl Network {
             rules: BTreeMap::new(),
             kinds: Vec::new(),
             synced: BTreeSet::new(),
+            patrol: Audit::new(Mode::Network, false, RESYNC),
+            settling: BTreeSet::new(),
+            since: None,
         }
     }
 
     /// A loop that runs.
-    pub(crate) fn new(settings: &NetworkSettings, compiler: &Compiler) -> Network {
+    pub(crate) fn new(settings: &NetworkSettings, resync: Duration, compiler: &Compiler) -> Network {
         let rules = Check::ALL.into_iter().filter_map(|check| Some((check, entry(check, settings, compiler)?)));
         Network {
             runs: true,
             analyser: Analyser::new(settings.options.clone()),
             rules: rules.collect(),
             kinds: network_kinds(),
+            patrol: Audit::new(Mode::Network, true, resync),
             ..Network::off()
         }
     }
@@ -102,9 +118,31 @@ impl Network {
         self.rules.get(&check)
     }
 
-    pub(crate) fn object(&mut self, kind: &GroupVersionKind, change: Change, object: &Object, now: Mono) {
+    /// Whether this process runs the loop at all.
+    pub(crate) fn runs(&self) -> bool {
+        self.runs
+    }
+
+    /// A watched object changed; gives the findings that end with it.
+    pub(crate) fn object(
+        &mut self,
+        kind: &GroupVersionKind,
+        change: Change,
+        object: &Object,
+        now: Now,
+    ) -> Vec<FindingChange> {
         if self.kinds.contains(kind) {
-            self.analyser.apply(kind, change, object, now);
+            self.analyser.apply(kind, change, object, now.mono);
+        }
+        match change {
+            Change::Applied => {
+                if let Some(name) = self.patrol.object_settles(kind, object, now) {
+                    self.since.get_or_insert(now.mono);
+                    self.settling.insert((kind.clone(), name));
+                }
+                Vec::new()
+            }
+            Change::Deleted => self.patrol.object_deleted(kind, object, now),
         }
     }
 
@@ -112,33 +150,58 @@ impl Network {
         if self.kinds.contains(kind) && self.synced.insert(kind.clone()) {
             self.analyser.mark_all(now);
         }
+        self.patrol.kind_synced(kind);
     }
 
     /// A kind is not watched any more, so nothing is known for certain.
-    pub(crate) fn kind_forgotten(&mut self, kind: &GroupVersionKind) {
+    pub(crate) fn kind_forgotten(&mut self, kind: &GroupVersionKind, now: Now) -> Vec<FindingChange> {
         self.synced.remove(kind);
+        self.patrol.kind_forgotten(kind, now)
     }
 
-    /// Whoever leads looks at everything; others at nothing. Gives what was open.
+    /// Whoever leads looks at everything; others at nothing. Gives what the checks had open.
     pub(crate) fn lead(&mut self, leads: bool, now: Mono) -> Vec<Finding> {
         self.leads = leads;
         if leads {
             self.analyser.mark_all(now);
         }
+        self.settling.clear();
+        self.since = None;
         self.analyser.clear()
     }
 
-    /// What is due.
+    /// What is due: what the checks have to tell. The rules are asked by scans.
     pub(crate) fn check(&mut self, now: Now) -> Vec<Told> {
+        if self.since.is_some_and(|it| it.after(Analyser::SETTLE) <= now.mono) {
+            self.since = None;
+            for (kind, name) in std::mem::take(&mut self.settling) {
+                self.patrol.look_at(&kind, name);
+            }
+        }
         if !self.is_awake() {
             return Vec::new();
         }
-        let events = self.analyser.check(CHUNK, now.mono);
+        let Pass { events, namespaces } = self.analyser.check(CHUNK, now.mono);
+        for namespace in &namespaces {
+            self.patrol.network_changed(namespace);
+        }
         events.into_iter().map(|it| self.tell(it, now)).collect()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        if self.is_awake() { self.analyser.next_deadline() } else { None }
+        let checks = if self.is_awake() { self.analyser.next_deadline() } else { None };
+        let settled = self.since.map(|it| it.after(Analyser::SETTLE));
+        [checks, settled, self.patrol.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether everything that can be looked at was looked at, given that the family's own kinds have arrived.
+    pub(crate) fn is_settled(&self, own: &[Kind]) -> bool {
+        let is_checked = if self.is_awake() {
+            self.analyser.is_settled()
+        } else {
+            self.kinds.iter().all(|it| self.synced.contains(it) || self.patrol.sight.has_failed(it))
+        };
+        is_checked && self.settling.is_empty() && self.patrol.is_settled(own)
     }
 
     /// Before all is known, what is missing would be found fault with.

@@ -235,6 +235,8 @@ pub struct Rule {
     pub reads_operation: bool,
     /// Whether it reads the clock: its verdict may change by itself.
     pub reads_clock: bool,
+    /// Whether it reads `network`: its verdict may change with pods and policies.
+    pub reads_network: bool,
     /// Resources that it looks things up of, as it names them.
     pub(crate) referenced: Referenced,
 }
@@ -243,6 +245,11 @@ impl Rule {
     /// Whether it reads other objects than the one it is about.
     pub(crate) fn looks_up(&self) -> bool {
         self.referenced.computed || !self.referenced.list.is_empty()
+    }
+
+    /// Whether it reads anything besides the object and the request: it is asked alone then, so that it is known what it read.
+    pub(crate) fn looks_around(&self) -> bool {
+        self.looks_up() || self.reads_network
     }
 
     /// Whether objects of a kind in a namespace may concern it; cluster-scoped ones have the empty namespace.

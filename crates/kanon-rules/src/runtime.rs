@@ -58,7 +58,8 @@ impl Rules {
         let gone = Object::null();
         let found = (!event.name.is_empty()).then(|| lookups.get(kind, &event.namespace, &event.name)).flatten();
         let object = found.unwrap_or(&gone);
-        self.decide(&Question { kind, object, request, event: Some(event), modes, among: None, now }, lookups)
+        let question = Question { request, event: Some(event), ..Question::new(kind, object, modes, now) };
+        self.decide(&question, lookups)
     }
 
     /// The kind of a resource, in the version asked for or else in another one.

@@ -107,7 +107,7 @@ pub(crate) fn conditions(
         make("Compiled", compiled(entry)),
         make("Evaluating", evaluating(entry, errors_in_a_row, blind_spot)),
     ];
-    if entry.rule.as_ref().is_some_and(|it| !it.referenced.list.is_empty()) {
+    if entry.rule.as_ref().is_some_and(|it| !it.referenced.list.is_empty()) || !entry.model.is_empty() {
         let synced = ("True", "Synced", "all that the rule looks up is known".to_owned());
         let missing = world.sight.missing(entry, world.rules);
         let state = missing.map_or(synced, |(reason, message)| ("False", reason, message));
@@ -143,7 +143,7 @@ fn evaluating(entry: &Entry, errors_in_a_row: u64, blind_spot: Option<String>) -
     } else if errors_in_a_row >= ERRORS_IN_A_ROW {
         ("False", "EvalErrors", format!("the last {ERRORS_IN_A_ROW} evaluations failed; see lastEvalError"))
     } else if let Some(problem) = blind_spot {
-        ("False", "KindNotWatched", format!("the audit does not see all objects: {problem}"))
+        ("False", "KindNotWatched", format!("not all objects are seen: {problem}"))
     } else {
         ("True", "Evaluated", "evaluations give a value".to_owned())
     }

@@ -135,6 +135,10 @@ fn check(
         let text = "reads `cluster` by a name that is computed: name the resource in the text, so that it is watched";
         warnings.push(text.to_owned());
     }
+    let modes = mistakes.modes("mode", &wire.mode);
+    if reads.network && !modes.is_empty() && !modes.contains(&Mode::Network) {
+        warnings.push("reads `network`, which is nil in every loop but `network`: add that to `mode`".to_owned());
+    }
     let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
     warnings.extend(facade::warnings(paths, &matcher.kinds));
     let modes = mistakes.modes("mode", &wire.mode);
@@ -161,6 +165,7 @@ fn check(
         per_container: reads.container,
         reads_operation: reads.operation,
         reads_clock: reads.clock,
+        reads_network: reads.network,
         referenced: reads.referenced,
     }
 }
@@ -218,6 +223,7 @@ struct Reading {
     object: bool,
     operation: bool,
     clock: bool,
+    network: bool,
     referenced: Referenced,
 }
 
@@ -243,6 +249,7 @@ impl Reading {
             container: reads.variables.contains(&slot::CONTAINER) || message.reads(slot::CONTAINER),
             operation: reads.paths.iter().any(operation),
             clock: reads.clock,
+            network: reads.variables.contains(&slot::NETWORK) || message.reads(slot::NETWORK),
             referenced: Referenced::of(paths()),
         }
     }

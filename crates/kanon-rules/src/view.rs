@@ -29,17 +29,18 @@ use crate::{
 /// The family's view.
 pub struct RulesView {
     rules: Arc<Rules>,
-    findings: Arc<Mutex<Findings>>,
+    /// Of each loop over stored objects.
+    findings: Vec<Arc<Mutex<Findings>>>,
 }
 
 impl RulesView {
     /// A view of a snapshot; also how offline commands ask about a folder.
     pub fn new(rules: Arc<Rules>) -> RulesView {
-        RulesView { rules, findings: Arc::default() }
+        RulesView { rules, findings: Vec::new() }
     }
 
-    /// A view that shows what the audit found.
-    pub(crate) fn watching(rules: Arc<Rules>, findings: Arc<Mutex<Findings>>) -> RulesView {
+    /// A view that shows what the loops over stored objects found.
+    pub(crate) fn watching(rules: Arc<Rules>, findings: Vec<Arc<Mutex<Findings>>>) -> RulesView {
         RulesView { rules, findings }
     }
 
@@ -133,35 +134,40 @@ impl View for RulesView {
 }
 
 impl RulesView {
-    /// The open findings of a rule that the audit asks.
+    /// The open findings of a rule, by loop and object.
+    fn found<T>(&self, entry: &Entry, row: impl Fn(&Finding) -> T) -> Vec<T> {
+        let of_loop =
+            |findings: &Arc<Mutex<Findings>>| lock(findings).of_rule(&entry.key).map(&row).collect::<Vec<_>>();
+        self.findings.iter().flat_map(of_loop).collect()
+    }
+
+    /// The open findings of a rule that is asked about stored objects.
     fn open(&self, entry: &Entry) -> Option<Section> {
-        let audits = entry.active_on(&self.rules.settings.loops).contains(&Mode::Audit);
-        let findings = lock(&self.findings);
-        let rows: Vec<_> = findings
-            .of_rule(&entry.key)
-            .map(|it| {
-                let subject = &it.verdict.subject;
-                let (part, message) = (it.verdict.evidence.part.clone(), it.verdict.message.clone());
-                vec![subject.gvk.kind.clone(), subject.namespace.clone(), subject.name.clone(), part, message]
-            })
-            .collect();
+        let active = entry.active_on(&self.rules.settings.loops);
+        let is_about_stored = active.contains(&Mode::Audit) || active.contains(&Mode::Network);
+        let rows = self.found(entry, |it| {
+            let subject = &it.verdict.subject;
+            let (part, message) = (it.verdict.evidence.part.clone(), it.verdict.message.clone());
+            vec![subject.gvk.kind.clone(), subject.namespace.clone(), subject.name.clone(), part, message]
+        });
         let columns = ["KIND", "NAMESPACE", "NAME", "CONTAINER", "MESSAGE"].map(str::to_owned).to_vec();
         let title = format!("open findings: {}", rows.len());
-        audits.then_some(Section { title, columns, rows })
+        is_about_stored.then_some(Section { title, columns, rows })
     }
 
     fn data(&self, entry: &Entry, loops: &[Mode]) -> serde_json::Value {
         let mut data = data(entry, loops);
-        let findings = lock(&self.findings);
-        let row = |it: &Finding| {
-            json!({
-                "subject": it.verdict.subject,
-                "container": it.verdict.evidence.part,
-                "message": it.verdict.message,
-                "since": it.since.to_string(),
+        data["findings"] = self
+            .found(entry, |it| {
+                json!({
+                    "subject": it.verdict.subject,
+                    "mode": it.verdict.occasion,
+                    "container": it.verdict.evidence.part,
+                    "message": it.verdict.message,
+                    "since": it.since.to_string(),
+                })
             })
-        };
-        data["findings"] = findings.of_rule(&entry.key).map(row).collect();
+            .into();
         data
     }
 }

@@ -332,9 +332,7 @@ fn a_kind_that_cannot_be_seen_degrades_its_rule_alone() {
         let found = conditions.as_array().unwrap().iter().find(|it| it["type"] == "Evaluating").cloned();
         found.map(|it| format!("{} {}", it["reason"].as_str().unwrap(), it["message"].as_str().unwrap())).unwrap()
     };
-    assert!(
-        evaluating(&world, "widgets").starts_with("KindNotWatched the audit does not see all objects: shop.example")
-    );
+    assert!(evaluating(&world, "widgets").starts_with("KindNotWatched not all objects are seen: shop.example"));
     assert!(evaluating(&world, "privileged").starts_with("Evaluated"));
     assert!(world.plane.facts().unknown);
     let widgets = Kind::namespaced("shop.example", "v1", "Widget", "widgets");

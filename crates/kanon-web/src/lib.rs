@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a shell: it measures how long an answer takes")]
 
 mod audit;
+mod decide;
 mod metrics;
 mod probes;
 mod review;
@@ -14,4 +15,4 @@ pub use audit::{AuditEndpoint, Credentials};
 pub use metrics::{Gauge, Metrics};
 pub use probes::Probes;
 pub use review::{ReviewError, parse_review, render_answer};
-pub use webhook::{Own, Snapshot, Webhook};
+pub use webhook::{Own, Reading, Snapshot, Webhook};

@@ -1,9 +1,9 @@
 //! The admission webhook (spec/rules 4.1, 4.2): POST, one review, one answer.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -11,9 +11,10 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use kanon_core::{Input, Now, Outcome, Review};
-use kanon_plane::{Answer, NAMESPACE_BYPASSED, ObjectStore, Views};
+use kanon_plane::{Answer, LiveAnswer, LiveRead, NAMESPACE_BYPASSED, ObjectStore, Views};
 
 use crate::{
+    decide::{decide, time_for},
     metrics::Metrics,
     review::{parse_review, render_answer},
 };
@@ -35,7 +36,16 @@ pub trait Snapshot: Send + Sync {
     fn answered(&self, review: &Arc<Review>, allowed: bool) {
         let _ = (review, allowed);
     }
+    /// Reads from the API server, within a time: every read has an answer then.
+    fn read(&self, reads: Vec<LiveRead>, within: Duration) -> Reading<'_> {
+        let _ = within;
+        let none = |it| (it, Err("there is no API server to ask".to_owned()));
+        Box::pin(std::future::ready(reads.into_iter().map(none).collect()))
+    }
 }
+
+/// Answers of the API server, on their way.
+pub type Reading<'r> = Pin<Box<dyn Future<Output = Vec<(LiveRead, LiveAnswer)>> + Send + 'r>>;
 
 /// Who writes what policies have done: its requests pass, or a rule that refuses an object could never have it labelled
 /// (spec/rules 4.7). Both are asked for, since whoever runs Kanon may be somebody who does other things too.
@@ -82,15 +92,16 @@ impl Webhook {
         if request.method() != Method::POST {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "an AdmissionReview is sent by POST");
         }
+        let until = Instant::now() + time_for(request.uri().query());
         let body = match Limited::new(request.into_body(), BODY_LEN_MAX).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) => return plain(StatusCode::BAD_REQUEST, &format!("the body cannot be read: {error}")),
         };
-        self.answer(body)
+        self.answer(body, until).await
     }
 
-    /// Answers one body.
-    pub fn answer(&self, body: Bytes) -> Response<Full<Bytes>> {
+    /// Answers one body, until a moment at the latest.
+    async fn answer(&self, body: Bytes, until: Instant) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let review = match parse_review(body) {
             Ok(review) => Arc::new(review),
@@ -108,11 +119,7 @@ impl Webhook {
             self.metrics.decided(decision(&answer), started.elapsed());
             return json(render_answer(&review.uid, &answer));
         }
-        // A bug in an engine must fail this one request, not the process.
-        let answer = catch_unwind(AssertUnwindSafe(|| {
-            self.snapshot.views().review(&review, &*self.snapshot.objects(), self.snapshot.now())
-        }));
-        let Ok(answer) = answer else {
+        let Some(answer) = decide(&*self.snapshot, &review, until).await else {
             tracing::error!(uid = review.uid, "the decision panicked");
             self.metrics.decided("error", started.elapsed());
             return plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error: the decision panicked");
@@ -160,17 +167,44 @@ fn plain(code: StatusCode, message: &str) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use kanon_core::{Mono, Object};
+    use kanon_core::{FamilyId, Mono, Object};
+    use kanon_plane::{AdmissionRule, Explanation, Lookups, PolicySummary, Reviewed, Target, View};
     use serde_json::json;
 
     use super::*;
 
-    /// Nothing is published; a decision would panic.
+    /// A view that fails whoever asks it.
+    struct Panics;
+
+    impl View for Panics {
+        fn family(&self) -> FamilyId {
+            FamilyId("test")
+        }
+
+        fn admission_rules(&self) -> Vec<AdmissionRule> {
+            Vec::new()
+        }
+
+        fn review(&self, _: &Review, _: &dyn Lookups, _: Now) -> Reviewed {
+            panic!("nobody was to be asked")
+        }
+
+        fn policies(&self) -> Vec<PolicySummary> {
+            Vec::new()
+        }
+
+        fn explain(&self, _: &Target, _: Now) -> Option<Explanation> {
+            None
+        }
+    }
+
+    /// Whose decisions panic.
     struct Silent;
 
     impl Snapshot for Silent {
         fn views(&self) -> Arc<Views> {
-            panic!("nobody was to be asked")
+            // A decision would have something to say.
+            Arc::new(Views::new(vec![Arc::new(Panics)]))
         }
 
         fn objects(&self) -> Arc<ObjectStore> {
@@ -195,26 +229,26 @@ mod tests {
             let request = json!({"uid": "1", "operation": "UPDATE", "kind": {"group": "", "version": "v1", "kind": "Pod"},
                 "userInfo": {"username": user}, "options": {"fieldManager": manager}, "object": {"metadata": {}}});
             let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-            let response = webhook.answer(Bytes::from(review.to_string()));
+            let until = Instant::now() + Duration::from_secs(1);
+            let response = ready(webhook.answer(Bytes::from(review.to_string()), until));
             assert_eq!(response.status() == StatusCode::OK, passes, "{user} {manager}");
             assert_eq!(passes, allowed(&response), "{user} {manager}");
         }
     }
 
     fn allowed(response: &Response<Full<Bytes>>) -> bool {
-        let body = futures_ready(response.body().clone().collect());
-        Object::parse(body).is_ok_and(|it| it.at(&["response", "allowed"]).is_some_and(|it| it.raw() == "true"))
+        let body = ready(response.body().clone().collect()).unwrap();
+        Object::parse(body.to_bytes())
+            .is_ok_and(|it| it.at(&["response", "allowed"]).is_some_and(|it| it.raw() == "true"))
     }
 
-    /// A body that is there whole is collected without waiting.
-    fn futures_ready(
-        collect: impl Future<Output = Result<http_body_util::Collected<Bytes>, std::convert::Infallible>>,
-    ) -> Bytes {
-        let mut collect = std::pin::pin!(collect);
+    /// What nothing has to be waited for.
+    fn ready<T>(future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match collect.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(Ok(body)) => body.to_bytes(),
-            _ => Bytes::new(),
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("it waits"),
         }
     }
 }

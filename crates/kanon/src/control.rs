@@ -4,6 +4,7 @@
 mod certificates;
 mod definitions;
 mod installed;
+mod live;
 mod runtime;
 mod sinks;
 mod watches;
@@ -23,9 +24,9 @@ use hyper::service::service_fn;
 use kanon_core::{Figures, GroupVersionKind, Input, Now, Review};
 use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Family, Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Family, LiveRead, Lookups, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Feed, Handle, Intake, Shared, Told, log::DecisionLog};
-use kanon_web::{Gauge, Metrics, Own, Probes, Snapshot, Webhook};
+use kanon_web::{Gauge, Metrics, Own, Probes, Reading, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
@@ -97,6 +98,8 @@ struct Published {
     clock: Clock,
     /// Where events of running workloads go.
     feed: Option<Feed>,
+    api: Api,
+    figures: Arc<Figures>,
 }
 
 impl Snapshot for Published {
@@ -121,6 +124,10 @@ impl Snapshot for Published {
         if let Some(feed) = feed {
             feed.offer(Told::Review(Arc::clone(review), allowed));
         }
+    }
+
+    fn read(&self, reads: Vec<LiveRead>, within: Duration) -> Reading<'_> {
+        Box::pin(live::read(&self.api, &self.figures, reads, within))
     }
 }
 
@@ -184,8 +191,8 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let feed = sources.as_ref().map(|it| it.feed.clone());
     let (shows, decides) = (webhook.as_ref().map(webhook::Listening::certificate), intake.clone());
 
-    let metrics = Arc::new(Metrics::new(gauges(&shared), figures));
-    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed });
+    let metrics = Arc::new(Metrics::new(gauges(&shared), Arc::clone(&figures)));
+    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed, api: api.clone(), figures });
     let registered = Arc::new(AtomicBool::new(options.webhook.is_none()));
     if let (Some(listening), Some(asked)) = (webhook, &options.webhook) {
         let parts = webhook::Parts {

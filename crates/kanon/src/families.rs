@@ -61,16 +61,12 @@ impl Default for Audit {
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
     let Settings { only_rules, namespace, audit, network, runtime, responses } = settings;
-    let mut watched = audit.watched.clone();
-    if network.is_some() {
-        watched.extend(kanon_rules::network_kinds());
-    }
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
         loops,
-        watched,
+        watched: audit.watched.clone(),
         resync: audit.resync,
         counts: audit.counts,
         ..kanon_rules::Settings::default()

@@ -39,7 +39,7 @@ fn step(analyser: &mut Analyser, object: &Object, change: Change, now: Mono) -> 
     if analyser.apply(&kind_of(object), change, object, before(now)) {
         assert_eq!(analyser.next_deadline(), Some(now));
     }
-    told(analyser.check(usize::MAX, now))
+    told(analyser.check(usize::MAX, now).events)
 }
 
 fn before(now: Mono) -> Mono {
@@ -77,13 +77,13 @@ fn a_changed_message_is_told_at_most_once_a_minute() {
     assert_eq!(step(&mut analyser, &pod("c"), Applied, at(20)), NONE);
     assert_eq!(analyser.next_deadline(), Some(at(60)));
     let three = "~ np.default-deny-missing:shop namespace `shop` has 3 pods and no default-deny policy for ingress";
-    assert_eq!(told(analyser.check(1, at(60))), [three]);
+    assert_eq!(told(analyser.check(1, at(60)).events), [three]);
     assert_eq!(analyser.next_deadline(), None);
     // Long after, at once; and what went back to what was told last is not told again.
     assert_eq!(step(&mut analyser, &pod("d"), Applied, at(200)).len(), 1);
     assert_eq!(step(&mut analyser, &pod("e"), Applied, at(210)), NONE);
     assert_eq!(step(&mut analyser, &pod("e"), Deleted, at(220)), NONE);
-    assert_eq!(told(analyser.check(1, at(260))), NONE);
+    assert_eq!(told(analyser.check(1, at(260)).events), NONE);
     // A finding that is resolved leaves no deadline behind.
     step(&mut analyser, &pod("e"), Applied, at(265));
     let deny = policy("deny", &json!({"podSelector": {}, "policyTypes": ["Ingress"]}));
@@ -98,16 +98,16 @@ fn a_burst_of_changes_is_checked_once() {
     for at in 0..100 {
         let pod = pod(&format!("p{at}"));
         analyser.apply(&kind_of(&pod), Change::Applied, &pod, millis(at));
-        assert_eq!(analyser.check(usize::MAX, millis(at)), []);
+        assert_eq!(analyser.check(usize::MAX, millis(at)).events, []);
     }
     assert_eq!(analyser.next_deadline(), Some(millis(250)));
-    let events = analyser.check(usize::MAX, millis(250));
+    let events = analyser.check(usize::MAX, millis(250)).events;
     assert!(matches!(events.as_slice(), [Event::Fired(it)] if it.message.contains("100 pods")), "{events:?}");
     assert_eq!(analyser.next_deadline(), None);
     // Whoever loses the lead forgets, and finds it again.
     assert_eq!(analyser.clear().len(), 1);
     analyser.mark_all(millis(300));
-    assert_eq!(told(analyser.check(usize::MAX, millis(550))), ["+ np.default-deny-missing:shop"]);
+    assert_eq!(told(analyser.check(usize::MAX, millis(550)).events), ["+ np.default-deny-missing:shop"]);
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn options_change_what_stands() {
         Options { severities: [(Check::DefaultDenyMissing, Severity::High)].into(), ..Options::default() },
         before(at(1)),
     );
-    assert_eq!(told(analyser.check(9, at(1))), ["^ np.default-deny-missing:shop medium"]);
+    assert_eq!(told(analyser.check(9, at(1)).events), ["^ np.default-deny-missing:shop medium"]);
     analyser.configure(Options { on: [].into(), ..Options::default() }, before(at(2)));
-    assert_eq!(told(analyser.check(9, at(2))), ["- np.default-deny-missing:shop"]);
+    assert_eq!(told(analyser.check(9, at(2)).events), ["- np.default-deny-missing:shop"]);
 }
 
 proptest! {
@@ -139,7 +139,7 @@ proptest! {
             };
             now += wait;
             analyser.apply(&kind_of(&object), if delete { Change::Deleted } else { Change::Applied }, &object, before(at(now)));
-            for event in analyser.check(usize::MAX, at(now)) {
+            for event in analyser.check(usize::MAX, at(now)).events {
                 match event {
                     Event::Fired(it) => prop_assert!(open.insert(it.key.clone()), "fired twice: {}", it.key),
                     Event::Regraded(it, _) | Event::Refreshed(it) => prop_assert!(open.contains(&it.key)),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use kanon_core::{GroupVersionKind, Object, Selector};
+use kanon_network::Kinds;
 use kanon_plane::{ObjectName, PolicyKey};
 
 use crate::lookups::reader::Query;
@@ -92,7 +93,12 @@ impl Dependencies {
         while self.keys.len() > self.keys_max {
             let Some((_, oldest)) = self.turns.pop_first() else { break };
             let Some(askers) = self.keys.remove(&oldest) else { continue };
-            let (Query::Named { kind, .. } | Query::Listed { kind, .. }) = &oldest;
+            let network = Kinds::policy().gvk;
+            let kind = match &oldest {
+                Query::Named { kind, .. } | Query::Listed { kind, .. } => kind,
+                // It is as good as any kind of the network's.
+                Query::Network { .. } => &network,
+            };
             self.lost.extend(askers.dependents.iter().map(|it| (kind.clone(), it.rule.clone())));
         }
     }
@@ -157,6 +163,22 @@ impl Dependencies {
             Some(object) => self.known.entry(kind.clone()).or_default().insert(name.clone(), object.clone()),
             None => self.known.get_mut(kind)?.remove(name),
         }
+    }
+
+    /// Whose verdict may change with the pods and policies of a namespace.
+    pub(crate) fn affected_by_network(&mut self, namespace: &str) -> Affected {
+        let query = Query::Network { namespace: namespace.to_owned() };
+        let mut found = Affected::default();
+        if let Some(askers) = self.keys.get(&query) {
+            found.dependents = askers.dependents.clone();
+            let turn = self.next_turn(&query);
+            if let Some(askers) = self.keys.get_mut(&query) {
+                askers.turn = turn;
+            }
+        }
+        let kind = Kinds::policy().gvk;
+        found.rules = self.lost.iter().filter(|it| it.0 == kind).map(|it| it.1.clone()).collect();
+        found
     }
 
     /// Whose verdict may change with an object that was `before` and is `after`; `blind` says that it is not known what it was.

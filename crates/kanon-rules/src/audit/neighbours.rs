@@ -78,6 +78,30 @@ impl Audit {
         }
     }
 
+    /// The network of a namespace is another: whoever looked at it is asked again. What waits for quiet is told later, so nothing is
+    /// held back here.
+    pub(crate) fn network_changed(&mut self, namespace: &str) {
+        if !self.leads {
+            return;
+        }
+        self.ask_around(namespace);
+        // What the running scan asks is not known yet.
+        if let Some(running) = &mut self.running {
+            running.networks.insert(namespace.to_owned());
+        }
+    }
+
+    pub(super) fn ask_around(&mut self, namespace: &str) {
+        let Affected { dependents, rules } = self.dependencies.affected_by_network(namespace);
+        for dependent in dependents {
+            let Dependent { kind, name, rule } = &*dependent;
+            if self.rules.contains_key(rule) && self.is_watching(kind) {
+                self.touch(kind, name.clone(), Some(rule.clone()));
+            }
+        }
+        self.sweep_for(&rules);
+    }
+
     /// Those that waited for the end of their window.
     pub(super) fn ask_those_that_waited(&mut self, now: Now) {
         for dependent in self.guard.due(now.mono) {

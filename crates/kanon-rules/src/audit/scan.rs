@@ -9,7 +9,7 @@ use kanon_plane::{Lookups, ObjectName, ObjectStore, Which, Work};
 use crate::{
     decide::{Plan, Question, Room, RuleTally},
     index::{Entry, Rules},
-    lookups::reader::Query,
+    lookups::{picture::Picture, reader::Query},
     rule::Mode,
 };
 
@@ -42,10 +42,12 @@ pub(crate) struct Found {
 /// Runs a scan.
 pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: Now) -> Scanned {
     let objects = work.objects(store);
+    let mode = work.occasion.parse().unwrap_or(Mode::Audit);
+    let network = (mode == Mode::Network).then(|| Picture::of_cluster(store));
     // A rule is not asked before everything is there that it looks up.
     let is_asked = |it: &Entry| {
         let is_meant = work.policies.as_ref().is_none_or(|keys| keys.contains(&it.key));
-        is_meant && it.lookups.iter().all(|kind| store.is_synced(kind))
+        is_meant && it.needs().all(|kind| store.is_synced(kind))
     };
     let among: Vec<_> = rules.entries().iter().map(is_asked).collect();
     let mut sums = Sums::new(rules.entries().len());
@@ -55,13 +57,9 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let mut walk: Option<Walk<'_>> = None;
     for object in &objects {
         let question = Question {
-            kind: &work.kind,
-            object,
-            request: None,
-            event: None,
-            modes: &[Mode::Audit],
             among: Some(&among),
-            now,
+            network: network.as_ref(),
+            ..Question::new(&work.kind, object, std::slice::from_ref(&mode), now)
         };
         // Objects come in order of namespace, and a plan holds for all of one.
         let namespace = object.str_at(&["metadata", "namespace"]);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kanon_core::GroupVersionKind;
 use kanon_plane::Facts;
 
-use super::is_audited;
+use super::is_asked_by;
 use crate::{
     index::{Entry, Rules},
     rule::Mode,
@@ -46,9 +46,9 @@ impl Sight {
         self.synced.iter()
     }
 
-    /// Why the audit does not see all that a rule is about; `None` when it does, or soon will.
+    /// Why the loops over stored objects do not see all that a rule is about; `None` when they do, or soon will.
     pub(crate) fn blind_spot(&self, entry: &Entry, rules: &Rules) -> Option<String> {
-        if !is_audited(entry) || !rules.settings.loops.contains(&Mode::Audit) {
+        if !is_about_stored(entry, rules) {
             return None;
         }
         let kinds = entry.rule.iter().flat_map(|it| &it.matcher.kinds);
@@ -61,11 +61,11 @@ impl Sight {
         if let Some(name) = entry.unknown.first() {
             return Some(("UnknownResource", format!("`cluster.{name}`: the API server serves no such resource")));
         }
-        let problem = entry.lookups.iter().find_map(|kind| self.problem(kind, rules));
+        let problem = entry.needs().find_map(|kind| self.problem(kind, rules));
         if let Some(problem) = problem {
             return Some(("NotListed", problem));
         }
-        let waiting = entry.lookups.iter().find(|it| !self.is_synced(it))?;
+        let waiting = entry.needs().find(|it| !self.is_synced(it))?;
         Some(("Waiting", format!("objects of {} have not all arrived yet", waiting.kind)))
     }
 
@@ -78,12 +78,17 @@ impl Sight {
     }
 }
 
-/// The kinds that rules in force read besides the request: those that the audit looks at, those that are looked up, and
-/// Namespaces, which may be exempt.
+/// Whether one of the loops over stored objects asks a rule.
+fn is_about_stored(entry: &Entry, rules: &Rules) -> bool {
+    let asks = |mode: &Mode| rules.settings.loops.contains(mode) && is_asked_by(entry, *mode);
+    [Mode::Audit, Mode::Network].iter().any(asks)
+}
+
+/// The kinds that rules in force read besides the request: those of stored objects that are looked at, those that are looked up,
+/// and Namespaces, which may be exempt.
 pub(crate) fn facts(rules: &Rules) -> Facts {
     let active = || rules.entries().iter().filter(|it| it.state.is_active());
-    let audits = rules.settings.loops.contains(&Mode::Audit);
-    let audited = active().filter(|it| audits && is_audited(it)).filter_map(|it| it.rule.as_ref());
+    let audited = active().filter(|it| is_about_stored(it, rules)).filter_map(|it| it.rule.as_ref());
     // What an event is about is looked up. A Secret is not kept only so that somebody may be told that it was read.
     let observes = rules.settings.loops.contains(&Mode::Runtime);
     let observed = rules.active().filter(|it| observes && it.modes.contains(&Mode::Runtime)).flat_map(|rule| {
@@ -93,6 +98,7 @@ pub(crate) fn facts(rules: &Rules) -> Facts {
         .flat_map(|it| &it.matcher.kinds)
         .chain(observed)
         .chain(active().flat_map(|it| &it.lookups))
+        .chain(active().filter(|it| is_about_stored(it, rules)).flat_map(|it| &it.model))
         .chain(&rules.settings.watched)
         .chain([&rules.namespace_kind])
         .collect();

@@ -17,7 +17,7 @@ use crate::{Mode, Rules, Settings, audit::scan::scan, facts::Facts, lookups::rea
 /// The verdicts and counts of all rules, each evaluated alone.
 fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<RuleTally>) {
     let namespace = question.namespace(rules);
-    let reader = Reader::new(&NoLookups, &rules.resources, None, None);
+    let reader = Reader::new(&NoLookups, &rules.resources, None, None, None);
     let arena = Arena::new();
     let facts = Facts::new(question.kind, question.object, None, question.now, true, &reader, &arena);
     let writer = Writer::new(rules, question, namespace, &NoLookups);
@@ -134,7 +134,7 @@ proptest! {
         let kind = GroupVersionKind::new("", "v1", "Pod");
         let now = now();
         for modes in [&[Mode::Admission][..], &[Mode::Audit], &[Mode::Admission, Mode::Audit]] {
-            let question = Question { kind: &kind, object: &object, request: None, event: None, modes, among: None, now };
+            let question = Question::new(&kind, &object, modes, now);
             let together = rules.decide(&question, &NoLookups);
             let (verdicts, rows) = one_by_one(&rules, &question);
             prop_assert_eq!(&together.rows, &rows);
@@ -151,10 +151,11 @@ proptest! {
             pod["metadata"]["name"] = json!(format!("p{at}"));
             store.apply(&kind, Change::Applied, &Object::from_value(&pod));
         }
-        let work = Work { kind: kind.clone(), which: Which::After { last: None, limit: 100 }, policies: None };
+        let (occasion, which) = (Mode::Audit.as_str(), Which::After { last: None, limit: 100 });
+        let work = Work { occasion, kind: kind.clone(), which, policies: None };
         let (mut verdicts, mut rows) = (Vec::new(), vec![None::<RuleTally>; rules.entries().len()]);
         for object in work.objects(&store) {
-            let question = Question { kind: &kind, object, request: None, event: None, modes: &[Mode::Audit], among: None, now: now() };
+            let question = Question::new(&kind, object, &[Mode::Audit], now());
             let (found, counts) = one_by_one(&rules, &question);
             verdicts.extend(found);
             for row in counts {

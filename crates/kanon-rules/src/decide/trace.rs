@@ -11,7 +11,7 @@ use super::{ARENA_LEN, Question};
 use crate::{
     facts::Facts,
     index::Rules,
-    lookups::reader::Reader,
+    lookups::{picture::Picture, reader::Reader},
     rule::{Mode, Rule},
 };
 
@@ -31,11 +31,13 @@ pub struct Trace {
 }
 
 impl Rules {
-    /// Every evaluation of an object by the rules of these loops, with the request that brings it where there is one.
+    /// Every evaluation of an object by the rules of these loops, with the request that brings it and the network around it where
+    /// there are any.
     pub fn trace(
         &self,
         object: &Object,
         request: Option<&Review>,
+        network: Option<&Picture<'_>>,
         modes: &[Mode],
         lookups: &dyn Lookups,
         now: Now,
@@ -44,16 +46,16 @@ impl Rules {
             Some(review) => review.kind.clone(),
             None => GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"])),
         };
-        let question = Question { kind: &kind, object, request, modes, among: None, event: None, now };
+        let question = Question { request, network, ..Question::new(&kind, object, modes, now) };
         let namespace = question.namespace(self);
         if question.is_passed_over(self, namespace) {
             return Vec::new();
         }
         let arena = Arena::with_capacity(ARENA_LEN);
-        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), None);
-        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), Some(namespace));
+        let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), network, None);
+        let home = Reader::new(lookups, &self.resources, question.overlay(namespace), network, Some(namespace));
         let facts = Facts::new(&kind, object, request, now, true, &whole, &arena);
-        let at_home = facts.seen_from(&home, &arena);
+        let at_home = facts.seen_from(&kind, object, &home, &arena);
         let mut traces = Vec::new();
         for bucket in self.candidates(&kind, namespace) {
             for (at, entry, rule) in self.in_bucket(bucket) {

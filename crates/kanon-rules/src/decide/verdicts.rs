@@ -46,6 +46,7 @@ impl<'q> Writer<'q> {
         let read = looked_up.map(|found| ReadEvidence {
             object: ObjectRef { gvk: rules.namespace_kind.clone(), name: namespace.to_owned(), ..ObjectRef::default() },
             resource_version: found.map(version).unwrap_or_default(),
+            live: false,
         });
         let request = question.request;
         let subject = subject(question, namespace);
@@ -53,6 +54,7 @@ impl<'q> Writer<'q> {
         let about = question.event.filter(|it| !it.name.is_empty()).map(|_| ReadEvidence {
             object: ObjectRef { uid: String::new(), ..subject.clone() },
             resource_version: version(question.object),
+            live: false,
         });
         let basis = Evidence {
             reads: read.into_iter().chain(about).collect(),
@@ -98,12 +100,14 @@ impl<'q> Writer<'q> {
             let program = rule.program.as_deref();
             program.map(|it| it.explain(&pass.values, limits, arena).values).unwrap_or_default()
         };
-        if rule.looks_up() {
+        if rule.looks_around() {
             let (values, reads) = reader.gather(explain);
             evidence.values = values;
             evidence.reads.extend(reads);
-            // What another object holds is not this one's to tell.
-            evidence.values.retain(|it| it.value.is_boolean() || it.value.is_number() || it.value.is_null());
+            if rule.looks_up() {
+                // What another object holds is not this one's to tell.
+                evidence.values.retain(|it| it.value.is_boolean() || it.value.is_number() || it.value.is_null());
+            }
         } else {
             evidence.values = explain();
         }
@@ -122,7 +126,7 @@ impl<'q> Writer<'q> {
                     (Mode::Admission, OnError::Warn) => Outcome::Warn,
                     (Mode::Admission, OnError::Deny) => Outcome::Deny,
                     // Whoever wants errors to deny wants them found (spec/rules 2.10).
-                    (Mode::Audit, OnError::Deny) => Outcome::DryRun,
+                    (Mode::Audit | Mode::Network, OnError::Deny) => Outcome::DryRun,
                     (Mode::Admission, OnError::Skip) | (Mode::Audit | Mode::Network | Mode::Runtime, _) => {
                         Outcome::Error
                     }

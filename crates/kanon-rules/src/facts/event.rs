@@ -27,8 +27,8 @@ impl<'a> Facts<'a> {
         let mut values = [Value::Null; VARIABLES.len()];
         values[slot::NOW] = Value::Time(now.wall);
         values[slot::OBJECT] = Value::from_node(root, arena);
-        values[slot::CLUSTER] = record(arena, Cluster(reader));
-        values[slot::CONSISTENT_CLUSTER] = values[slot::CLUSTER];
+        values[slot::CLUSTER] = record(arena, Cluster { reader, live: false });
+        values[slot::CONSISTENT_CLUSTER] = record(arena, Cluster { reader, live: true });
         values[slot::REQUEST] = record(arena, Request(event));
         values[slot::EVENT] = record(arena, Told(event));
         let path = pod::spec_path(kind);

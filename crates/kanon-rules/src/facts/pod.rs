@@ -23,6 +23,18 @@ pub(crate) fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static st
     }
 }
 
+/// The kinds of [`spec_path`], as group, version and kind.
+pub(crate) const POD_SHAPED: [(&str, &str, &str); 8] = [
+    ("", "v1", "Pod"),
+    ("", "v1", "ReplicationController"),
+    ("apps", "v1", "Deployment"),
+    ("apps", "v1", "StatefulSet"),
+    ("apps", "v1", "DaemonSet"),
+    ("apps", "v1", "ReplicaSet"),
+    ("batch", "v1", "Job"),
+    ("batch", "v1", "CronJob"),
+];
+
 /// The labels of the pods that an object stands for: its template's, or its own.
 pub(crate) fn template_labels(object: Node<'_>) -> Option<Node<'_>> {
     const TEMPLATES: [&[&str]; 2] = [&["spec", "jobTemplate", "spec", "template"], &["spec", "template"]];

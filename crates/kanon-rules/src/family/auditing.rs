@@ -1,11 +1,11 @@
 //! The family's part in the audit: inputs to the audit's state, and what changed to records, figures, responses and counts.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use kanon_core::{Figure, FigureKind, Input, Now, Verdict};
-use kanon_plane::Outbox;
+use kanon_plane::{BrokenScan, Outbox};
 
-use super::RulesFamily;
+use super::{RulesFamily, networking::FINDINGS};
 use crate::{
     audit::{findings::Change, scan::Scanned, sight::facts},
     lookups::resources::Resources,
@@ -36,6 +36,13 @@ pub(crate) const SUPPRESSED: Figure = Figure {
     labels: &[],
 };
 
+/// Whether a loop asked for a scan.
+pub(super) fn belongs_to(result: &(dyn Any + Send + Sync), mode: Mode) -> bool {
+    let whole = result.downcast_ref::<Scanned>().map(|it| it.work.occasion);
+    let broken = || result.downcast_ref::<BrokenScan>().map(|it| it.work.occasion);
+    whole.or_else(broken) == Some(mode.as_str())
+}
+
 impl RulesFamily {
     /// What the audit has to do with an input.
     pub(super) fn audit_input(&mut self, input: &Input, now: Now, out: &mut Outbox) {
@@ -64,7 +71,7 @@ impl RulesFamily {
                 self.report_sight(now, out);
                 Vec::new()
             }
-            Input::Scanned { result, .. } => {
+            Input::Scanned { result, .. } if belongs_to(&**result, Mode::Audit) => {
                 let scanned = result.downcast_ref::<Scanned>();
                 if let Some(scanned) = scanned.filter(|_| self.settings.counts && self.audit.is_awaited()) {
                     self.count_scan(scanned, now, out);
@@ -80,9 +87,13 @@ impl RulesFamily {
                 self.audit.tick(now);
                 Vec::new()
             }
-            Input::Folder { .. } | Input::Reviewed { .. } | Input::Observed { .. } | Input::Delivered(_) => Vec::new(),
+            Input::Scanned { .. }
+            | Input::Folder { .. }
+            | Input::Reviewed { .. }
+            | Input::Observed { .. }
+            | Input::Delivered(_) => Vec::new(),
         };
-        self.follow(changes, now, out);
+        self.follow(changes, Mode::Audit, now, out);
         let suppressed = self.audit.suppressed();
         if suppressed > 0 {
             self.figures.add(SUPPRESSED, &[], suppressed);
@@ -96,7 +107,9 @@ impl RulesFamily {
             self.facts = Arc::new(facts);
         }
         let changes = self.audit.rules_changed(&self.rules, now);
-        self.follow(changes, now, out);
+        self.follow(changes, Mode::Audit, now, out);
+        let changes = self.network.patrol.rules_changed(&self.rules, now);
+        self.follow(changes, Mode::Network, now, out);
     }
 
     /// Statuses that say what the rules can see.
@@ -104,30 +117,33 @@ impl RulesFamily {
         self.plan(|_, _| true, now, out);
     }
 
-    fn count_scan(&mut self, scanned: &Scanned, now: Now, out: &mut Outbox) {
+    pub(super) fn count_scan(&mut self, scanned: &Scanned, now: Now, out: &mut Outbox) {
         let object = |at| scanned.failed.iter().find(|it| it.0 == at).map(|it| &it.1);
         self.count_rows(&scanned.rules, &scanned.rows, object, now, out);
     }
 
-    fn follow(&mut self, changes: Vec<Change>, now: Now, out: &mut Outbox) {
+    /// What follows from what a loop over stored objects found.
+    pub(super) fn follow(&mut self, changes: Vec<Change>, mode: Mode, now: Now, out: &mut Outbox) {
         for change in changes {
             match change {
                 Change::Opened { key, verdict, severity, before } => {
-                    if before.is_none() {
-                        let kind = verdict.subject.gvk.to_string();
-                        self.figures.add(VIOLATIONS, &[&verdict.policy.name, severity, &kind], 1);
+                    let (name, kind) = (&verdict.policy.name, verdict.subject.gvk.to_string());
+                    match (before, mode) {
+                        (Some(_), _) => {}
+                        (None, Mode::Network) => self.figures.add(FINDINGS, &[name], 1),
+                        (None, _) => self.figures.add(VIOLATIONS, &[name, severity, &kind], 1),
                     }
                     before.into_iter().for_each(|before| self.gauge(&verdict, before, -1));
                     self.gauge(&verdict, severity, 1);
                     let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
                     if let Some(entry) = entry {
-                        self.respond.fired(entry, &verdict, Mode::Audit, now, out);
+                        self.respond.fired(entry, &verdict, mode, now, out);
                     }
                     out.verdict(verdict);
                 }
                 Change::Ended { verdict, severity } => {
                     self.gauge(&verdict, severity, -1);
-                    self.respond.resolved(&verdict, Mode::Audit, now, out);
+                    self.respond.resolved(&verdict, mode, now, out);
                     out.verdict(verdict);
                 }
                 Change::Failed { verdict } => out.verdict(verdict),

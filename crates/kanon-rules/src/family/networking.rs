@@ -1,19 +1,27 @@
 //! The family's part in the network loop: inputs to its state, and what changed to records, figures and responses.
 
+use std::sync::Arc;
+
 use kanon_core::{Figure, FigureKind, Input, Now};
 use kanon_plane::Outbox;
 
-use super::{RulesFamily, auditing::OPEN};
+use super::{
+    RulesFamily,
+    auditing::{OPEN, SUPPRESSED, belongs_to},
+};
 use crate::{
+    audit::{scan::Scanned, sight::facts},
+    index::Rules,
+    lookups::picture::network_kinds,
     network::{Network, NetworkSettings, Told},
     rule::Mode,
 };
 
-/// Findings of the built-in checks (spec/rules 9.3): each once, when it begins.
+/// Findings of the network loop (spec/rules 9.3): each once, when it begins. A user's rule counts under its name.
 pub(crate) const FINDINGS: Figure = Figure {
     name: "portal_np_findings",
     kind: FigureKind::Counter,
-    help: "Findings of the built-in checks of network policies",
+    help: "Findings of the checks of network policies, and of rules of mode network",
     labels: &["check"],
 };
 
@@ -21,34 +29,76 @@ impl RulesFamily {
     /// The same family, which runs the network loop. Its actions are those that are known by now.
     #[must_use]
     pub fn with_network(mut self, settings: &NetworkSettings) -> RulesFamily {
-        self.network = Network::new(settings, &self.compiler);
+        self.network = Network::new(settings, self.settings.resync, &self.compiler);
+        if !self.settings.loops.contains(&Mode::Network) {
+            self.settings.loops.push(Mode::Network);
+        }
+        // The checks read these, whatever rules there are.
+        self.settings.watched.extend(network_kinds());
+        self.rules = Arc::new(Rules::new(Vec::new(), self.settings.clone(), Arc::clone(&self.served)));
+        self.facts = Arc::new(facts(&self.rules));
+        self.view = self.watching();
         self
     }
 
     /// What the network loop has to do with an input.
     pub(super) fn network_input(&mut self, input: &Input, now: Now, out: &mut Outbox) {
-        match input {
-            Input::Object { kind, change, object } => self.network.object(&kind.gvk, *change, object, now.mono),
-            Input::Synced { kind } => self.network.kind_synced(&kind.gvk, now.mono),
-            Input::Unwatched { kind } => self.network.kind_forgotten(&kind.gvk),
+        let patrol = &mut self.network.patrol;
+        let changes = match input {
+            Input::Object { kind, change, object } => self.network.object(&kind.gvk, *change, object, now),
+            Input::Synced { kind } => {
+                self.network.kind_synced(&kind.gvk, now.mono);
+                Vec::new()
+            }
+            Input::WatchFailed { kind, problem } => {
+                patrol.sight.failed(&kind.gvk, problem);
+                Vec::new()
+            }
+            Input::Unwatched { kind } => self.network.kind_forgotten(&kind.gvk, now),
+            Input::Scanned { result, .. } if belongs_to(&**result, Mode::Network) => {
+                let scanned = result.downcast_ref::<Scanned>();
+                let counts = self.settings.counts && patrol.is_awaited();
+                if let Some(scanned) = scanned.filter(|_| counts) {
+                    self.count_scan(scanned, now, out);
+                }
+                self.network.patrol.scanned(scanned, now)
+            }
             Input::Leadership(leads) => {
+                let forgotten = patrol.lead(*leads, now);
+                forgotten.iter().for_each(|it| self.gauge(&it.verdict, it.severity, -1));
                 for it in self.network.lead(*leads, now.mono) {
                     let labels = [it.key.check.id(), it.severity.as_str(), &it.subject.namespace];
                     self.figures.add(OPEN, &labels, -1);
                 }
+                Vec::new()
             }
-            Input::WatchFailed { .. }
-            | Input::Resources { .. }
+            Input::Tick => {
+                patrol.tick(now);
+                Vec::new()
+            }
+            Input::Resources { .. }
             | Input::Scanned { .. }
             | Input::Folder { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
-            | Input::Delivered(_)
-            | Input::Tick => {}
-        }
+            | Input::Delivered(_) => Vec::new(),
+        };
+        self.follow(changes, Mode::Network, now, out);
         for told in self.network.check(now) {
             self.tell(told, now, out);
         }
+        let suppressed = self.network.patrol.suppressed();
+        if suppressed > 0 {
+            self.figures.add(SUPPRESSED, &[], suppressed);
+        }
+    }
+
+    /// Whether every loop over stored objects has looked at everything once.
+    pub(super) fn is_settled(&self) -> bool {
+        let (audits, checks) = (self.audit.runs(), self.network.runs());
+        (audits || checks)
+            && (!audits || self.audit.is_settled(&self.kinds))
+            && (!checks || self.network.is_settled(&self.kinds))
     }
 
     fn tell(&mut self, told: Told, now: Now, out: &mut Outbox) {

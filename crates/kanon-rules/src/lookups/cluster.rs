@@ -8,14 +8,18 @@ use super::{CONSISTENT, Reference, reader::Reader, selector};
 use crate::facts::pod;
 
 /// `cluster`
-pub(crate) struct Cluster<'q>(pub &'q Reader<'q>);
+pub(crate) struct Cluster<'q> {
+    pub reader: &'q Reader<'q>,
+    /// Whether it is `consistentCluster`.
+    pub live: bool,
+}
 
 impl Record for Cluster<'_> {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
-        let reader = self.0;
-        let on_cluster = |method| Some(Value::Record(arena.alloc(OnCluster { reader, method })));
+        let Cluster { reader, live } = *self;
+        let on_cluster = |method| Some(Value::Record(arena.alloc(OnCluster { reader, live, method })));
         match name {
-            CONSISTENT => Some(Value::Record(self)),
+            CONSISTENT => Some(Value::Record(arena.alloc(Cluster { reader, live: true }))),
             "namespaceOf" => on_cluster(OfObject::Namespace),
             "owner" => on_cluster(OfObject::Owner),
             _ => {
@@ -23,7 +27,7 @@ impl Record for Cluster<'_> {
                 let of = version.as_ref().map(|(version, group)| (version.as_str(), group.as_str()));
                 reader.kind(&plural, of)?;
                 let version = version.map_or("", |(version, group)| arena.alloc_str(&format!("{version}.{group}")));
-                Some(Value::Record(arena.alloc(Resource { reader, plural: arena.alloc_str(&plural), version })))
+                Some(Value::Record(arena.alloc(Resource { reader, live, plural: arena.alloc_str(&plural), version })))
             }
         }
     }
@@ -36,6 +40,7 @@ impl Record for Cluster<'_> {
 /// `cluster.pods`, `cluster.deployments.v1.apps`
 struct Resource<'q> {
     reader: &'q Reader<'q>,
+    live: bool,
     plural: &'q str,
     /// Version and group so far, with dots between.
     version: &'q str,
@@ -53,7 +58,7 @@ impl<'q> Resource<'q> {
 
 impl Record for Resource<'_> {
     fn get<'a>(&'a self, name: &str, arena: &'a Arena) -> Option<Value<'a>> {
-        let Resource { reader, plural, version } = *self;
+        let Resource { reader, live, plural, version } = *self;
         let method = match name {
             "byName" => Method::ByName,
             "exists" => Method::Exists,
@@ -64,12 +69,13 @@ impl Record for Resource<'_> {
                 let version = if version.is_empty() { name.to_owned() } else { format!("{version}.{name}") };
                 return Some(Value::Record(arena.alloc(Resource {
                     reader,
+                    live,
                     plural,
                     version: arena.alloc_str(&version),
                 })));
             }
         };
-        Some(Value::Record(arena.alloc(OnResource { reader, kind: self.kind()?, method })))
+        Some(Value::Record(arena.alloc(OnResource { reader, live, kind: self.kind()?, method })))
     }
 
     fn names(&self) -> &[&str] {
@@ -89,27 +95,29 @@ enum Method {
 /// A method of a resource, to be called.
 struct OnResource<'q> {
     reader: &'q Reader<'q>,
+    live: bool,
     kind: &'q Kind,
     method: Method,
 }
 
 impl OnResource<'_> {
     fn run<'a>(&'a self, args: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>, EvalError> {
-        let OnResource { reader, kind, method } = self;
+        let OnResource { reader, live, kind, method } = self;
+        let live = *live;
         let plural = &kind.plural;
         if !reader.sees(kind) {
             return Ok(Value::Null);
         }
-        if !reader.is_synced(kind) {
+        if !reader.is_known(kind, live) {
             return Err(fail(format!("`{plural}` cannot be looked up: not all of them are known")));
         }
         let listed = |namespace: Value<'a>, selector: Value<'a>| {
             let namespace = text(namespace, "a namespace")?;
             let selector = selector::of_value(selector, arena).map_err(fail)?;
-            Ok::<_, EvalError>(reader.list(kind, namespace, selector))
+            reader.list(kind, namespace, selector, live)
         };
         let named = |namespace: Value<'a>, name: Value<'a>| {
-            Ok::<_, EvalError>(reader.get(kind, text(namespace, "a namespace")?, text(name, "a name")?))
+            reader.get(kind, text(namespace, "a namespace")?, text(name, "a name")?, live)
         };
         let count = |found: Vec<&Object>| Value::Int(i64::try_from(found.len()).unwrap_or(i64::MAX));
         Ok(match (method, args) {
@@ -124,7 +132,7 @@ impl OnResource<'_> {
             (Method::Selecting, [Value::Node(object)]) => {
                 let namespace = object.at(&["metadata", "namespace"]).and_then(Node::as_plain_str).unwrap_or_default();
                 let labels = pod::template_labels(*object);
-                let mut found = reader.list(kind, namespace, Selector::default());
+                let mut found = reader.list(kind, namespace, Selector::default(), live)?;
                 found.retain(|it| selector::of_object(it).is_some_and(|it| it.matches_node(labels)));
                 list(&found, arena)
             }
@@ -161,6 +169,7 @@ enum OfObject {
 /// `cluster.namespaceOf`, `cluster.owner`
 struct OnCluster<'q> {
     reader: &'q Reader<'q>,
+    live: bool,
     method: OfObject,
 }
 
@@ -184,11 +193,11 @@ impl OnCluster<'_> {
             }
         };
         let Some(kind) = self.reader.of_kind(&kind).filter(|it| self.reader.sees(it)) else { return Ok(Value::Null) };
-        if !self.reader.is_synced(kind) {
+        if !self.reader.is_known(kind, self.live) {
             let plural = &kind.plural;
             return Err(fail(format!("`{plural}` are not watched: name them in the rule, as in `cluster.{plural}`")));
         }
-        Ok(of_object(self.reader.get(kind, namespace, name), arena))
+        Ok(of_object(self.reader.get(kind, namespace, name, self.live)?, arena))
     }
 }
 
@@ -223,6 +232,7 @@ fn text<'a>(value: Value<'a>, what: &str) -> Result<&'a str, EvalError> {
     }
 }
 
-fn fail(message: String) -> EvalError {
+/// A value error of a function.
+pub(crate) fn fail(message: String) -> EvalError {
     EvalError { kind: ErrorKind::Value, message, span: None }
 }

@@ -1,15 +1,28 @@
 //! What one decision can look up, and what it did: the object store as it would be if the request were stored, seen from the whole
 //! cluster or from one namespace. A PortalRule gets the latter, and no expression leads out of it.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use kanon_core::{GroupVersionKind, Kind, Object, ObjectRef, ReadEvidence, Scope, Selector};
-use kanon_plane::Lookups;
+use kanon_lang::EvalError;
+use kanon_plane::{Live, LiveRead, Lookups};
 
-use super::resources::Resources;
+use kanon_network::Kinds;
+
+use super::{
+    cluster::fail,
+    picture::{Picture, Scene},
+    resources::Resources,
+};
+
+/// Live reads of one rule (spec/rules 2.7).
+const LIVE_MAX: usize = 5;
 
 /// Objects of one list that evidence names.
 const EVIDENCE_MAX: usize = 32;
@@ -21,6 +34,8 @@ pub(crate) enum Query {
     Named { kind: GroupVersionKind, namespace: String, name: String },
     /// For all objects of a kind that match; of all namespaces when it is empty.
     Listed { kind: GroupVersionKind, namespace: String, selector: Selector },
+    /// For the pods and policies of a namespace, as the network sees them.
+    Network { namespace: String },
 }
 
 /// The object of a request, as if it were stored.
@@ -37,9 +52,12 @@ pub(crate) struct Reader<'q> {
     lookups: &'q dyn Lookups,
     resources: &'q Resources,
     overlay: Option<Overlay<'q>>,
+    network: Option<&'q Picture<'q>>,
     /// The namespace that it is confined to.
     home: Option<&'q str>,
     queries: Mutex<Vec<Query>>,
+    /// Live reads of the rule that is asked.
+    asked: Mutex<BTreeSet<LiveRead>>,
     /// Objects read, noted only while evidence is gathered.
     reads: Mutex<Vec<ReadEvidence>>,
     gathers: AtomicBool,
@@ -54,14 +72,17 @@ impl<'q> Reader<'q> {
         lookups: &'q dyn Lookups,
         resources: &'q Resources,
         overlay: Option<Overlay<'q>>,
+        network: Option<&'q Picture<'q>>,
         home: Option<&'q str>,
     ) -> Reader<'q> {
         Reader {
             lookups,
             resources,
             overlay,
+            network,
             home,
             queries: Mutex::default(),
+            asked: Mutex::default(),
             reads: Mutex::default(),
             gathers: AtomicBool::new(false),
         }
@@ -83,9 +104,9 @@ impl<'q> Reader<'q> {
         self.home.is_none() || (kind.scope == Scope::Namespaced && !is_secret)
     }
 
-    /// Whether all objects of a kind are known.
-    pub(crate) fn is_synced(&self, kind: &Kind) -> bool {
-        self.lookups.is_synced(&kind.gvk)
+    /// Whether all objects of a kind are known, or are asked for.
+    pub(crate) fn is_known(&self, kind: &Kind, live: bool) -> bool {
+        (live && self.lookups.reads_live()) || self.lookups.is_synced(&kind.gvk)
     }
 
     /// The namespace that is really asked for.
@@ -100,16 +121,29 @@ impl<'q> Reader<'q> {
         }
     }
 
-    /// One object.
-    pub(crate) fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<&'q Object> {
+    /// One object. `live` asks the API server, where that is to be had.
+    pub(crate) fn get(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        live: bool,
+    ) -> Result<Option<&'q Object>, EvalError> {
         let namespace = self.namespace(kind, namespace);
-        let found = match &self.overlay {
+        let (found, live) = match &self.overlay {
             Some(it)
                 if *it.kind == kind.gvk && it.name == name && (namespace.is_empty() || it.namespace == namespace) =>
             {
-                it.object
+                (it.object, false)
             }
-            _ => self.lookups.get(&kind.gvk, namespace, name),
+            _ => {
+                let read =
+                    || LiveRead::Named { kind: kind.clone(), namespace: namespace.to_owned(), name: name.to_owned() };
+                match self.ask(live, read)? {
+                    Some(found) => (found.first(), true),
+                    None => (self.lookups.get(&kind.gvk, namespace, name), false),
+                }
+            }
         };
         lock(&self.queries).push(Query::Named {
             kind: kind.gvk.clone(),
@@ -117,13 +151,19 @@ impl<'q> Reader<'q> {
             name: name.to_owned(),
         });
         if self.gathers.load(Relaxed) {
-            lock(&self.reads).push(read(kind, namespace, name, found));
+            lock(&self.reads).push(ReadEvidence { live, ..read(kind, namespace, name, found) });
         }
-        found
+        Ok(found)
     }
 
-    /// The objects that match, in order of namespace and name; the request's own first.
-    pub(crate) fn list(&self, kind: &Kind, namespace: &str, selector: Selector) -> Vec<&'q Object> {
+    /// The objects that match, in order of namespace and name; the request's own first. `live` as in [`Reader::get`].
+    pub(crate) fn list(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        selector: Selector,
+        live: bool,
+    ) -> Result<Vec<&'q Object>, EvalError> {
         let namespace = self.namespace(kind, namespace);
         let mut found = Vec::new();
         let overlay = self.overlay.as_ref().filter(|it| *it.kind == kind.gvk);
@@ -139,24 +179,84 @@ impl<'q> Reader<'q> {
                     && it.namespace == object.str_at(&["metadata", "namespace"])
             })
         };
-        let stored = self.lookups.list(&kind.gvk, namespace);
+        let read_live =
+            || LiveRead::Listed { kind: kind.clone(), namespace: namespace.to_owned(), selector: selector.clone() };
+        let (stored, live) = match self.ask(live, read_live)? {
+            Some(found) => (found.iter().collect(), true),
+            None => (self.lookups.list(&kind.gvk, namespace), false),
+        };
         found.extend(stored.into_iter().filter(|it| !replaced(it) && selector.matches_object(it)));
         if self.gathers.load(Relaxed) {
             let mut reads = lock(&self.reads);
             if found.is_empty() {
-                reads.push(read(kind, namespace, "", None));
+                reads.push(ReadEvidence { live, ..read(kind, namespace, "", None) });
             }
             reads.extend(found.iter().take(EVIDENCE_MAX).map(|it| {
                 let text = |name| it.str_at(&["metadata", name]);
-                read(kind, text("namespace"), text("name"), Some(it))
+                ReadEvidence { live, ..read(kind, text("namespace"), text("name"), Some(it)) }
             }));
         }
         lock(&self.queries).push(Query::Listed { kind: kind.gvk.clone(), namespace: namespace.to_owned(), selector });
-        found
+        Ok(found)
     }
 
-    /// What was asked since the last call.
+    /// What the API server says; `None` where it is not asked.
+    fn ask(&self, live: bool, read: impl FnOnce() -> LiveRead) -> Result<Option<&'q [Object]>, EvalError> {
+        if !live || !self.lookups.reads_live() {
+            return Ok(None);
+        }
+        let read = read();
+        let (LiveRead::Named { kind, .. } | LiveRead::Listed { kind, .. }) = &read;
+        let plural = &kind.plural;
+        let mut asked = lock(&self.asked);
+        if asked.len() == LIVE_MAX && !asked.contains(&read) {
+            return Err(fail(format!(
+                "`{plural}` cannot be read: a rule may read {LIVE_MAX} times from the API server"
+            )));
+        }
+        let answer = match self.lookups.live(&read) {
+            None => Ok(None),
+            // The decision is asked again; this answer counts for nothing.
+            Some(Live::Wanted) => Err(fail(format!("`{plural}` have still to be read"))),
+            Some(Live::Known(Ok(found))) => Ok(Some(found.as_slice())),
+            Some(Live::Known(Err(problem))) => Err(fail(format!("`{plural}` cannot be read: {problem}"))),
+        };
+        asked.insert(read);
+        answer
+    }
+
+    /// Whether the loop shows the network.
+    pub(crate) fn shows_network(&self) -> bool {
+        self.network.is_some()
+    }
+
+    /// A namespace of the network; a confined rule sees its own.
+    pub(crate) fn scene(&self, name: &str) -> Option<&'q Scene> {
+        if self.home.is_some_and(|home| home != name) {
+            return None;
+        }
+        lock(&self.queries).push(Query::Network { namespace: name.to_owned() });
+        self.network?.scene(name)
+    }
+
+    /// Notes, while evidence is gathered, objects that an answer about the network rests on.
+    pub(crate) fn rests_on<'n>(&self, kind: &Kind, namespace: &str, names: impl IntoIterator<Item = &'n str>) {
+        if !self.gathers.load(Relaxed) || self.home.is_some_and(|home| !namespace.is_empty() && home != namespace) {
+            return;
+        }
+        let names = names.into_iter().take(EVIDENCE_MAX);
+        let found = names.map(|it| read(kind, namespace, it, self.lookups.get(&kind.gvk, namespace, it)));
+        lock(&self.reads).extend(found);
+    }
+
+    /// The same for policies.
+    pub(crate) fn rests_on_policies<'n>(&self, namespace: &str, names: impl IntoIterator<Item = &'n str>) {
+        self.rests_on(&Kinds::policy(), namespace, names);
+    }
+
+    /// What was asked since the last call: by one rule.
     pub(crate) fn queries(&self) -> Vec<Query> {
+        lock(&self.asked).clear();
         std::mem::take(&mut *lock(&self.queries))
     }
 
@@ -166,9 +266,10 @@ impl<'q> Reader<'q> {
         let result = evaluate();
         self.gathers.store(false, Relaxed);
         lock(&self.queries).clear();
+        lock(&self.asked).clear();
         let mut reads = std::mem::take(&mut *lock(&self.reads));
         // A loop may ask the same over and over.
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         reads.retain(|it| seen.insert(it.object.clone()));
         (result, reads)
     }
@@ -178,5 +279,5 @@ fn read(kind: &Kind, namespace: &str, name: &str, found: Option<&Object>) -> Rea
     let text = |path: &str| found.map(|it| it.str_at(&["metadata", path]).to_owned()).unwrap_or_default();
     let object =
         ObjectRef { gvk: kind.gvk.clone(), namespace: namespace.to_owned(), name: name.to_owned(), uid: text("uid") };
-    ReadEvidence { object, resource_version: text("resourceVersion") }
+    ReadEvidence { object, resource_version: text("resourceVersion"), live: false }
 }

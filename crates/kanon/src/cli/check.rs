@@ -14,7 +14,7 @@ Examples:
   kustomize build overlays/prod | kanon check -r rules/ -o sarif - > findings.sarif
   kanon check -r rules/ --mode audit --as eve -o markdown manifests/
 
-Exit codes: 0 nothing would be denied (audit: violated), 1 failure, 2 usage, 3 something would.";
+Exit codes: 0 nothing would be denied (audit, network: violated), 1 failure, 2 usage, 3 something would.";
 
 /// `kanon check`
 #[derive(Debug, Args)]
@@ -71,6 +71,8 @@ pub(crate) enum CheckMode {
     Admission,
     /// As if they were stored already
     Audit,
+    /// The same, with the network that the manifests make
+    Network,
 }
 
 impl CheckMode {
@@ -84,6 +86,7 @@ impl CheckMode {
         match self {
             CheckMode::Admission => Mode::Admission,
             CheckMode::Audit => Mode::Audit,
+            CheckMode::Network => Mode::Network,
         }
     }
 }

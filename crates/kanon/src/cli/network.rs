@@ -127,6 +127,7 @@ Examples:
   kanon network check
   kanon network check -n shop --all
   helm template shop charts/shop | kanon network check -f - --check np.broad-cidr
+  kanon network check -f manifests/ -r rules/
 
 kube-system, kube-public and kube-node-lease are passed over.
 
@@ -145,6 +146,9 @@ pub(crate) struct CheckArgs {
     /// Only these checks, such as `np.broad-cidr`
     #[arg(long = "check", value_name = "ID", value_parser = str::parse::<Check>)]
     pub(crate) checks: Vec<Check>,
+    /// Rules of mode `network` that the manifests are held against, too: files or folders; repeatable
+    #[arg(long, short, value_name = "PATH", requires = "files")]
+    pub(crate) rules: Vec<PathBuf>,
     /// Where to look.
     #[command(flatten)]
     pub(crate) source: SourceArgs,

@@ -1,9 +1,10 @@
 //! `kanon check`: rules against manifests, offline. The same decisions as in a cluster: admission's, as if the manifests were
-//! sent, or audit's, as if they were stored; in both they are first what the API server would make of them.
+//! sent, or audit's and the network's, as if they were stored; they are first what the API server would make of them.
 
 mod explain;
 mod field;
 pub(crate) mod manifests;
+pub(crate) mod network;
 mod others;
 pub(crate) mod positions;
 pub(crate) mod render;
@@ -18,7 +19,7 @@ use std::{
 use kanon_core::{Input, Now, Object, Operation, Outcome, PolicyFile, Review, Scope, UserInfo, Verdict};
 use kanon_lang::LanguageId;
 use kanon_plane::{Plane, Settings};
-use kanon_rules::{Mode, Rule, Rules};
+use kanon_rules::{Mode, Picture, Rule, Rules};
 use kanon_runtime::{Clock, read_folder};
 
 use crate::{
@@ -40,12 +41,14 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let mut asked = Asked::read(&args, now)?;
     asked.policies.warn_unless_asked(mode);
     let mut report = Report { mode: mode.as_str(), checked: Vec::new(), findings: Vec::new() };
+    let network = Picture::of_manifests(&asked.others);
     for (manifest, review) in &asked.reviews {
         let subject = review.subject().to_string();
         report.checked.push(Checked { file: manifest.file.name.clone(), subject: subject.clone() });
         let verdicts = match mode {
             CheckMode::Admission => asked.policies.admission(review, &asked.others, now),
             CheckMode::Audit => asked.policies.audit(review, &asked.others, now),
+            CheckMode::Network => asked.policies.network(review, &network, &asked.others, now),
         };
         for verdict in verdicts.into_iter().filter(|it| it.outcome != Outcome::Allow) {
             report.findings.push(asked.policies.finding(manifest, &subject, verdict, mode));
@@ -158,6 +161,12 @@ impl Policies {
         objects.flat_map(|it| self.rules.review_among(it, &[Mode::Audit], others, now)).collect()
     }
 
+    /// What the network loop would say.
+    fn network(&self, review: &Review, network: &Picture<'_>, others: &Others, now: Now) -> Vec<Verdict> {
+        let objects = review.subject_object().into_iter();
+        objects.flat_map(|it| self.rules.review_network(it, network, others, now)).collect()
+    }
+
     fn finding(&mut self, manifest: &Manifest, subject: &str, verdict: Verdict, mode: CheckMode) -> Finding {
         let rule = self.rule(&verdict).cloned();
         let field = rule.as_deref().map(|it| field::offending(it, &verdict, &manifest.object)).unwrap_or_default();
@@ -165,7 +174,7 @@ impl Policies {
         let positions = self.positions.entry(file.name.clone()).or_insert_with(|| Positions::read(&file.text));
         let path: Vec<Step> = manifest.path.iter().chain(&field).cloned().collect();
         let (word, fails) = match (mode, verdict.outcome) {
-            (CheckMode::Audit, Outcome::DryRun) => ("violation", true),
+            (CheckMode::Audit | CheckMode::Network, Outcome::DryRun) => ("violation", true),
             (_, outcome) => (outcome.as_str(), outcome == Outcome::Deny),
         };
         Finding {

@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 use kanon_core::{Change, Input, Kind, PolicyRef};
 use kanon_kube::{Api, Source};
 use kanon_plane::{Explanation, Lookups, Plane, Settings, Target};
+use kanon_rules::NetworkSettings;
 use kanon_runtime::{Clock, log};
 
 use crate::{
@@ -63,7 +64,9 @@ async fn explain(source: &Source, target: &Target) -> Result<Option<Explanation>
     // A rule's open findings are found as the server finds them.
     let runs = kanon_rules::names_a_rule(&target.kind);
     let audit = families::Audit { runs, counts: false, ..families::Audit::default() };
-    let plane = world(&api, families::Settings { audit, runtime: runs, ..families::Settings::default() }).await?;
+    let network = runs.then(NetworkSettings::default);
+    let settings = families::Settings { audit, network, runtime: runs, ..families::Settings::default() };
+    let plane = world(&api, settings).await?;
     Ok(plane.views().explain(target, Clock::start().now()))
 }
 

@@ -1,12 +1,18 @@
 //! `kanon network`: who may reach whom, the built-in checks, and the policies of a pod; of a cluster or of manifests. The model
 //! decides; here are files, clusters and tables.
 
-use kanon_core::{Change, Object};
+use kanon_core::{Change, Object, ObjectRef, Verdict};
 use kanon_kube::Api;
 use kanon_network::{Check, Endpoint, Finding, Kinds, Model, Options, Pod, Policy, Side, checks};
 use serde_json::{Value, json};
 
-use super::{check::manifests, explain};
+use super::{
+    check::{
+        manifests,
+        network::{self, Violation},
+    },
+    explain,
+};
 use crate::{
     cli::{
         network::{CheckArgs, NetworkArgs, NetworkCommand, PoliciesArgs, ReachableArgs, SourceArgs},
@@ -119,32 +125,68 @@ fn problems<'p>(policies: impl Iterator<Item = &'p std::sync::Arc<Policy>>) -> S
     if lines.is_empty() { String::new() } else { lines.concat() + "\n" }
 }
 
+/// One row of what `kanon network check` prints.
+struct Row {
+    id: String,
+    check: String,
+    severity: &'static str,
+    subject: ObjectRef,
+    message: String,
+}
+
+impl Row {
+    fn of_check(it: Finding) -> Row {
+        let (id, check, severity) = (it.key.to_string(), it.key.check.id().to_owned(), it.severity.as_str());
+        Row { id, check, severity, subject: it.subject, message: it.message }
+    }
+
+    fn of_rule(it: Violation) -> Row {
+        let severity = it.severity.map_or("", |it| it.as_str());
+        let Verdict { policy, subject, message, evidence, .. } = it.verdict;
+        let part = if evidence.part.is_empty() { String::new() } else { format!(":{}", evidence.part) };
+        Row {
+            id: format!("{}:{}/{}{part}", policy.name, subject.namespace, subject.name),
+            check: policy.name,
+            severity,
+            subject,
+            message,
+        }
+    }
+}
+
 fn check(args: CheckArgs) -> Result<Exit, Failure> {
-    let CheckArgs { namespace, all, checks: chosen, source, output } = args;
-    let model = model(source, namespace.as_deref().unwrap_or("default"))?;
+    let CheckArgs { namespace, all, checks: chosen, rules, source, output } = args;
+    let default = namespace.as_deref().unwrap_or("default");
+    let is_wanted = |name: &str| namespace.as_deref().is_none_or(|it| it == name);
+    let mut violations = Vec::new();
+    if !rules.is_empty() {
+        if source.files.iter().any(|it| it.as_os_str() == "-") {
+            return Err(Failure::usage("--rules: standard input is read once; give the manifests as files".to_owned()));
+        }
+        violations = network::violations(&rules, &source.files, default)?;
+    }
+    let model = model(source, default)?;
     let mut options = Options::default();
     if all {
         options.on.extend(Check::ALL);
     } else if !chosen.is_empty() {
         options.on = chosen.into_iter().collect();
     }
-    let wanted = model.namespaces().filter(|it| namespace.as_ref().is_none_or(|name| *name == it.name));
-    let wanted: Vec<_> = wanted.filter(|it| !options.excluded.contains(&it.name)).collect();
-    let found: Vec<_> = wanted.iter().flat_map(|it| checks::check(it, &options)).collect();
+    let wanted: Vec<_> =
+        model.namespaces().filter(|it| is_wanted(&it.name) && !options.excluded.contains(&it.name)).collect();
+    let of_checks = wanted.iter().flat_map(|it| checks::check(it, &options)).map(Row::of_check);
+    let of_rules = violations.into_iter().map(Row::of_rule).filter(|it| is_wanted(&it.subject.namespace));
+    let found: Vec<_> = of_checks.chain(of_rules).collect();
     if output == Format::Table {
-        let row = |it: &Finding| {
-            let cells = [it.severity.as_str(), it.key.check.id(), &it.subject.to_string(), &it.message];
-            cells.map(str::to_owned).to_vec()
-        };
+        let row = |it: &Row| [it.severity, &it.check, &it.subject.to_string(), &it.message].map(str::to_owned).to_vec();
         if !found.is_empty() {
             print(&table(&["SEVERITY", "CHECK", "SUBJECT", "MESSAGE"], &found.iter().map(row).collect::<Vec<_>>()))?;
         }
         print(&format!("{} namespaces checked, {} findings\n", wanted.len(), found.len()))?;
     } else {
-        let row = |it: &Finding| {
-            json!({"id": it.key.to_string(), "check": it.key.check.id(), "severity": it.severity,
-                "kind": it.subject.gvk.kind, "namespace": it.subject.namespace, "name": it.subject.name,
-                "message": it.message})
+        let row = |it: &Row| {
+            json!({"id": it.id, "check": it.check, "severity": it.severity, "kind": it.subject.gvk.kind,
+                "namespace": it.subject.namespace, "name": it.subject.name, "message": it.message})
         };
         let findings: Vec<_> = found.iter().map(row).collect();
         print_data(output, &json!({"checked": wanted.len(), "findings": findings}))?;

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "it watches real processes, by polling against the real clock")]
 
 mod actions;
+mod admission;
 mod alertmanager;
 mod audit;
 mod backup;
@@ -18,6 +19,7 @@ mod kube_client;
 mod kubectl;
 mod migrate;
 mod network;
+mod network_rules;
 mod portal;
 mod promotion;
 mod readme;

@@ -106,17 +106,11 @@ impl Cluster {
 
     /// Starts a replica, and waits until it says that it serves.
     fn run(&self, name: &str, args: &[&str]) -> Running {
-        let file = |end: &str| std::fs::File::create(self.path(&format!("{name}.{end}"))).expect("a file");
         let mut command = portal(self.scratch.path());
         command.args(["run", "--listen=127.0.0.1:0", "--metrics-addr=127.0.0.1:0"]).args(args);
         command.arg(format!("--cert-dir={}", self.path("certs").display()));
         command.arg(format!("--kubeconfig={}", self.path("kubeconfig").display()));
-        command.env("HOSTNAME", name).stdout(file("out")).stderr(file("err"));
-        let child = command.spawn().expect("the binary starts");
-        let mut running =
-            Running { child, out: self.path(&format!("{name}.out")), err: self.path(&format!("{name}.err")) };
-        running.logged("portal serves");
-        running
+        Running::start(self.scratch.path(), name, &mut command)
     }
 }
 
@@ -127,6 +121,16 @@ struct Running {
 }
 
 impl Running {
+    /// Starts the command, and waits until it says that it serves.
+    fn start(scratch: &Path, name: &str, command: &mut Command) -> Running {
+        let [out, err] = ["out", "err"].map(|end| scratch.join(format!("{name}.{end}")));
+        let file = |path: &Path| std::fs::File::create(path).expect("a file");
+        let child = command.env("HOSTNAME", name).stdout(file(&out)).stderr(file(&err)).spawn();
+        let mut running = Running { child: child.expect("the binary starts"), out, err };
+        running.logged("portal serves");
+        running
+    }
+
     fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.err).expect("a log");
         // The last line may be on its way.

@@ -1,6 +1,6 @@
 //! What rules say about manifests, with the value of every sub-expression: why something is found, and why it is not.
 
-use kanon_rules::Trace;
+use kanon_rules::{Picture, Trace};
 use kanon_runtime::Clock;
 use serde_json::{Value, json};
 
@@ -17,11 +17,13 @@ pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let mode = args.options.mode;
     let asked = Asked::read(&args, now)?;
     asked.policies.warn_unless_asked(mode);
+    let network = Picture::of_manifests(&asked.others);
+    let network = (mode == CheckMode::Network).then_some(&network);
     let mut found = Vec::new();
     for (_, review) in &asked.reviews {
         let Some(object) = review.subject_object() else { continue };
         let request = (mode == CheckMode::Admission).then_some(review);
-        let traces = asked.policies.rules.trace(object, request, &[mode.of_rules()], &asked.others, now);
+        let traces = asked.policies.rules.trace(object, request, network, &[mode.of_rules()], &asked.others, now);
         found.extend(traces.into_iter().map(|it| (review.subject().to_string(), it)));
     }
     match args.options.output {

@@ -83,7 +83,7 @@ impl Report {
 
     /// `3 manifests checked, 2 findings, 1 denied`
     fn summary(&self) -> String {
-        let word = if self.mode == "audit" { "violations" } else { "denied" };
+        let word = if self.mode == "admission" { "denied" } else { "violations" };
         let (checked, findings) = (self.checked.len(), self.findings.len());
         format!("{checked} manifests checked, {findings} findings, {} {word}", self.failing())
     }
@@ -124,7 +124,7 @@ impl Report {
                 "severity": it.severity, "part": it.part, "outcome": it.word, "message": it.message})
         };
         let findings: Vec<_> = self.findings.iter().map(finding).collect();
-        let failing = if self.mode == "audit" { "violations" } else { "denied" };
+        let failing = if self.mode == "admission" { "denied" } else { "violations" };
         json!({"mode": self.mode, "checked": self.checked.len(), failing: self.failing(), "findings": findings})
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use kanon_core::{Change, GroupVersionKind, Kind, Now, Object, Operation, Outcome, PolicyFile, UserInfo};
 use kanon_kube::Api;
 use kanon_plane::{Lookups, ObjectStore};
-use kanon_rules::{Mode, Rules, RulesView, Sources, api};
+use kanon_rules::{Mode, Picture, Rules, RulesView, Sources, api};
 use kanon_runtime::Clock;
 use serde_json::{Value, json};
 
@@ -47,13 +47,14 @@ pub(crate) fn run(args: DiffArgs) -> Result<Exit, Failure> {
     let both = if args.files.is_empty() { live(&args, &changed)? } else { offline(&args, &changed)? };
     let kinds: BTreeSet<_> = both.before.kinds().union(&both.after.kinds()).cloned().collect();
     let others = Others::listed(both.objects.clone());
+    let network = if args.files.is_empty() { Picture::of_cluster(&others) } else { Picture::of_manifests(&others) };
     let mut looked_at = 0;
     let mut rows = Vec::new();
     for kind in &kinds {
         for object in both.objects.list(kind, "") {
             looked_at += 1;
-            let before = sayings(&both.before, object, &others, now);
-            let after = sayings(&both.after, object, &others, now);
+            let before = sayings(&both.before, object, &network, &others, now);
+            let after = sayings(&both.after, object, &network, &others, now);
             let all: BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
             rows.extend(all.into_iter().filter_map(|it| {
                 let row = Row { before: before.get(&it).cloned(), after: after.get(&it).cloned(), saying: it };
@@ -67,7 +68,13 @@ pub(crate) fn run(args: DiffArgs) -> Result<Exit, Failure> {
 }
 
 /// What is said about one object: outcome and message of each.
-fn sayings(rules: &Arc<Rules>, object: &Object, others: &Others, now: Now) -> BTreeMap<Saying, (Outcome, String)> {
+fn sayings(
+    rules: &Arc<Rules>,
+    object: &Object,
+    network: &Picture<'_>,
+    others: &Others,
+    now: Now,
+) -> BTreeMap<Saying, (Outcome, String)> {
     use kanon_plane::View as _;
     let review = request(object.clone(), Operation::Create, UserInfo::default());
     // Admission is asked through its own door, which passes over what admission passes over.
@@ -75,6 +82,8 @@ fn sayings(rules: &Arc<Rules>, object: &Object, others: &Others, now: Now) -> BT
     let audit = rules.review_among(object, &[Mode::Audit], others, now);
     let said = admission.into_iter().map(|it| (Mode::Admission, it));
     let said = said.chain(audit.into_iter().map(|it| (Mode::Audit, it)));
+    let reach = rules.review_network(object, network, others, now);
+    let said = said.chain(reach.into_iter().map(|it| (Mode::Network, it)));
     let said = said.filter(|(_, it)| it.outcome != Outcome::Allow);
     said.map(|(mode, it)| {
         let subject = review.subject().to_string();
@@ -105,7 +114,7 @@ impl Row {
         match self.outcomes() {
             (_, None | Some(Outcome::Error)) => false,
             (before, Some(Outcome::Deny)) => before != Some(Outcome::Deny),
-            (before, _) => self.saying.0 == Mode::Audit && !matches!(before, Some(Outcome::DryRun)),
+            (before, _) => self.saying.0 != Mode::Admission && !matches!(before, Some(Outcome::DryRun)),
         }
     }
 
@@ -123,7 +132,7 @@ impl Row {
 fn word(mode: Mode, outcome: Option<Outcome>) -> &'static str {
     match (mode, outcome) {
         (_, None) => "-",
-        (Mode::Audit, Some(Outcome::DryRun)) => "violation",
+        (Mode::Audit | Mode::Network, Some(Outcome::DryRun)) => "violation",
         (_, Some(outcome)) => outcome.as_str(),
     }
 }
@@ -205,6 +214,9 @@ fn live(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
         let mut wanted: BTreeSet<GroupVersionKind> = before.kinds().union(&after.kinds()).cloned().collect();
         wanted.extend(before.looked_up().union(&after.looked_up()).cloned());
         wanted.insert(GroupVersionKind::new("", "v1", "Namespace"));
+        if before.active().chain(after.active()).any(|it| it.modes.contains(&Mode::Network)) {
+            wanted.extend(kanon_rules::network_kinds());
+        }
         let mut objects = ObjectStore::default();
         for gvk in wanted {
             let Some(kind) = served.iter().find(|it| it.gvk == gvk) else {

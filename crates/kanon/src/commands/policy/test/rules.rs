@@ -11,7 +11,7 @@ use kanon_core::{Now, Object, Operation, Outcome, PolicyFile, Review, UserInfo, 
 use kanon_lang::coverage::{self, Operand};
 use kanon_plane::Views;
 use kanon_promotion::offline::cases;
-use kanon_rules::{Mode, Rules, RulesView, Sources, api};
+use kanon_rules::{Mode, Picture, Rules, RulesView, Sources, api};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -77,6 +77,7 @@ enum CaseMode {
     #[default]
     Admission,
     Audit,
+    Network,
 }
 
 fn create() -> Operation {
@@ -92,7 +93,7 @@ fn default_namespace() -> String {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Expect {
     rule: String,
-    /// `deny`, `warn`, `dryrun` or `error`; in audit `violation` or `error`.
+    /// `deny`, `warn`, `dryrun` or `error`; in the other loops `violation` or `error`.
     #[serde(default)]
     outcome: String,
     #[serde(default)]
@@ -199,6 +200,10 @@ impl Suite {
             review.old_object = Some(stored(old));
         }
         let mut others = Others::default();
+        if case.mode != CaseMode::Admission {
+            // It is stored already.
+            others.add(&review);
+        }
         test.objects.iter().chain(&case.objects).for_each(|it| others.add_object(&stored(it)));
         let found = self.ask(rules, case.mode, &review, &others, now);
         cases::Outcome {
@@ -212,22 +217,25 @@ impl Suite {
     /// What the rules find, and what was seen of them on the way.
     fn ask(&mut self, rules: &Arc<Rules>, mode: CaseMode, review: &Review, others: &Others, now: Now) -> Vec<Verdict> {
         let Some(object) = review.subject_object() else { return Vec::new() };
-        let (request, loops) = match mode {
-            CaseMode::Admission => (Some(review), Mode::Admission),
-            CaseMode::Audit => (None, Mode::Audit),
+        let picture = Picture::of_manifests(others);
+        let (request, network, loops) = match mode {
+            CaseMode::Admission => (Some(review), None, Mode::Admission),
+            CaseMode::Audit => (None, None, Mode::Audit),
+            CaseMode::Network => (None, Some(&picture), Mode::Network),
         };
-        for trace in rules.trace(object, request, &[loops], others, now) {
+        for trace in rules.trace(object, request, network, &[loops], others, now) {
             let Some(covered) = self.covered.get_mut(&trace.rule.name) else { continue };
             coverage::note(&mut covered.operands, trace.result.as_ref().ok().copied(), &trace.values);
             covered.violated |= trace.result == Ok(true);
             covered.passed |= trace.result == Ok(false);
         }
-        let verdicts = match request {
-            Some(review) => {
+        let verdicts = match (request, network) {
+            (Some(review), _) => {
                 let views = Views::new(vec![Arc::new(RulesView::new(Arc::clone(rules)))]);
                 views.review(review, others, now).reviewed.into_iter().flat_map(|it| it.1.verdicts).collect()
             }
-            None => rules.review_among(object, &[loops], others, now),
+            (None, Some(network)) => rules.review_network(object, network, others, now),
+            (None, None) => rules.review_among(object, &[loops], others, now),
         };
         verdicts.into_iter().filter(|it| it.outcome != Outcome::Allow).collect()
     }
@@ -345,7 +353,7 @@ fn compare(case: &Case, found: &[Verdict]) -> String {
 
 fn word(mode: CaseMode, outcome: Outcome) -> &'static str {
     match (mode, outcome) {
-        (CaseMode::Audit, Outcome::DryRun) => "violation",
+        (CaseMode::Audit | CaseMode::Network, Outcome::DryRun) => "violation",
         (_, outcome) => outcome.as_str(),
     }
 }
