@@ -54,6 +54,8 @@ pub struct RuleTally {
     pub violations: u32,
     /// Evaluations that gave no value.
     pub errors: u32,
+    /// Those of them that exceeded a limit.
+    pub over_budget: u32,
     /// Errors after the last evaluation that gave one.
     pub errors_at_end: u32,
     /// The last error's text.
@@ -86,6 +88,7 @@ impl RuleTally {
     pub(crate) fn absorb(&mut self, next: RuleTally) {
         self.violations += next.violations;
         self.errors += next.errors;
+        self.over_budget += next.over_budget;
         let all_failed = next.errors == next.evaluations;
         self.errors_at_end = if all_failed { self.errors_at_end + next.errors_at_end } else { next.errors_at_end };
         self.last_error = next.last_error.or(self.last_error.take());

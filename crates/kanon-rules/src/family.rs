@@ -1,6 +1,7 @@
 //! The family: routes inputs to the policy store, the snapshot, the status plans and the audit. No policy logic.
 
 mod auditing;
+mod figures;
 mod networking;
 
 use std::{
@@ -57,6 +58,8 @@ pub struct RulesFamily {
     audit: Audit,
     network: Network,
     figures: Arc<Figures>,
+    /// How many rules there are, as last shown.
+    population: figures::Population,
 }
 
 impl RulesFamily {
@@ -82,6 +85,7 @@ impl RulesFamily {
             audit,
             network: Network::off(),
             figures: Arc::default(),
+            population: figures::Population::new(),
             rules,
         }
     }
@@ -200,7 +204,7 @@ impl RulesFamily {
 
     fn handle_reviewed(&mut self, review: &Review, tally: &Tally, now: Now, out: &mut Outbox) {
         let subject = review.subject();
-        self.count_rows(&tally.rules, &tally.rows, |_| Some(&subject), now, out);
+        self.count_rows(&tally.rules, &tally.rows, Mode::Admission, |_| Some(&subject), now, out);
     }
 
     /// Adds what rules of a snapshot did to their counts; `failed` says on which object one failed.
@@ -208,6 +212,7 @@ impl RulesFamily {
         &mut self,
         rules: &Rules,
         rows: &[RuleTally],
+        mode: Mode,
         failed: impl Fn(usize) -> Option<&'o ObjectRef>,
         now: Now,
         out: &mut Outbox,
@@ -216,6 +221,7 @@ impl RulesFamily {
             let Some(entry) = rules.entries().get(row.entry()) else { continue };
             let counts = &entry.counts;
             count(counts, row);
+            figures::count_errors(&self.figures, &entry.policy.name, row, mode);
             let is_news = !counts.unreported.swap(true, Relaxed) || row.last_error.is_some();
             let recovers = row.errors == 0 && counts.errors_in_a_row.swap(0, Relaxed) > 0;
             if !is_news && !recovers {
@@ -271,6 +277,7 @@ impl RulesFamily {
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
         self.view = self.watching();
+        figures::count_rules(&self.figures, &self.rules, &mut self.population);
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
@@ -326,7 +333,7 @@ impl Family for RulesFamily {
                 if let Some(tally) = counts.downcast_ref::<Tally>() {
                     self.respond.observed(verdicts, tally, now, out);
                     let subject = verdicts.first().map(|it| &it.subject);
-                    self.count_rows(&tally.rules, &tally.rows, |_| subject, now, out);
+                    self.count_rows(&tally.rules, &tally.rows, Mode::Runtime, |_| subject, now, out);
                 }
             }
             Input::Delivered(delivery) if delivery.result.is_err() => {

@@ -138,6 +138,21 @@ fn found() -> World {
 }
 
 #[test]
+fn rules_and_their_failures_are_counted() {
+    let mut world = found();
+    world.apply(&rule("broken", 1, json!({"rule": "spec +"})));
+    world.apply(&rule("failing", 1, json!({"rule": "metadata.labels.team == 'a'"})));
+    world.work();
+    let row = |words: &[&str], count| (words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(), count);
+    let origin = "PortalClusterRule";
+    assert_eq!(world.figure("portal_rules"), [row(&[origin, "Active"], 2), row(&[origin, "ParseError"], 1)]);
+    // Two pods without labels.
+    assert_eq!(world.figure("portal_rule_eval_errors_total"), [row(&["failing", "audit", "value"], 2)]);
+    world.apply(&rule("broken", 2, json!({"enabled": false})));
+    assert_eq!(world.figure("portal_rules"), [row(&[origin, "Active"], 2), row(&[origin, "Disabled"], 1)]);
+}
+
+#[test]
 fn an_object_from_before_the_rule_is_found_once() {
     let mut world = found();
     assert_eq!(

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{Figure, FigureKind, Figures};
+use kanon_core::{Figure, FigureKind, Figures, Series};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text::encode},
-    metrics::{MetricType, counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram},
+    encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text::encode},
+    metrics::{MetricType, counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 
@@ -26,12 +26,18 @@ struct Namespace {
 
 /// A figure that is read when it is asked for.
 pub struct Gauge {
-    /// Metric name.
-    pub name: &'static str,
-    /// One line of help.
-    pub help: &'static str,
+    /// What it is.
+    pub figure: Figure,
     /// Reads it.
-    pub read: Box<dyn Fn() -> i64 + Send + Sync>,
+    pub read: Box<dyn Fn() -> Series + Send + Sync>,
+}
+
+impl Gauge {
+    /// One number.
+    pub fn number(name: &'static str, help: &'static str, read: impl Fn() -> i64 + Send + Sync + 'static) -> Gauge {
+        let figure = Figure { name, kind: FigureKind::Gauge, help, labels: &[] };
+        Gauge { figure, read: Box::new(move || Series::from([(Vec::new(), read())])) }
+    }
 }
 
 /// All metrics of the process.
@@ -83,18 +89,13 @@ struct Gauges(Vec<Gauge>);
 
 impl fmt::Debug for Gauges {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_list().entries(self.0.iter().map(|it| it.name)).finish()
+        out.debug_list().entries(self.0.iter().map(|it| it.figure.name)).finish()
     }
 }
 
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for Gauge { name, help, read } in &self.0 {
-            let gauge = ConstGauge::new(read());
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)?;
-        }
-        Ok(())
+        self.0.iter().try_for_each(|it| write_series(it.figure, &(it.read)(), &mut encoder))
     }
 }
 
@@ -104,27 +105,28 @@ struct OfFamilies(Arc<Figures>);
 
 impl Collector for OfFamilies {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for (figure, series) in self.0.read() {
-            let Figure { name, kind, help, labels } = figure;
-            // OpenMetrics puts `_total` behind the name of a counter. One that is documented without it is of no stated type.
-            let counter = name.strip_suffix("_total").filter(|_| kind == FigureKind::Counter);
-            let metric_type = match (counter, kind) {
-                (Some(_), _) => MetricType::Counter,
-                (None, FigureKind::Counter) => MetricType::Unknown,
-                (None, FigureKind::Gauge) => MetricType::Gauge,
-            };
-            let mut metric = encoder.encode_descriptor(counter.unwrap_or(name), help, None, metric_type)?;
-            if labels.is_empty() {
-                series.values().try_for_each(|it| write(counter.is_some(), *it, &mut metric))?;
-            } else {
-                for (values, value) in &series {
-                    let set: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
-                    write(counter.is_some(), *value, &mut metric.encode_family(&set)?)?;
-                }
-            }
-        }
-        Ok(())
+        self.0.read().into_iter().try_for_each(|(figure, series)| write_series(figure, &series, &mut encoder))
     }
+}
+
+fn write_series(figure: Figure, series: &Series, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let Figure { name, kind, help, labels } = figure;
+    // OpenMetrics puts `_total` behind the name of a counter. One that is documented without it is of no stated type.
+    let counter = name.strip_suffix("_total").filter(|_| kind == FigureKind::Counter);
+    let metric_type = match (counter, kind) {
+        (Some(_), _) => MetricType::Counter,
+        (None, FigureKind::Counter) => MetricType::Unknown,
+        (None, FigureKind::Gauge) => MetricType::Gauge,
+    };
+    let mut metric = encoder.encode_descriptor(counter.unwrap_or(name), help, None, metric_type)?;
+    if labels.is_empty() {
+        return series.values().try_for_each(|it| write(counter.is_some(), *it, &mut metric));
+    }
+    for (values, value) in series {
+        let set: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
+        write(counter.is_some(), *value, &mut metric.encode_family(&set)?)?;
+    }
+    Ok(())
 }
 
 fn write(is_counter: bool, value: i64, metric: &mut MetricEncoder<'_>) -> fmt::Result {
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn names_are_the_documented_ones() {
-        let gauge = Gauge { name: "kanon_decision_records", help: "Records", read: Box::new(|| 7) };
+        let gauge = Gauge::number("kanon_decision_records", "Records", || 7);
         let figures = Arc::new(Figures::default());
         let counter = FigureKind::Counter;
         let labels: &[&str] = &["action", "result"];

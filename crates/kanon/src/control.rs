@@ -21,7 +21,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Figures, GroupVersionKind, Input, Now, Review};
+use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Now, Review};
 use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, LiveRead, Lookups, ObjectStore, Plane, Settings, Views};
@@ -274,7 +274,7 @@ async fn watch_rules(
 fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {
     let gauge = |name, help, read: fn(&Shared) -> u64| {
         let shared = Arc::clone(shared);
-        Gauge { name, help, read: Box::new(move || read(&shared).try_into().unwrap_or(i64::MAX)) }
+        Gauge::number(name, help, move || whole(read(&shared)))
     };
     vec![
         gauge("kanon_log_records", "Records in the decision log", |it| it.records.load(Ordering::Relaxed)),
@@ -285,7 +285,27 @@ fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {
         gauge("kanon_reviews_dropped_verdicts", "Reviews whose verdicts were dropped", |it| {
             it.dropped[1].load(Ordering::Relaxed)
         }),
+        cached(shared, "portal_cache_objects", "Objects that are cached", |it| it.1),
+        cached(shared, "portal_cache_bytes", "Bytes that cached objects take with their indexes", |it| it.2),
     ]
+}
+
+/// Something about the cached objects of each kind.
+fn cached(
+    shared: &Arc<Shared>,
+    name: &'static str,
+    help: &'static str,
+    read: fn(&(&GroupVersionKind, usize, usize)) -> usize,
+) -> Gauge {
+    let shared = Arc::clone(shared);
+    let figure = Figure { name, kind: FigureKind::Gauge, help, labels: &["gvk"] };
+    let series =
+        move || shared.objects.load().sizes().map(|it| (vec![it.0.to_string()], whole(read(&it) as u64))).collect();
+    Gauge { figure, read: Box::new(series) }
+}
+
+fn whole(number: u64) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }
 
 /// How long policies may take to load at the start.

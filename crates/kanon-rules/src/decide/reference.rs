@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kanon_core::{Change, GroupVersionKind, Now, Object, PolicyFile, Verdict};
-use kanon_lang::{Arena, EvalError, Value};
+use kanon_lang::{Arena, ErrorKind, EvalError, Value};
 use kanon_plane::{NoLookups, ObjectStore, Which, Work};
 use proptest::prelude::*;
 use serde_json::json;
@@ -35,6 +35,7 @@ fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<Rule
                 Ok(true) => Some(Finding::Violation),
                 Err(error) => {
                     row.last_error = Some(error.message.clone());
+                    row.over_budget += u32::from(error.kind == ErrorKind::Budget);
                     Some(Finding::Error(error))
                 }
             };

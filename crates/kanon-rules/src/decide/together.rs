@@ -2,7 +2,7 @@
 //! are not run. What each is found to say, and how it is counted, is as if it were asked alone.
 
 use kanon_core::Verdict;
-use kanon_lang::{Arena, EvalError, Limits, Memo, RuleSet, Value};
+use kanon_lang::{Arena, ErrorKind, EvalError, Limits, Memo, RuleSet, Value};
 
 use super::{
     RuleTally,
@@ -222,6 +222,7 @@ impl Answers {
                     let goes_on = run.0 == row && run.1 + 1 == number;
                     run = (row, number, if goes_on { run.2 + 1 } else { 1 });
                     tally.errors += 1;
+                    tally.over_budget += u32::from(error.kind == ErrorKind::Budget);
                     // Only a run that reaches the last evaluation stands at the end.
                     tally.errors_at_end = if number + 1 == tally.evaluations { run.2 } else { 0 };
                     tally.last_error = Some(error.message.clone());

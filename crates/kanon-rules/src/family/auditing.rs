@@ -74,7 +74,7 @@ impl RulesFamily {
             Input::Scanned { result, .. } if belongs_to(&**result, Mode::Audit) => {
                 let scanned = result.downcast_ref::<Scanned>();
                 if let Some(scanned) = scanned.filter(|_| self.settings.counts && self.audit.is_awaited()) {
-                    self.count_scan(scanned, now, out);
+                    self.count_scan(scanned, Mode::Audit, now, out);
                 }
                 self.audit.scanned(scanned, now)
             }
@@ -117,9 +117,9 @@ impl RulesFamily {
         self.plan(|_, _| true, now, out);
     }
 
-    pub(super) fn count_scan(&mut self, scanned: &Scanned, now: Now, out: &mut Outbox) {
+    pub(super) fn count_scan(&mut self, scanned: &Scanned, mode: Mode, now: Now, out: &mut Outbox) {
         let object = |at| scanned.failed.iter().find(|it| it.0 == at).map(|it| &it.1);
-        self.count_rows(&scanned.rules, &scanned.rows, object, now, out);
+        self.count_rows(&scanned.rules, &scanned.rows, mode, object, now, out);
     }
 
     /// What follows from what a loop over stored objects found.

@@ -59,7 +59,7 @@ impl RulesFamily {
                 let scanned = result.downcast_ref::<Scanned>();
                 let counts = self.settings.counts && patrol.is_awaited();
                 if let Some(scanned) = scanned.filter(|_| counts) {
-                    self.count_scan(scanned, now, out);
+                    self.count_scan(scanned, Mode::Network, now, out);
                 }
                 self.network.patrol.scanned(scanned, now)
             }

@@ -1,0 +1,51 @@
+//! What the family counts about its rules as such: how many there are, and how often one could not be evaluated.
+
+use std::collections::BTreeMap;
+
+use kanon_core::{Figure, FigureKind, Figures};
+
+use crate::{decide::RuleTally, index::Rules, rule::Mode};
+
+/// Rules by where they come from and what became of them.
+pub(crate) const RULES: Figure = Figure {
+    name: "portal_rules",
+    kind: FigureKind::Gauge,
+    help: "Rules by origin and state",
+    labels: &["origin", "state"],
+};
+
+/// Evaluations that gave no value. The class says whether a limit was exceeded (`budget`) or a value did not fit (`value`).
+pub(crate) const EVAL_ERRORS: Figure = Figure {
+    name: "portal_rule_eval_errors_total",
+    kind: FigureKind::Counter,
+    help: "Evaluations that gave no value",
+    labels: &["rule", "mode", "class"],
+};
+
+/// The rules of a snapshot, by the labels of [`RULES`].
+pub(super) type Population = BTreeMap<(String, &'static str), i64>;
+
+/// Shows how many rules there are now; `shown` is what was shown before.
+pub(super) fn count_rules(figures: &Figures, rules: &Rules, shown: &mut Population) {
+    let mut now = Population::new();
+    for entry in rules.entries() {
+        *now.entry((entry.key.origin.clone(), entry.state.reason())).or_default() += 1;
+    }
+    for (origin, state) in shown.keys().filter(|it| !now.contains_key(it)) {
+        figures.set(RULES, &[origin, state], 0);
+    }
+    for ((origin, state), count) in &now {
+        figures.set(RULES, &[origin, state], *count);
+    }
+    *shown = now;
+}
+
+/// Counts the errors of one rule in one loop.
+pub(super) fn count_errors(figures: &Figures, rule: &str, row: &RuleTally, mode: Mode) {
+    let mode = mode.as_str();
+    for (class, count) in [("budget", row.over_budget), ("value", row.errors - row.over_budget)] {
+        if count > 0 {
+            figures.add(EVAL_ERRORS, &[rule, mode, class], i64::from(count));
+        }
+    }
+}
