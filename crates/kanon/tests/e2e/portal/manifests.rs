@@ -97,8 +97,8 @@ async fn the_manifests_rights_and_arguments_are_enough() {
     feed(&mut cluster.kubectl_command("replace -f -"), &role.to_string()).ok();
 
     let running = Running::start(cluster.scratch.path(), "first", &mut cluster.run());
-    let rule = "{apiVersion: portal.io/v1alpha1, kind: PortalClusterRule, metadata: {name: maps}, spec: {name: maps, enabled: true,
-        mode: [admission, audit], match: {gvk: [{group: '', version: v1, kind: ConfigMap}]}, rule: object.data?.x == 'bad'}}";
+    let rule = "---\n{apiVersion: portal.io/v1alpha1, kind: PortalClusterRule, metadata: {name: maps}, spec: {name: maps, enabled: true,
+        mode: [admission, audit], match: {gvk: [{group: '', version: v1, kind: ConfigMap}]}, rule: \"object.data?.x == 'bad'\"}}";
     feed(&mut cluster.kubectl_command("apply -f -"), rule).ok();
     let shows = async |line: &str, want: &str| {
         let look = async || Some(cluster.kubectl(line)).filter(|it| it.code == Some(0) && it.out.contains(want));
@@ -108,7 +108,7 @@ async fn the_manifests_rights_and_arguments_are_enough() {
     shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].rules[*].resources}", "configmaps")
         .await;
     shows("get lease portal-leader -n portal-system -o jsonpath={.spec.holderIdentity}", "first_").await;
-    let bad = "{apiVersion: v1, kind: ConfigMap, metadata: {name: bad, namespace: default}, data: {x: bad}}";
+    let bad = "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: bad, namespace: default}, data: {x: bad}}";
     // Nobody reaches the webhook here, by the Service that the registration names; so it goes first.
     cluster.kubectl("delete validatingwebhookconfiguration portal").ok();
     feed(&mut cluster.kubectl_command("apply -f -"), bad).ok();
