@@ -1,6 +1,6 @@
 //! `alertmanager`: an alert while the violation lasts (spec/rules 8.4, 9.1). Whoever keeps the findings keeps the alert.
 //!
-//! Parameters: `runbook_url`; `template` is accepted and kept, and changes nothing: alerts have the one documented shape.
+//! Parameters: `runbook_url`; `template`, a name under which there may be labels and annotations to add.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Action for Alertmanager {
     }
 
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {
-        text_param(params, "template", "")?;
-        Ok(Prepared::Alert(AlertParams { runbook_url: text_param(params, "runbook_url", "")? }))
+        let template = text_param(params, "template", "")?;
+        Ok(Prepared::Alert(AlertParams { runbook_url: text_param(params, "runbook_url", "")?, template }))
     }
 }

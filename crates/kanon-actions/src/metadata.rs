@@ -1,12 +1,13 @@
 //! `label` and `annotate`: one entry of the violating object's metadata (spec/rules 8.4).
 //!
-//! Parameters: `key`; `value`, default `"true"`, also when empty; `remove: true` takes the entry away instead. A merge patch of
-//! one entry leaves all others alone, so that two such actions on one object do not undo each other.
+//! Parameters: `key`; `value`, default `"true"`, also when empty; `remove: true` takes the entry away instead;
+//! `removeOnResolve: true` takes it away again when the violation has ended. A merge patch of one entry leaves all others alone,
+//! so that two such actions on one object do not undo each other.
 
 use std::time::Duration;
 
-use kanon_core::{Action as Deed, Guard};
-use kanon_plane::{Action, ParamError, Params, Prepared, bool_param, text_param};
+use kanon_core::{Action as Deed, Guard, Verdict};
+use kanon_plane::{Action, ParamError, Params, Prepared, Reach, bool_param, text_param};
 use serde_json::{Value, json};
 
 /// Longest value of a label.
@@ -56,11 +57,20 @@ impl Action for Metadata {
                 "is no label: at most 63 letters, digits, `-`, `_` and `.`, no others at its ends",
             ));
         }
-        let value = if bool_param(params, "remove")? { Value::Null } else { Value::from(value) };
-        let patch = json!({"metadata": {self.field: {key: value}}});
-        Ok(Prepared::object(move |verdict, reach| {
-            reach.want(verdict.subject.clone(), Deed::Patch { patch: patch.clone(), guard: Guard::Free })
-        }))
+        let (removes, undone) = (bool_param(params, "remove")?, bool_param(params, "removeOnResolve")?);
+        if removes && undone {
+            return Err(wrong("removeOnResolve", "makes no sense beside `remove`"));
+        }
+        let field = self.field;
+        let set = move |value: Value| {
+            let patch = json!({"metadata": {field: {key.as_str(): value}}});
+            move |verdict: &Verdict, reach: &Reach| {
+                let deed = Deed::Patch { patch: patch.clone(), guard: Guard::Free, create: None };
+                reach.want(verdict.subject.clone(), deed)
+            }
+        };
+        let prepared = Prepared::object(set(if removes { Value::Null } else { Value::from(value) }));
+        Ok(if undone { prepared.undone_by(set(Value::Null)) } else { prepared })
     }
 }
 

@@ -1,8 +1,9 @@
 //! `patch-networkpolicy`: changes a NetworkPolicy, the violating one or one named (spec/rules 8.4).
 //!
 //! Parameters: `patch` (a map; `apiVersion`, `kind`, the name and the namespace in it are ignored), `targetName`,
-//! `targetNamespace` (default: the violation's), `allowWiden: true`. A missing policy is not created. A patch that would let
-//! more through than before is refused unless `allowWiden` says otherwise; whoever carries it out sees that.
+//! `targetNamespace` (default: the violation's; of a Namespace, itself), `allowWiden: true`, `create: true`. A missing policy is
+//! created only by the last, and with rules only where `allowWiden` says so: policies add up. A patch that would let more through than before is refused unless `allowWiden` says otherwise; whoever carries it out
+//! sees that.
 
 use std::time::Duration;
 
@@ -30,8 +31,21 @@ impl Action for PatchNetworkPolicy {
         let guard = if bool_param(params, "allowWiden")? { Guard::Free } else { Guard::NoWiderPolicy };
         let name = text_param(params, "targetName", "")?;
         let namespace = text_param(params, "targetNamespace", "")?;
+        let creates = bool_param(params, "create")?;
+        if creates && !patch["spec"].is_object() {
+            return Err(ParamError { name: "create".into(), problem: "needs a `patch` with a `spec`" });
+        }
+        let has_rules =
+            ["ingress", "egress"].iter().any(|it| patch["spec"][it].as_array().is_some_and(|it| !it.is_empty()));
+        if creates && has_rules && guard == Guard::NoWiderPolicy {
+            let problem = "would make a policy that lets something through: `allowWiden: true` allows that";
+            return Err(ParamError { name: "create".into(), problem });
+        }
         Ok(Prepared::object(move |verdict, reach| {
-            reach.want(target(&verdict.subject, &namespace, &name)?, Deed::Patch { patch: patch.clone(), guard })
+            let target = target(&verdict.subject, &namespace, &name)?;
+            // The violating policy itself is changed or gone.
+            let create = (creates && target.uid.is_empty()).then(|| manifest(&target, &patch));
+            reach.want(target, Deed::Patch { patch: patch.clone(), guard, create })
         }))
     }
 }
@@ -44,11 +58,26 @@ fn target(subject: &ObjectRef, namespace: &str, name: &str) -> Result<ObjectRef,
     if name.is_empty() {
         return Err(Refusal(format!("`targetName` is needed: {subject} is no NetworkPolicy")));
     }
-    let namespace = if namespace.is_empty() { &subject.namespace } else { namespace };
+    let is_namespace = subject.gvk.group.is_empty() && subject.gvk.kind == "Namespace";
+    let own = if is_namespace { &subject.name } else { &subject.namespace };
+    let namespace = if namespace.is_empty() { own } else { namespace };
     if namespace.is_empty() {
         return Err(Refusal(format!("`targetNamespace` is needed: {subject} is in no namespace")));
     }
     Ok(ObjectRef { gvk, namespace: namespace.to_owned(), name: name.to_owned(), uid: String::new() })
+}
+
+/// The policy to create: the patch, and what makes it one.
+fn manifest(target: &ObjectRef, patch: &Value) -> Value {
+    let mut policy = patch.clone();
+    policy["apiVersion"] = Value::from(target.gvk.api_version());
+    policy["kind"] = Value::from(target.gvk.kind.as_str());
+    policy["metadata"]["name"] = Value::from(target.name.as_str());
+    policy["metadata"]["namespace"] = Value::from(target.namespace.as_str());
+    if policy["spec"]["podSelector"].is_null() {
+        policy["spec"]["podSelector"] = Value::Object(Map::new());
+    }
+    policy
 }
 
 fn without_identity(patch: &Map<String, Value>) -> Map<String, Value> {

@@ -2,13 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use kanon_core::{Evidence, FamilyId, GroupVersionKind, Mono, Now, ObjectRef, Outcome, PolicyRef, Verdict};
-use kanon_plane::{Prepared, Reach};
+use kanon_plane::{Prepared, Reach, Refusal, Wanted};
 use serde_json::{Value, json};
 
 use crate::all;
 
 fn verdict(kind: &str) -> Verdict {
-    let group = if kind == "NetworkPolicy" { "networking.k8s.io" } else { "" };
+    let group = match kind {
+        "NetworkPolicy" => "networking.k8s.io",
+        "Deployment" => "apps",
+        _ => "",
+    };
     let gvk = GroupVersionKind::new(group, "v1", kind);
     Verdict {
         family: FamilyId("rules"),
@@ -28,17 +32,28 @@ fn outcome(reach: &Reach, action: &str, params: &Value, kind: &str) -> Value {
     let params = params.as_object().unwrap();
     match all()[action].prepare(params) {
         Err(error) => json!(error.to_string()),
-        Ok(Prepared::Alert(it)) => json!({"alert": it.runbook_url}),
+        Ok(Prepared::Alert(it)) => json!({"alert": it.runbook_url, "template": it.template}),
+        Ok(Prepared::Hook(to)) => json!({"to": to}),
         Ok(Prepared::Report) => json!("report"),
-        Ok(Prepared::Object(render)) => match render(&verdict(kind), reach) {
-            Err(refusal) => json!(format!("refused: {refusal}")),
-            Ok(wanted) => {
-                let mut shown = serde_json::to_value(wanted.action()).unwrap();
-                let subject = wanted.subject();
-                shown["on"] = json!(format!("{subject} {}", subject.uid).trim());
-                shown
+        Ok(Prepared::Object { act, undo }) => {
+            let mut shown = rendered(act(&verdict(kind), reach));
+            if let Some(undo) = undo {
+                shown["undo"] = rendered(undo(&verdict(kind), reach));
             }
-        },
+            shown
+        }
+    }
+}
+
+fn rendered(wanted: Result<Wanted, Refusal>) -> Value {
+    match wanted {
+        Err(refusal) => json!(format!("refused: {refusal}")),
+        Ok(wanted) => {
+            let mut shown = serde_json::to_value(wanted.action()).unwrap();
+            let subject = wanted.subject();
+            shown["on"] = json!(format!("{subject} {}", subject.uid).trim());
+            shown
+        }
     }
 }
 
@@ -128,9 +143,67 @@ fn each_action_renders_its_effect_or_says_why_not() {
         ),
         ("patch-networkpolicy", json!({}), "Pod", json!("parameter `patch` is required")),
         ("patch-networkpolicy", json!({"patch": "x"}), "Pod", json!("parameter `patch` is not a map")),
-        ("alertmanager", json!({"template": "t", "runbook_url": "http://r"}), "Pod", json!({"alert": "http://r"})),
+        (
+            "alertmanager",
+            json!({"template": "t", "runbook_url": "http://r"}),
+            "Pod",
+            json!({"alert": "http://r", "template": "t"}),
+        ),
         ("alertmanager", json!({"runbook_url": 1}), "Pod", json!("parameter `runbook_url` is not a text")),
         ("policyreport-gc", json!({}), "Pod", json!("report")),
+        (
+            "label",
+            json!({"key": "a.b/c", "removeOnResolve": true}),
+            "Pod",
+            json!({"action": "patch", "guard": "free", "on": "Pod shop/s u",
+            "patch": {"metadata": {"labels": {"a.b/c": "true"}}}, "undo": label(Value::Null)}),
+        ),
+        (
+            "label",
+            json!({"key": "a", "remove": true, "removeOnResolve": true}),
+            "Pod",
+            json!("parameter `removeOnResolve` makes no sense beside `remove`"),
+        ),
+        (
+            "patch-networkpolicy",
+            json!({"patch": {"spec": {"policyTypes": ["Ingress"]}}, "targetName": "deny", "create": true}),
+            "Namespace",
+            json!({"action": "patch", "guard": "noWiderPolicy", "on": "NetworkPolicy s/deny",
+            "patch": {"spec": {"policyTypes": ["Ingress"]}},
+            "create": {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                "metadata": {"name": "deny", "namespace": "s"},
+                "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}}),
+        ),
+        (
+            "patch-networkpolicy",
+            json!({"patch": {}, "targetName": "deny", "create": true}),
+            "Pod",
+            json!("parameter `create` needs a `patch` with a `spec`"),
+        ),
+        (
+            "quarantine",
+            json!({}),
+            "Pod",
+            json!({"action": "quarantine", "release": false, "on": "Pod shop/s u",
+            "undo": {"action": "quarantine", "release": true, "on": "Pod shop/s u"}}),
+        ),
+        ("cordon", json!({}), "Pod", json!({"action": "cordon", "on": "Pod shop/s u"})),
+        (
+            "cordon",
+            json!({}),
+            "Secret",
+            json!("refused: only a node can be cordoned, or that of a pod, this is Secret shop/s"),
+        ),
+        (
+            "scale",
+            json!({}),
+            "Deployment",
+            json!({"action": "patch", "guard": "free", "patch": {"spec": {"replicas": 0}}, "on": "Deployment shop/s u"}),
+        ),
+        ("scale", json!({"replicas": -1}), "Deployment", json!("parameter `replicas` is no number of replicas")),
+        ("scale", json!({}), "Pod", json!("refused: Pod shop/s has no replicas")),
+        ("webhook", json!({"to": "desk"}), "Pod", json!({"to": "desk"})),
+        ("webhook", json!({}), "Pod", json!("parameter `to` is required: the name of a receiver")),
         (
             "event",
             json!({"reason": "Privileged"}),

@@ -25,7 +25,7 @@ fn main() -> anyhow::Result<()> {
         #[cfg(feature = "product")]
         ["engine"] => load().and_then(|()| product::engine()),
         #[cfg(feature = "product")]
-        ["audit"] => load().map(|()| product::audit()),
+        ["audit"] => load().and_then(|()| product::audit()),
         #[cfg(feature = "product")]
         ["server"] => load().and_then(|()| product::server()),
         #[cfg(feature = "product")]

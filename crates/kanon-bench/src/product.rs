@@ -18,7 +18,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let reviews = samples::reviews();
     objects::run(&reviews)?;
     admission::engine(&reviews)?;
-    audit::run();
+    audit::run()?;
     crate::gates::run()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(admission::over_tls(&reviews))?;
@@ -29,8 +29,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// The audit alone.
-pub(crate) fn audit() {
-    audit::run();
+pub(crate) fn audit() -> anyhow::Result<()> {
+    audit::run()
 }
 
 /// The admission engine alone.

@@ -66,13 +66,16 @@ pub enum Action {
         /// Sentence for people.
         message: String,
     },
-    /// Change an object that exists, by merge patch. The subject's UID is a precondition: nothing is created, and a successor
-    /// of the same name is left alone. Harmless to repeat.
+    /// Change an object that exists, by merge patch. The subject's UID is a precondition: a successor of the same name is left
+    /// alone, and nothing is created but what `create` says. Harmless to repeat.
     Patch {
         /// The merge patch.
         patch: serde_json::Value,
         /// What must hold for it.
         guard: Guard,
+        /// The object to create where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        create: Option<serde_json::Value>,
     },
     /// Evict a pod through its `eviction` subresource, so that disruption budgets hold. The subject's UID is a precondition.
     Evict {
@@ -80,6 +83,14 @@ pub enum Action {
         #[serde(rename = "gracePeriodSeconds", skip_serializing_if = "Option::is_none")]
         grace_period_sec: Option<u32>,
     },
+    /// Set a pod apart from the network: a label, and a policy of its namespace that isolates pods with it; or end that by
+    /// taking the label away. The subject's UID is a precondition. Harmless to repeat.
+    Quarantine {
+        /// Take it back.
+        release: bool,
+    },
+    /// Let nothing new be scheduled to the subject, a node, or to the node of the subject, a pod. Harmless to repeat.
+    Cordon,
     /// Delete the token Secrets of the service account that the subject, a pod, runs as. A repeat finds none.
     RevokeTokens,
     /// Hand a document to a receiver outside of Kubernetes, which folds repeats by itself.
@@ -99,6 +110,8 @@ pub enum Sink {
     Alertmanager,
     /// The violation log: the document is one line of it.
     Log,
+    /// A receiver by HTTP: the document is `{"to": its name, "event": …}`. Repeats have the effect's id.
+    Webhook,
 }
 
 /// What must hold for a patch, seen in the object as it is and as it would be.

@@ -1,12 +1,14 @@
 //! Carries effects out. In order for one subject, in parallel across subjects; safe to repeat, so retried on trouble.
 //!
-//! What an effect does is in a file of its own: objects' metadata and pods (`objects`), tokens (`tokens`), Events (`event`);
+//! What an effect does is in a file of its own: objects' metadata and pods (`objects`), their isolation (`quarantine`), tokens
+//! (`tokens`), Events (`event`);
 //! `policy` tells whether a NetworkPolicy would let more through. Effects for receivers outside of Kubernetes are not for here.
 
 mod event;
 mod kinds;
 mod objects;
 mod policy;
+mod quarantine;
 mod tokens;
 
 use std::{
@@ -127,12 +129,18 @@ impl Worker {
                 // The name is made from the effect's id: a repeat finds it there.
                 moot(self.api.call(Method::POST, &path, Some(body)).await)
             }
-            Action::Patch { patch, guard } => {
+            Action::Patch { patch, guard, create } => {
                 let Some(kind) = self.kinds.find(&self.api, &subject.gvk).await? else {
                     return Err(Trouble::Refused(format!("the server serves no {}", subject.gvk)));
                 };
-                objects::patch(&self.api, &path(&kind, subject), subject, patch, *guard).await
+                let path = path(&kind, subject);
+                match (objects::patch(&self.api, &path, subject, patch, *guard).await?, create) {
+                    (Done::Absent, Some(manifest)) => objects::create(&self.api, &path, manifest).await,
+                    (done, _) => Ok(done),
+                }
             }
+            Action::Quarantine { release } => quarantine::carry_out(&self.api, subject, *release).await,
+            Action::Cordon => objects::cordon(&self.api, subject).await,
             Action::Evict { grace_period_sec } => objects::evict(&self.api, subject, *grace_period_sec).await,
             Action::RevokeTokens => tokens::revoke(&self.api, subject).await,
             Action::Send { .. } => Err(Trouble::Refused("no sink is configured for it".to_owned())),

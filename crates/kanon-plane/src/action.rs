@@ -25,6 +25,11 @@ pub trait Action: Send + Sync {
         false
     }
 
+    /// Whether a process runs it only where its administrator says so.
+    fn needs_leave(&self) -> bool {
+        false
+    }
+
     /// Checks the parameters once, when the policy is loaded.
     ///
     /// # Errors
@@ -38,9 +43,16 @@ type Render = dyn Fn(&Verdict, &Reach) -> Result<Wanted, Refusal> + Send + Sync;
 #[derive(Clone)]
 pub enum Prepared {
     /// From a verdict to one effect on an object.
-    Object(Arc<Render>),
+    Object {
+        /// What is done.
+        act: Arc<Render>,
+        /// What takes it back when the violation has ended, if anything does.
+        undo: Option<Arc<Render>>,
+    },
     /// An alert about the violation, which ends with it.
     Alert(AlertParams),
+    /// A document about the violation for the receiver of this name, which the process knows.
+    Hook(String),
     /// Nothing of its own: the report writer does it.
     Report,
 }
@@ -48,7 +60,19 @@ pub enum Prepared {
 impl Prepared {
     /// What the action does with a verdict, as far as the policy reaches.
     pub fn object(render: impl Fn(&Verdict, &Reach) -> Result<Wanted, Refusal> + Send + Sync + 'static) -> Prepared {
-        Prepared::Object(Arc::new(render))
+        Prepared::Object { act: Arc::new(render), undo: None }
+    }
+
+    /// The same, taken back by this when the violation has ended.
+    #[must_use]
+    pub fn undone_by(
+        self,
+        render: impl Fn(&Verdict, &Reach) -> Result<Wanted, Refusal> + Send + Sync + 'static,
+    ) -> Prepared {
+        match self {
+            Prepared::Object { act, .. } => Prepared::Object { act, undo: Some(Arc::new(render)) },
+            other => other,
+        }
     }
 }
 
@@ -57,6 +81,8 @@ impl Prepared {
 pub struct AlertParams {
     /// Where people read what to do; may be empty.
     pub runbook_url: String,
+    /// The template that adds labels and annotations; may be empty.
+    pub template: String,
 }
 
 /// Where a policy may have things done. [`Wanted`] is made by [`Reach::want`] alone, so what an action renders for a policy of

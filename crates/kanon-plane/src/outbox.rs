@@ -73,6 +73,12 @@ impl Outbox {
         self.push(Effect { cause: Some(Box::new(cause)), ..effect }, if own { Pace::Own } else { Pace::Urgent });
     }
 
+    /// Sends a document to a receiver by HTTP because a policy's action asks for it; otherwise as [`Outbox::act`].
+    pub fn call(&mut self, id: EffectId, subject: ObjectRef, body: serde_json::Value, cause: Cause, own: bool) {
+        let effect = self.effect(id, subject, Action::Send { sink: Sink::Webhook, body });
+        self.push(Effect { cause: Some(Box::new(cause)), ..effect }, if own { Pace::Own } else { Pace::Urgent });
+    }
+
     /// Sends a document to a sink. `echo` says that it tells nothing new; `own` as for [`Outbox::act`].
     pub fn send(
         &mut self,
@@ -164,6 +170,8 @@ impl Queue {
             Action::Event { .. }
             | Action::Patch { .. }
             | Action::Evict { .. }
+            | Action::Quarantine { .. }
+            | Action::Cordon
             | Action::RevokeTokens
             | Action::Send { .. } => {
                 if self.leader || pace == Pace::Own {

@@ -4,7 +4,8 @@
 //! again every minute with the time they began, ended ones for five minutes with the time they ended, because Alertmanager
 //! forgets what it does not hear of. Violations of admission and runtime have no end: they are sent once.
 //!
-//! The shape is a contract with routes that exist: no other keys than the documented ones.
+//! The shape is a contract with routes that exist: no other keys than the documented ones, but for those that an administrator
+//! adds, to all alerts or by templates.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,11 @@ use kanon_core::{Digest, EffectId, Mono, Now, ObjectRef, Sink, Verdict};
 use kanon_plane::Outbox;
 use serde_json::{Value, json};
 
-use crate::{report::Stale, rule::Mode};
+use crate::{report::Stale, respond::Extra, rule::Mode};
+
+/// The documented labels and annotations, which nobody else may set.
+pub(crate) const LABELS: [&str; 7] = ["alertname", "rule", "severity", "namespace", "kind", "name", "mode"];
+pub(crate) const ANNOTATIONS: [&str; 6] = ["description", "summary", "source", "container", "operation", "runbook_url"];
 
 /// How often open alerts are sent again.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -32,6 +37,8 @@ pub(crate) struct Firing<'f> {
     pub mode: Mode,
     pub event_id: &'f str,
     pub runbook_url: &'f str,
+    /// Labels and annotations besides the documented ones.
+    pub extra: &'f Extra,
     /// The finding, where it has an end.
     pub finding: Option<Digest>,
     /// When it began.
@@ -65,7 +72,7 @@ impl Alerts {
     /// Sends the alert of a violation under an effect's id; says whether there was anything to send.
     pub(crate) fn fire(&mut self, id: EffectId, firing: &Firing<'_>, now: Now, out: &mut Outbox) -> bool {
         let Verdict { policy, subject, .. } = firing.verdict;
-        let labels = labels(&policy.name, firing.severity, subject, firing.mode.as_str());
+        let labels = labels(&policy.name, firing.severity, subject, firing.mode.as_str(), &firing.extra.labels);
         let annotations = annotations(firing);
         let subject = subject.clone();
         let Some(finding) = firing.finding else {
@@ -111,15 +118,16 @@ impl Alerts {
 
     /// Ends the alert of a finding of an earlier process that nobody has confirmed.
     pub(crate) fn end(&mut self, stale: &Stale, now: Now, out: &mut Outbox) {
-        let Stale { row, mode, subject, rule } = stale;
-        let labels = labels(rule, row.severity(), subject, mode);
+        let Stale { policy, mode, subject, severity, since, event_id, alert, .. } = stale;
+        let Some(further) = alert else { return };
+        let labels = labels(&policy.name, severity, subject, mode.as_str(), further);
         let key = labels.to_string();
         if self.by_labels.contains_key(&key) {
             return;
         }
-        let annotations = json!({"description": "resolved", "summary": rule, "source": row.event_id()});
+        let annotations = json!({"description": "resolved", "summary": policy.name, "source": event_id});
         let ended = Some((now.wall, now.mono.after(ENDED_FOR)));
-        let (subject, since, findings) = (subject.clone(), row.since(), BTreeSet::new());
+        let (subject, since, findings) = (subject.clone(), *since, BTreeSet::new());
         let alert = Alert { subject, labels, annotations, since, findings, ended };
         let id = EffectId::new(&alert.since.to_string(), "resolved", &key);
         out.send(id, alert.subject.clone(), Sink::Alertmanager, json!([alert.render()]), false, false);
@@ -165,11 +173,15 @@ fn render(labels: &Value, annotations: &Value, since: Timestamp, ended: Option<T
     alert
 }
 
-fn labels(rule: &str, severity: &str, subject: &ObjectRef, mode: &str) -> Value {
-    json!({
+fn labels(rule: &str, severity: &str, subject: &ObjectRef, mode: &str, further: &BTreeMap<String, String>) -> Value {
+    let mut labels = json!({
         "alertname": rule, "rule": rule, "severity": severity, "namespace": subject.namespace,
         "kind": subject.gvk.kind, "name": subject.name, "mode": mode,
-    })
+    });
+    for (key, text) in further {
+        labels[key] = json!(text);
+    }
+    labels
 }
 
 fn annotations(firing: &Firing<'_>) -> Value {
@@ -181,6 +193,9 @@ fn annotations(firing: &Firing<'_>) -> Value {
         if !text.is_empty() {
             annotations[key] = json!(text);
         }
+    }
+    for (key, text) in &firing.extra.annotations {
+        annotations[key] = json!(text);
     }
     annotations
 }
@@ -214,7 +229,8 @@ mod tests {
     fn firing<'f>(verdict: &'f Verdict, mode: Mode, finding: Option<&str>, secs: u64) -> Firing<'f> {
         let finding = finding.map(|it| Digest::of(&[it.as_bytes()]));
         let (severity, event_id, runbook_url) = ("critical", "e1", "http://run");
-        Firing { verdict, severity, mode, event_id, runbook_url, finding, since: now(secs).wall }
+        static PLAIN: Extra = Extra { labels: BTreeMap::new(), annotations: BTreeMap::new() };
+        Firing { verdict, severity, mode, event_id, runbook_url, extra: &PLAIN, finding, since: now(secs).wall }
     }
 
     /// What was sent, and whether as an echo.

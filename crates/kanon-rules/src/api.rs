@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crds::crds;
-pub use reports::{cluster_policy_report, policy_report};
+pub(crate) use reports::{OPEN_REPORTS_GROUP, WG_POLICY_GROUP};
+pub use reports::{cluster_open_report, cluster_policy_report, open_report, policy_report};
 
 /// API group of both kinds.
 pub const GROUP: &str = "portal.io";

@@ -69,7 +69,7 @@ impl RulesFamily {
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
         let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
         RulesFamily {
-            compiler: Compiler::new(language),
+            compiler: Compiler::new(Arc::clone(&language)),
             settings,
             kinds: vec![api::cluster_rule(), api::portal_rule()],
             facts: Arc::new(facts(&rules)),
@@ -81,7 +81,7 @@ impl RulesFamily {
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
             view: Arc::new(RulesView::watching(rules.clone(), vec![audit.findings()])),
-            respond: Responder::new(Responses { leads: true, ..Responses::default() }),
+            respond: Responder::new(Responses { leads: true, ..Responses::default() }, Arc::clone(&language)),
             audit,
             network: Network::off(),
             figures: Arc::default(),
@@ -112,14 +112,15 @@ impl RulesFamily {
     #[must_use]
     pub fn with_responses(mut self, responses: Responses) -> RulesFamily {
         self.compiler.alerts = responses.alerts.is_some();
-        if responses.reports {
-            self.kinds.extend([api::policy_report(), api::cluster_policy_report()]);
-        }
+        self.compiler.allowed = responses.allowed.clone();
+        // Where it is not known what is allowed, it is not known either who may be called.
+        self.compiler.hooks = responses.allowed.as_ref().map(|_| responses.hooks.clone());
+        self.kinds.extend(responses.reports.iter().flat_map(|it| [it.of_namespace(), it.of_cluster()]));
         if !responses.namespace.is_empty() {
             self.kinds.push(brake_kind());
         }
         self.figures = Arc::clone(&responses.figures);
-        self.respond = Responder::new(responses);
+        self.respond = Responder::new(responses, self.compiler.language());
         self
     }
 
@@ -312,8 +313,10 @@ impl Family for RulesFamily {
 
     fn crds(&self) -> Vec<serde_json::Value> {
         // Where no reports are written, theirs need not be there.
-        let is_used =
-            |it: &serde_json::Value| self.kinds.iter().any(|kind| it["spec"]["names"]["kind"] == kind.gvk.kind);
+        let is_used = |it: &serde_json::Value| {
+            let (group, kind) = (&it["spec"]["group"], &it["spec"]["names"]["kind"]);
+            self.kinds.iter().any(|it| *kind == it.gvk.kind && *group == it.gvk.group)
+        };
         api::crds().into_iter().filter(is_used).collect()
     }
 
@@ -360,19 +363,18 @@ impl Family for RulesFamily {
         self.network_input(input, now, out);
         self.respond.handle(input, now, out);
         self.flush(now, out);
-        self.audit.go_on(out);
-        self.network.patrol.go_on(out);
-        if self.is_settled() {
-            self.respond.settled(now, out);
+        // What was found before has to be known first, so that it is no news.
+        if self.respond.is_ready() {
+            self.audit.go_on(out);
+            self.network.patrol.go_on(out);
+            self.settle(now, out);
         }
     }
 
     fn next_deadline(&self) -> Option<Mono> {
         let due = self.due.first().map(|(at, _)| *at);
-        [due, self.respond.next_deadline(), self.audit.next_deadline(), self.network.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let network = if self.respond.is_ready() { self.network.next_deadline() } else { None };
+        [due, self.respond.next_deadline(), self.audit.next_deadline(), network].into_iter().flatten().min()
     }
 
     fn view(&self) -> Arc<dyn View> {

@@ -41,6 +41,7 @@ pub use lint::{Advice, advise};
 pub use lookups::picture::{Picture, network_kinds};
 pub use network::NetworkSettings;
 pub use offline::{Problem, Sources};
+pub use report::ReportApi;
 pub use respond::{AlertScope, BRAKE_MAP, BUDGET, Responses};
 pub use rule::{ActionSpec, Enforcement, Events, Matcher, Mode, OnError, Response, Rule, Severity, Work};
 pub use status::{Condition, EvalFailure, RuleStatus};

@@ -118,6 +118,11 @@ impl Network {
         self.rules.get(&check)
     }
 
+    /// The same by the name that its findings have.
+    pub(crate) fn rule_named(&self, name: &str) -> Option<&Entry> {
+        self.rules.iter().find(|it| it.0.id() == name).map(|it| it.1)
+    }
+
     /// Whether this process runs the loop at all.
     pub(crate) fn runs(&self) -> bool {
         self.runs

@@ -6,11 +6,16 @@
 //!
 //! Duplicates are known by the rule's revision, the object with its UID and the action (spec/rules 8.2), remembered from a
 //! success on and forgotten when the finding ends; meanwhile whatever is under way or waits is a duplicate too.
+//!
+//! `findings` keeps what lasts, `running` runs actions, `job` is one run; `templates` and `brake` are what an administrator says.
 
 mod brake;
+mod findings;
 mod job;
 mod line;
 mod pace;
+mod running;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -21,24 +26,27 @@ use std::{
 };
 
 use kanon_core::{
-    Change, Delivery, Digest, Done, EffectId, Figure, FigureKind, Figures, Input, Mono, Now, ObjectRef, Outcome,
-    Review, Sink, Verdict,
+    Change, Digest, EffectId, Figure, FigureKind, Figures, Input, Mono, Now, ObjectRef, Outcome, Review, Sink, Verdict,
 };
 use kanon_events::asks_about_parent;
-use kanon_plane::{AlertParams, Outbox, PolicyKey, Prepared, Reach};
+use kanon_lang::Language;
+use kanon_plane::{Outbox, PolicyKey};
 
 use crate::{
-    alerts::{Alerts, Firing},
+    alerts::Alerts,
     decide::Tally,
     index::Entry,
-    report::{Reports, is_report},
-    rule::{Mode, Response, Work},
+    report::{ReportApi, Reports},
+    rule::{ActionSpec, Mode},
 };
+use brake::Brake;
 pub(crate) use brake::brake_kind;
 pub use brake::{BRAKE_MAP, BUDGET};
-use brake::{Brake, Held};
-use job::{HOLD, Job, Task};
+use findings::{Standing, Undoing};
+use job::Job;
 use pace::{Recent, Window};
+pub(crate) use templates::Extra;
+use templates::Templates;
 use waiting::Waiting;
 
 /// Actions by their end (spec/rules 8.1, 9.3).
@@ -76,10 +84,16 @@ pub struct Responses {
     pub figures: Arc<Figures>,
     /// Which violations an Alertmanager hears of; `None` where there is no Alertmanager.
     pub alerts: Option<AlertScope>,
-    /// Namespace of the brake's ConfigMap; empty for no brake.
+    /// Labels that every alert has besides the documented ones.
+    pub alert_labels: BTreeMap<String, String>,
+    /// Receivers by HTTP that rules may name.
+    pub hooks: BTreeSet<String>,
+    /// Actions that run only where this says so; `None` for all.
+    pub allowed: Option<BTreeSet<String>>,
+    /// Namespace of the ConfigMaps with the brake and the templates of alerts; empty for none.
     pub namespace: String,
-    /// Whether policy reports are written.
-    pub reports: bool,
+    /// Which reports are written.
+    pub reports: Vec<ReportApi>,
     /// Whether each violation is a line of the violation log.
     pub log: bool,
     /// Say what actions would do, and do nothing.
@@ -103,18 +117,11 @@ impl Occasion {
     }
 }
 
-/// A finding that lasts.
-struct Standing {
-    /// The rule's revision that found it last.
-    revision: String,
-    /// The containers that it is about.
-    parts: BTreeSet<String>,
-}
-
 /// Paces and runs actions, and tells sinks.
 pub(crate) struct Responder {
     settings: Responses,
     brake: Brake,
+    templates: Templates,
     alerts: Alerts,
     reports: Reports,
     leads: bool,
@@ -128,15 +135,18 @@ pub(crate) struct Responder {
     busy: BTreeSet<Digest>,
     /// Findings that last.
     standing: BTreeMap<Digest, Standing>,
+    undoing: Undoing,
     next: u64,
 }
 
 impl Responder {
-    pub(crate) fn new(settings: Responses) -> Responder {
+    /// A responder; `language` reads the templates of alerts.
+    pub(crate) fn new(settings: Responses, language: Arc<dyn Language>) -> Responder {
         Responder {
             brake: Brake::new(&settings.namespace),
+            templates: Templates::new(language, &settings.namespace, &settings.alert_labels),
             alerts: Alerts::default(),
-            reports: Reports::default(),
+            reports: Reports::new(&settings.reports, settings.leads),
             leads: settings.leads,
             settings,
             windows: BTreeMap::new(),
@@ -145,6 +155,7 @@ impl Responder {
             waiting: Waiting::default(),
             busy: BTreeSet::new(),
             standing: BTreeMap::new(),
+            undoing: Undoing::default(),
             next: 0,
         }
     }
@@ -173,7 +184,7 @@ impl Responder {
             // One run a rule and object, however many containers violate it.
             let verdict = verdicts.iter().find(|it| it.policy == entry.policy && it.outcome != Outcome::Error);
             for verdict in verdicts.iter().filter(|it| it.policy == entry.policy && it.outcome != Outcome::Error) {
-                self.log(entry, verdict, &occasion, out);
+                self.log(severity, &rule.actions, verdict, &occasion, out);
             }
             // A dry run has no other consequences (spec/rules 4.3).
             if let Some(verdict) = verdict.filter(|_| !review.dry_run) {
@@ -199,44 +210,37 @@ impl Responder {
     }
 
     /// A violation that is new: found by audit, network or runtime. Its actions run, its sinks are told. A loop that knows
-    /// containers calls it once for each that violates (`verdict.evidence.part`).
-    pub(crate) fn fired(&mut self, entry: &Entry, verdict: &Verdict, mode: Mode, now: Now, out: &mut Outbox) {
+    /// containers calls it once for each that violates (`verdict.evidence.part`). Says whether it is news: not if a report of
+    /// before this process led says so already; then it goes on.
+    pub(crate) fn fired(&mut self, entry: &Entry, verdict: &Verdict, mode: Mode, now: Now, out: &mut Outbox) -> bool {
         let occasion = Occasion { mode, event_id: event_id(verdict), stored: true };
-        self.log(entry, verdict, &occasion, out);
-        self.report(entry, verdict, &occasion, now);
+        let is_news = self.report(entry, verdict, &occasion, now);
+        if is_news && let Some(rule) = &entry.rule {
+            let severity = rule.severity.map_or("", |it| it.as_str());
+            self.log(severity, &rule.actions, verdict, &occasion, out);
+        }
         if occasion.lasts() {
             self.stand(entry, verdict, &occasion, now, out);
         } else {
             self.run(entry, verdict, &occasion, now, out);
         }
+        is_news
     }
 
-    /// A finding ended: the object was fixed or deleted, or the rule is gone. `verdict` is the one it was fired with, or any
-    /// later one of the same policy, subject and part. Sinks hear it; actions do not run.
-    pub(crate) fn resolved(&mut self, verdict: &Verdict, _mode: Mode, now: Now, out: &mut Outbox) {
-        self.reports.close(verdict);
-        let finding = job::finding(verdict);
-        let Some(standing) = self.standing.get_mut(&finding) else { return };
-        standing.parts.remove(&verdict.evidence.part);
-        if !standing.parts.is_empty() {
-            // Another container still violates: the object's finding lasts.
-            return;
-        }
-        self.standing.remove(&finding);
-        self.alerts.resolve(finding, now, out);
-        self.call_off(finding);
-        for at in 0..=crate::api::crds::ACTIONS_MAX {
-            self.recent.forget(&job::target(verdict, at));
-        }
+    /// An evaluation of a lasting loop fails that did not before: a row of the reports. Says whether it is news.
+    pub(crate) fn failed(&mut self, entry: &Entry, verdict: &Verdict, mode: Mode, now: Now) -> bool {
+        let occasion = Occasion { mode, event_id: event_id(verdict), stored: true };
+        self.report(entry, verdict, &occasion, now)
     }
 
-    /// A loop has looked at everything once: what reports of before say beyond that is not so any more.
-    pub(crate) fn settled(&mut self, now: Now, out: &mut Outbox) {
-        for stale in self.reports.settle() {
-            if stale.row.is_alerted() {
-                self.alerts.end(&stale, now, out);
-            }
-        }
+    /// An evaluation that failed does not any more, or is not made.
+    pub(crate) fn recovered(&mut self, verdict: &Verdict) {
+        self.reports.recovered(verdict);
+    }
+
+    /// Whether loops may begin: what was found before is known.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.reports.are_known()
     }
 
     /// Deliveries, the lead, the brake and deadlines: what waits may go on. The family calls it with every input, after it
@@ -247,17 +251,18 @@ impl Responder {
                 self.delivered(delivery, now);
                 self.reports.delivered(delivery, &self.settings.figures, now.mono);
             }
-            Input::Object { kind, change, object } if self.settings.reports && is_report(kind) => match change {
-                Change::Applied => self.reports.seen(object, now),
-                Change::Deleted => self.reports.deleted(object),
+            Input::Object { kind, change, object } => match change {
+                Change::Applied => self.reports.seen(kind, object, now),
+                Change::Deleted => self.reports.deleted(kind, object),
             },
             Input::Leadership(leads) => {
                 self.leads = *leads;
-                self.begin_anew();
+                self.begin_anew(now);
                 self.waiting.release(now.mono);
             }
             _ => {}
         }
+        self.templates.handle(input, out);
         let known = match input {
             Input::Synced { kind } | Input::WatchFailed { kind, .. } => self.reports.known(kind),
             _ => false,
@@ -269,264 +274,29 @@ impl Responder {
             self.attempt(number, job, now, out);
         }
         self.alerts.tick(now, out);
-        if self.leads {
-            self.reports.write(now, out);
-        }
+        self.reports.write(now, out);
     }
 
     /// When something that waits is due.
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        let reports = if self.leads { self.reports.next_deadline() } else { None };
+        let reports = self.reports.next_deadline();
         [self.waiting.next_deadline(), self.alerts.next_deadline(), reports].into_iter().flatten().min()
     }
 
-    fn log(&self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, out: &mut Outbox) {
+    fn log(&self, severity: &str, actions: &[ActionSpec], verdict: &Verdict, occasion: &Occasion, out: &mut Outbox) {
         if self.settings.log {
-            let line = line::render(entry.rule.as_deref(), verdict, occasion);
+            let line = line::render(severity, actions, verdict, occasion);
             // The decision is recorded; the replica that found it says it.
             let id = EffectId::new(&occasion.event_id, "log", &verdict.policy.name);
             out.send(id, verdict.subject.clone(), Sink::Log, line, true, true);
         }
     }
 
-    fn report(&mut self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) {
-        let Some(rule) = entry.rule.as_ref().filter(|_| self.settings.reports) else { return };
+    fn report(&mut self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> bool {
+        let Some(rule) = entry.rule.as_ref() else { return true };
         let severity = rule.severity.map_or("", |it| it.as_str());
         let enforcement = rule.enforcement.map_or("", |it| it.as_str());
-        self.reports.open(verdict, occasion, (severity, enforcement), now);
-    }
-
-    /// What follows from a violation of a loop whose findings last: once an object, however many containers violate the rule,
-    /// and again when the rule has changed.
-    fn stand(&mut self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now, out: &mut Outbox) {
-        let finding = job::finding(verdict);
-        let part = verdict.evidence.part.clone();
-        let revision = &verdict.policy.revision;
-        match self.standing.get_mut(&finding) {
-            Some(known) if known.revision == *revision => {
-                known.parts.insert(part);
-            }
-            known => {
-                let is_known = known.is_some();
-                let standing = Standing { revision: revision.clone(), parts: BTreeSet::from([part]) };
-                self.standing.insert(finding, standing);
-                if is_known {
-                    self.call_off(finding);
-                }
-                let is_alerted = self.run(entry, verdict, occasion, now, out);
-                if is_known && !is_alerted {
-                    self.alerts.resolve(finding, now, out);
-                }
-            }
-        }
-    }
-
-    /// Calls off what waits because of a finding; what is under way is not tried again.
-    fn call_off(&mut self, finding: Digest) {
-        for job in self.waiting.call_off(finding) {
-            self.busy.remove(&job.target);
-        }
-        for job in self.under_way.values_mut().filter(|it| it.finding == Some(finding)) {
-            job.called_off = true;
-        }
-    }
-
-    /// Runs the actions of a violation, in order; says whether an alert is among them.
-    fn run(&mut self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now, out: &mut Outbox) -> bool {
-        let Some(rule) = &entry.rule else { return false };
-        let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
-        let mut alerted = false;
-        for (at, response) in rule.responses.iter().enumerate() {
-            let Response { spec, work } = response;
-            if !spec.on.is_empty() && !spec.on.contains(&occasion.mode) {
-                continue;
-            }
-            let (id, window, destructive, prepared) = match work {
-                Work::Run { id, window, destructive, prepared } => (*id, *window, *destructive, prepared),
-                Work::Unknown => {
-                    self.count(&spec.action, "unknown");
-                    continue;
-                }
-                Work::Unusable => {
-                    self.count(&spec.action, "error");
-                    continue;
-                }
-            };
-            let task = match prepared {
-                Prepared::Object(_) if !occasion.stored => {
-                    self.count(id, "skipped");
-                    continue;
-                }
-                Prepared::Object(render) => match render(verdict, &reach) {
-                    Ok(wanted) => Task::Object(Box::new(wanted)),
-                    Err(_) => {
-                        self.count(id, "error");
-                        continue;
-                    }
-                },
-                Prepared::Alert(params) => {
-                    alerted = true;
-                    Task::Alert(params.clone())
-                }
-                Prepared::Report => {
-                    self.count(id, "ok");
-                    continue;
-                }
-            };
-            let job = Job::new(entry, at, (id, window, destructive), spec, (verdict, occasion), task, now.mono);
-            self.begin(job, now, out);
-        }
-        if !alerted && self.settings.alerts == Some(AlertScope::All) {
-            let spec = crate::rule::ActionSpec {
-                action: ALERTMANAGER.to_owned(),
-                on: Vec::new(),
-                rate: None,
-                params: serde_json::Map::new(),
-            };
-            let at = rule.responses.len();
-            let kind = (ALERTMANAGER, std::time::Duration::from_mins(5), false);
-            let task = Task::Alert(AlertParams::default());
-            self.begin(Job::new(entry, at, kind, &spec, (verdict, occasion), task, now.mono), now, out);
-            alerted = true;
-        }
-        alerted
-    }
-
-    fn begin(&mut self, job: Job, now: Now, out: &mut Outbox) {
-        if self.busy.contains(&job.target) || self.recent.holds(&job.target, now.mono) {
-            self.count(job.cause.action, "duplicate");
-            return;
-        }
-        if self.waiting.len() >= WAITING_MAX {
-            self.count("*", "dropped");
-            return;
-        }
-        self.busy.insert(job.target);
-        let number = self.next;
-        self.next += 1;
-        if job.held {
-            self.waiting.put(number, job, Some(now.mono.after(HOLD)));
-        } else {
-            self.attempt(number, job, now, out);
-        }
-    }
-
-    /// Does what is to be done, unless something holds it back.
-    fn attempt(&mut self, number: u64, mut job: Job, now: Now, out: &mut Outbox) {
-        let is_lasting_alert = job.finding.is_some() && matches!(job.task, Task::Alert(_));
-        if is_lasting_alert && self.settings.reports && !self.reports.are_known() {
-            // A finding that an earlier process reported began then.
-            self.waiting.put(number, job, None);
-            return;
-        }
-        let rate = job.rate.and_then(|rate| self.windows.get_mut(&job.counted)?.free_at(rate, now.mono));
-        if let Some(at) = rate {
-            self.tell(&mut job, "ratelimited");
-            // What does not last is not worth doing later.
-            if job.finding.is_some() {
-                self.waiting.put(number, job, Some(at));
-            } else {
-                self.busy.remove(&job.target);
-            }
-            return;
-        }
-        if job.destructive {
-            match self.brake.holds(now.mono) {
-                None => self.brake.spend(now.mono),
-                Some(Held::Brake) => {
-                    self.tell(&mut job, "braked");
-                    self.waiting.put(number, job, None);
-                    return;
-                }
-                Some(Held::Budget(at)) => {
-                    self.tell(&mut job, "ratelimited");
-                    self.waiting.put(number, job, Some(at));
-                    return;
-                }
-            }
-        }
-        if job.rate.is_some() {
-            self.windows.retain(|_, it| !it.is_over(now.mono));
-            self.windows.entry(job.counted.clone()).or_default().note(now.mono);
-        }
-        match &job.task {
-            Task::Object(wanted) => {
-                let cause = kanon_core::Cause { dry_run: self.settings.dry_run, ..job.cause.clone() };
-                out.act(job.id.clone(), wanted, cause, job.own);
-            }
-            Task::Alert(params) => {
-                let firing = Firing {
-                    verdict: &job.verdict,
-                    severity: job.severity,
-                    mode: job.mode,
-                    event_id: &job.cause.event_id,
-                    runbook_url: &params.runbook_url,
-                    finding: job.finding,
-                    since: self.reports.since(&job.verdict).filter(|_| job.finding.is_some()).unwrap_or(now.wall),
-                };
-                self.reports.alerted(&job.verdict);
-                if !self.alerts.fire(job.id.clone(), &firing, now, out) {
-                    // Another finding with the same labels stands behind the alert already.
-                    self.count(job.cause.action, "duplicate");
-                    self.busy.remove(&job.target);
-                    return;
-                }
-            }
-        }
-        self.under_way.insert(job.id.clone(), job);
-    }
-
-    fn delivered(&mut self, delivery: &Delivery, now: Now) {
-        let Some(mut job) = self.under_way.remove(&delivery.effect) else { return };
-        let is_evict = matches!(&job.task, Task::Object(it) if matches!(it.action(), kanon_core::Action::Evict { .. }));
-        let (result, again) = match &delivery.result {
-            Ok(Done::Done | Done::Count(_)) => ("ok", None),
-            Ok(Done::Absent) => match job.after_absence(now.mono) {
-                None if is_evict && !job.held => ("ok", None),
-                None => ("skipped", None),
-                Some(at) => ("", Some(at)),
-            },
-            Ok(Done::Replaced) => ("skipped", None),
-            Err(failure) if failure.later => match job.after_refusal(now.mono) {
-                None => ("error", None),
-                Some(at) => ("retrying", Some(at)),
-            },
-            Err(_) => ("error", None),
-        };
-        if !result.is_empty() {
-            self.count(job.cause.action, result);
-        }
-        match again {
-            Some(at) => {
-                let number = self.next;
-                self.next += 1;
-                self.waiting.put(number, job, Some(at));
-            }
-            None => {
-                self.busy.remove(&job.target);
-                if result == "ok" && !job.called_off {
-                    self.recent.note(job.target, now.mono.after(job.remember), now.mono);
-                }
-            }
-        }
-    }
-
-    /// Findings that last are the leader's, who finds them all anew; what admission let through stays this replica's.
-    fn begin_anew(&mut self) {
-        self.standing.clear();
-        self.alerts = Alerts::default();
-        self.reports.begin_anew();
-        for finding in self.waiting.findings() {
-            self.call_off(finding);
-        }
-    }
-
-    /// Counts why a run waits, once each.
-    fn tell(&self, job: &mut Job, result: &'static str) {
-        if job.told != Some(result) {
-            self.count(job.cause.action, result);
-            job.told = Some(result);
-        }
+        self.reports.open(verdict, occasion, (severity, enforcement), now)
     }
 
     fn count(&self, action: &str, result: &str) {

@@ -8,7 +8,7 @@ mod facade;
 mod keys;
 mod runtime;
 
-use std::{str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use kanon_core::GroupVersionKind;
 use kanon_lang::{Environment, Language, Options, Program};
@@ -37,11 +37,27 @@ pub(crate) struct Compiler {
     pub(crate) actions: Actions,
     /// Whether there is an Alertmanager.
     pub(crate) alerts: bool,
+    /// Actions that run only where this says so; `None` for all.
+    pub(crate) allowed: Option<BTreeSet<String>>,
+    /// Receivers by HTTP; `None` where nobody knows which there are.
+    pub(crate) hooks: Option<BTreeSet<String>>,
 }
 
 impl Compiler {
     pub(crate) fn new(language: Arc<dyn Language>) -> Compiler {
-        Compiler { language, env: Environment::new(VARIABLES), actions: Actions::new(), alerts: false }
+        Compiler {
+            language,
+            env: Environment::new(VARIABLES),
+            actions: Actions::new(),
+            alerts: false,
+            allowed: None,
+            hooks: None,
+        }
+    }
+
+    /// What compiles.
+    pub(crate) fn language(&self) -> Arc<dyn Language> {
+        Arc::clone(&self.language)
     }
 }
 

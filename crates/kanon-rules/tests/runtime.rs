@@ -266,6 +266,27 @@ fn only_a_rule_of_both_modes_can_stop_a_connection() {
 }
 
 #[test]
+fn admission_and_the_event_come_to_one_verdict() {
+    for expression in [
+        SAMPLE,
+        "container.securityContext.privileged == true",
+        "container.name == 'proxy'",
+        "request.operation == 'CONNECT' && request.object.command == ['sh']",
+        "event.class == 'attach'",
+        "object.spec.serviceAccountName == 'robot' && request.userInfo.username != 'eve'",
+        "cluster.pods.count('shop') == 1",
+    ] {
+        let mut plane = plane();
+        plane.apply(&rule(expression, json!({"mode": ["admission", "runtime"], "enforcementAction": "deny"})));
+        let refused = connect(&plane, "exec").iter().any(|it| it.outcome == Outcome::Deny);
+        let event = kanon_events::of_review(&review("exec"), now(0).wall).unwrap();
+        let observed = observe(&plane, &event, &pods()).unwrap();
+        assert!(observed.iter().all(|it| it.outcome == Outcome::DryRun), "{expression}: {observed:#?}");
+        assert_eq!(refused, !observed.is_empty(), "{expression}");
+    }
+}
+
+#[test]
 fn the_webhook_is_asked_about_what_rules_name() {
     let asked = |more: Value| {
         let mut plane = plane();

@@ -31,14 +31,17 @@ pub struct Alertmanager {
     client: HttpsClient,
 }
 
-/// What is wrong with an Alertmanager's settings.
+/// What is wrong with a receiver's settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Not a URL.
     #[error("`{0}` is no URL of an Alertmanager: write http://HOST:PORT/api/v2/alerts")]
     Url(String),
+    /// Not a URL.
+    #[error("`{0}` has no URL of a receiver: write NAME=https://HOST/PATH")]
+    Receiver(String),
     /// TLS cannot be set up.
-    #[error("Alertmanager's TLS: {0}")]
+    #[error("TLS: {0}")]
     Tls(#[from] kanon_net::Error),
 }
 

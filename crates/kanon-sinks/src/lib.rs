@@ -1,4 +1,4 @@
-//! Receivers outside of Kubernetes: [`Alertmanager`] over HTTP(S), and the log of violations.
+//! Receivers outside of Kubernetes: [`Alertmanager`] over HTTP(S), [`Receivers`] that rules name, and the log of violations.
 //!
 //! Effects for them are taken by [`Sinks::take`], which never waits: a receiver that is slow or dead holds nothing up. What
 //! waits for Alertmanager waits in a bounded queue, the newest word about each alert; what does not fit is counted.
@@ -11,6 +11,7 @@
 
 mod alertmanager;
 mod queue;
+mod webhook;
 
 use std::{io::Write, sync::Arc};
 
@@ -22,6 +23,8 @@ use tokio::sync::{Notify, mpsc};
 
 pub use alertmanager::{Alertmanager, ConfigError};
 use queue::Queue;
+pub use webhook::Receivers;
+use webhook::WEBHOOK;
 
 /// Attempts that failed, by sink (spec/rules 9.3).
 const ERRORS: Figure = Figure {
@@ -49,6 +52,7 @@ pub type LogWriter = Box<dyn Write + Send>;
 /// The sinks of a process.
 pub struct Sinks {
     alerts: Option<Arc<Alerts>>,
+    receivers: Option<Receivers>,
     log: Option<LogWriter>,
     figures: Arc<Figures>,
     inputs: mpsc::Sender<Input>,
@@ -66,6 +70,7 @@ impl Sinks {
     /// Sinks that report ends through `inputs`, and the future that does the posting until `stop`: one last try, then it ends.
     pub fn new(
         alertmanager: Option<Alertmanager>,
+        receivers: Option<Receivers>,
         log: Option<LogWriter>,
         figures: Arc<Figures>,
         inputs: mpsc::Sender<Input>,
@@ -80,13 +85,16 @@ impl Sinks {
             figures.add(ERRORS, &[sink], 0);
             figures.add(SPILLED, &[sink], 0);
         }
+        if receivers.is_some() {
+            figures.add(ERRORS, &[WEBHOOK], 0);
+        }
         let posting = alertmanager.zip(alerts.clone());
         let run = async move {
             if let Some((alertmanager, alerts)) = posting {
                 alertmanager.post_all(&alerts, stop).await;
             }
         };
-        (Sinks { alerts, log, figures, inputs }, run)
+        (Sinks { alerts, receivers, log, figures, inputs }, run)
     }
 
     /// Takes an effect if it is for a sink; gives others back. Never waits.
@@ -100,6 +108,14 @@ impl Sinks {
                     self.figures.add(ERRORS, &[LOG], 1);
                 }
             }
+            Sink::Webhook => match &self.receivers {
+                Some(receivers) => receivers.send(&effect, body, &self.figures, &self.inputs),
+                None => {
+                    if let Some(pending) = Pending::of(&effect) {
+                        tell(&self.inputs, pending, Err("no receiver is configured"));
+                    }
+                }
+            },
             Sink::Alertmanager => match &self.alerts {
                 Some(alerts) => {
                     for lost in alerts.queue.push(&effect, body) {
@@ -140,11 +156,16 @@ impl Pending {
 
 /// Tells the end of an effect. Where the loop cannot take it now, a task waits.
 pub(crate) fn tell(inputs: &mpsc::Sender<Input>, pending: Pending, result: Result<(), &str>) {
-    let Pending { effect, family, subject } = pending;
     let result = match result {
         Ok(()) => Ok(Done::Done),
         Err(message) => Err(Failure { message: message.to_owned(), later: false }),
     };
+    tell_end(inputs, pending, result);
+}
+
+/// The same for an end that says more.
+pub(crate) fn tell_end(inputs: &mpsc::Sender<Input>, pending: Pending, result: Result<Done, Failure>) {
+    let Pending { effect, family, subject } = pending;
     let input = Input::Delivered(Delivery { effect, family, subject, result });
     if let Err(mpsc::error::TrySendError::Full(input)) = inputs.try_send(input) {
         let inputs = inputs.clone();

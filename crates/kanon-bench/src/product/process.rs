@@ -43,11 +43,16 @@ impl Up {
 
     /// Resident memory in MB.
     pub(crate) fn resident(&self) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
-        let kib: f64 = line.and_then(|it| it.split_whitespace().next()).unwrap_or_default().parse()?;
-        Ok(kib / 1024.0)
+        resident(&self.child.id().to_string())
     }
+}
+
+/// Resident memory of a process, or of `self`, in MB.
+pub(crate) fn resident(process: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+    let kib: f64 = line.and_then(|it| it.split_whitespace().next()).unwrap_or_default().parse()?;
+    Ok(kib / 1024.0)
 }
 
 impl Drop for Up {

@@ -20,7 +20,7 @@ pub(crate) struct World {
 
 impl World {
     /// With these objects, all of them known.
-    pub(crate) fn new(objects: Vec<Object>) -> World {
+    pub(crate) fn new(objects: impl IntoIterator<Item = Object>) -> World {
         let clock = Clock::start();
         let settings =
             kanon_rules::Settings { loops: vec![Mode::Admission, Mode::Audit], ..kanon_rules::Settings::default() };

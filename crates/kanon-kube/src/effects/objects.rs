@@ -1,4 +1,4 @@
-//! Changes of objects that exist, and evictions. Each has a precondition, so that a repeat reaches nothing else.
+//! Changes of objects, closed nodes, and evictions. Each has a precondition, so that a repeat reaches nothing else.
 
 use http::Method;
 use kanon_core::{Done, Guard, Object, ObjectRef};
@@ -77,6 +77,35 @@ pub(super) async fn evict(api: &Api, subject: &ObjectRef, grace_period_sec: Opti
         // A budget answers 429 for as long as it takes: trying again in a moment would only be rude.
         Err(Error::Status { code: 429, message, .. }) => Err(Trouble::Later(message)),
         result => moot(result),
+    }
+}
+
+/// Creates the object at `path`. Somebody who was faster, or a repeat, is as good.
+pub(super) async fn create(api: &Api, path: &str, manifest: &Value) -> Result<Done, Trouble> {
+    let folder = path.rsplit_once('/').map_or(path, |it| it.0);
+    let body = Some(("application/json", manifest.to_string().into_bytes()));
+    match api.call(Method::POST, &format!("{folder}?fieldManager={FIELD_MANAGER}"), body).await {
+        Err(Error::Status { code: 409, .. }) => Ok(Done::Done),
+        result => moot(result),
+    }
+}
+
+/// Closes a node, or that of a pod, to what is to be scheduled.
+pub(super) async fn cordon(api: &Api, subject: &ObjectRef) -> Result<Done, Trouble> {
+    let ObjectRef { gvk, namespace, name, .. } = subject;
+    let closed = json!({"spec": {"unschedulable": true}});
+    if gvk.kind == "Node" {
+        return patch(api, &format!("/api/v1/nodes/{name}"), subject, &closed, Guard::Free).await;
+    }
+    let Some(pod) = api.get(&format!("/api/v1/namespaces/{namespace}/pods/{name}")).await? else {
+        return Ok(Done::Absent);
+    };
+    if !is_subject(&pod, subject) {
+        return Ok(Done::Replaced);
+    }
+    match pod.str_at(&["spec", "nodeName"]) {
+        "" => Err(Trouble::Refused("the pod is on no node".to_owned())),
+        node => moot(api.merge(&format!("/api/v1/nodes/{node}"), &closed).await),
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) mod ended {
     pub(crate) const DELETED: &str = "ObjectDeleted";
     /// The rule is gone, switched off, or not about the object any more.
     pub(crate) const RULE: &str = "RuleWithdrawn";
+    /// Nobody looked when the object was fixed or deleted.
+    pub(crate) const UNSEEN: &str = "EndedUnseen";
 }
 
 /// A rule and the container it was asked about.
@@ -57,7 +59,9 @@ pub(crate) enum Change {
     /// A violation ended.
     Ended { verdict: Verdict, severity: &'static str },
     /// An evaluation fails that did not before.
-    Failed { verdict: Verdict },
+    Failed { key: PolicyKey, verdict: Verdict },
+    /// An evaluation that failed does not any more, or is not made.
+    Recovered { verdict: Verdict },
 }
 
 impl Findings {
@@ -86,7 +90,7 @@ impl Findings {
             seen.push(key.clone());
             if verdict.outcome == Outcome::Error {
                 if !object.failing.contains_key(&key) {
-                    changes.push(Change::Failed { verdict: verdict.clone() });
+                    changes.push(Change::Failed { key: key.0.clone(), verdict: verdict.clone() });
                 }
                 failing.insert(key, without_values(verdict));
                 continue;
@@ -100,7 +104,11 @@ impl Findings {
             let since = known.map_or(now.wall, |it| it.since);
             object.open.insert(key, Finding { verdict: without_values(verdict), since, severity });
         }
-        object.failing.retain(|key, _| !asked(&key.0));
+        let (others, before): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut object.failing).into_iter().partition(|it| !asked(&it.0.0));
+        let recovered = before.into_iter().filter(|it| !failing.contains_key(&it.0));
+        changes.extend(recovered.map(|it| Change::Recovered { verdict: it.1 }));
+        object.failing = others;
         object.failing.append(&mut failing);
         end(of_kind, &name, |key| asked(&key.0) && !seen.contains(key), ended::FIXED, now, &mut changes);
         changes
@@ -164,7 +172,11 @@ fn end(
     changes: &mut Vec<Change>,
 ) {
     let Some(object) = of_kind.get_mut(name) else { return };
-    object.failing.retain(|key, _| !ends(key) || reason == ended::FIXED);
+    if reason != ended::FIXED {
+        let over: Vec<Key> = object.failing.keys().filter(|it| ends(it)).cloned().collect();
+        let over = over.iter().filter_map(|it| object.failing.remove(it));
+        changes.extend(over.map(|verdict| Change::Recovered { verdict }));
+    }
     let over: Vec<Key> = object.open.keys().filter(|it| ends(it)).cloned().collect();
     for key in over {
         let Some(Finding { verdict, severity, .. }) = object.open.remove(&key) else { continue };

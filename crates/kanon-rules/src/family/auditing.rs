@@ -8,6 +8,7 @@ use kanon_plane::{BrokenScan, Outbox};
 use super::{RulesFamily, networking::FINDINGS};
 use crate::{
     audit::{findings::Change, scan::Scanned, sight::facts},
+    index::Entry,
     lookups::resources::Resources,
     rule::Mode,
 };
@@ -122,31 +123,56 @@ impl RulesFamily {
         self.count_rows(&scanned.rules, &scanned.rows, mode, object, now, out);
     }
 
+    /// When the loops have looked at everything once, what was open before and nobody has found again has ended.
+    pub(super) fn settle(&mut self, now: Now, out: &mut Outbox) {
+        if !self.is_settled() {
+            return;
+        }
+        let (rules, network) = (&self.rules, &self.network);
+        let rule_of = |policy: &kanon_core::PolicyRef, mode| {
+            let is_it = |it: &&Entry| {
+                let is_in_force = it.state.is_active() && it.rule.as_ref().is_some_and(|it| it.modes.contains(&mode));
+                is_in_force && (&it.policy.namespace, &it.policy.name) == (&policy.namespace, &policy.name)
+            };
+            let check = if mode == Mode::Network { network.rule_named(&policy.name) } else { None };
+            check.or_else(|| rules.entries().iter().find(is_it))
+        };
+        for ended in self.respond.settled(rule_of, now, out) {
+            out.verdict(ended);
+        }
+    }
+
     /// What follows from what a loop over stored objects found.
     pub(super) fn follow(&mut self, changes: Vec<Change>, mode: Mode, now: Now, out: &mut Outbox) {
         for change in changes {
             match change {
                 Change::Opened { key, verdict, severity, before } => {
-                    let (name, kind) = (&verdict.policy.name, verdict.subject.gvk.to_string());
-                    match (before, mode) {
-                        (Some(_), _) => {}
-                        (None, Mode::Network) => self.figures.add(FINDINGS, &[name], 1),
-                        (None, _) => self.figures.add(VIOLATIONS, &[name, severity, &kind], 1),
-                    }
                     before.into_iter().for_each(|before| self.gauge(&verdict, before, -1));
                     self.gauge(&verdict, severity, 1);
                     let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
-                    if let Some(entry) = entry {
-                        self.respond.fired(entry, &verdict, mode, now, out);
+                    let is_news = entry.is_none_or(|it| self.respond.fired(it, &verdict, mode, now, out));
+                    let (name, kind) = (&verdict.policy.name, verdict.subject.gvk.to_string());
+                    match (before, mode) {
+                        (None, Mode::Network) if is_news => self.figures.add(FINDINGS, &[name], 1),
+                        (None, _) if is_news => self.figures.add(VIOLATIONS, &[name, severity, &kind], 1),
+                        _ => {}
                     }
-                    out.verdict(verdict);
+                    if is_news {
+                        out.verdict(verdict);
+                    }
                 }
                 Change::Ended { verdict, severity } => {
                     self.gauge(&verdict, severity, -1);
                     self.respond.resolved(&verdict, mode, now, out);
                     out.verdict(verdict);
                 }
-                Change::Failed { verdict } => out.verdict(verdict),
+                Change::Failed { key, verdict } => {
+                    let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
+                    if entry.is_none_or(|it| self.respond.failed(it, &verdict, mode, now)) {
+                        out.verdict(verdict);
+                    }
+                }
+                Change::Recovered { verdict } => self.respond.recovered(&verdict),
             }
         }
     }

@@ -84,8 +84,11 @@ impl RulesFamily {
             | Input::Delivered(_) => Vec::new(),
         };
         self.follow(changes, Mode::Network, now, out);
-        for told in self.network.check(now) {
-            self.tell(told, now, out);
+        // What was found before has to be known first, so that it is no news.
+        if self.respond.is_ready() {
+            for told in self.network.check(now) {
+                self.tell(told, now, out);
+            }
         }
         let suppressed = self.network.patrol.suppressed();
         if suppressed > 0 {
@@ -104,15 +107,17 @@ impl RulesFamily {
     fn tell(&mut self, told: Told, now: Now, out: &mut Outbox) {
         match told {
             Told::Opened { check, verdict, severity, before } => {
+                self.gauge(&verdict, severity, 1);
+                let entry = self.network.rule(check);
+                let is_news = entry.is_none_or(|it| self.respond.fired(it, &verdict, Mode::Network, now, out));
                 match before {
-                    None => self.figures.add(FINDINGS, &[check.id()], 1),
+                    None if is_news => self.figures.add(FINDINGS, &[check.id()], 1),
+                    None => {}
                     Some(before) => self.gauge(&verdict, before, -1),
                 }
-                self.gauge(&verdict, severity, 1);
-                if let Some(entry) = self.network.rule(check) {
-                    self.respond.fired(entry, &verdict, Mode::Network, now, out);
+                if is_news {
+                    out.verdict(verdict);
                 }
-                out.verdict(verdict);
             }
             Told::Reworded { check, verdict } => {
                 // Its sinks hear the new words; what was done about it is not done again.

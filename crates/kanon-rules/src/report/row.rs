@@ -1,18 +1,17 @@
-//! One result of a report: a rule and an object that violates it, with the containers it is about.
+//! One result of a report: a rule and an object that violates it, or about which it fails, with the containers it is about.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kanon_core::{Digest, GroupVersionKind, Node, ObjectRef, Verdict};
+use kanon_core::{Digest, GroupVersionKind, Node, ObjectRef, Outcome, PolicyRef, Verdict};
 use serde_json::{Value, json};
 
-use super::Stale;
 use crate::{respond::Occasion, rule::Mode};
 
 /// Longest message in a report.
 const MESSAGE_LEN_MAX: usize = 4096;
 /// What reports call their writer and the kind of their results.
-const SOURCE: &str = "portal";
+pub(super) const SOURCE: &str = "portal";
 
 /// What a row is known by (spec/rules 9.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +22,8 @@ pub(crate) struct Key {
     kind: GroupVersionKind,
     name: String,
     mode: String,
+    /// Whether it is about a failed evaluation.
+    is_failure: bool,
 }
 
 /// A row.
@@ -32,17 +33,44 @@ pub(crate) struct Row {
     severity: String,
     enforcement: String,
     event_id: String,
+    /// Kind of the rule's object, and its revision.
+    policy: (String, String),
     since: Timestamp,
-    /// Message by container; by the empty name for the object as a whole.
-    parts: BTreeMap<String, String>,
-    /// Whether an alert stands for it.
-    alerted: bool,
+    /// By container; by the empty name for the object as a whole.
+    parts: BTreeMap<String, Part>,
+    /// Labels besides the documented ones of the alert that stands for it, if one does.
+    alert: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    message: String,
     /// Whether this process found it.
     confirmed: bool,
 }
 
+/// A part of a row that nobody confirmed.
+pub(crate) struct Stale {
+    pub policy: PolicyRef,
+    pub mode: Mode,
+    pub subject: ObjectRef,
+    pub part: String,
+    pub severity: String,
+    pub since: Timestamp,
+    pub event_id: String,
+    /// Whether it is about a failed evaluation.
+    pub is_failure: bool,
+    /// Further labels of the alert that ends with it, if one does.
+    pub alert: Option<BTreeMap<String, String>>,
+}
+
 impl Key {
     pub(super) fn of(verdict: &Verdict) -> Key {
+        Key { is_failure: verdict.outcome == Outcome::Error, ..Key::of_failure(verdict) }
+    }
+
+    /// The row of a failed evaluation, whatever the verdict says now.
+    pub(super) fn of_failure(verdict: &Verdict) -> Key {
         let Verdict { policy, subject, occasion, .. } = verdict;
         Key {
             home: policy.namespace.clone(),
@@ -50,24 +78,24 @@ impl Key {
             kind: subject.gvk.clone(),
             name: subject.name.clone(),
             mode: (*occasion).to_owned(),
+            is_failure: true,
         }
     }
 
     pub(super) fn lasts(&self) -> bool {
-        self.mode == Mode::Audit.as_str() || self.mode == Mode::Network.as_str()
+        self.mode().is_some()
     }
 
-    /// What is to be known of a row that goes.
-    pub(super) fn stale(self, namespace: &str, row: Row) -> Stale {
-        let (gvk, name, uid) = (self.kind, self.name, row.uid.clone());
-        let subject = ObjectRef { gvk, namespace: namespace.to_owned(), name, uid };
-        Stale { row, mode: self.mode, subject, rule: self.rule }
+    /// The loop, where its findings last.
+    fn mode(&self) -> Option<Mode> {
+        [Mode::Audit, Mode::Network].into_iter().find(|it| it.as_str() == self.mode)
     }
 
     /// The same for the same key, wherever and whenever it is asked.
     pub(super) fn hash(&self) -> u64 {
-        let Key { home, rule, kind, name, mode } = self;
-        let text = [home, rule, &kind.to_string(), name, mode].map(|it| it.as_str()).join("\0");
+        let Key { home, rule, kind, name, mode, is_failure } = self;
+        let failure = if *is_failure { "error" } else { "" };
+        let text = [home.as_str(), rule, &kind.to_string(), name, mode, failure].join("\0");
         let digest = Digest::of(&[text.as_bytes()]).short();
         u64::from_str_radix(&digest, 16).unwrap_or_default()
     }
@@ -84,11 +112,18 @@ impl Row {
             severity: severity.to_owned(),
             enforcement: if occasion.mode == Mode::Admission { enforcement.to_owned() } else { String::new() },
             event_id: occasion.event_id.clone(),
+            policy: (verdict.policy.kind.clone(), verdict.policy.revision.clone()),
             since: verdict.now.wall,
-            parts: BTreeMap::from([(verdict.evidence.part.clone(), message)]),
-            alerted: false,
-            confirmed: true,
+            parts: BTreeMap::from([(verdict.evidence.part.clone(), Part { message, confirmed: true })]),
+            alert: None,
         }
+    }
+
+    /// Whether a verdict only says what the row said before this process led.
+    pub(super) fn awaits(&self, verdict: &Verdict) -> bool {
+        self.uid == verdict.subject.uid
+            && self.policy.1 == verdict.policy.revision
+            && self.parts.get(&verdict.evidence.part).is_some_and(|it| !it.confirmed)
     }
 
     /// The same finding as one that was known before: it goes on, and has not begun anew.
@@ -97,17 +132,57 @@ impl Row {
             return;
         }
         self.since = self.since.min(known.since);
-        self.alerted |= known.alerted;
-        if known.confirmed {
-            for (part, message) in known.parts {
-                self.parts.entry(part).or_insert(message);
-            }
+        if self.policy == known.policy {
+            self.event_id = known.event_id;
         }
+        if self.alert.is_none() {
+            self.alert = known.alert;
+        }
+        for (name, part) in known.parts {
+            self.parts.entry(name).or_insert(part);
+        }
+    }
+
+    /// What of it is confirmed, if anything, and what is not.
+    pub(super) fn settle(mut self, key: &Key, namespace: &str) -> (Option<Row>, Vec<Stale>) {
+        let Some(mode) = key.mode() else { return (Some(self), Vec::new()) };
+        let parts = std::mem::take(&mut self.parts);
+        let (confirmed, ended): (BTreeMap<_, _>, BTreeMap<_, _>) = parts.into_iter().partition(|it| it.1.confirmed);
+        let alert = if confirmed.is_empty() { self.alert.clone() } else { None };
+        let stale = |part: String| Stale {
+            policy: PolicyRef {
+                kind: self.policy.0.clone(),
+                namespace: key.home.clone(),
+                name: key.rule.clone(),
+                revision: self.policy.1.clone(),
+            },
+            mode,
+            subject: ObjectRef {
+                gvk: key.kind.clone(),
+                namespace: namespace.to_owned(),
+                name: key.name.clone(),
+                uid: self.uid.clone(),
+            },
+            part,
+            severity: self.severity.clone(),
+            since: self.since,
+            event_id: self.event_id.clone(),
+            is_failure: key.is_failure,
+            alert: None,
+        };
+        let mut ended: Vec<_> = ended.into_keys().map(stale).collect();
+        // One alert stands for all containers of an object.
+        if let Some(last) = ended.last_mut() {
+            last.alert = alert;
+        }
+        self.parts = confirmed;
+        ((!self.parts.is_empty()).then_some(self), ended)
     }
 
     /// A result of a report that was written before, if it is one of ours.
     pub(super) fn read(result: Node<'_>) -> Option<(Key, Row)> {
         let text = |path: &[&str]| result.at(path).and_then(Node::as_str).map(|it| it.into_owned()).unwrap_or_default();
+        let property = |name: &str| text(&["properties", name]);
         let resource = result.get("resources")?.elements().next()?;
         let of = |key| resource.get(key).and_then(Node::as_plain_str).unwrap_or_default();
         if text(&["source"]) != SOURCE {
@@ -115,25 +190,27 @@ impl Row {
         }
         let number = |key| result.at(&["timestamp", key]).and_then(Node::as_i64).unwrap_or_default();
         let since = Timestamp::new(number("seconds"), i32::try_from(number("nanos")).ok()?).ok()?;
-        let mode = text(&["properties", "mode"]);
+        let mode = property("mode");
         let key = Key {
-            home: text(&["properties", "policyNamespace"]),
+            home: property("policyNamespace"),
             rule: text(&["rule"]),
             kind: GroupVersionKind::from_api_version(of("apiVersion"), of("kind")),
             name: of("name").to_owned(),
             mode: if mode.is_empty() { Mode::Audit.as_str().to_owned() } else { mode },
+            is_failure: text(&["result"]) == "error",
         };
         let message = text(&["message"]);
-        let containers = text(&["properties", "container"]);
+        let part = |name: &str| (name.to_owned(), Part { message: message.clone(), confirmed: false });
         let row = Row {
             uid: of("uid").to_owned(),
             severity: text(&["severity"]),
-            enforcement: text(&["properties", "enforcementAction"]),
-            event_id: text(&["properties", "eventID"]),
+            enforcement: property("enforcementAction"),
+            event_id: property("eventID"),
+            policy: (property("policyKind"), property("policyRevision")),
             since,
-            parts: containers.split(',').map(|it| (it.to_owned(), message.clone())).collect(),
-            alerted: text(&["properties", "alert"]) == "true",
-            confirmed: false,
+            parts: property("container").split(',').map(part).collect(),
+            alert: (property("alert") == "true")
+                .then(|| serde_json::from_str(&property("alertLabels")).unwrap_or_default()),
         };
         Some((key, row))
     }
@@ -141,11 +218,15 @@ impl Row {
     pub(super) fn render(&self, key: &Key, namespace: &str) -> Value {
         let containers: Vec<_> = self.parts.keys().filter(|it| !it.is_empty()).map(String::as_str).collect();
         let mut properties = json!({"mode": key.mode, "eventID": self.event_id});
+        let labels = self.alert.as_ref().filter(|it| !it.is_empty()).map(|it| json!(it).to_string());
         let optional = [
             ("container", containers.join(",")),
             ("enforcementAction", self.enforcement.clone()),
             ("policyNamespace", key.home.clone()),
-            ("alert", if self.alerted { "true".to_owned() } else { String::new() }),
+            ("policyKind", self.policy.0.clone()),
+            ("policyRevision", self.policy.1.clone()),
+            ("alert", if self.alert.is_some() { "true".to_owned() } else { String::new() }),
+            ("alertLabels", labels.unwrap_or_default()),
         ];
         for (name, text) in optional {
             if !text.is_empty() {
@@ -159,8 +240,9 @@ impl Row {
             }
         }
         let mut result = json!({
-            "policy": key.rule, "rule": key.rule, "category": SOURCE, "source": SOURCE, "result": "fail",
-            "message": self.parts.values().next().map_or("", String::as_str),
+            "policy": key.rule, "rule": key.rule, "category": SOURCE, "source": SOURCE,
+            "result": if key.is_failure { "error" } else { "fail" },
+            "message": self.parts.values().next().map_or("", |it| it.message.as_str()),
             "resources": [resource],
             "timestamp": {"seconds": self.since.as_second(), "nanos": self.since.subsec_nanosecond()},
             "properties": properties,
@@ -186,27 +268,7 @@ impl Row {
         self.since
     }
 
-    pub(crate) fn severity(&self) -> &str {
-        &self.severity
-    }
-
-    pub(crate) fn event_id(&self) -> &str {
-        &self.event_id
-    }
-
-    pub(super) fn set_alerted(&mut self) {
-        self.alerted = true;
-    }
-
-    pub(crate) fn is_alerted(&self) -> bool {
-        self.alerted
-    }
-
-    pub(super) fn is_confirmed(&self) -> bool {
-        self.confirmed
-    }
-
-    pub(super) fn unconfirm(&mut self) {
-        self.confirmed = false;
+    pub(super) fn set_alerted(&mut self, labels: &BTreeMap<String, String>) {
+        self.alert = Some(labels.clone());
     }
 }

@@ -96,6 +96,6 @@ pub(crate) fn brake_kind() -> Kind {
     Kind::namespaced("", "v1", "ConfigMap", "configmaps")
 }
 
-fn is_config_map(kind: &Kind) -> bool {
+pub(super) fn is_config_map(kind: &Kind) -> bool {
     kind.gvk.group.is_empty() && kind.gvk.kind == "ConfigMap"
 }

@@ -25,6 +25,8 @@ const RETRY_FOR: Duration = Duration::from_mins(30);
 pub(super) enum Task {
     Object(Box<Wanted>),
     Alert(AlertParams),
+    /// A receiver by HTTP.
+    Hook(String),
 }
 
 /// A run.
@@ -42,6 +44,10 @@ pub(super) struct Job {
     /// How long a success is remembered.
     pub remember: Duration,
     pub destructive: bool,
+    /// What takes it back when the finding has ended.
+    pub undo: Option<Box<Job>>,
+    /// Whether it takes back what another run did.
+    pub takes_back: bool,
     pub task: Task,
     pub verdict: Verdict,
     pub mode: Mode,
@@ -79,6 +85,8 @@ impl Job {
             rate: spec.rate,
             remember: spec.rate.map_or(window * 2, |it| it.period() / it.count()),
             destructive,
+            undo: None,
+            takes_back: false,
             task,
             verdict: verdict.clone(),
             mode: occasion.mode,
@@ -98,6 +106,30 @@ impl Job {
             since: now,
             tries: 0,
         }
+    }
+
+    /// The run that takes back what this one does, when its finding has ended. Nothing holds it back.
+    pub(super) fn undoing(&self, wanted: Wanted) -> Job {
+        let target = Digest::of(&[self.target.to_string().as_bytes(), b"undo"]);
+        Job {
+            id: EffectId(format!("{}-{}", &target.to_string()[..16], self.cause.action)),
+            target,
+            finding: None,
+            rate: None,
+            destructive: false,
+            undo: None,
+            takes_back: true,
+            task: Task::Object(Box::new(wanted)),
+            ..self.clone()
+        }
+    }
+
+    /// What it does to what, where that is an object: the same for all runs that come to the same.
+    pub(super) fn deed(&self) -> Option<Digest> {
+        let Task::Object(wanted) = &self.task else { return None };
+        let action = serde_json::to_string(wanted.action()).unwrap_or_default();
+        let subject = wanted.subject();
+        Some(Digest::of(&[subject.to_string().as_bytes(), subject.uid.as_bytes(), action.as_bytes()]))
     }
 
     /// When to try again what found no object: not at all once there was time enough to store it.

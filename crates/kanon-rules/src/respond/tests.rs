@@ -1,9 +1,11 @@
 //! The responder as the loops drive it: violations, ends, deliveries, time; and what leaves.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod memory;
+
 use std::{collections::BTreeMap, time::Duration};
 
-use kanon_core::{Action, Effect, Evidence, Failure, FamilyId, GroupVersionKind, Object, PolicyRef};
+use kanon_core::{Action, Delivery, Done, Effect, Evidence, Failure, FamilyId, GroupVersionKind, Object, PolicyRef};
 use kanon_plane::Family;
 use serde_json::{Value, json};
 
@@ -32,16 +34,21 @@ impl Bench {
     fn new(rules: &[Value]) -> Bench {
         Bench::with(
             rules,
-            Responses { leads: true, alerts: Some(AlertScope::Rules), reports: true, ..Responses::default() },
+            Responses {
+                leads: true,
+                alerts: Some(AlertScope::Rules),
+                reports: vec![ReportApi::WgPolicy],
+                ..Responses::default()
+            },
         )
     }
 
     fn with(rules: &[Value], responses: Responses) -> Bench {
         let language = Arc::new(kanon_expr::Expr::default());
-        let family = RulesFamily::new(language, Settings::default()).with_actions(kanon_actions::all());
+        let family = RulesFamily::new(language.clone(), Settings::default()).with_actions(kanon_actions::all());
         let family = family.with_responses(responses.clone());
         let figures = Arc::clone(&responses.figures);
-        let responder = Responder::new(responses);
+        let responder = Responder::new(responses, language);
         let mut bench = Bench { family, responder, figures, millis: 1000, effects: Vec::new() };
         rules.iter().for_each(|it| bench.apply(it));
         for kind in [api::policy_report(), api::cluster_policy_report()] {
@@ -306,12 +313,14 @@ fn a_finding_is_a_row_of_its_namespaces_report_until_it_ends() {
     let mut bench = Bench::new(&[rule("r", json!([]))]);
     bench.fire("r", "a", "web", Mode::Audit);
     let report = bench.report().unwrap();
+    let revision = bench.verdict("r", "a", "", Mode::Audit).policy.revision;
     let want = json!({
         "policy": "r", "rule": "r", "category": "portal", "source": "portal", "result": "fail", "severity": "high",
         "message": "rule violated: r",
         "resources": [{"apiVersion": "v1", "kind": "Pod", "namespace": "shop", "name": "a", "uid": "uid-a"}],
         "timestamp": {"seconds": 1_795_251_601, "nanos": 0},
-        "properties": {"mode": "audit", "eventID": "/v1, Kind=Pod/shop/a/1795251601000000000", "container": "web"},
+        "properties": {"mode": "audit", "eventID": "/v1, Kind=Pod/shop/a/1795251601000000000", "container": "web",
+            "policyKind": "PortalClusterRule", "policyRevision": revision},
     });
     assert_eq!(report["a"], want);
     // Nothing more for two seconds; then all at once.
@@ -381,7 +390,9 @@ fn what_a_report_of_before_says_is_kept_until_everything_was_looked_at() {
     assert_eq!(kept["a"]["timestamp"], json!({"seconds": 1_700_000_000, "nanos": 5}));
     let mut out = Outbox::new(FamilyId("rules"));
     let now = bench.now();
-    bench.responder.settled(now, &mut out);
+    let ended = bench.responder.settled(|_, _| None, now, &mut out);
+    let ended: Vec<_> = ended.iter().map(|it| (it.subject.name.as_str(), it.reason, it.message.as_str())).collect();
+    assert_eq!(ended, [("gone", "RuleWithdrawn", "resolved")]);
     bench.effects.extend(out.wanted().cloned());
     let ended = alert(&mut bench);
     assert_eq!((&ended["labels"]["name"], ended.get("endsAt").is_some()), (&json!("gone"), true));

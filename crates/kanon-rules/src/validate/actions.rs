@@ -72,6 +72,12 @@ pub(super) fn prepare(specs: &[ActionSpec], compiler: &Compiler, warnings: &mut 
                 warnings.push(format!("action `{action}` is not run by this version{meant}"));
                 Work::Unknown
             }
+            Some(known)
+                if known.needs_leave() && compiler.allowed.as_ref().is_some_and(|it| !it.contains(known.id())) =>
+            {
+                warnings.push(format!("action `{action}` never runs: it needs `--allow-action {action}`"));
+                Work::Unusable
+            }
             Some(known) => match known.prepare(&spec.params) {
                 Err(error) => {
                     warnings.push(format!("action `{action}` never runs: {error}"));
@@ -79,6 +85,11 @@ pub(super) fn prepare(specs: &[ActionSpec], compiler: &Compiler, warnings: &mut 
                 }
                 Ok(Prepared::Alert(_)) if !compiler.alerts => {
                     warnings.push(format!("action `{action}` never runs: no Alertmanager is configured"));
+                    Work::Unusable
+                }
+                Ok(Prepared::Hook(to)) if compiler.hooks.as_ref().is_some_and(|it| !it.contains(&to)) => {
+                    let problem = format!("there is no receiver `{to}`: `--action-webhook {to}=URL` names one");
+                    warnings.push(format!("action `{action}` never runs: {problem}"));
                     Work::Unusable
                 }
                 Ok(prepared) => {

@@ -1,13 +1,14 @@
 //! Flags of what follows from violations: actions and sinks.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
-use kanon_rules::AlertScope;
-use kanon_sinks::{Alertmanager, LogWriter};
+use kanon_rules::{AlertScope, ReportApi};
+use kanon_sinks::{Alertmanager, LogWriter, Receivers};
 
 use crate::{control::SinkOptions, exit::Failure};
 
@@ -34,6 +35,81 @@ pub(crate) struct SinkArgs {
     /// Whether actions run, or only say in the log what they would do
     #[arg(long, value_enum, default_value_t = Actions::Run)]
     pub(crate) actions: Actions,
+    #[command(flatten)]
+    pub(crate) further: FurtherArgs,
+}
+
+/// What an administrator allows or adds.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Actions and sinks")]
+pub(crate) struct FurtherArgs {
+    /// Label that every alert has besides the documented ones; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) alertmanager_label: Vec<(String, String)>,
+    /// API that policy reports are written in
+    #[arg(long, value_enum, default_value_t = Apis::Wgpolicyk8s)]
+    pub(crate) reports_api: Apis,
+    /// Action that rules may have done only where this says so; repeatable
+    #[arg(long, value_name = "ACTION", value_parser = ["cordon", "quarantine", "scale"])]
+    pub(crate) allow_action: Vec<String>,
+    /// Receiver that rules may name in a `webhook` action; repeatable
+    #[arg(long, value_name = "NAME=URL", value_parser = pair, requires = "action_webhook_secret")]
+    pub(crate) action_webhook: Vec<(String, String)>,
+    /// File with the secret that documents for receivers are signed with
+    #[arg(long, value_name = "FILE", requires = "action_webhook")]
+    pub(crate) action_webhook_secret: Option<PathBuf>,
+    /// Authorities, PEM, that receivers' certificates are checked against [default: the system's]
+    #[arg(long, value_name = "FILE", requires = "action_webhook")]
+    pub(crate) action_webhook_ca: Option<PathBuf>,
+}
+
+/// The APIs for reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Apis {
+    /// PolicyReport and ClusterPolicyReport
+    Wgpolicyk8s,
+    /// Report and ClusterReport
+    Openreports,
+    /// All four
+    Both,
+}
+
+impl FurtherArgs {
+    fn receivers(&self) -> Result<Option<Receivers>, Failure> {
+        let Some(file) = &self.action_webhook_secret else { return Ok(None) };
+        let secret = std::fs::read(file).map_err(|error| {
+            Failure::new(format!("--action-webhook-secret: failed to read `{}`: {error}", file.display()))
+        })?;
+        // A line's end is not part of a secret that somebody typed.
+        let secret = secret.trim_ascii_end();
+        if secret.is_empty() {
+            return Err(Failure::new(format!("--action-webhook-secret: `{}` is empty", file.display())));
+        }
+        let ca = self.action_webhook_ca.as_ref().map(|it| read("--action-webhook-ca", it)).transpose()?;
+        let urls = self.action_webhook.iter().cloned().collect();
+        let receivers = Receivers::new(&urls, secret, ca);
+        Ok(Some(receivers.map_err(|error| Failure::usage(format!("--action-webhook: {error}")))?))
+    }
+
+    fn report_apis(&self) -> Vec<ReportApi> {
+        match self.reports_api {
+            Apis::Wgpolicyk8s => vec![ReportApi::WgPolicy],
+            Apis::Openreports => vec![ReportApi::OpenReports],
+            Apis::Both => vec![ReportApi::WgPolicy, ReportApi::OpenReports],
+        }
+    }
+}
+
+/// `NAME=VALUE`
+fn pair(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|it| !it.0.is_empty());
+    let (name, value) = parts.ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn read(flag: &str, path: &Path) -> Result<String, Failure> {
+    let read = std::fs::read_to_string(path);
+    read.map_err(|error| Failure::new(format!("{flag}: failed to read `{}`: {error}", path.display())))
 }
 
 /// Which violations are alerted about.
@@ -57,13 +133,7 @@ pub(crate) enum Actions {
 impl SinkArgs {
     /// The flags, checked; `log` is where the violation log goes when they do not say.
     pub(crate) fn options(&self, log: Option<&str>) -> Result<SinkOptions, Failure> {
-        let read = |path: &PathBuf| {
-            let read = std::fs::read_to_string(path);
-            read.map_err(|error| {
-                Failure::new(format!("--alertmanager-ca: failed to read `{}`: {error}", path.display()))
-            })
-        };
-        let ca = self.alertmanager_ca.as_ref().map(read).transpose()?;
+        let ca = self.alertmanager_ca.as_ref().map(|it| read("--alertmanager-ca", it)).transpose()?;
         let url = self.alertmanager_url.as_deref().filter(|it| !it.is_empty());
         let alertmanager = url.map(|url| Alertmanager::new(url, ca)).transpose();
         let log = self.violations_log.as_deref().or(log.map(Path::new)).map(writer).transpose()?;
@@ -74,7 +144,11 @@ impl SinkArgs {
                 Scope::All => AlertScope::All,
             },
             log,
-            reports: self.policy_report,
+            labels: self.further.alertmanager_label.iter().cloned().collect::<BTreeMap<_, _>>(),
+            receivers: self.further.receivers()?,
+            hooks: self.further.action_webhook.iter().map(|it| it.0.clone()).collect(),
+            allowed: self.further.allow_action.iter().cloned().collect::<BTreeSet<_>>(),
+            reports: if self.policy_report { self.further.report_apis() } else { Vec::new() },
             dry_run: self.actions == Actions::DryRun,
             figures: Arc::default(),
         })

@@ -83,8 +83,10 @@ fn explain(args: ExplainArgs) -> Result<Exit, Failure> {
 
 fn install_crds(args: &InstallCrdsArgs) -> Result<Exit, Failure> {
     let settings = families::Settings { only_rules: true, ..families::Settings::default() };
-    let settings =
-        families::Settings { responses: kanon_rules::Responses { reports: true, ..settings.responses }, ..settings };
+    let settings = families::Settings {
+        responses: kanon_rules::Responses { reports: vec![kanon_rules::ReportApi::WgPolicy], ..settings.responses },
+        ..settings
+    };
     let crds = Plane::new(families::all(&languages::all(), &settings), Settings::default()).crds();
     runtime()?.block_on(async {
         let api = Api::connect(&source(&args.kubeconfig)).await?;

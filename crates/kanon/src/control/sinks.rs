@@ -1,12 +1,15 @@
 //! Where effects go: to the sinks, which never hold anybody up, or to the API server.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kanon_core::{Effect, Figures};
 use kanon_net::CancellationToken;
-use kanon_rules::{AlertScope, Responses};
+use kanon_rules::{AlertScope, ReportApi, Responses};
 use kanon_runtime::Intake;
-use kanon_sinks::{Alertmanager, LogWriter, Sinks};
+use kanon_sinks::{Alertmanager, LogWriter, Receivers, Sinks};
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// What is done about violations, and who hears of them.
@@ -17,8 +20,16 @@ pub(crate) struct SinkOptions {
     pub(crate) scope: AlertScope,
     /// Where lines of the violation log go.
     pub(crate) log: Option<LogWriter>,
-    /// Whether policy reports are written.
-    pub(crate) reports: bool,
+    /// Labels that every alert has besides the documented ones.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Receivers that rules may name.
+    pub(crate) receivers: Option<Receivers>,
+    /// Their names.
+    pub(crate) hooks: BTreeSet<String>,
+    /// Actions that run only where this says so.
+    pub(crate) allowed: BTreeSet<String>,
+    /// Which reports are written.
+    pub(crate) reports: Vec<ReportApi>,
     /// Say what actions would do, and do nothing.
     pub(crate) dry_run: bool,
     /// Where the process counts.
@@ -31,8 +42,11 @@ impl SinkOptions {
         Responses {
             figures: Arc::clone(&self.figures),
             alerts: self.alertmanager.is_some().then_some(self.scope),
+            alert_labels: self.labels.clone(),
+            hooks: self.hooks.clone(),
+            allowed: Some(self.allowed.clone()),
             namespace: namespace.to_owned(),
-            reports: self.reports,
+            reports: self.reports.clone(),
             log: self.log.is_some(),
             dry_run: self.dry_run,
             leads,
@@ -48,9 +62,9 @@ pub(super) fn split(
     intake: &Intake,
     stop: &CancellationToken,
 ) -> mpsc::Receiver<Effect> {
-    let (alertmanager, log) = (options.alertmanager.take(), options.log.take());
+    let (alertmanager, receivers, log) = (options.alertmanager.take(), options.receivers.take(), options.log.take());
     let (mut sinks, posting) =
-        Sinks::new(alertmanager, log, Arc::clone(&options.figures), intake.sender(), stop.clone());
+        Sinks::new(alertmanager, receivers, log, Arc::clone(&options.figures), intake.sender(), stop.clone());
     tasks.spawn(posting);
     let (others, queue) = mpsc::channel(super::EFFECTS_MAX);
     tasks.spawn(async move {

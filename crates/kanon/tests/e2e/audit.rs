@@ -26,7 +26,7 @@ fn pod(name: &str, extra: &str) -> String {
 
 /// Waits for a line of the metrics; an empty value stands for none.
 #[track_caller]
-fn metric(up: &Up, name: &str, value: &str) {
+pub(crate) fn metric(up: &Up, name: &str, value: &str) {
     let begun = Instant::now();
     loop {
         let text = up.metrics();

@@ -66,3 +66,8 @@ fn the_example_of_migrate_rules_prints_what_stands_there() {
 fn the_examples_of_portal_print_what_stands_there() {
     check("docs/portal.md", 2);
 }
+
+#[test]
+fn the_example_of_the_cookbook_prints_what_stands_there() {
+    check("docs/cookbook.md", 1);
+}

@@ -96,11 +96,15 @@ impl Up {
         self.dir.join("kubeconfig")
     }
 
+    /// Where metrics are scraped.
+    pub(crate) fn metrics_address(&self) -> String {
+        let told = std::fs::read_to_string(self.scratch.path().join("stdout")).expect("what it told");
+        told.split_once("probes at http://").and_then(|it| it.1.lines().next()).expect("an address").to_owned()
+    }
+
     /// The page of metrics, as Prometheus scrapes it.
     pub(crate) fn metrics(&self) -> String {
-        let told = std::fs::read_to_string(self.scratch.path().join("stdout")).expect("what it told");
-        let address = told.split_once("probes at http://").and_then(|it| it.1.lines().next()).expect("an address");
-        http_get(address, "/metrics").expect("metrics answer")
+        http_get(&self.metrics_address(), "/metrics").expect("metrics answer")
     }
 
     /// Waits for a line of the metrics.

@@ -1,0 +1,40 @@
+//! `cordon`: nothing new is scheduled to the violating node, or to the node of the violating pod (spec/rules 8.4, an addition of
+//! ours). What runs there goes on; `kubectl uncordon` ends it.
+
+use std::time::Duration;
+
+use kanon_core::Action as Deed;
+use kanon_plane::{Action, ParamError, Params, Prepared, Refusal};
+
+pub(crate) struct Cordon;
+
+impl Action for Cordon {
+    fn id(&self) -> &'static str {
+        "cordon"
+    }
+
+    fn window(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+
+    fn is_destructive(&self) -> bool {
+        true
+    }
+
+    fn needs_leave(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, _: &Params) -> Result<Prepared, ParamError> {
+        Ok(Prepared::object(|verdict, reach| {
+            let gvk = &verdict.subject.gvk;
+            if !gvk.group.is_empty() || !["Node", "Pod"].contains(&gvk.kind.as_str()) {
+                return Err(Refusal(format!(
+                    "only a node can be cordoned, or that of a pod, this is {}",
+                    verdict.subject
+                )));
+            }
+            reach.want(verdict.subject.clone(), Deed::Cordon)
+        }))
+    }
+}

@@ -1,0 +1,208 @@
+//! Findings that last: what stands, what ends, and what is taken back then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kanon_core::{Digest, Now, Outcome, PolicyRef, Verdict};
+use kanon_plane::{Outbox, Prepared, Reach};
+
+use super::{
+    Occasion, Responder, event_id,
+    job::{self, Job, Task},
+};
+use crate::{
+    FAMILY,
+    audit::findings::ended,
+    index::Entry,
+    report::Stale,
+    rule::{Mode, Response, Work},
+};
+
+/// A finding that lasts.
+pub(super) struct Standing {
+    /// The rule's revision that found it last.
+    revision: String,
+    severity: &'static str,
+    /// The containers that it is about.
+    parts: BTreeSet<String>,
+    /// What takes back what was done because of it, by what that does.
+    undo: BTreeMap<Digest, Job>,
+}
+
+/// What runs take back what was done, and how many findings still stand behind each.
+#[derive(Default)]
+pub(super) struct Undoing(BTreeMap<Digest, usize>);
+
+impl Undoing {
+    fn keep(&mut self, what: Digest) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    /// One finding less; whether none is left.
+    fn let_go(&mut self, what: Digest) -> bool {
+        match self.0.get_mut(&what) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                false
+            }
+            _ => {
+                self.0.remove(&what);
+                true
+            }
+        }
+    }
+}
+
+impl Responder {
+    /// What follows from a violation of a loop whose findings last: once an object, however many containers violate the rule,
+    /// and again when the rule has changed.
+    pub(super) fn stand(&mut self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now, out: &mut Outbox) {
+        let finding = job::finding(verdict);
+        let part = verdict.evidence.part.clone();
+        let revision = &verdict.policy.revision;
+        let severity = entry.rule.as_ref().and_then(|it| it.severity).map_or("", |it| it.as_str());
+        match self.standing.get_mut(&finding) {
+            Some(known) if known.revision == *revision => {
+                known.parts.insert(part);
+            }
+            known => {
+                let is_known = known.is_some();
+                // What an earlier revision did is taken back in the end, too.
+                let undo = known.map(|it| std::mem::take(&mut it.undo)).unwrap_or_default();
+                let parts = BTreeSet::from([part]);
+                self.standing.insert(finding, Standing { revision: revision.clone(), severity, parts, undo });
+                if is_known {
+                    self.call_off(finding);
+                }
+                let is_alerted = self.run(entry, verdict, occasion, now, out);
+                if is_known && !is_alerted {
+                    self.alerts.resolve(finding, now, out);
+                }
+            }
+        }
+    }
+
+    /// Notes what takes back what has just been done because of a finding.
+    pub(super) fn remember_undo(&mut self, finding: Digest, undo: Job) {
+        let Some(what) = undo.deed() else { return };
+        if let Some(standing) = self.standing.get_mut(&finding)
+            && standing.undo.insert(what, undo).is_none()
+        {
+            self.undoing.keep(what);
+        }
+    }
+
+    /// A finding ended: the object was fixed or deleted, or the rule is gone. `verdict` is the one it was fired with, or any
+    /// later one of the same policy, subject and part. Sinks hear it; actions do not run, but what is to be taken back is.
+    pub(crate) fn resolved(&mut self, verdict: &Verdict, mode: Mode, now: Now, out: &mut Outbox) {
+        self.reports.close(verdict);
+        let finding = job::finding(verdict);
+        let Some(standing) = self.standing.get_mut(&finding) else { return };
+        standing.parts.remove(&verdict.evidence.part);
+        let severity = standing.severity;
+        // Another container may still violate: then the object's finding lasts.
+        let over = if standing.parts.is_empty() { self.standing.remove(&finding) } else { None };
+        let occasion = Occasion { mode, event_id: event_id(verdict), stored: true };
+        self.log(severity, &[], verdict, &occasion, out);
+        let Some(standing) = over else { return };
+        self.alerts.resolve(finding, now, out);
+        self.call_off(finding);
+        for at in 0..=crate::api::crds::ACTIONS_MAX {
+            self.recent.forget(&job::target(verdict, at));
+        }
+        let is_there = verdict.reason != ended::DELETED;
+        for (what, undo) in standing.undo {
+            if self.undoing.let_go(what) && is_there {
+                self.begin(undo, now, out);
+            }
+        }
+    }
+
+    /// The loops have looked at everything once: what reports of before say beyond that is not so any more. `rule_of` gives the
+    /// rule in force in a loop, if there is one. Gives the ends, to be recorded.
+    pub(crate) fn settled<'r>(
+        &mut self,
+        rule_of: impl Fn(&PolicyRef, Mode) -> Option<&'r Entry>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Vec<Verdict> {
+        let stale = self.reports.settle();
+        let ends = stale.into_iter().filter(|it| !it.is_failure);
+        ends.map(|it| self.end_stale(it, &rule_of, now, out)).collect()
+    }
+
+    fn end_stale<'r>(
+        &mut self,
+        stale: Stale,
+        rule_of: &impl Fn(&PolicyRef, Mode) -> Option<&'r Entry>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Verdict {
+        let Stale { policy, mode, subject, .. } = &stale;
+        let entry = rule_of(policy, *mode);
+        let is_about = |it: &&Entry| {
+            *mode == Mode::Network || it.rule.as_ref().is_some_and(|it| it.is_about(&subject.gvk, &subject.namespace))
+        };
+        let verdict = Verdict {
+            family: FAMILY,
+            policy: policy.clone(),
+            subject: subject.clone(),
+            occasion: mode.as_str(),
+            outcome: Outcome::Allow,
+            reason: if entry.filter(is_about).is_some() { ended::UNSEEN } else { ended::RULE },
+            message: "resolved".to_owned(),
+            evidence: kanon_core::Evidence { part: stale.part.clone(), ..kanon_core::Evidence::default() },
+            now,
+        };
+        let occasion = Occasion { mode: *mode, event_id: event_id(&verdict), stored: true };
+        self.log(&stale.severity, &[], &verdict, &occasion, out);
+        if stale.alert.is_some() {
+            self.alerts.end(&stale, now, out);
+        }
+        for undo in entry.map(|it| undoing(it, &verdict, &occasion, now)).unwrap_or_default() {
+            // Another finding may want it to stay.
+            if undo.deed().is_some_and(|it| !self.undoing.0.contains_key(&it)) {
+                self.begin(undo, now, out);
+            }
+        }
+        verdict
+    }
+
+    /// Calls off what waits because of a finding; what is under way is not tried again.
+    pub(super) fn call_off(&mut self, finding: Digest) {
+        for job in self.waiting.call_off(finding) {
+            self.busy.remove(&job.target);
+        }
+        for job in self.under_way.values_mut().filter(|it| it.finding == Some(finding)) {
+            job.called_off = true;
+        }
+    }
+
+    /// Findings that last are the leader's, who finds them all anew; what admission let through stays this replica's.
+    pub(super) fn begin_anew(&mut self, now: Now) {
+        self.standing.clear();
+        self.undoing = Undoing::default();
+        self.alerts = crate::alerts::Alerts::default();
+        self.reports.lead(self.leads, now);
+        for finding in self.waiting.findings() {
+            self.call_off(finding);
+        }
+    }
+}
+
+/// The runs that take back what a rule's actions did about a violation.
+fn undoing(entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
+    let Some(rule) = &entry.rule else { return Vec::new() };
+    let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
+    let responses = rule.responses.iter().enumerate();
+    let undoing = responses.filter_map(|(at, Response { spec, work })| {
+        let Work::Run { id, window, destructive, prepared: Prepared::Object { undo: Some(undo), .. } } = work else {
+            return None;
+        };
+        let runs = spec.on.is_empty() || spec.on.contains(&occasion.mode);
+        let wanted = undo(verdict, &reach).ok().filter(|_| runs)?;
+        let task = Task::Object(Box::new(wanted.clone()));
+        let done = Job::new(entry, at, (id, *window, *destructive), spec, (verdict, occasion), task, now.mono);
+        Some(done.undoing(wanted))
+    });
+    undoing.collect()
+}

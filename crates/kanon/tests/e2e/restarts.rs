@@ -1,0 +1,243 @@
+//! Findings over the end of a process and over a change of the lead: nothing is lost, nothing is told twice.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kanon_apiserver::TestServer;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    alertmanager::Alertmanager,
+    harness::{PATIENCE, Ran, feed, kanon},
+};
+
+/// A cluster that outlives its controllers.
+struct Cluster {
+    _server: TestServer,
+    scratch: TempDir,
+    kubeconfig: PathBuf,
+    alertmanager: Alertmanager,
+}
+
+/// One replica of the controllers.
+struct Replica(Child);
+
+impl Cluster {
+    async fn start() -> Cluster {
+        let server = TestServer::start(Arc::new(kanon_cel::Cel::default())).await.expect("a server");
+        let scratch = tempfile::tempdir().expect("a folder");
+        let kubeconfig = scratch.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, server.kubeconfig()).expect("a kubeconfig");
+        let cluster = Cluster { _server: server, scratch, kubeconfig, alertmanager: Alertmanager::start() };
+        cluster.kubectl("create namespace kanon-system").ok();
+        cluster.kubectl("create namespace shop").ok();
+        cluster
+    }
+
+    /// Starts a replica with a data folder of its own, or goes on with that of an earlier one of the name.
+    fn replica(&self, name: &str) -> Replica {
+        let path = |suffix: &str| self.scratch.path().join(format!("{name}.{suffix}"));
+        let ready = path("ready");
+        let _ = std::fs::remove_file(&ready);
+        let log = std::fs::File::create(path("log")).expect("a log file");
+        let mut child = kanon()
+            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--audit"])
+            .args(["--alertmanager-url", &self.alertmanager.url(), "--kubeconfig"])
+            .arg(&self.kubeconfig)
+            .arg("--data-dir")
+            .arg(self.scratch.path().join(name))
+            .arg("--ready-file")
+            .arg(&ready)
+            .env("HOSTNAME", name)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        let begun = Instant::now();
+        while !ready.exists() {
+            let ended = child.try_wait().expect("the child can be asked");
+            let said = || std::fs::read_to_string(path("log")).unwrap_or_default();
+            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{name} is not ready: {ended:?}\n{}", said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Replica(child)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new("kubectl");
+        command.env("KUBECONFIG", &self.kubeconfig).env("HOME", self.scratch.path()).args(line.split_whitespace());
+        command
+    }
+
+    fn kubectl(&self, line: &str) -> Ran {
+        Ran::of(self.command(line).stdin(Stdio::null()).output().expect("kubectl runs"))
+    }
+
+    fn apply(&self, manifest: &str) {
+        feed(&mut self.command("apply -f -"), manifest).ok();
+    }
+
+    #[track_caller]
+    fn settles(&self, line: &str, wanted: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let ran = self.kubectl(line);
+            if ran.code == Some(0) && wanted(&ran.out) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "`kubectl {line}` does not settle: {ran:#?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The objects that the report of `shop` has rows about.
+    #[track_caller]
+    fn reported(&self, objects: &[&str]) {
+        self.settles("get polr portal -n shop -o jsonpath={.results[*].resources[0].name}", |it| {
+            let mut found: Vec<_> = it.split_whitespace().collect();
+            found.sort_unstable();
+            found == objects
+        });
+    }
+
+    /// What the decision log of a replica says of the audit, `object reason`, sorted.
+    fn decisions(&self, replica: &str) -> Vec<String> {
+        let folder = self.scratch.path().join(replica);
+        decisions(&folder)
+    }
+
+    /// Waits until the decision log of a replica says that.
+    #[track_caller]
+    fn decided(&self, replica: &str, wanted: &[&str]) {
+        let begun = Instant::now();
+        while self.decisions(replica) != wanted {
+            assert!(begun.elapsed() < PATIENCE, "{replica}: {:?}, not {wanted:?}", self.decisions(replica));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn decisions(folder: &Path) -> Vec<String> {
+    let mut command = kanon();
+    command.env("KANON_DATA_DIR", folder).args(["log", "show", "-o", "json", "--last", "0"]).stdin(Stdio::null());
+    let records = Ran::of(command.output().expect("kanon runs")).ok();
+    let records: Vec<Value> = serde_json::from_str(&records).expect("JSON");
+    let text = |it: &Value| {
+        let text = |pointer: &str| it["record"].pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        (text("/occasion") == "audit").then(|| format!("{} {}", text("/subject/name"), text("/reason")))
+    };
+    let mut told: Vec<_> = records.iter().filter_map(text).collect();
+    told.sort();
+    told
+}
+
+impl Replica {
+    /// Without a chance to tidy up.
+    fn kill(mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// In order.
+    fn stop(mut self) {
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status().expect("kill runs");
+        assert!(asked.success() && self.0.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn rule(name: &str, label: &str) -> String {
+    format!(
+        "---\napiVersion: portal.io/v1alpha1\nkind: PortalClusterRule\nmetadata: {{name: {name}}}\nspec:\n  name: {name}\n  \
+         enabled: true\n  severity: high\n  mode: [audit]\n  match: {{gvk: [{{group: '', version: v1, kind: Pod}}]}}\n  \
+         rule: metadata.labels?.{label} == 'yes'\n  alert: {name}\n  \
+         actions: [{{type: label, key: marked-by-{name}, removeOnResolve: true}}]\n"
+    )
+}
+
+fn pod(name: &str, label: &str) -> String {
+    format!(
+        "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop, labels: {{{label}: 'yes'}}}}, spec: {{\
+         containers: [{{name: c, image: 'registry.example.com/c:1'}}]}}}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_while_no_process_looked_is_resolved_and_what_stayed_is_no_news() {
+    let cluster = Cluster::start().await;
+    let pods = ["stays", "fixed", "deleted"].map(|it| pod(it, "bad")).concat() + &pod("let-off", "odd");
+    cluster.apply(&pods);
+    let replica = cluster.replica("one");
+    cluster.apply(&(rule("bad", "bad") + &rule("odd", "odd")));
+    let began = cluster.alertmanager.settles(|it| it.len() == 4);
+    cluster.reported(&["deleted", "fixed", "let-off", "stays"]);
+    cluster.settles("get pods -n shop -l marked-by-bad=true -o name", |it| it.lines().count() == 3);
+    let opened = ["deleted RuleViolated", "fixed RuleViolated", "let-off RuleViolated", "stays RuleViolated"];
+    cluster.decided("one", &opened);
+    replica.kill();
+
+    cluster.kubectl("label pod fixed -n shop bad-").ok();
+    cluster.kubectl("delete pod deleted -n shop --now").ok();
+    cluster.kubectl("delete pcr odd").ok();
+    let _replica = cluster.replica("one");
+    // The same alert goes on; the others end.
+    let firing = cluster.alertmanager.settles(|it| it.len() == 1);
+    let of = |it: &[Value]| it.iter().find(|it| it["labels"]["name"] == "stays").map(|it| it["startsAt"].clone());
+    assert_eq!(of(&firing), of(&began));
+    cluster.reported(&["stays"]);
+    cluster.decided(
+        "one",
+        &[
+            "deleted EndedUnseen",
+            "deleted RuleViolated",
+            "fixed EndedUnseen",
+            "fixed RuleViolated",
+            "let-off RuleViolated",
+            "let-off RuleWithdrawn",
+            "stays RuleViolated",
+        ],
+    );
+    // What was done about it is taken back, as if somebody had looked.
+    cluster.settles("get pods -n shop -l marked-by-bad=true -o name", |it| it == "pod/stays\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_leader_goes_on_where_the_last_one_ended() {
+    let cluster = Cluster::start().await;
+    cluster.apply(&["stays", "goes"].map(|it| pod(it, "bad")).concat());
+    let first = cluster.replica("first");
+    cluster.apply(&rule("bad", "bad"));
+    let began = cluster.alertmanager.settles(|it| it.len() == 2);
+    let _second = cluster.replica("second");
+    cluster.reported(&["goes", "stays"]);
+    // The follower sees the reports; what the leader takes out is no business of its own.
+    cluster.kubectl("delete pod goes -n shop --now").ok();
+    cluster.reported(&["stays"]);
+    cluster.decided("first", &["goes ObjectDeleted", "goes RuleViolated", "stays RuleViolated"]);
+    first.stop();
+    cluster
+        .settles("get lease kanon -n kanon-system -o jsonpath={.spec.holderIdentity}", |it| it.starts_with("second_"));
+    // Something to see that it leads, and has looked.
+    cluster.apply(&pod("new", "bad"));
+    cluster.reported(&["new", "stays"]);
+    cluster.decided("second", &["new RuleViolated"]);
+    let firing = cluster.alertmanager.settles(|it| it.len() == 2);
+    let of = |it: &[Value]| it.iter().find(|it| it["labels"]["name"] == "stays").map(|it| it["startsAt"].clone());
+    assert_eq!(of(&firing), of(&began));
+    cluster.kubectl("delete pod stays new -n shop --now").ok();
+    cluster.alertmanager.settles(<[_]>::is_empty);
+    cluster.decided("second", &["new ObjectDeleted", "new RuleViolated", "stays ObjectDeleted"]);
+    cluster.reported(&[]);
+}
