@@ -61,18 +61,54 @@ pub struct RuleSpec {
     pub message: String,
     /// `skip`, `warn` or `deny` (our extension, spec/rules 2.10).
     pub on_error: String,
+    /// `standard`, `init`, `ephemeral`; none means all (our extension, spec/rules 1.11).
+    pub container_types: Vec<String>,
+    /// `enforce` or `tolerate` (our extension, spec/rules 4.7).
+    pub preexisting: String,
     /// Which events of running workloads (our extension, spec/rules 7.3).
     pub runtime: RuntimeSpec,
 }
 
 /// `spec.match`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct MatcherSpec {
     /// Kinds.
     pub gvk: Vec<KindSpec>,
     /// Namespaces.
     pub namespaces: NamespacesSpec,
+    /// By the object's labels (our extensions from here on, spec/rules 1.11).
+    pub label_selector: Value,
+    /// By the labels of its Namespace.
+    pub namespace_selector: Value,
+    /// Names, with `*` and `?`.
+    pub names: Vec<String>,
+    /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`.
+    pub operations: Vec<String>,
+    /// Who asks.
+    pub subjects: SubjectsMatch,
+}
+
+/// `spec.match.subjects`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubjectsMatch {
+    /// Only requests of these.
+    pub include: SubjectsSpec,
+    /// Not those of these; wins over `include`.
+    pub exclude: SubjectsSpec,
+}
+
+/// Users and what they belong to, with `*` and `?`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubjectsSpec {
+    /// User names.
+    pub users: Vec<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Service accounts as `namespace/name`.
+    pub service_accounts: Vec<String>,
 }
 
 /// `spec.runtime`.

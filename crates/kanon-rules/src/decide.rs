@@ -12,6 +12,7 @@
 mod bookkeeping;
 #[cfg(test)]
 mod reference;
+mod soften;
 mod together;
 mod trace;
 mod verdicts;
@@ -33,8 +34,8 @@ use crate::{
     },
     rule::{Mode, Rule},
 };
-use together::Answers;
 pub(crate) use together::Plan;
+use together::{Answers, Scope};
 pub use trace::Trace;
 use verdicts::Writer;
 
@@ -150,6 +151,8 @@ pub(crate) struct Question<'q> {
     pub among: Option<&'q [bool]>,
     /// The network around it, for the loop that shows it.
     pub network: Option<&'q Picture<'q>>,
+    /// Whether it is about the object as it was before the request: nothing is taken back then.
+    pub is_old: bool,
     pub now: Now,
 }
 
@@ -202,6 +205,7 @@ impl Rules {
                 *clean = tally;
             }
         }
+        rows.retain(|it| it.evaluations > 0);
         Decision { found: answer.found, rows }
     }
 
@@ -245,7 +249,10 @@ impl Rules {
         };
         let at_home = plan.looks_up_at_home().then(|| facts.seen_from(kind, object, &home, arena));
         let mut answers = Answers::default();
-        let used = answers.ask(plan, &facts, at_home.as_ref(), limits, arena, std::mem::take(memo).renew());
+        let name = question.name();
+        let admits = |rule: &Rule| rule.matcher.narrow.admits_object(kind, object, name, namespace, lookups);
+        let scope = Scope { rules: self, limits, arena, admits: &admits, namespace };
+        let used = answers.ask(plan, &facts, at_home.as_ref(), &scope, std::mem::take(memo).renew());
         *memo = used.renew();
         answer.passes = facts.passes(true).len() as u32;
         answer.queries = std::mem::take(&mut answers.queries);
@@ -257,9 +264,7 @@ impl Rules {
         answer.unclean = answers.finish(plan, self, &writer, facts, arena, &mut answer.found);
         // Stable: rules in order among equals.
         answer.found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
-        if question.is_bookkeeping() {
-            verdicts::tolerate(&mut answer.found);
-        }
+        self.soften(question, lookups, &mut answer.found);
         answer
     }
 }
@@ -267,7 +272,7 @@ impl Rules {
 impl<'q> Question<'q> {
     /// About an object, to all rules of these loops.
     pub(crate) fn new(kind: &'q GroupVersionKind, object: &'q Object, modes: &'q [Mode], now: Now) -> Question<'q> {
-        Question { kind, object, request: None, event: None, modes, among: None, network: None, now }
+        Question { kind, object, request: None, event: None, modes, among: None, network: None, is_old: false, now }
     }
 
     /// The namespace that rules are matched with: the object's, or else the request's. Requests about a Namespace carry
@@ -284,15 +289,20 @@ impl<'q> Question<'q> {
         }
     }
 
+    /// The object's name, or that of the request.
+    fn name(&self) -> &'q str {
+        match self.object.str_at(&["metadata", "name"]) {
+            "" => self.request.map_or("", |it| &it.name),
+            name => name,
+        }
+    }
+
     /// The request's object as if it were stored already, or deleted.
     fn overlay(&self, namespace: &'q str) -> Option<Overlay<'q>> {
         // A part of the object is asked for; nothing of it is stored.
         let request = self.request.filter(|_| self.event.is_none())?;
         let stored = matches!(request.operation, Operation::Create | Operation::Update | Operation::Delete);
-        let name = match self.object.str_at(&["metadata", "name"]) {
-            "" => request.name.as_str(),
-            name => name,
-        };
+        let name = self.name();
         let object = (request.operation != Operation::Delete).then_some(self.object);
         stored.then_some(Overlay { kind: self.kind, namespace, name, object })
     }
@@ -311,15 +321,25 @@ impl<'q> Question<'q> {
     /// Whether admission does not look at all (spec/rules 4.5).
     fn is_passed_over(&self, rules: &Rules, namespace: &str) -> bool {
         self.request.is_some_and(|request| {
-            rules.is_excluded(namespace) || rules.is_excluded(&request.namespace) || self.kind.group == WEBHOOK_GROUP
+            rules.is_excluded(namespace)
+                || rules.is_excluded(&request.namespace)
+                || self.kind.group == WEBHOOK_GROUP
+                || (request.operation == Operation::Delete && self.is_own_definition())
         })
     }
 
+    /// Whether it is the definition of rules: who wants to be rid of them must get rid of them.
+    fn is_own_definition(&self) -> bool {
+        let group = self.name().split_once('.').map_or("", |it| it.1);
+        self.kind.kind == "CustomResourceDefinition" && group == crate::api::GROUP
+    }
+
     fn concerns(&self, at: u32, rule: &Rule, namespace: &str) -> bool {
-        let deletes = self.request.is_some_and(|it| it.operation == Operation::Delete);
         self.among.is_none_or(|it| it.get(at as usize).copied().unwrap_or_default())
             && rule.modes.iter().any(|mode| self.modes.contains(mode))
-            && (!deletes || rule.reads_operation)
+            && self
+                .request
+                .is_none_or(|it| rule.matcher.narrow.admits_request(it.operation, &it.user, rule.reads_operation))
             && self.event.is_none_or(|event| rule.modes.contains(&Mode::Runtime) && rule.events.admits(event))
             && rule.matcher.admits(namespace)
     }

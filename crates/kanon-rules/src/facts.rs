@@ -53,6 +53,8 @@ pub(crate) mod slot {
 pub(crate) struct Pass<'a> {
     /// The container's name; empty when the pass is about the whole object.
     pub part: &'a str,
+    /// The container's type; empty where there is none.
+    pub container_type: &'static str,
     /// One value a slot.
     pub values: [Value<'a>; VARIABLES.len()],
 }
@@ -90,7 +92,7 @@ impl<'a> Facts<'a> {
         let metadata = root.get("metadata");
         let Some(path) = pod::spec_path(kind) else {
             values[slot::METADATA] = Value::Record(arena.alloc(pod::Metadata { node: metadata, pod: false }));
-            return Facts { passes: arena.alloc([Pass { part: "", values }]), reader };
+            return Facts { passes: arena.alloc([Pass { part: "", container_type: "", values }]), reader };
         };
         let spec = root.at(path);
         values[slot::METADATA] = Value::Record(arena.alloc(pod::Metadata { node: metadata, pod: true }));
@@ -99,14 +101,15 @@ impl<'a> Facts<'a> {
         values[slot::SECURITY_CONTEXT] = Value::Record(arena.alloc(pod::PodSecurity(security)));
         let count = if by_container { pod::containers(spec).count() } else { 0 };
         if count == 0 {
-            return Facts { passes: arena.alloc([Pass { part: "", values }]), reader };
+            return Facts { passes: arena.alloc([Pass { part: "", container_type: "", values }]), reader };
         }
         let mut containers = pod::containers(spec);
         let passes = arena.alloc_slice_fill_with(count, |_| {
             let mut values = values;
             let container = containers.next().map(|it| &*arena.alloc(it));
             values[slot::CONTAINER] = container.map_or(Value::Null, |it| Value::Record(it));
-            Pass { part: container.map_or("", |it| it.name()), values }
+            let (part, container_type) = container.map_or(("", ""), |it| (it.name(), it.container_type()));
+            Pass { part, container_type, values }
         });
         Facts { passes, reader }
     }
@@ -122,12 +125,12 @@ impl<'a> Facts<'a> {
         let cluster = record(arena, Cluster { reader, live: false });
         let consistent = record(arena, Cluster { reader, live: true });
         let network = network::value(kind, object, reader, arena);
-        let passes = self.passes.iter().map(|Pass { part, values }| {
+        let passes = self.passes.iter().map(|Pass { part, container_type, values }| {
             let mut values = *values;
             values[slot::CLUSTER] = cluster;
             values[slot::CONSISTENT_CLUSTER] = consistent;
             values[slot::NETWORK] = network;
-            Pass { part, values }
+            Pass { part, container_type, values }
         });
         Facts { passes: arena.alloc_slice_fill_iter(passes), reader }
     }

@@ -1,6 +1,7 @@
 //! The family: routes inputs to the policy store, the snapshot, the status plans and the audit. No policy logic.
 
 mod auditing;
+mod breaking;
 mod figures;
 mod networking;
 
@@ -16,6 +17,7 @@ use kanon_plane::{Actions, Applied, Facts, Family, Outbox, PolicyKey, PolicyStor
 use crate::{
     FAMILY, api,
     audit::{Audit, sight::facts},
+    breaker::Breaker,
     decide::{RuleTally, Tally},
     documents::{Document, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
@@ -57,6 +59,7 @@ pub struct RulesFamily {
     respond: Responder,
     audit: Audit,
     network: Network,
+    breaker: Breaker,
     figures: Arc<Figures>,
     /// How many rules there are, as last shown.
     population: figures::Population,
@@ -68,6 +71,7 @@ impl RulesFamily {
         let served = Arc::<Resources>::default();
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
         let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
+        let settings_breaker = settings.breaker;
         RulesFamily {
             compiler: Compiler::new(Arc::clone(&language)),
             settings,
@@ -84,6 +88,7 @@ impl RulesFamily {
             respond: Responder::new(Responses { leads: true, ..Responses::default() }, Arc::clone(&language)),
             audit,
             network: Network::off(),
+            breaker: Breaker::new(settings_breaker),
             figures: Arc::default(),
             population: figures::Population::new(),
             rules,
@@ -133,6 +138,7 @@ impl RulesFamily {
         match change {
             Change::Deleted => {
                 self.store.remove(&key);
+                self.breaker.retain(|it| *it != key);
                 self.resources.remove(&key);
                 self.sources.remove(&key);
                 self.publish(None, now, out);
@@ -190,6 +196,7 @@ impl RulesFamily {
             }
         }
         let found: BTreeSet<_> = keys.iter().collect();
+        self.breaker.retain(|key| key.origin != FOLDER || found.contains(key));
         self.store.retain(|key| key.origin != FOLDER || found.contains(key));
         self.sources.retain(|key, _| key.origin != FOLDER || found.contains(key));
         self.folder = keys;
@@ -271,6 +278,7 @@ impl RulesFamily {
                 revision: entry.revision.short(),
                 rule: entry.good.clone(),
                 problem: entry.problem.clone(),
+                broken: self.breaker.is_open(key, &entry.revision.short()),
                 counts: source.map(|it| it.counts.clone()).unwrap_or_default(),
             }
         });
@@ -330,6 +338,7 @@ impl Family for RulesFamily {
                 if let Some(tally) = counts.downcast_ref::<Tally>() {
                     self.respond.admission(review, verdicts, tally, now, out);
                     self.handle_reviewed(review, tally, now, out);
+                    self.count_denials(verdicts, tally, now, out);
                 }
             }
             Input::Observed { family, verdicts, counts } if *family == FAMILY => {

@@ -32,6 +32,18 @@ const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-le
 /// See [`Settings::resync`] (spec/rules 5.1).
 pub const RESYNC: Duration = Duration::from_secs(600);
 
+/// What becomes of denials and warnings of admission, whatever the rules say (spec/rules 4.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EnforcementSwitch {
+    /// What the rules say.
+    #[default]
+    On,
+    /// Denials are warnings.
+    Warn,
+    /// Violations are only recorded.
+    Off,
+}
+
 /// How the family behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,6 +58,10 @@ pub struct Settings {
     pub resync: Duration,
     /// Whether what the audit evaluates counts: not where a command only has a look.
     pub counts: bool,
+    /// The switch over all of admission.
+    pub enforcement: EnforcementSwitch,
+    /// The share of requests, in percent, beyond which a rule's denials become warnings.
+    pub breaker: Option<u8>,
     /// What one evaluation may cost.
     pub limits: Limits,
 }
@@ -58,6 +74,8 @@ impl Default for Settings {
             watched: Vec::new(),
             resync: RESYNC,
             counts: true,
+            enforcement: EnforcementSwitch::On,
+            breaker: None,
             limits: Limits::default(),
         }
     }
@@ -92,6 +110,8 @@ pub(crate) struct Item {
     pub rule: Option<Arc<Rule>>,
     /// Why the newest revision is not in force.
     pub problem: Option<String>,
+    /// Whether its denials are warnings, because there were too many.
+    pub broken: bool,
     pub counts: Arc<Counts>,
 }
 
@@ -101,6 +121,8 @@ pub(crate) struct Entry {
     pub policy: PolicyRef,
     pub rule: Option<Arc<Rule>>,
     pub problem: Option<String>,
+    /// Whether its denials are warnings, because there were too many.
+    pub broken: bool,
     pub state: State,
     pub counts: Arc<Counts>,
     /// Kinds that it looks things up of.
@@ -145,7 +167,7 @@ pub(crate) struct Programs {
     pub whole: (RuleSet, Vec<u32>),
     /// Those that are asked about each container.
     pub by_container: (RuleSet, Vec<u32>),
-    /// Those that look things up: each is asked alone, so that it is known what it read.
+    /// Those that look things up, or not at every object: each is asked alone, so that it is known what it read.
     pub alone: Vec<u32>,
     /// Their programs, and whether they are asked about each container.
     singles: Vec<(Arc<dyn Program>, bool)>,
@@ -250,14 +272,14 @@ impl Rules {
     pub(crate) fn programs<'r>(&'r self, bucket: &'r Bucket) -> &'r Programs {
         bucket.programs.get_or_init(|| {
             let set = |by_container: bool| {
-                let fits = |rule: &Rule| rule.per_container == by_container && !rule.looks_around();
+                let fits = |rule: &Rule| rule.per_container == by_container && !rule.is_alone();
                 let rules = self.in_bucket(bucket).enumerate().filter(|it| fits(it.1.2));
                 let programs = rules.filter_map(|(at, (_, _, rule))| Some((at as u32, rule.program.clone()?)));
                 let (places, programs): (Vec<_>, Vec<_>) = programs.unzip();
                 (RuleSet::new(programs), places)
             };
             let alone = self.in_bucket(bucket).enumerate().filter_map(|(at, (_, _, rule))| {
-                let program = rule.program.clone().filter(|_| rule.looks_around())?;
+                let program = rule.program.clone().filter(|_| rule.is_alone())?;
                 Some((at as u32, (program, rule.per_container)))
             });
             let (alone, singles) = alone.unzip();
@@ -285,13 +307,18 @@ impl Bucket {
 
 /// A policy of a snapshot.
 pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
-    let Item { key, name, revision, rule, problem, counts } = item;
+    let Item { key, name, revision, rule, problem, broken, counts } = item;
     let home = rule.as_ref().and_then(|it| it.home.clone());
     let namespace = home.unwrap_or_else(|| key.namespace.clone());
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };
-    let (lookups, unknown) = rule.as_ref().map(|it| it.referenced.resolve(resources)).unwrap_or_default();
+    let (mut lookups, unknown) = rule.as_ref().map(|it| it.referenced.resolve(resources)).unwrap_or_default();
+    if rule.as_ref().is_some_and(|it| it.matcher.narrow.reads_namespace()) {
+        lookups.push(GroupVersionKind::new("", "v1", "Namespace"));
+        lookups.sort_by_key(GroupVersionKind::to_string);
+        lookups.dedup();
+    }
     let notes = rule.as_ref().map(|it| it.referenced.notes(resources)).unwrap_or_default();
     let sees_network = rule.as_ref().is_some_and(|it| it.reads_network && it.modes.contains(&Mode::Network));
     let model = if sees_network { network_kinds() } else { Vec::new() };
-    Entry { key, policy, rule, problem, state, counts, lookups, model, unknown, notes }
+    Entry { key, policy, rule, problem, broken, state, counts, lookups, model, unknown, notes }
 }

@@ -279,6 +279,7 @@ fn entry(check: Check, settings: &NetworkSettings, compiler: &Compiler) -> Optio
         revision: String::new(),
         rule: Some(rule.into()),
         problem: None,
+        broken: false,
         counts: Counts::default().into(),
     };
     Some(index::entry(item, State::Active, &Resources::default()))

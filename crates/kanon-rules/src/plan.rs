@@ -15,7 +15,7 @@ use kanon_plane::Outbox;
 use crate::{
     audit::sight::Sight,
     index::{Counts, Entry, Rules, State},
-    status::{EvalFailure, RuleStatus, conditions, mode_words, problem},
+    status::{CIRCUIT_OPEN, EvalFailure, RuleStatus, conditions, mode_words, problem},
 };
 
 /// Counts alone are written no more often.
@@ -183,6 +183,11 @@ impl Resource {
     pub(crate) fn announce(&self, problem: &str, revision: &str, out: &mut Outbox) {
         let message = format!("rule is not in force in this revision: {problem}");
         out.event(self.subject.clone(), EventType::Warning, "ParseError", &message, revision);
+    }
+
+    /// Tells people that a revision denies too much.
+    pub(crate) fn announce_break(&self, revision: &str, out: &mut Outbox) {
+        out.event(self.subject.clone(), EventType::Warning, "CircuitOpen", CIRCUIT_OPEN, revision);
     }
 
     fn wanted(&self, entry: &Entry, world: World<'_>, now: Now) -> RuleStatus {

@@ -2,14 +2,14 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use kanon_core::{GroupVersionKind, Rate};
+use kanon_core::{GroupVersionKind, Operation, Rate};
 use kanon_events::{Class, Event};
 use kanon_lang::Program;
 use kanon_plane::Prepared;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{lookups::Referenced, message::Message};
+use crate::{lookups::Referenced, message::Message, narrow::Narrow};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -109,6 +109,16 @@ words! {
     }
 }
 
+words! {
+    /// What becomes of an update of an object that violated the rule before (spec/rules 4.7).
+    Preexisting {
+        /// What becomes of any other.
+        Enforce = "enforce",
+        /// A denial is a warning.
+        Tolerate = "tolerate",
+    }
+}
+
 /// Which objects a rule is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {
@@ -118,6 +128,8 @@ pub struct Matcher {
     pub include: Vec<String>,
     /// Namespaces taken out; wins over `include` (seed, "match").
     pub exclude: Vec<String>,
+    /// What else must fit.
+    pub(crate) narrow: Narrow,
 }
 
 impl Matcher {
@@ -219,6 +231,8 @@ pub struct Rule {
     pub problem: Option<String>,
     /// What a failed evaluation means.
     pub on_error: OnError,
+    /// What becomes of an update of an object that violated it before.
+    pub preexisting: Preexisting,
     /// The text of a finding.
     pub message: Message,
     /// Response actions in order, the `alert` shorthand first.
@@ -250,6 +264,24 @@ impl Rule {
     /// Whether it reads anything besides the object and the request: it is asked alone then, so that it is known what it read.
     pub(crate) fn looks_around(&self) -> bool {
         self.looks_up() || self.reads_network
+    }
+
+    /// Whether it is asked by itself, and not together with others.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.looks_around() || self.matcher.narrow.is_by_object()
+    }
+
+    /// The operations that it wants to see in admission (spec/rules 4.7).
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        let listed = &self.matcher.narrow.operations;
+        let all = [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
+        let is_wanted = |it: &Operation| match it {
+            _ if !listed.is_empty() => listed.contains(it),
+            Operation::Create | Operation::Update => true,
+            Operation::Delete => self.reads_operation,
+            Operation::Connect => false,
+        };
+        all.into_iter().filter(is_wanted).collect()
     }
 
     /// Whether objects of a kind in a namespace may concern it; cluster-scoped ones have the empty namespace.

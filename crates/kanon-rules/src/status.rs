@@ -10,6 +10,9 @@ use crate::{index::Entry, plan::World, rule::Mode};
 /// Failed evaluations in a row after which condition `Evaluating` turns false (spec/rules 2.10).
 pub(crate) const ERRORS_IN_A_ROW: u64 = 3;
 
+/// What is said of a rule that denies too much.
+pub(crate) const CIRCUIT_OPEN: &str = "the rule denied too many requests: its denials are warnings until it is edited";
+
 /// The status as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -123,6 +126,7 @@ fn ready(entry: &Entry) -> (&'static str, &'static str, String) {
             ("False", "ParseError", "the newest revision is broken; the last good one stays in force".to_owned())
         }
         Some(_) if entry.rule.is_none() => ("False", "ParseError", state.sentence()),
+        _ if state.is_active() && entry.broken => ("True", "CircuitOpen", CIRCUIT_OPEN.to_owned()),
         _ if state.is_active() => ("True", state.reason(), state.sentence()),
         _ => ("False", state.reason(), state.sentence()),
     }

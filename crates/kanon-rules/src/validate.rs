@@ -23,7 +23,8 @@ use crate::{
     facts::{VARIABLES, slot},
     lookups::Referenced,
     message::Message,
-    rule::{Matcher, Mode, OnError, Rule, UnknownWord},
+    narrow::Narrow,
+    rule::{Matcher, Mode, OnError, Preexisting, Rule, UnknownWord},
 };
 
 pub(crate) use keys::restore_on;
@@ -139,7 +140,8 @@ fn check(
     } else {
         None
     };
-    let matcher = check_matcher(&wire.matcher, mistakes, readable);
+    let mut matcher = check_matcher(&wire.matcher, mistakes, readable);
+    matcher.narrow = Narrow::of(wire, mistakes);
     let message = if wire.message.is_empty() {
         Message::of_rule(&wire.name)
     } else {
@@ -151,6 +153,8 @@ fn check(
         let text = "reads `cluster` by a name that is computed: name the resource in the text, so that it is watched";
         warnings.push(text.to_owned());
     }
+    // A rule that names types of containers is about containers, whether it reads them or not.
+    let per_container = reads.container || !wire.container_types.is_empty();
     let modes = mistakes.modes("mode", &wire.mode);
     if reads.network && !modes.is_empty() && !modes.contains(&Mode::Network) {
         warnings.push("reads `network`, which is nil in every loop but `network`: add that to `mode`".to_owned());
@@ -173,12 +177,13 @@ fn check(
         program,
         problem: None,
         on_error: mistakes.word("onError", &wire.on_error).unwrap_or(OnError::Skip),
+        preexisting: mistakes.word("preexisting", &wire.preexisting).unwrap_or(Preexisting::Enforce),
         message,
         responses: actions::prepare(&actions, compiler, &mut warnings),
         actions,
         warnings,
         reads_object: reads.object,
-        per_container: reads.container,
+        per_container,
         reads_operation: reads.operation,
         reads_clock: reads.clock,
         reads_network: reads.network,
@@ -229,7 +234,8 @@ fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: boo
         }
     }
     let namespaces = &wire.namespaces;
-    Matcher { kinds, include: namespaces.include.clone(), exclude: namespaces.exclude.clone() }
+    let (include, exclude) = (namespaces.include.clone(), namespaces.exclude.clone());
+    Matcher { kinds, include, exclude, narrow: Narrow::default() }
 }
 
 /// Which variables decide how a rule is run.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
 };
 
-use kanon_core::{FamilyId, Now, Operation, Review};
+use kanon_core::{FamilyId, Now, Review};
 use kanon_events::Event;
 use kanon_plane::{
     AdmissionRule, Explanation, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
@@ -59,16 +59,16 @@ impl View for RulesView {
         let mut rules: Vec<AdmissionRule> = Vec::new();
         for rule in self.rules.active().filter(|it| it.modes.contains(&Mode::Admission)) {
             for kind in rule.matcher.kinds.iter().filter(|it| it.group != WEBHOOK_GROUP) {
-                let mut operations = vec![Operation::Create, Operation::Update];
-                if rule.reads_operation {
-                    operations.push(Operation::Delete);
-                }
+                let operations = rule.operations();
                 let same = |it: &&mut AdmissionRule| {
                     (&it.group, &it.version, &it.kind) == (&kind.group, &kind.version, &kind.kind)
                 };
                 match rules.iter_mut().find(same) {
-                    Some(known) if known.operations.len() < operations.len() => known.operations = operations,
-                    Some(_) => {}
+                    Some(known) => {
+                        known.operations.extend(operations);
+                        known.operations.sort();
+                        known.operations.dedup();
+                    }
                     None => rules.push(AdmissionRule {
                         group: kind.group.clone(),
                         version: kind.version.clone(),
@@ -249,6 +249,7 @@ fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
             rows.push((head, list.join(", ")));
         }
     }
+    rows.extend(rule.matcher.narrow.words());
     rows.push(("modes", words(&rule.modes)));
     let classes: Vec<_> = rule.events.classes.iter().map(|it| it.as_str()).collect();
     if !classes.is_empty() {
@@ -274,6 +275,7 @@ fn data(entry: &Entry, loops: &[Mode]) -> serde_json::Value {
             "kinds": rule.matcher.kinds,
             "include": rule.matcher.include,
             "exclude": rule.matcher.exclude,
+            "narrowedBy": rule.matcher.narrow.words().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "modes": rule.modes,
             "enforcementAction": rule.enforcement,
             "severity": rule.severity,

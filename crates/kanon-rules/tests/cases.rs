@@ -192,6 +192,11 @@ fn rules_match_by_kind_and_namespace() {
 }
 
 #[test]
+fn rules_match_by_labels_names_operations_subjects_and_container_types() {
+    run(include_str!("cases/narrow.yaml"));
+}
+
+#[test]
 fn facts_are_those_of_the_specification() {
     let cases: Vec<FactsCase> = serde_saphyr::from_multiple(include_str!("cases/facts.yaml")).unwrap();
     assert!(cases.len() > 5);

@@ -6,6 +6,7 @@
 
 mod audit;
 mod decide;
+mod health;
 mod metrics;
 mod probes;
 mod review;

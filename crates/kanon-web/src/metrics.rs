@@ -14,6 +14,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::health::Health;
+
+/// The decision of a request that failed by our fault.
+pub(crate) const ERROR: &str = "error";
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Decision {
     decision: &'static str,
@@ -46,6 +51,7 @@ pub struct Metrics {
     requests: Family<Decision, Counter>,
     bypasses: Family<Namespace, Counter>,
     latency: Histogram,
+    health: Health,
 }
 
 impl Metrics {
@@ -60,13 +66,19 @@ impl Metrics {
         registry.register("portal_admission_latency_seconds", "Time to answer a review", latency.clone());
         registry.register_collector(Box::new(Gauges(gauges)));
         registry.register_collector(Box::new(OfFamilies(figures)));
-        Metrics { registry: Mutex::new(registry), requests, bypasses, latency }
+        Metrics { registry: Mutex::new(registry), requests, bypasses, latency, health: Health::default() }
     }
 
     /// Counts one decision.
     pub fn decided(&self, decision: &'static str, took: Duration) {
         self.requests.get_or_create(&Decision { decision }).inc();
         self.latency.observe(took.as_secs_f64());
+        self.health.note(decision == ERROR);
+    }
+
+    /// Whether admission fails by its own fault.
+    pub fn is_failing(&self) -> bool {
+        self.health.is_failing()
     }
 
     /// Counts one honoured bypass.

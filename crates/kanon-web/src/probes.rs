@@ -23,7 +23,10 @@ impl Probes {
 
     /// Answers one HTTP request.
     pub fn handle<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let waiting = || (self.waiting)();
+        let waiting = || {
+            let failing = self.metrics.is_failing().then(|| "admission, which fails".to_owned());
+            (self.waiting)().into_iter().chain(failing).collect::<Vec<_>>()
+        };
         match request.uri().path() {
             "/metrics" => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -15,7 +15,7 @@ use kanon_plane::{Answer, LiveAnswer, LiveRead, NAMESPACE_BYPASSED, ObjectStore,
 
 use crate::{
     decide::{decide, time_for},
-    metrics::Metrics,
+    metrics::{ERROR, Metrics},
     review::{parse_review, render_answer},
 };
 
@@ -121,7 +121,7 @@ impl Webhook {
         }
         let Some(answer) = decide(&*self.snapshot, &review, until).await else {
             tracing::error!(uid = review.uid, "the decision panicked");
-            self.metrics.decided("error", started.elapsed());
+            self.metrics.decided(ERROR, started.elapsed());
             return plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error: the decision panicked");
         };
         let body = render_answer(&review.uid, &answer);
@@ -240,6 +240,35 @@ mod tests {
         let body = ready(response.body().clone().collect()).unwrap();
         Object::parse(body.to_bytes())
             .is_ok_and(|it| it.at(&["response", "allowed"]).is_some_and(|it| it.raw() == "true"))
+    }
+
+    #[test]
+    fn what_is_no_review_is_refused_and_does_not_count_against_us() {
+        let metrics = Arc::new(Metrics::new(Vec::new(), Arc::default()));
+        let webhook = Webhook::new(Arc::new(Silent), Arc::clone(&metrics));
+        let review =
+            |request: &str| format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"{request}}}"#);
+        let long = "x".repeat(BODY_LEN_MAX + 1);
+        for (method, body, code) in [
+            ("GET", String::new(), 405),
+            ("PUT", review(""), 405),
+            ("POST", "{".to_owned(), 400),
+            ("POST", review(""), 400),
+            ("POST", r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#.to_owned(), 400),
+            ("POST", long, 400),
+            // Whose decision panics.
+            ("POST", review(r#","request":{"uid":"u","operation":"CREATE","kind":{"kind":"Pod"}}"#), 500),
+        ] {
+            let request = Request::builder().method(method).uri("/any?timeout=5s").body(Full::new(Bytes::from(body)));
+            let response = ready(webhook.handle(request.unwrap()));
+            assert_eq!(response.status().as_u16(), code, "{method}");
+        }
+        let text = metrics.render();
+        assert!(text.contains(r#"portal_admission_requests_total{decision="error"} 1"#), "{text}");
+        for _ in 0..200 {
+            ready(webhook.handle(Request::post("/").body(Full::new(Bytes::from_static(b"{"))).unwrap()));
+        }
+        assert!(!metrics.is_failing());
     }
 
     /// What nothing has to be waited for.

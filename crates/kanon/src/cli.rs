@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admission;
 mod audit;
 mod backup;
 pub(crate) mod check;
@@ -19,6 +20,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
+pub(crate) use admission::{AdmissionArgs, ShutdownArgs};
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use installed::InstalledArgs;
@@ -120,6 +122,9 @@ pub(crate) struct UpArgs {
     #[arg(long = "audit", value_name = "BOOL", default_value_t = true, default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     pub(crate) audits: bool,
+    /// How requests are decided.
+    #[command(flatten)]
+    pub(crate) admission: AdmissionArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -173,6 +178,9 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// How the process ends.
+    #[command(flatten)]
+    pub(crate) shutdown: ShutdownArgs,
     /// Actions and sinks.
     #[command(flatten)]
     pub(crate) sinks: SinkArgs,
@@ -180,6 +188,9 @@ pub(crate) struct ServeArgs {
     #[arg(long = "audit", value_name = "BOOL", default_value_t = false, default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     pub(crate) audits: bool,
+    /// How requests are decided.
+    #[command(flatten)]
+    pub(crate) admission: AdmissionArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,

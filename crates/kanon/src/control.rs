@@ -85,6 +85,8 @@ pub(crate) struct Control {
     pub(crate) webhook_addr: Option<SocketAddr>,
     /// Where audit events are taken.
     pub(crate) audit_addr: Option<SocketAddr>,
+    /// Whether the probe tells of the end.
+    ending: Arc<AtomicBool>,
     tasks: JoinSet<()>,
     plane: std::thread::JoinHandle<()>,
     /// Puts events to rules.
@@ -207,7 +209,9 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         webhook::run(&mut tasks, listening, parts);
     }
 
+    let ending = Arc::<AtomicBool>::default();
     let waiting = {
+        let ending = Arc::clone(&ending);
         let (shared, registered, kinds) = (Arc::clone(&shared), Arc::clone(&registered), kinds);
         move || {
             let objects = shared.objects.load();
@@ -217,7 +221,8 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
             let missing = shared.leader.load(Ordering::Acquire) && !registered.load(Ordering::Acquire);
             let webhook = missing.then(|| "webhook registration".to_owned());
             let exempt = (!objects.is_synced(&namespaces)).then(|| "namespaces".to_owned());
-            unsynced.chain(exempt).chain(webhook).collect::<Vec<_>>()
+            let end = ending.load(Ordering::Acquire).then(|| "its end".to_owned());
+            unsynced.chain(exempt).chain(webhook).chain(end).collect::<Vec<_>>()
         }
     };
     let probes = Arc::new(Probes::new(metrics, waiting.clone()));
@@ -234,10 +239,15 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop };
     let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
     let (audit_addr, events) = observing.map_or((None, None), |it| (it.address, Some(it.thread)));
-    Ok(Control { metrics_addr, webhook_addr, audit_addr, tasks, plane: done, events })
+    Ok(Control { metrics_addr, webhook_addr, audit_addr, ending, tasks, plane: done, events })
 }
 
 impl Control {
+    /// From now on the probe says that the process is not ready; everything is answered as before.
+    pub(crate) fn announce_end(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
     /// Ends everything in order: listeners drain, then the loop records what was answered and closes the log.
     pub(crate) async fn stopped(mut self) {
         while self.tasks.join_next().await.is_some() {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages};
 use kanon_plane::Family;
-use kanon_rules::{AlertScope, Mode, NetworkSettings, Responses};
+use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, Responses};
 
 /// What families are told about this process.
 #[derive(Clone)]
@@ -14,6 +14,10 @@ pub(crate) struct Settings {
     pub(crate) only_rules: bool,
     /// The namespace Kanon runs in; empty when it runs in none.
     pub(crate) namespace: String,
+    /// What becomes of denials.
+    pub(crate) enforcement: EnforcementSwitch,
+    /// The share of requests beyond which a rule that denies them warns.
+    pub(crate) breaker: Option<u8>,
     /// How rules are audited.
     pub(crate) audit: Audit,
     /// How network policies are checked; not at all where there is nothing.
@@ -28,12 +32,16 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
+        let enforcement = EnforcementSwitch::On;
+        let (audit, network, runtime) = (Audit::default(), None, false);
         Settings {
             only_rules: false,
             namespace: String::new(),
-            audit: Audit::default(),
-            network: None,
-            runtime: false,
+            enforcement,
+            breaker: None,
+            audit,
+            network,
+            runtime,
             responses,
         }
     }
@@ -60,7 +68,7 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { only_rules, namespace, audit, network, runtime, responses } = settings;
+    let Settings { only_rules, namespace, enforcement, breaker, audit, network, runtime, responses } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
@@ -69,6 +77,8 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         watched: audit.watched.clone(),
         resync: audit.resync,
         counts: audit.counts,
+        enforcement: *enforcement,
+        breaker: *breaker,
         ..kanon_rules::Settings::default()
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)

@@ -4,7 +4,10 @@ use kanon_events::Class;
 use serde_json::{Value, json};
 
 use super::{CLUSTER_RULE, GROUP, RULE, VERSION};
-use crate::rule::{Enforcement, Mode, OnError, Severity};
+use crate::{
+    narrow::{CONTAINER_TYPES, OPERATIONS},
+    rule::{Enforcement, Mode, OnError, Preexisting, Severity},
+};
 
 /// `rateLimit` (spec/rules 8.3): blanks around the parts and any case are allowed.
 const RATE_PATTERN: &str = r"^\s*[1-9][0-9]*\s*/\s*([sS]|[sS][eE][cC]([oO][nN][dD][sS]?)?|[mM]|[mM][iI][nN]([uU][tT][eE][sS]?)?|[hH]|[hH][rR]|[hH][oO][uU][rR][sS]?)\s*$";
@@ -105,6 +108,15 @@ fn spec() -> Value {
                 "type": "string", "enum": OnError::WORDS,
                 "description": "What a failed evaluation means in admission; skip by default (Kanon extension).",
             },
+            "containerTypes": {
+                "type": "array", "x-kubernetes-list-type": "set",
+                "items": {"type": "string", "enum": CONTAINER_TYPES},
+                "description": "The containers that the rule is asked about; all by default (Kanon extension).",
+            },
+            "preexisting": {
+                "type": "string", "enum": Preexisting::WORDS,
+                "description": "What becomes of the update of an object that violated the rule before; enforce by default (Kanon extension).",
+            },
             "runtime": runtime(),
         },
     })
@@ -138,6 +150,46 @@ fn matcher() -> Value {
                     "include": names("Only these namespaces."), "exclude": names("Not these namespaces."),
                 },
             },
+            "labelSelector": selector("Only objects with such labels (Kanon extension)."),
+            "namespaceSelector": selector("Only objects in namespaces with such labels (Kanon extension)."),
+            "names": names("Only objects of these names; * and ? stand for text (Kanon extension)."),
+            "operations": {
+                "type": "array", "x-kubernetes-list-type": "set",
+                "items": {"type": "string", "enum": OPERATIONS},
+                "description": "Only these operations, in admission (Kanon extension).",
+            },
+            "subjects": {
+                "type": "object", "description": "Who asks, in admission; exclude wins over include (Kanon extension).",
+                "properties": {"include": subjects(), "exclude": subjects()},
+            },
+        },
+    })
+}
+
+fn selector(description: &str) -> Value {
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    json!({
+        "type": "object", "description": description,
+        "properties": {
+            "matchLabels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "matchExpressions": {
+                "type": "array",
+                "items": {
+                    "type": "object", "required": ["key", "operator"],
+                    "properties": {"key": {"type": "string"}, "operator": {"type": "string"}, "values": texts},
+                },
+            },
+        },
+    })
+}
+
+fn subjects() -> Value {
+    let names = |description: &str| json!({"type": "array", "items": {"type": "string"}, "description": description});
+    json!({
+        "type": "object",
+        "properties": {
+            "users": names("User names; * and ? stand for text."), "groups": names("Groups."),
+            "serviceAccounts": names("Service accounts as namespace/name."),
         },
     })
 }

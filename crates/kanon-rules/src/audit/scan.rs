@@ -115,13 +115,16 @@ impl Sums {
 
     /// The next object of a walk was asked about.
     fn add(&mut self, walk: &mut Walk<'_>, passes: u32, unclean: Vec<(u32, RuleTally)>) {
-        for (_, row) in unclean {
+        for (place, row) in unclean {
             let at = row.entry();
             let (Some(sum), Some(failing_at)) = (self.rows.get_mut(at), self.failing_at.get_mut(at)) else { continue };
             let sum = sum.get_or_insert_with(|| row.without_counts());
             // An object between the two gave values.
             if *failing_at != walk.objects {
                 sum.errors_at_end = 0;
+            }
+            if walk.plan.is_narrow(place) {
+                sum.evaluations += row.evaluations;
             }
             sum.absorb(row);
             if sum.errors_at_end > 0 {
@@ -146,7 +149,7 @@ impl Sums {
     }
 
     fn rows(self) -> Vec<RuleTally> {
-        self.rows.into_iter().flatten().collect()
+        self.rows.into_iter().flatten().filter(|it| it.evaluations > 0).collect()
     }
 }
 

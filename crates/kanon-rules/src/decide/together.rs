@@ -21,10 +21,20 @@ const PASSED_OVER: u32 = u32::MAX;
 /// The rules that are asked about objects of one kind in one namespace, by certain loops, in order: those of the cluster, then
 /// the namespace's own. What many objects have in common is found out once.
 pub(crate) struct Plan<'r> {
-    /// Position of each rule's entry, and whether it is asked about each container.
-    rules: Vec<(u32, bool)>,
+    rules: Vec<Row>,
     parts: Vec<Part<'r>>,
     pub(super) by_container: bool,
+}
+
+/// A rule that is asked.
+#[derive(Clone, Copy)]
+struct Row {
+    /// Position of its entry.
+    entry: u32,
+    /// Whether it is asked about each container.
+    by_container: bool,
+    /// Whether it is not asked about every object: then it is counted where it is.
+    narrow: bool,
 }
 
 /// The rules of one bucket.
@@ -51,7 +61,8 @@ impl<'r> Plan<'r> {
                 let is_asked = concerns(at, rule);
                 row_of.push(if is_asked { plan.rules.len() as u32 } else { PASSED_OVER });
                 if is_asked {
-                    plan.rules.push((at, rule.per_container));
+                    let (by_container, narrow) = (rule.per_container, rule.matcher.narrow.is_by_object());
+                    plan.rules.push(Row { entry: at, by_container, narrow });
                     plan.by_container |= rule.per_container;
                 }
             }
@@ -69,7 +80,12 @@ impl<'r> Plan<'r> {
 
     /// Positions of the entries of the rules that are asked, in order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = u32> {
-        self.rules.iter().map(|it| it.0)
+        self.rules.iter().map(|it| it.entry)
+    }
+
+    /// Whether the rule of a row is not asked about every object.
+    pub(crate) fn is_narrow(&self, row: u32) -> bool {
+        self.rules.get(row as usize).is_some_and(|it| it.narrow)
     }
 
     /// Whether one of a namespace's own rules looks things up.
@@ -79,9 +95,13 @@ impl<'r> Plan<'r> {
 
     /// The counts of rules that all gave `false`: about so many objects with so many passes together.
     pub(crate) fn counts(&self, objects: u32, passes: u32) -> impl Iterator<Item = RuleTally> {
-        self.rules.iter().map(move |(entry, by_container)| RuleTally {
-            entry: *entry,
-            evaluations: if *by_container { passes } else { objects },
+        self.rules.iter().map(move |it| RuleTally {
+            entry: it.entry,
+            evaluations: match (it.narrow, it.by_container) {
+                (true, _) => 0,
+                (false, true) => passes,
+                (false, false) => objects,
+            },
             ..RuleTally::default()
         })
     }
@@ -93,6 +113,28 @@ impl Part<'_> {
     }
 }
 
+/// Around one question: what evaluations may cost, and whose business the object is.
+pub(super) struct Scope<'a, 's> {
+    pub rules: &'s Rules,
+    pub limits: &'a Limits,
+    pub arena: &'a Arena,
+    /// Whether a narrow rule is about the object.
+    pub admits: &'s dyn Fn(&Rule) -> bool,
+    /// The object's namespace.
+    pub namespace: &'s str,
+}
+
+impl Scope<'_, '_> {
+    /// What a narrow rule looked at, with the Namespace where its labels count.
+    fn queries(&self, rule: &Rule, mut queries: Vec<Query>) -> Vec<Query> {
+        if rule.matcher.narrow.reads_namespace() && !self.namespace.is_empty() {
+            let (kind, name) = (self.rules.namespace_kind.clone(), self.namespace.to_owned());
+            queries.push(Query::Named { kind, namespace: String::new(), name });
+        }
+        queries
+    }
+}
+
 /// What the rules answered about one object.
 #[derive(Default)]
 pub(super) struct Answers {
@@ -100,6 +142,8 @@ pub(super) struct Answers {
     found: Vec<(u32, u32, Result<(), EvalError>)>,
     /// What rules looked up, by position of their entry.
     pub(super) queries: Vec<(usize, Vec<Query>)>,
+    /// Rows of narrow rules that were asked, how often, and in which pass last.
+    narrow: Vec<(u32, u32, u32)>,
 }
 
 impl Answers {
@@ -109,10 +153,10 @@ impl Answers {
         plan: &'a Plan<'a>,
         whole: &Facts<'a>,
         home: Option<&Facts<'a>>,
-        limits: &'a Limits,
-        arena: &'a Arena,
+        scope: &Scope<'a, '_>,
         mut memo: Memo<'a>,
     ) -> Memo<'a> {
+        let Scope { limits, arena, .. } = *scope;
         for part in &plan.parts {
             let facts = home.filter(|_| part.is_at_home()).unwrap_or(whole);
             let programs = part.programs;
@@ -125,7 +169,7 @@ impl Answers {
                 }
             }
             for place in &programs.alone {
-                self.alone(plan, part, *place, facts, limits, arena);
+                self.alone(plan, part, *place, facts, scope);
             }
         }
         memo
@@ -133,24 +177,30 @@ impl Answers {
 
     /// Whether all gave `false`.
     pub(super) fn is_clean(&self) -> bool {
-        self.found.is_empty()
+        self.found.is_empty() && self.narrow.is_empty()
     }
 
-    /// Asks a rule that looks things up.
-    fn alone<'a>(
-        &mut self,
-        plan: &Plan<'_>,
-        part: &'a Part<'a>,
-        place: u32,
-        facts: &Facts<'a>,
-        limits: &'a Limits,
-        arena: &'a Arena,
-    ) {
+    /// Asks a rule that looks things up, or is not asked about every object.
+    fn alone<'a>(&mut self, plan: &Plan<'_>, part: &'a Part<'a>, place: u32, facts: &Facts<'a>, scope: &Scope<'a, '_>) {
         let row = part.row_of.get(place as usize).copied().unwrap_or(PASSED_OVER);
         let Some((program, per_container)) = part.programs.one(place) else { return };
-        let Some((entry, _)) = plan.rules.get(row as usize) else { return };
+        let Some(Row { entry, narrow, .. }) = plan.rules.get(row as usize).copied() else { return };
+        let rule =
+            if narrow { scope.rules.entries().get(entry as usize).and_then(|it| it.rule.as_deref()) } else { None };
+        if let Some(rule) = rule
+            && !(scope.admits)(rule)
+        {
+            self.queries.push((entry as usize, scope.queries(rule, Vec::new())));
+            return;
+        }
+        let types = rule.map_or(&[][..], |it| &it.matcher.narrow.container_types);
+        let (mut times, mut last) = (0, 0);
         for (number, pass) in facts.passes(per_container).iter().enumerate() {
-            let answer = match program.evaluate(&pass.values, limits, arena) {
+            if !types.is_empty() && !types.contains(&pass.container_type) {
+                continue;
+            }
+            (times, last) = (times + 1, number as u32);
+            let answer = match program.evaluate(&pass.values, scope.limits, scope.arena) {
                 Ok(Value::Bool(true)) => Some(Ok(())),
                 // Nil is no violation; the compiler lets nothing else through.
                 Ok(_) => None,
@@ -158,7 +208,14 @@ impl Answers {
             };
             self.found.extend(answer.map(|it| (row, number as u32, it)));
         }
-        self.queries.push((*entry as usize, facts.reader.queries()));
+        let queries = facts.reader.queries();
+        match rule {
+            Some(rule) => {
+                self.queries.push((entry as usize, scope.queries(rule, queries)));
+                self.narrow.extend((times > 0).then_some((row, times, last)));
+            }
+            None => self.queries.push((entry as usize, queries)),
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the inner loop: what a rule set needs, and where the answers go")]
@@ -195,20 +252,24 @@ impl Answers {
         arena: &'a Arena,
         found_out: &mut Vec<(usize, Verdict)>,
     ) -> Vec<(u32, RuleTally)> {
-        let Answers { mut found, .. } = self;
+        let Answers { mut found, narrow, .. } = self;
         found.sort_by_key(|it| (it.0, it.1));
         let mut rows: Vec<(u32, RuleTally)> = Vec::new();
         // The last pass of each row that failed, and how many in a row did up to there.
         let mut run = (PASSED_OVER, 0, 0);
         for (row, number, answer) in found {
-            let Some((at, per_container)) = plan.rules.get(row as usize).copied() else { continue };
+            let Some(Row { entry: at, by_container: per_container, .. }) = plan.rules.get(row as usize).copied() else {
+                continue;
+            };
             let Some(entry) = rules.entries().get(at as usize) else { continue };
             let Some(rule) = entry.rule.as_deref() else { continue };
             let passes = if rule.home.is_some() { home } else { whole }.passes(per_container);
             let reader = if rule.home.is_some() { home } else { whole }.reader;
             let Some(pass) = passes.get(number as usize) else { continue };
+            let asked = narrow.iter().find(|it| it.0 == row);
+            let last = asked.map_or(passes.len() as u32 - 1, |it| it.2);
             if rows.last().is_none_or(|it| it.0 != row) {
-                let evaluations = passes.len() as u32;
+                let evaluations = asked.map_or(passes.len() as u32, |it| it.1);
                 rows.push((row, RuleTally { entry: at, evaluations, ..RuleTally::default() }));
             }
             let Some((_, tally)) = rows.last_mut() else { continue };
@@ -224,13 +285,18 @@ impl Answers {
                     tally.errors += 1;
                     tally.over_budget += u32::from(error.kind == ErrorKind::Budget);
                     // Only a run that reaches the last evaluation stands at the end.
-                    tally.errors_at_end = if number + 1 == tally.evaluations { run.2 } else { 0 };
+                    tally.errors_at_end = if number == last { run.2 } else { 0 };
                     tally.last_error = Some(error.message.clone());
                     Finding::Error(error)
                 }
             };
             let verdict = writer.verdict(entry, rule, pass, reader, arena, finding);
             found_out.push((at as usize, verdict));
+        }
+        for (row, evaluations, _) in narrow {
+            if let Some(it) = plan.rules.get(row as usize).filter(|_| rows.iter().all(|it| it.0 != row)) {
+                rows.push((row, RuleTally { entry: it.entry, evaluations, ..RuleTally::default() }));
+            }
         }
         rows
     }

@@ -9,7 +9,7 @@ use kanon_plane::Lookups;
 
 use super::{ARENA_LEN, Question};
 use crate::{
-    facts::Facts,
+    facts::{Facts, Pass},
     index::Rules,
     lookups::{picture::Picture, reader::Reader},
     rule::{Mode, Rule},
@@ -51,6 +51,7 @@ impl Rules {
         if question.is_passed_over(self, namespace) {
             return Vec::new();
         }
+        let name = question.name();
         let arena = Arena::with_capacity(ARENA_LEN);
         let whole = Reader::new(lookups, &self.resources, question.overlay(namespace), network, None);
         let home = Reader::new(lookups, &self.resources, question.overlay(namespace), network, Some(namespace));
@@ -63,8 +64,14 @@ impl Rules {
                     continue;
                 };
                 let Some(program) = rule.program.as_deref() else { continue };
+                let narrow = &rule.matcher.narrow;
+                if narrow.is_by_object() && !narrow.admits_object(&kind, object, name, namespace, lookups) {
+                    continue;
+                }
                 let facts = if rule.home.is_some() { &at_home } else { &facts };
-                for pass in facts.passes(rule.per_container) {
+                let types = &narrow.container_types;
+                let is_meant = |it: &&Pass<'_>| types.is_empty() || types.contains(&it.container_type);
+                for pass in facts.passes(rule.per_container).iter().filter(is_meant) {
                     let explained = program.explain(&pass.values, &self.settings.limits, &arena);
                     traces.push(Trace {
                         policy: entry.policy.clone(),

@@ -16,7 +16,6 @@ use crate::{
 /// Reasons of this family's verdicts.
 const VIOLATION: &str = "RuleViolated";
 const ERROR: &str = "EvaluationError";
-const TOLERATED: &str = "BookkeepingUpdate";
 
 /// What an evaluation gave, where it was not `false`.
 pub(super) enum Finding {
@@ -173,13 +172,4 @@ fn subject(question: &Question<'_>, namespace: &str) -> ObjectRef {
 
 fn version(object: &Object) -> String {
     object.str_at(&["metadata", "resourceVersion"]).to_owned()
-}
-
-/// Turns denials of an update that changes bookkeeping only into records.
-pub(super) fn tolerate(found: &mut [(usize, Verdict)]) {
-    for (_, verdict) in found.iter_mut().filter(|it| it.1.outcome == Outcome::Deny) {
-        verdict.outcome = Outcome::DryRun;
-        verdict.reason = TOLERATED;
-    }
-    found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
 }

@@ -34,18 +34,18 @@ impl<'a> Facts<'a> {
         let path = pod::spec_path(kind);
         let known = pod::Metadata { node: root.get("metadata"), pod: path.is_some() };
         values[slot::METADATA] = record(arena, Metadata { known, event });
-        let mut part = event.container();
+        let (mut part, mut container_type) = (event.container(), "");
         if let Some(path) = path {
             let spec = root.at(path);
             values[slot::SPEC] = record(arena, pod::Spec(spec));
             let security = spec.and_then(|it| it.get("securityContext"));
             values[slot::SECURITY_CONTEXT] = record(arena, pod::PodSecurity(security));
             if let Some(container) = pod::containers(spec).find(|it| part.is_empty() || it.name() == part) {
-                part = container.name();
+                (part, container_type) = (container.name(), container.container_type());
                 values[slot::CONTAINER] = record(arena, container);
             }
         }
-        Facts { passes: arena.alloc([Pass { part, values }]), reader }
+        Facts { passes: arena.alloc([Pass { part, container_type, values }]), reader }
     }
 }
 

@@ -83,6 +83,11 @@ impl<'n> Container<'n> {
         }
     }
 
+    /// Its type, as `containerType` has it.
+    pub(crate) fn container_type(&self) -> &'static str {
+        self.container_type
+    }
+
     fn restarts_always(&self) -> bool {
         self.node.get("restartPolicy").and_then(Node::as_plain_str) == Some("Always")
     }

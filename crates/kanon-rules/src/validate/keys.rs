@@ -14,9 +14,13 @@ const SPEC: &[&str] = &[
     "actions",
     "message",
     "onError",
+    "containerTypes",
+    "preexisting",
     "runtime",
 ];
-const MATCH: &[&str] = &["gvk", "namespaces"];
+const MATCH: &[&str] = &["gvk", "namespaces", "labelSelector", "namespaceSelector", "names", "operations", "subjects"];
+const SUBJECTS: &[&str] = &["include", "exclude"];
+const SUBJECT: &[&str] = &["users", "groups", "serviceAccounts"];
 const NAMESPACES: &[&str] = &["include", "exclude"];
 const RUNTIME: &[&str] = &["events", "includeDenied"];
 const KIND: &[&str] = &["group", "version", "kind"];
@@ -28,6 +32,11 @@ pub(super) fn unknown(spec: &Value) -> Vec<String> {
     look(&spec["match"], "match.", MATCH, &mut warnings);
     look(&spec["runtime"], "runtime.", RUNTIME, &mut warnings);
     look(&spec["match"]["namespaces"], "match.namespaces.", NAMESPACES, &mut warnings);
+    let subjects = &spec["match"]["subjects"];
+    look(subjects, "match.subjects.", SUBJECTS, &mut warnings);
+    for side in SUBJECTS {
+        look(&subjects[side], &format!("match.subjects.{side}."), SUBJECT, &mut warnings);
+    }
     for (at, kind) in spec["match"]["gvk"].as_array().into_iter().flatten().enumerate() {
         look(kind, &format!("match.gvk[{at}]."), KIND, &mut warnings);
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
-    InstalledArgs, RuleArgs, RuntimeArgs, SinkArgs,
+    AdmissionArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs,
     check::CheckOptions,
     installed::HEADING,
     migrate::MigrateRulesArgs,
@@ -126,6 +126,12 @@ pub(crate) struct RunArgs {
     /// The runtime loop.
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
+    /// How requests are decided.
+    #[command(flatten)]
+    pub(crate) decisions: AdmissionArgs,
+    /// How the process ends.
+    #[command(flatten)]
+    pub(crate) shutdown: ShutdownArgs,
     /// Folder with `tls.crt` and `tls.key`, read again when they change; made where there are none
     #[arg(long, value_name = "DIR", default_value = "/etc/portal/certs", help_heading = HEADING)]
     pub(crate) cert_dir: String,

@@ -1,6 +1,6 @@
 //! `kanon serve`: the controllers and the admission webhook against a cluster.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use kanon_kube::Source;
 use kanon_net::CancellationToken;
@@ -29,6 +29,8 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         families: control::families(families::Settings {
             only_rules: false,
             namespace: args.namespace.clone(),
+            enforcement: args.admission.switch(),
+            breaker: args.admission.deny_breaker,
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
             runtime: args.runtime.runtime,
@@ -60,7 +62,19 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     if let Some(file) = &args.ready_file {
         write_ready_file(file)?;
     }
+    end(control, &stop, args.shutdown.shutdown_delay).await
+}
+
+/// Waits until the process is told to end, and ends: clients learn first that others answer (spec/rules 4.1).
+pub(crate) async fn end(control: Control, stop: &CancellationToken, delay: Duration) -> Result<Exit, Failure> {
     interrupted().await?;
+    // Nobody is to be refused.
+    control.announce_end();
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        // Who asks twice means now.
+        again = interrupted() => again?,
+    }
     stop.cancel();
     control.stopped().await;
     Ok(Exit::Fine)

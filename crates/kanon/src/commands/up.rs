@@ -47,6 +47,8 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let families = control::families(families::Settings {
         only_rules: false,
         namespace: NAMESPACE.to_owned(),
+        enforcement: args.admission.switch(),
+        breaker: args.admission.deny_breaker,
         audit: args.rules.audit(args.audits),
         network: args.network.settings(NAMESPACE),
         runtime: args.runtime.runtime,

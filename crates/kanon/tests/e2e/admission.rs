@@ -54,3 +54,68 @@ fn a_live_read_knows_what_was_stored_a_moment_ago() {
     assert!(live.contains(&Some("first")), "{reads:?}");
     assert!(up.metrics().contains(r#"kanon_live_reads_total{result="ok"}"#), "{}", up.metrics());
 }
+
+#[test]
+fn the_switch_lets_everything_through_and_records_it() {
+    let flags = |mode: &str| ["--enforcement".to_owned(), mode.to_owned()];
+    let up = Up::start_with(tempfile::tempdir().expect("a scratch folder"), &flags("warn"));
+    up.kubectl("create namespace shop").ok();
+    in_force(&up, &rule("all", "true", ""));
+    let made = up.kubectl_with("create -f -", &map("one", "{}"));
+    assert_eq!((made.code, made.err.as_str()), (Some(0), "Warning: all: rule violated: all\n"));
+    up.counts(r#"portal_admission_requests_total{decision="warn"} 1"#);
+    let (_, scratch) = up.stop();
+    let up = Up::start_with(scratch, &flags("off"));
+    up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks[*].rules[*].resources}", |it| {
+        it.contains("configmaps")
+    });
+    let made = up.kubectl_with("create -f -", &map("two", "{}"));
+    assert_eq!((made.code, made.err.as_str()), (Some(0), ""));
+    up.counts(r#"portal_admission_requests_total{decision="dryrun"} 1"#);
+}
+
+#[test]
+fn selectors_names_and_subjects_narrow_a_rule() {
+    let up = Up::start();
+    up.kubectl("create namespace shop").ok();
+    let narrowed = |name: &str, narrow: &str| rule(name, "true", "").replace("}]}\n", &format!("}}], {narrow}}}\n"));
+    let rules = [
+        narrowed("gold", "labelSelector: {matchLabels: {tier: gold}}"),
+        narrowed("sealed", "names: ['seal-*'], operations: [DELETE]"),
+        narrowed(
+            "strangers",
+            "namespaceSelector: {matchLabels: {closed: 'yes'}}, subjects: {exclude: {groups: ['system:masters']}}",
+        ),
+    ];
+    in_force(&up, &rules.concat());
+    for name in ["gold", "sealed", "strangers"] {
+        up.settles(&format!("get pcr {name} -o jsonpath={{.status.lastApplied}}"), |it| !it.is_empty());
+    }
+    up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks[*].rules[*].operations}", |it| {
+        it.contains("DELETE")
+    });
+    let explained = up.kanon(&["explain", "rule/strangers"]).ok();
+    assert!(explained.contains("closed=yes") && explained.contains("group system:masters"), "{explained}");
+    let denied = up.kubectl_with("create -f -", &map("one", "{tier: gold}")).fails(1);
+    assert!(denied.contains("gold: rule violated: gold"), "{denied}");
+    up.kubectl_with("create -f -", &map("one", "{tier: tin}")).ok();
+    up.kubectl_with("create -f -", &map("seal-1", "{}")).ok();
+    let denied = up.kubectl("delete configmap seal-1 -n shop").fails(1);
+    assert!(denied.contains("sealed: rule violated: sealed"), "{denied}");
+    up.kubectl("delete configmap one -n shop").ok();
+    // The namespace is closed to all but administrators, of whom we are one.
+    up.kubectl("label namespace shop closed=yes").ok();
+    up.kubectl_with("create -f -", &map("two", "{}")).ok();
+    let begun = std::time::Instant::now();
+    loop {
+        let ran =
+            up.kubectl_with("create --as eve --as-group system:masters --dry-run=server -f -", &map("three", "{}"));
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        up.kubectl("create clusterrolebinding eve --clusterrole=cluster-admin --user=eve");
+        let ran = up.kubectl_with("create --as eve --dry-run=server -f -", &map("three", "{}"));
+        if ran.err.contains("strangers: rule violated: strangers") {
+            break;
+        }
+        assert!(begun.elapsed() < crate::harness::PATIENCE, "{ran:#?}");
+    }
+}

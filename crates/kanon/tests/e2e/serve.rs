@@ -12,7 +12,7 @@ use kanon_core::{Node, Object};
 use kanon_kube::{Api, Source};
 use serde_json::json;
 
-use crate::harness::{PATIENCE, kanon};
+use crate::harness::{PATIENCE, http_get, kanon};
 
 /// One replica in a process of its own.
 struct Replica(Child);
@@ -111,4 +111,59 @@ async fn one_replica_leads_and_another_takes_over() {
     api.apply(path, &rule("object.data?.x ==")).await.expect("a broken rule");
     let broken = settles(&api, path, |it| it.at(&["status", "parseError"]).is_some()).await;
     assert_eq!(broken.at(&["status", "observedGeneration"]).and_then(Node::as_i64), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ends_says_so_first_and_still_answers() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let server = TestServer::start(Arc::new(kanon_cel::Cel::default())).await.expect("a server");
+    let kubeconfig = scratch.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, server.kubeconfig()).expect("a file");
+    let told = std::fs::File::create(scratch.path().join("told")).expect("a file");
+    let ready = scratch.path().join("ready");
+    let mut child = kanon()
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics-addr",
+            "127.0.0.1:0",
+            "--shutdown-delay",
+            "60s",
+            "--kubeconfig",
+        ])
+        .arg(&kubeconfig)
+        .arg("--data-dir")
+        .arg(scratch.path().join("data"))
+        .arg("--ready-file")
+        .arg(&ready)
+        .stdin(Stdio::null())
+        .stdout(told)
+        .spawn()
+        .expect("the binary starts");
+    let begun = Instant::now();
+    let wait = |what: &str, done: &mut dyn FnMut() -> bool| {
+        while !done() {
+            assert!(begun.elapsed() < PATIENCE, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    wait("it is not ready", &mut || ready.exists());
+    let told = std::fs::read_to_string(scratch.path().join("told")).expect("what it told");
+    let address = told.split_once("http://").and_then(|it| it.1.lines().next()).expect("an address").to_owned();
+    let probe = |path: &str| http_get(&address, path);
+    assert_eq!(probe("/readyz").expect("ready"), "ok");
+    let end = || {
+        let kill = std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+        assert!(kill.success());
+    };
+    end();
+    wait("the probe does not tell", &mut || {
+        probe("/readyz").is_err_and(|it| it.to_string().contains("waiting for: its end"))
+    });
+    assert_eq!(probe("/healthz").expect("it lives"), "ok");
+    assert!(probe("/metrics").is_ok());
+    // Who asks twice means now.
+    end();
+    wait("it does not end", &mut || child.try_wait().expect("it can be asked").is_some());
 }

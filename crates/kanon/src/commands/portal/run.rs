@@ -8,7 +8,7 @@ use kanon_runtime::Clock;
 
 use crate::{
     cli::portal::{RunArgs, source},
-    commands::serve::{address, identity, interrupted},
+    commands::serve::{address, end, identity},
     control::{self, webhook},
     exit::{Exit, Failure},
     families,
@@ -40,6 +40,8 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
             audit: args.rules().audit(audits),
             network: args.network.settings(&namespace),
             runtime: args.runtime.runtime,
+            enforcement: args.decisions.switch(),
+            breaker: args.decisions.deny_breaker,
             responses: sinks.responses(&namespace, !args.leader_election),
         }),
         source: source(&args.kubeconfig),
@@ -57,10 +59,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
     let control = control::start(options, Clock::start(), &stop).await?;
     let [webhook, audit] = [control.webhook_addr, control.audit_addr].map(|it| it.map(tracing::field::display));
     tracing::info!(metrics = %control.metrics_addr, webhook, audit, "portal serves");
-    interrupted().await?;
-    stop.cancel();
-    control.stopped().await;
-    Ok(Exit::Fine)
+    end(control, &stop, args.shutdown.shutdown_delay).await
 }
 
 fn webhook_options(args: &RunArgs) -> Result<webhook::Options, Failure> {
