@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::client::{Api, Error};
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+pub(crate) const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 /// The first and the longest pause between two looks for an established CRD, and how many there are: two seconds in all.
 const LOOK_PAUSE_MIN: Duration = Duration::from_millis(1);
 const LOOK_PAUSE_MAX: Duration = Duration::from_millis(32);
@@ -111,12 +111,11 @@ pub async fn resources(
     Ok(found)
 }
 
-/// The ValidatingWebhookConfiguration for what the families want to see. Pure.
-pub fn webhook_manifest(
-    rules: &[AdmissionRule],
+/// The lines of a webhook's rules; kinds without a plural are left out.
+pub(crate) fn webhook_rules<'r>(
+    rules: impl Iterator<Item = &'r AdmissionRule>,
     plurals: &BTreeMap<GroupVersionKind, String>,
-    webhook: &Webhook,
-) -> Value {
+) -> Vec<Value> {
     let rule = |it: &AdmissionRule| {
         let plural = plurals.get(&GroupVersionKind::new(&it.group, &it.version, &it.kind))?;
         let operations: Vec<_> = it.operations.iter().map(|it| it.as_str()).collect();
@@ -133,8 +132,16 @@ pub fn webhook_manifest(
             "operations": operations, "scope": "*",
         }))
     };
-    let rules =
-        |advisory| -> Vec<Value> { rules.iter().filter(|it| it.advisory == advisory).filter_map(rule).collect() };
+    rules.filter_map(rule).collect()
+}
+
+/// The ValidatingWebhookConfiguration for what the families want to see. Pure.
+pub fn webhook_manifest(
+    rules: &[AdmissionRule],
+    plurals: &BTreeMap<GroupVersionKind, String>,
+    webhook: &Webhook,
+) -> Value {
+    let rules = |advisory| webhook_rules(rules.iter().filter(|it| it.advisory == advisory), plurals);
     let mut excluded: Vec<&str> = SYSTEM_NAMESPACES.to_vec();
     if !webhook.own_namespace.is_empty() {
         excluded.push(&webhook.own_namespace);

@@ -3,6 +3,8 @@
 //! `kube` gives configuration, TLS and single calls; list and watch bodies are framed here and handed on as bytes, because a
 //! typed watcher builds a tree of every object. It knows no policy family.
 
+mod adopt;
+mod certificates;
 mod client;
 mod discovery;
 mod effects;
@@ -11,6 +13,8 @@ mod lease;
 mod live;
 mod watch;
 
+pub use adopt::{Adoption, adopt_webhook};
+pub use certificates::{Claim, SecretName, claim_material, read_material, renew_material};
 pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;
 pub use effects::run_effects;

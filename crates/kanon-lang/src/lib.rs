@@ -6,6 +6,7 @@
 mod bound;
 mod compiled;
 mod context;
+pub mod coverage;
 mod diagnostic;
 mod dialect;
 mod function;

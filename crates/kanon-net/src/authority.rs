@@ -204,18 +204,18 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
 }
 
 #[cfg(unix)]
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(not(unix))]
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
 /// Writes beside the file and renames, so that nobody ever sees half of it or a key with a wider mode.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     let beside = path.with_extension("new");
     let written = write_new(&beside, text, mode).and_then(|()| fs::rename(&beside, path));
     written.map_err(|source| Error::Write { path: path.to_owned(), source })

@@ -26,6 +26,11 @@ impl Validity {
         Validity { not_before, not_after }
     }
 
+    /// When it was made, by [`Validity::starting`].
+    pub(crate) fn made(&self) -> Timestamp {
+        self.not_before.checked_add(Self::BACKDATED).unwrap_or(Timestamp::MAX)
+    }
+
     /// Whether two thirds of the time are over (spec/rules 4.8), or the time has not come.
     pub fn should_rotate(&self, now: Timestamp) -> bool {
         let whole = self.not_after.duration_since(self.not_before);

@@ -95,7 +95,8 @@ fn key(leaf: &Leaf) -> Result<PrivateKeyDer<'static>, Error> {
         .map_err(|error| Error::Pem { what: "the private key", problem: error.to_string() })
 }
 
-fn roots(pem: &str) -> Result<RootCertStore, Error> {
+/// The authorities of a PEM text; there is at least one.
+pub(crate) fn roots(pem: &str) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in chain(pem)? {
         roots

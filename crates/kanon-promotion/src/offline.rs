@@ -2,7 +2,6 @@
 //! (spec/promotion-gates 4.4, 4.5). Texts come in parsed; files and clusters are the command's affair.
 
 pub mod cases;
-pub mod coverage;
 pub mod lint;
 pub mod moment;
 pub mod scenario;

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use kanon_core::Object;
+use kanon_lang::coverage::share;
 use kanon_promotion::{
     Settings,
     api::PolicyGateSpec,
@@ -15,7 +16,6 @@ use kanon_promotion::{
     metric::Metric,
     offline::{
         cases,
-        coverage::share,
         lint::{Subject, lint},
         simulate::{Candidate, Request, simulate, text},
     },

@@ -14,6 +14,7 @@ mod bookkeeping;
 mod reference;
 mod soften;
 mod together;
+mod trace;
 mod verdicts;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::{
 };
 pub(crate) use together::Plan;
 use together::{Answers, Scope};
+pub use trace::Trace;
 use verdicts::Writer;
 
 /// The API group that webhooks never look at, so that break-glass always works (spec/rules 4.5).

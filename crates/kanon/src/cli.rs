@@ -4,10 +4,12 @@ mod admission;
 mod audit;
 mod backup;
 pub(crate) mod check;
+mod installed;
 mod limits;
 pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
+pub(crate) mod portal;
 mod rules;
 mod runtime;
 mod sinks;
@@ -21,6 +23,7 @@ use crate::output::Format;
 pub(crate) use admission::{AdmissionArgs, ShutdownArgs};
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
 pub(crate) use runtime::RuntimeArgs;
@@ -72,8 +75,8 @@ pub(crate) enum Command {
     Log(LogArgs),
     /// Rewrite what older systems had
     Migrate(migrate::MigrateArgs),
-    /// Verbs of the original's `portal` command
-    Portal(migrate::PortalArgs),
+    /// The original's `portal` command
+    Portal(portal::PortalArgs),
     /// Classify signals and decide about approvals, offline
     Signals(crate::commands::signals::SignalsArgs),
     /// Print the version
@@ -194,6 +197,13 @@ pub(crate) struct ServeArgs {
     /// The network loop.
     #[command(flatten)]
     pub(crate) network: network::LoopArgs,
+    /// Folder with the webhook's `tls.crt` and `tls.key`, read again when they change, instead of an authority of our own; an
+    /// installer registers the webhook then
+    #[arg(long, value_name = "DIR", help_heading = installed::HEADING)]
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// Certificates and registration.
+    #[command(flatten)]
+    pub(crate) installed: InstalledArgs,
     /// The runtime loop.
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
@@ -269,4 +279,13 @@ pub(crate) struct CompletionsArgs {
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is not a duration such as `30s`"))?;
     Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
+}
+
+/// A truth value as the original's flags take it.
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(format!("`{text}` is neither `true` nor `false`")),
+    }
 }

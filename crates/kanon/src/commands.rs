@@ -14,6 +14,7 @@ pub(crate) mod log;
 pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
+pub(crate) mod portal;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod texts;

@@ -2,11 +2,13 @@
 //! all against one API server over HTTPS. The embedded server gets no short cut.
 
 mod certificates;
+mod definitions;
+mod installed;
 mod live;
 mod runtime;
 mod sinks;
 mod watches;
-mod webhook;
+pub(crate) mod webhook;
 
 use std::{
     net::SocketAddr,
@@ -29,6 +31,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::watches::Watches;
 use crate::{exit::Failure, families, languages};
+pub(crate) use definitions::Definitions;
+pub(crate) use installed::Installed;
 pub(crate) use runtime::{Listen, RuntimeOptions};
 pub(crate) use sinks::SinkOptions;
 
@@ -41,26 +45,20 @@ pub(crate) struct Options {
     pub(crate) families: Families,
     /// The API server.
     pub(crate) source: Source,
-    /// Folder of the decision log.
-    pub(crate) log: PathBuf,
-    /// Folder of the webhook's authority.
-    pub(crate) authority: PathBuf,
+    /// Folder of the decision log; none is kept without one.
+    pub(crate) log: Option<PathBuf>,
+    /// Policies that are objects in the API server.
+    pub(crate) definitions: Definitions,
     /// Folder with rule files.
     pub(crate) rules_folder: Option<PathBuf>,
-    /// Where the webhook listens.
-    pub(crate) webhook_listen: SocketAddr,
-    /// Under which URL the API server reaches it; from the address when none.
-    pub(crate) webhook_url: Option<String>,
-    /// Further names in its certificate.
-    pub(crate) webhook_dns: Vec<String>,
+    /// The admission webhook, where there is to be one.
+    pub(crate) webhook: Option<webhook::Options>,
     /// Where metrics and probes are.
     pub(crate) metrics_addr: SocketAddr,
     /// Our namespace.
     pub(crate) namespace: String,
-    /// Refuse what the webhook cannot be asked about.
-    pub(crate) fail_closed: bool,
-    /// Contend for the lease under this identity; lead without asking when none.
-    pub(crate) identity: Option<String>,
+    /// Contend for the lease of this name, in our namespace, under this identity; lead without asking when none.
+    pub(crate) lease: Option<(&'static str, String)>,
     /// What is done about violations, and who hears of them.
     pub(crate) sinks: SinkOptions,
     /// Where events of running workloads come from; none where rules are not asked about them.
@@ -83,6 +81,8 @@ pub(crate) fn families(settings: families::Settings) -> Families {
 pub(crate) struct Control {
     /// Metrics and probes.
     pub(crate) metrics_addr: SocketAddr,
+    /// The webhook.
+    pub(crate) webhook_addr: Option<SocketAddr>,
     /// Where audit events are taken.
     pub(crate) audit_addr: Option<SocketAddr>,
     /// Whether the probe tells of the end.
@@ -135,34 +135,42 @@ impl Snapshot for Published {
 
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
-    let leader = options.identity.is_none();
+    let leader = options.lease.is_none();
     let api = Api::connect(&options.source).await?;
     let figures = Arc::clone(&options.families.figures);
     let families = (&mut options.families.made).await.map_err(|error| Failure::new(error.to_string()))?;
     let plane = Plane::new(families, Settings { leader, ..Settings::default() });
-    let kinds = plane.kinds();
     // The CRDs take a round trip to be established; certificates and listeners are made meanwhile.
-    let crds = plane.crds();
-    let (installed, webhook, user) = tokio::join!(
-        kanon_kube::install_crds(&api, &crds),
-        webhook::listen(&options, clock.now().wall),
-        api.own_user(),
-    );
-    installed?;
+    let listen = async {
+        match &options.webhook {
+            Some(webhook) => webhook::listen(webhook, clock.now().wall).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (kinds, webhook, user) =
+        tokio::join!(definitions::install(&api, &plane, options.definitions), listen, api.own_user());
+    let kinds = kinds?;
+    let unwatched: Vec<_> = plane.kinds().into_iter().filter(|it| !kinds.contains(it)).collect();
     let user = user?;
     let own = user.clone().map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
+    let webhook_addr = webhook.as_ref().map(webhook::Listening::address).transpose()?;
     let sources = match options.runtime.take() {
         Some(it) => Some(runtime::open(it, &figures).await?),
         None => None,
     };
-    let log = DecisionLog::open(&options.log, kanon_runtime::log::Options::default(), clock.now())?;
+    let log = |folder: &PathBuf| DecisionLog::open(folder, kanon_runtime::log::Options::default(), clock.now());
+    let log = options.log.as_ref().map(log).transpose()?;
     let (effects, effect_queue) = mpsc::channel(EFFECTS_MAX);
-    let Handle { intake, shared, done } = kanon_runtime::start(plane, Some(log), clock, effects, stop.clone())?;
+    let Handle { intake, shared, done } = kanon_runtime::start(plane, log, clock, effects, stop.clone())?;
 
     let mut tasks = JoinSet::new();
     if let Some(folder) = &options.rules_folder {
         watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
+    }
+    // What nobody watches is known to be empty.
+    for kind in unwatched {
+        intake.send(Input::Synced { kind: Arc::new(kind) }).await;
     }
     let watches = Watches {
         api: api.clone(),
@@ -175,21 +183,31 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     watches.start(&mut tasks, &kinds);
     let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
-    if let Some(identity) = &options.identity {
-        let candidate =
-            Candidate { namespace: options.namespace.clone(), name: "kanon".into(), identity: identity.clone() };
+    if let Some((name, identity)) = &options.lease {
+        let (namespace, name, identity) = (options.namespace.clone(), (*name).to_owned(), identity.clone());
+        let candidate = Candidate { namespace, name, identity };
         let now = move || clock.now();
         tasks.spawn(kanon_kube::run_election(api.clone(), candidate, now, intake.sender(), stop.clone()));
     }
 
     let feed = sources.as_ref().map(|it| it.feed.clone());
-    let (shows, decides) = (webhook.certificate(), intake.clone());
+    let (shows, decides) = (webhook.as_ref().map(webhook::Listening::certificate), intake.clone());
 
     let metrics = Arc::new(Metrics::new(gauges(&shared), Arc::clone(&figures)));
     let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed, api: api.clone(), figures });
-    let registered = Arc::new(AtomicBool::new(false));
-    let service = Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)).sparing(own));
-    webhook::run(&mut tasks, webhook, service, &api, &options, &shared, &registered, stop);
+    let registered = Arc::new(AtomicBool::new(options.webhook.is_none()));
+    if let (Some(listening), Some(asked)) = (webhook, &options.webhook) {
+        let parts = webhook::Parts {
+            service: Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)).sparing(own)),
+            api: &api,
+            shared: &shared,
+            registered: &registered,
+            fail_closed: asked.fail_closed,
+            namespace: &options.namespace,
+            stop,
+        };
+        webhook::run(&mut tasks, listening, parts);
+    }
 
     let ending = Arc::<AtomicBool>::default();
     let waiting = {
@@ -221,7 +239,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop };
     let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
     let (audit_addr, events) = observing.map_or((None, None), |it| (it.address, Some(it.thread)));
-    Ok(Control { metrics_addr, audit_addr, ending, tasks, plane: done, events })
+    Ok(Control { metrics_addr, webhook_addr, audit_addr, ending, tasks, plane: done, events })
 }
 
 impl Control {

@@ -45,8 +45,8 @@ impl Failure {
     }
 
     /// The failure as lines that stand for themselves.
-    pub(crate) fn into_report(self) -> String {
-        if self.is_report { self.message } else { format!("kanon: {}\n", self.message) }
+    pub(crate) fn into_report(self, program: &str) -> String {
+        if self.is_report { self.message } else { format!("{program}: {}\n", self.message) }
     }
 
     /// The command line asks for something that makes no sense.

@@ -10,6 +10,8 @@ use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, Response
 /// What families are told about this process.
 #[derive(Clone)]
 pub(crate) struct Settings {
+    /// Whether this process has the rules and no other family.
+    pub(crate) only_rules: bool,
     /// The namespace Kanon runs in; empty when it runs in none.
     pub(crate) namespace: String,
     /// What becomes of denials.
@@ -32,7 +34,16 @@ impl Default for Settings {
         let responses = Responses { alerts: Some(AlertScope::Rules), ..Responses::default() };
         let enforcement = EnforcementSwitch::On;
         let (audit, network, runtime) = (Audit::default(), None, false);
-        Settings { namespace: String::new(), enforcement, breaker: None, audit, network, runtime, responses }
+        Settings {
+            only_rules: false,
+            namespace: String::new(),
+            enforcement,
+            breaker: None,
+            audit,
+            network,
+            runtime,
+            responses,
+        }
     }
 }
 
@@ -57,7 +68,7 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { namespace, enforcement, breaker, audit, network, runtime, responses } = settings;
+    let Settings { only_rules, namespace, enforcement, breaker, audit, network, runtime, responses } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
@@ -77,6 +88,9 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         Some(settings) => rules.with_network(settings),
         None => rules,
     };
+    if *only_rules {
+        return vec![Box::new(rules)];
+    }
     vec![
         Box::new(rules),
         Box::new(kanon_integrity::IntegrityFamily::default()),

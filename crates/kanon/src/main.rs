@@ -11,19 +11,30 @@ mod output;
 mod paths;
 mod report;
 
-use std::{io::Write, process::ExitCode};
+use std::{ffi::OsString, io::Write, path::Path, process::ExitCode};
 
 use clap::Parser;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, portal::PortalCli},
+    commands::portal,
     exit::Failure,
 };
 
 fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(words) = called_portal(&words) {
+        return match PortalCli::try_parse_from(words) {
+            Ok(cli) => {
+                logging(&cli.log_level, portal::serves(&cli.args));
+                portal::run(cli.args).into()
+            }
+            Err(error) => portal::refuse(&error).into(),
+        };
+    }
     // Prints help, version and usage errors itself, and ends with 2 on the latter.
-    let cli = Cli::parse();
-    logging(&cli.log_level);
+    let cli = Cli::parse_from(words);
+    logging(&cli.log_level, false);
     let result = match cli.command {
         Command::Up(args) => commands::up::run(args),
         Command::Serve(args) => commands::serve::run(args),
@@ -39,7 +50,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => commands::backup::run_restore(&args),
         Command::Log(args) => commands::log::run(args),
         Command::Migrate(args) => commands::migrate::run(args),
-        Command::Portal(args) => commands::migrate::run_portal(args),
+        Command::Portal(args) => Ok(portal::run(args)),
         Command::Signals(args) => commands::signals::run(args),
         Command::Version(args) => commands::version::run(args),
         Command::Completions(args) => commands::completions::run(args),
@@ -48,16 +59,28 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             let exit = failure.exit;
-            let _ = write!(anstream::stderr(), "{}", failure.into_report());
+            let _ = write!(anstream::stderr(), "{}", failure.into_report("kanon"));
             exit.into()
         }
     }
 }
 
+/// The original's command line, where that is what was called: by its name, which a link or an image gives the binary, or as the
+/// first word. Help then names what was typed.
+fn called_portal(words: &[OsString]) -> Option<Vec<OsString>> {
+    let (first, others) = words.split_first()?;
+    if Path::new(first).file_stem().is_some_and(|it| it == portal::NAME) {
+        return Some(words.to_vec());
+    }
+    let (verb, others) = others.split_first()?;
+    let name = OsString::from(format!("kanon {}", portal::NAME));
+    (verb == portal::NAME).then(|| std::iter::once(name).chain(others.iter().cloned()).collect())
+}
+
 /// Log lines go to standard error; standard output is for answers.
-fn logging(level: &str) {
+fn logging(level: &str, json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| "warn".into());
-    let json = std::env::var("KANON_LOG_FORMAT").is_ok_and(|it| it == "json");
+    let json = json || std::env::var("KANON_LOG_FORMAT").is_ok_and(|it| it == "json");
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second logger can only be there when tests share a process; the first one serves.
     let _ = if json { builder.json().try_init() } else { builder.try_init() };

@@ -1,10 +1,10 @@
 //! Unit tests of gates: cases with conditions and what is expected (spec/promotion-gates 4.4.3).
 
 use jiff::Timestamp;
+use kanon_lang::coverage::{Operand, note, operands};
 use serde::Deserialize;
 
 use super::{
-    coverage::{Operand, note, operands},
     moment,
     scenario::{Scenario, assume},
 };

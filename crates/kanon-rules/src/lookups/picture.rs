@@ -35,7 +35,7 @@ pub(crate) struct Scene {
 
 impl<'q> Picture<'q> {
     /// The network of a cluster.
-    pub(crate) fn of_cluster(lookups: &'q dyn Lookups) -> Picture<'q> {
+    pub fn of_cluster(lookups: &'q dyn Lookups) -> Picture<'q> {
         let names = lookups.list(&Kinds::namespace().gvk, "").into_iter();
         let names = names.map(|it| it.str_at(&["metadata", "name"]).to_owned());
         Picture { lookups, templates: Vec::new(), scenes: names.map(|it| (it, OnceLock::new())).collect() }

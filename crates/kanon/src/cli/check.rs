@@ -26,6 +26,14 @@ pub(crate) struct CheckArgs {
     /// Rules: files or folders; repeatable
     #[arg(long, short, required = true, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
+    /// How.
+    #[command(flatten)]
+    pub(crate) options: CheckOptions,
+}
+
+/// How manifests are checked.
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
     /// Namespace of manifests that name none
     #[arg(long, short = 'n', default_value = "default")]
     pub(crate) namespace: String,
@@ -41,6 +49,15 @@ pub(crate) struct CheckArgs {
     /// A group of the user; repeatable
     #[arg(long = "as-group", value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
+    /// Objects that lookups find besides the manifests: files or folders; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) fixtures: Vec<PathBuf>,
+    /// Lookups find the cluster's objects, too
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub(crate) which: super::policy::ClusterArgs,
     /// Output format
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: ReportFormat,

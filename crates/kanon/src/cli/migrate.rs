@@ -1,4 +1,4 @@
-//! The command line of `kanon migrate`, and of the compatible spelling `kanon portal migrate-rules`.
+//! The command line of `kanon migrate`.
 
 use std::path::PathBuf;
 
@@ -17,21 +17,6 @@ pub(crate) struct MigrateArgs {
 pub(crate) enum MigrateCommand {
     /// Rewrite a folder of old rule files, whose expressions are SpEL
     Rules(MigrateRulesArgs),
-}
-
-/// `kanon portal`: the verbs of the original's command that need no server
-#[derive(Debug, Args)]
-pub(crate) struct PortalArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) command: PortalCommand,
-}
-
-/// The verbs of `kanon portal`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum PortalCommand {
-    /// The same as `kanon migrate rules`
-    MigrateRules(MigrateRulesArgs),
 }
 
 const EXAMPLES: &str = "\

@@ -34,7 +34,7 @@ pub(crate) enum NetworkCommand {
 pub(crate) struct LoopArgs {
     /// Check network policies: pods, namespaces and policies are watched
     #[arg(long = "network", value_name = "BOOL", default_value_t = false, default_missing_value = "true",
-        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+        num_args = 0..=1, require_equals = true, value_parser = super::switch, action = clap::ArgAction::Set)]
     runs: bool,
     /// Checks that run besides the four that always do, such as `np.pod-uncovered`; repeatable
     #[arg(long, value_name = "ID", value_parser = str::parse::<Check>)]
@@ -54,6 +54,11 @@ pub(crate) struct LoopArgs {
 }
 
 impl LoopArgs {
+    /// Whether the loop runs.
+    pub(crate) fn runs(&self) -> bool {
+        self.runs
+    }
+
     /// The loop's settings; none where it does not run. `own` is the namespace Kanon runs in, which no check looks at.
     pub(crate) fn settings(&self, own: &str) -> Option<NetworkSettings> {
         if !self.runs {

@@ -19,10 +19,14 @@ pub(crate) struct PolicyArgs {
 pub(crate) enum PolicyCommand {
     /// List the policies of every family
     List(ListArgs),
-    /// Check gate files, and run their unit tests
+    /// Check gate files, and run the unit tests of gates and rules
     Test(TestArgs),
-    /// Look for what is legal in gates and probably not meant
+    /// Look for mistakes in rules, and for what is legal in gates and probably not meant
     Lint(LintArgs),
+    /// What a change of rules would newly deny or resolve in a cluster
+    Diff(DiffArgs),
+    /// What rules would have said to recorded requests
+    Replay(ReplayArgs),
     /// Ask the gates before an environment under made-up conditions
     Simulate(Box<SimulateArgs>),
 }
@@ -64,16 +68,17 @@ Examples:
   kanon policy test gates/ --junit report.xml --coverage
   kanon policy test my-gate.yaml --time 'Saturday 3pm' --exit-code
 
-Unit tests stand in `spec.tests` of a gate or in files *.gatetest.yaml beside it.
+Unit tests of gates stand in `spec.tests` of a gate or in files *.gatetest.yaml beside it, those of rules in files
+*.ruletest.yaml, which name the rules (docs/portal.md).
 
-Exit codes: 0 fine, 1 a gate is invalid, its evaluation failed or a unit test failed, 2 usage,
+Exit codes: 0 fine, 1 a policy is invalid, its evaluation failed or a unit test failed, 2 usage,
 3 with --exit-code, a gate blocks.";
 
 /// `kanon policy test`
 #[derive(Debug, Args)]
 #[command(after_help = TEST_EXAMPLES)]
 pub(crate) struct TestArgs {
-    /// Gates and their tests: files, folders, or `-` for standard input
+    /// Policies and their tests: files, folders, or `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Conditions of the default evaluation, in the form of a test case
@@ -99,12 +104,82 @@ pub(crate) struct TestArgs {
 /// `kanon policy lint`
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
-    /// Gates, and the Pipelines, windows and metrics they go with: files, folders, or `-` for standard input
+    /// Rules, gates, and the Pipelines, windows and metrics they go with: files, folders, or `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The manifests go to a Kubernetes cluster, not to `kanon up`: labels must be legal there
     #[arg(long)]
     pub(crate) real_cluster: bool,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  kanon policy diff rules/
+  kanon policy diff --whole rules/ -o json
+  kanon policy diff --against rules-before/ -f manifests/ rules/
+
+Every live object of the kinds that rules are about is asked about twice: by the rules as they are, and as they would be. In
+admission as if it were created now; in audit as it is.
+
+Exit codes: 0 nothing would newly be denied or violated, 1 failure, 2 usage, 3 something would.";
+
+/// `kanon policy diff`
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_EXAMPLES)]
+pub(crate) struct DiffArgs {
+    /// The changed rules: files or folders
+    #[arg(required = true, value_name = "RULES")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// The changed rules are all there will be: those of before that are not among them go
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// The rules as they are, instead of the cluster's: files or folders; repeatable
+    #[arg(long, value_name = "RULES")]
+    pub(crate) against: Vec<PathBuf>,
+    /// Objects instead of the cluster's: files, folders, or `-` for standard input; repeatable
+    #[arg(long = "file", short, value_name = "MANIFEST", requires = "against")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Look at the cluster's objects: the default
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) cluster: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub(crate) which: ClusterArgs,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  kanon policy replay -r rules/ reviews.jsonl
+  kanon policy replay -r rules/ --all reviews/ -o json
+  kanon policy replay -r rules/ /var/log/kubernetes/audit.log
+
+A recording is a file of AdmissionReviews, or of the API server's audit events at level Request or RequestResponse; JSON lines or
+YAML documents, both kinds mixed at will.
+
+Exit codes: 0 nothing would newly be denied, 1 failure, 2 usage, 3 something would.";
+
+/// `kanon policy replay`
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
+pub(crate) struct ReplayArgs {
+    /// Recordings: files, folders, or `-` for standard input
+    #[arg(required = true, value_name = "RECORDING")]
+    pub(crate) recordings: Vec<PathBuf>,
+    /// Rules: files or folders; repeatable
+    #[arg(long, short, required = true, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Objects that lookups find: files or folders; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub(crate) fixtures: Vec<PathBuf>,
+    /// Show every request, not only those that rules have something to say about
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Output format
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Format,

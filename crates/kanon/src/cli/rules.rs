@@ -27,7 +27,7 @@ impl RuleArgs {
 }
 
 /// `group/version/Kind`; the core group is empty or left out (`v1/Pod`).
-fn kind(text: &str) -> Result<GroupVersionKind, String> {
+pub(crate) fn kind(text: &str) -> Result<GroupVersionKind, String> {
     let parts: Vec<_> = text.split('/').collect();
     match parts[..] {
         [group, version, kind] if !version.is_empty() && !kind.is_empty() => {

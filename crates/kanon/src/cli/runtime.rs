@@ -9,7 +9,6 @@ use crate::{
     commands::serve::address,
     control::{Listen, RuntimeOptions},
     exit::Failure,
-    paths::DataDir,
 };
 
 /// What happens to running workloads.
@@ -17,7 +16,8 @@ use crate::{
 #[command(next_help_heading = "Events of running workloads")]
 pub(crate) struct RuntimeArgs {
     /// Ask rules of mode `runtime` about exec, attach, port-forward, reading of secrets and the like
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", default_value_t = false, default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, value_parser = super::switch, action = clap::ArgAction::Set)]
     pub(crate) runtime: bool,
     /// Address that takes audit events at `/audit`, over TLS [default when given without a value: 0.0.0.0:8444]
     #[arg(long, value_name = "ADDRESS", requires = "runtime", num_args = 0..=1, default_missing_value = "0.0.0.0:8444")]
@@ -37,15 +37,18 @@ pub(crate) struct RuntimeArgs {
 }
 
 impl RuntimeArgs {
-    /// The flags, checked; none when the loop does not run.
-    pub(crate) fn options(&self, data_dir: &DataDir) -> Result<Option<RuntimeOptions>, Failure> {
+    /// The flags, checked; none when the loop does not run. `place` is the file that remembers how far the log was read.
+    pub(crate) fn options(&self, place: Option<PathBuf>) -> Result<Option<RuntimeOptions>, Failure> {
         if !self.runtime {
             return Ok(None);
+        }
+        if self.audit_log_file.is_some() && place.is_none() {
+            return Err(Failure::usage("--audit-log-file needs --data-dir: how far it was read is kept there"));
         }
         Ok(Some(RuntimeOptions {
             listen: self.listen()?,
             log_file: self.audit_log_file.clone(),
-            place: data_dir.audit_place(),
+            place: place.unwrap_or_default(),
             ignored: self.runtime_ignore_user.clone(),
             own_server: None,
         }))

@@ -29,7 +29,8 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) violations_log: Option<PathBuf>,
     /// Write policy reports of what violates the rules
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+        value_parser = super::switch, action = clap::ArgAction::Set)]
     pub(crate) policy_report: bool,
     /// Whether actions run, or only say in the log what they would do
     #[arg(long, value_enum, default_value_t = Actions::Run)]

@@ -1,99 +1,101 @@
 //! `kanon check`: rules against manifests, offline. The same decisions as in a cluster: admission's, as if the manifests were
 //! sent, or audit's and the network's, as if they were stored; they are first what the API server would make of them.
 
+mod explain;
 mod field;
 pub(crate) mod manifests;
 pub(crate) mod network;
+mod others;
 pub(crate) mod positions;
 pub(crate) mod render;
+pub(crate) mod request;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use kanon_core::{
-    Change, GroupVersionKind, Input, Now, Object, Operation, Outcome, PolicyFile, Resource, Review, Scope, UserInfo,
-    Verdict,
-};
+use kanon_core::{Input, Now, Object, Operation, Outcome, PolicyFile, Review, Scope, UserInfo, Verdict};
 use kanon_lang::LanguageId;
-use kanon_plane::{Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Plane, Settings};
 use kanon_rules::{Mode, Picture, Rule, Rules};
 use kanon_runtime::{Clock, read_folder};
 
 use crate::{
-    cli::check::{CheckArgs, CheckMode, CheckOperation},
+    cli::check::{CheckArgs, CheckMode, CheckOperation, CheckOptions},
     exit::{Exit, Failure},
     families, languages,
 };
+pub(crate) use explain::run as explain;
 use manifests::Manifest;
+pub(crate) use others::Others;
 use positions::{Positions, Step, show};
 use render::{Checked, Finding, Report};
+use request::{Clustered, as_stored, request};
 
 /// Checks every manifest; ends with 3 when something would be denied, or is violated in audit.
 pub(crate) fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let now = Clock::start().now();
-    let mut policies = Policies::load(&args.rules, now)?;
-    policies.warn_unless_asked(args.mode);
-    let mut manifests = Vec::new();
-    for path in &args.manifests {
-        manifests.extend(manifests::read(path)?);
-    }
-    let mut report = Report { mode: args.mode.as_str(), checked: Vec::new(), findings: Vec::new() };
-    let clustered = policies.clustered(&manifests);
-    let reviews: Vec<_> = manifests.iter().map(|it| review(&it.object, &clustered, &args)).collect();
-    let others = Others::of(reviews.iter().filter_map(|it| Some((&it.kind, it.subject_object()?))));
-    let network = Picture::of_manifests(&others);
-    for (manifest, review) in manifests.iter().zip(&reviews) {
+    let mode = args.options.mode;
+    let mut asked = Asked::read(&args, now)?;
+    asked.policies.warn_unless_asked(mode);
+    let mut report = Report { mode: mode.as_str(), checked: Vec::new(), findings: Vec::new() };
+    let network = Picture::of_manifests(&asked.others);
+    for (manifest, review) in &asked.reviews {
         let subject = review.subject().to_string();
         report.checked.push(Checked { file: manifest.file.name.clone(), subject: subject.clone() });
-        let verdicts = match args.mode {
-            CheckMode::Admission => policies.admission(review, &others, now),
-            CheckMode::Audit => policies.audit(review, &others, now),
-            CheckMode::Network => policies.network(review, &network, &others, now),
+        let verdicts = match mode {
+            CheckMode::Admission => asked.policies.admission(review, &asked.others, now),
+            CheckMode::Audit => asked.policies.audit(review, &asked.others, now),
+            CheckMode::Network => asked.policies.network(review, &network, &asked.others, now),
         };
         for verdict in verdicts.into_iter().filter(|it| it.outcome != Outcome::Allow) {
-            report.findings.push(policies.finding(manifest, &subject, verdict, args.mode));
+            report.findings.push(asked.policies.finding(manifest, &subject, verdict, mode));
         }
     }
-    report.print(args.output)?;
+    report.print(args.options.output)?;
     Ok(if report.failing() > 0 { Exit::Findings } else { Exit::Fine })
 }
 
-/// What lookups find: the manifests of the same run, and nothing else. So all of it is known.
-struct Others(ObjectStore);
+/// What a command is about: rules, manifests as requests, and what lookups find.
+struct Asked {
+    policies: Policies,
+    reviews: Vec<(Manifest, Review)>,
+    others: Others,
+}
 
-impl Others {
-    fn of<'o>(objects: impl IntoIterator<Item = (&'o GroupVersionKind, &'o Object)>) -> Others {
-        let mut store = ObjectStore::default();
-        for (kind, object) in objects {
-            store.apply(kind, Change::Applied, object);
+impl Asked {
+    fn read(args: &CheckArgs, now: Now) -> Result<Asked, Failure> {
+        let mut policies = Policies::load(&args.rules, now)?;
+        let mut manifests = Vec::new();
+        for path in &args.manifests {
+            manifests.extend(manifests::read(path)?);
         }
-        Others(store)
+        let options = &args.options;
+        let clustered = policies.clustered(&manifests);
+        let reviews = manifests.into_iter().map(|it| {
+            let review = review(&it.object, &clustered, options);
+            (it, review)
+        });
+        let reviews: Vec<_> = reviews.collect();
+        let mut others = match options.cluster {
+            true => Others::of_cluster(&options.which, &mut policies.plane)?,
+            false => Others::default(),
+        };
+        for path in &options.fixtures {
+            for manifest in manifests::read(path)? {
+                others.add(&review(&manifest.object, &clustered, options));
+            }
+        }
+        reviews.iter().for_each(|(_, review)| others.add(review));
+        Ok(Asked { policies, reviews, others })
     }
 }
-
-impl Lookups for Others {
-    fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<&Object> {
-        self.0.get(kind, namespace, name)
-    }
-
-    fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<&Object> {
-        self.0.list(kind, namespace)
-    }
-
-    fn is_synced(&self, _: &GroupVersionKind) -> bool {
-        true
-    }
-}
-
-/// Custom kinds whose objects have no namespace: group and kind.
-type Clustered = BTreeSet<(String, String)>;
 
 /// Rule files, put through the families that decide in a cluster.
 struct Policies {
-    views: Views,
+    plane: Plane,
     rules: Arc<Rules>,
     /// Kinds of policies that have no namespace.
     clustered: Clustered,
@@ -127,7 +129,7 @@ impl Policies {
         plane.handle(&Input::Folder { files }, now);
         let clustered = plane.kinds().into_iter().filter(|it| it.scope == Scope::Cluster);
         let clustered = clustered.map(|it| (it.gvk.group, it.gvk.kind)).collect();
-        Ok(Policies { views: plane.views().clone(), rules, clustered, positions: BTreeMap::new() })
+        Ok(Policies { plane, rules, clustered, positions: BTreeMap::new() })
     }
 
     /// The custom kinds without a namespace: those of policies, and those that the manifests define.
@@ -149,7 +151,7 @@ impl Policies {
 
     /// What admission would say. Other families than the rules' have their say about their own kinds.
     fn admission(&self, review: &Review, others: &Others, now: Now) -> Vec<Verdict> {
-        let reviewed = self.views.review(review, others, now).reviewed;
+        let reviewed = self.plane.views().review(review, others, now).reviewed;
         reviewed.into_iter().flat_map(|(_, it)| it.verdicts).collect()
     }
 
@@ -200,12 +202,13 @@ impl Policies {
     }
 }
 
-fn warn(text: &str) {
+/// A line on standard error.
+pub(crate) fn warn(text: &str) {
     use std::io::Write;
     let _ = writeln!(anstream::stderr(), "warning: {text}");
 }
 
-fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
+pub(crate) fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
     let prefixed = |it: PolicyFile| PolicyFile { path: path.join(&it.path).display().to_string(), ..it };
     if path.is_dir() {
         return Ok(read_folder(path)?.into_iter().map(prefixed).collect());
@@ -216,55 +219,12 @@ fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
 }
 
 /// The admission request that the manifest would make.
-fn review(object: &Object, clustered: &Clustered, args: &CheckArgs) -> Review {
-    let kind = kind_of(object);
-    let object = as_stored(object, &kind, clustered, &args.namespace);
-    let text = |name: &str| object.str_at(&["metadata", name]).to_owned();
-    let plural = kanon_kinds::by_kind(&kind).map(|it| it.plural.to_owned()).unwrap_or_default();
-    let (operation, new, old) = match args.operation {
-        CheckOperation::Create => (Operation::Create, Some(object.clone()), None),
-        CheckOperation::Update => (Operation::Update, Some(object.clone()), None),
-        CheckOperation::Delete => (Operation::Delete, None, Some(object.clone())),
+fn review(object: &Object, clustered: &Clustered, options: &CheckOptions) -> Review {
+    let user = UserInfo { username: options.user.clone(), groups: options.groups.clone(), ..UserInfo::default() };
+    let operation = match options.operation {
+        CheckOperation::Create => Operation::Create,
+        CheckOperation::Update => Operation::Update,
+        CheckOperation::Delete => Operation::Delete,
     };
-    Review {
-        uid: String::new(),
-        operation,
-        resource: Resource { group: kind.group.clone(), version: kind.version.clone(), resource: plural },
-        namespace: text("namespace"),
-        name: text("name"),
-        kind,
-        sub_resource: String::new(),
-        user: UserInfo { username: args.user.clone(), groups: args.groups.clone(), ..UserInfo::default() },
-        object: new,
-        old_object: old,
-        options: None,
-        dry_run: true,
-    }
-}
-
-fn kind_of(object: &Object) -> GroupVersionKind {
-    GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]))
-}
-
-/// The manifest as the API server hands it to admission: in a namespace where its kind has one, with the defaults of its kind.
-fn as_stored(object: &Object, kind: &GroupVersionKind, clustered: &Clustered, namespace: &str) -> Object {
-    let builtin = kanon_kinds::by_kind(kind);
-    let mut value = object.to_value();
-    if let Some(kind) = builtin {
-        kanon_kinds::default(kind, &mut value);
-    }
-    let is_namespaced = match builtin {
-        Some(kind) => kind.scope == Scope::Namespaced,
-        None => !clustered.contains(&(kind.group.clone(), kind.kind.clone())),
-    };
-    if let (true, Some(root)) = (is_namespaced, value.as_object_mut()) {
-        let metadata = root.entry("metadata").or_insert_with(|| serde_json::json!({}));
-        let own = metadata["namespace"].as_str().unwrap_or_default();
-        if own.is_empty()
-            && let Some(metadata) = metadata.as_object_mut()
-        {
-            metadata.insert("namespace".to_owned(), namespace.into());
-        }
-    }
-    Object::from_value(&value)
+    request(as_stored(object, clustered, &options.namespace), operation, user)
 }

@@ -77,33 +77,40 @@ pub(crate) async fn plane(api: &Api) -> Result<Plane, Failure> {
 
 /// Feeds all policies of the cluster to a plane of our own, and what they read where they are audited.
 async fn world(api: &Api, settings: families::Settings) -> Result<Plane, Failure> {
-    let mut world = World {
-        plane: Plane::new(families::all(&languages::all(), &settings), Settings::default()),
-        clock: Clock::start(),
-    };
+    let mut plane = Plane::new(families::all(&languages::all(), &settings), Settings::default());
+    let mut world = World { plane: &mut plane, clock: Clock::start() };
     for kind in world.plane.kinds() {
         world.feed(api, kind).await?;
     }
     if settings.audit.runs {
-        if world.plane.facts().unknown {
-            world.handle(Input::Resources { kinds: kanon_kube::discover(api).await?.into() });
-        }
-        let facts = Arc::clone(world.plane.facts());
-        for kind in
-            facts.kinds.iter().filter(|it| !world.plane.objects().is_synced(&it.gvk)).cloned().collect::<Vec<_>>()
-        {
-            world.feed(api, kind).await?;
-        }
+        world.feed_facts(api).await?;
     }
-    Ok(world.plane)
+    Ok(plane)
 }
 
-struct World {
-    plane: Plane,
+/// Feeds a plane with the objects that its policies read.
+pub(crate) async fn with_facts(api: &Api, plane: &mut Plane) -> Result<(), Failure> {
+    World { plane, clock: Clock::start() }.feed_facts(api).await
+}
+
+struct World<'p> {
+    plane: &'p mut Plane,
     clock: Clock,
 }
 
-impl World {
+impl World<'_> {
+    async fn feed_facts(&mut self, api: &Api) -> Result<(), Failure> {
+        if self.plane.facts().unknown {
+            self.handle(Input::Resources { kinds: kanon_kube::discover(api).await?.into() });
+        }
+        let facts = Arc::clone(self.plane.facts());
+        let missing = facts.kinds.iter().filter(|it| !self.plane.objects().is_synced(&it.gvk));
+        for kind in missing.cloned().collect::<Vec<_>>() {
+            self.feed(api, kind).await?;
+        }
+        Ok(())
+    }
+
     async fn feed(&mut self, api: &Api, kind: Kind) -> Result<(), Failure> {
         let objects = kanon_kube::list(api, &kind).await?;
         let kind = Arc::new(kind);

@@ -26,7 +26,7 @@ pub(crate) fn run(args: FmtArgs) -> Result<Exit, Failure> {
         match format_one(path, &args) {
             Ok(is_changed) => to_rewrite += usize::from(is_changed),
             Err(failure) if failure.exit == Exit::Usage => return Err(failure),
-            Err(failure) => problems.push(failure.into_report()),
+            Err(failure) => problems.push(failure.into_report("kanon")),
         }
     }
     if !problems.is_empty() {

@@ -12,7 +12,7 @@ use kanon_lang::{LanguageId, Options};
 use kanon_rules::migrate::{Layout, migrate};
 
 use crate::{
-    cli::migrate::{MigrateArgs, MigrateCommand, MigrateFormat, MigrateRulesArgs, PortalArgs, PortalCommand},
+    cli::migrate::{MigrateArgs, MigrateCommand, MigrateFormat, MigrateRulesArgs},
     exit::{Exit, Failure},
     languages,
     output::print,
@@ -25,14 +25,8 @@ pub(crate) fn run(args: MigrateArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The same under the original's name.
-pub(crate) fn run_portal(args: PortalArgs) -> Result<Exit, Failure> {
-    match args.command {
-        PortalCommand::MigrateRules(args) => rules(args),
-    }
-}
-
-fn rules(args: MigrateRulesArgs) -> Result<Exit, Failure> {
+/// `kanon migrate rules`
+pub(crate) fn rules(args: MigrateRulesArgs) -> Result<Exit, Failure> {
     let MigrateRulesArgs { folder, format, output, dry_run } = args;
     let files = files(&folder)?;
     let language = languages::all()[&LanguageId::EXPR].clone();

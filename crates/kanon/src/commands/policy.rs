@@ -1,9 +1,13 @@
-//! `kanon policy`: list, test, lint and simulate. The decisions are the families'; here are files, clusters and tables.
+//! `kanon policy`: list, test, lint, diff, replay and simulate. The decisions are the families'; here are files, clusters and tables.
 
-mod lint;
+pub(crate) mod diff;
+pub(crate) mod lint;
 mod list;
+mod recording;
+pub(crate) mod replay;
+mod rules;
 mod simulate;
-mod test;
+pub(crate) mod test;
 mod world;
 
 use crate::{
@@ -17,6 +21,8 @@ pub(crate) fn run(args: PolicyArgs) -> Result<Exit, Failure> {
         PolicyCommand::List(args) => list::run(args),
         PolicyCommand::Test(args) => test::run(args),
         PolicyCommand::Lint(args) => lint::run(&args),
+        PolicyCommand::Diff(args) => diff::run(args),
+        PolicyCommand::Replay(args) => replay::run(&args),
         PolicyCommand::Simulate(args) => simulate::run(*args),
     }
 }

@@ -1,6 +1,6 @@
 //! `kanon serve`: the controllers and the admission webhook against a cluster.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use kanon_kube::Source;
 use kanon_net::CancellationToken;
@@ -8,7 +8,7 @@ use kanon_runtime::Clock;
 
 use crate::{
     cli::ServeArgs,
-    control::{self, Control},
+    control::{self, Control, webhook},
     exit::{Exit, Failure},
     families,
     output::print,
@@ -24,9 +24,10 @@ pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let sinks = args.sinks.options(Some("-"))?;
-    let runtime = args.runtime.options(&data_dir)?;
+    let runtime = args.runtime.options(Some(data_dir.audit_place()))?;
     let options = control::Options {
         families: control::families(families::Settings {
+            only_rules: false,
             namespace: args.namespace.clone(),
             enforcement: args.admission.switch(),
             breaker: args.admission.deny_breaker,
@@ -36,16 +37,21 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
             responses: sinks.responses(&args.namespace, !args.leader_election),
         }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
-        log: data_dir.log(),
-        authority: data_dir.webhook_authority(),
+        log: Some(data_dir.log()),
+        definitions: control::Definitions { rules: true, by_installer: false },
         rules_folder: args.rules_folder,
-        webhook_listen: address("--listen", &args.listen)?,
-        webhook_url: args.webhook_url,
-        webhook_dns: args.webhook_dns,
+        webhook: Some(webhook::Options {
+            listen: address("--listen", &args.listen)?,
+            names: args.webhook_dns,
+            fail_closed: args.fail_closed,
+            setup: match args.cert_dir {
+                Some(folder) => webhook::Setup::Installed(args.installed.setup(folder, &args.namespace)),
+                None => webhook::Setup::Own { authority: data_dir.webhook_authority(), url: args.webhook_url },
+            },
+        }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
-        fail_closed: args.fail_closed,
-        identity: args.leader_election.then(identity),
+        lease: args.leader_election.then(|| ("kanon", identity())),
         sinks,
         runtime,
     };
@@ -56,11 +62,16 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     if let Some(file) = &args.ready_file {
         write_ready_file(file)?;
     }
+    end(control, &stop, args.shutdown.shutdown_delay).await
+}
+
+/// Waits until the process is told to end, and ends: clients learn first that others answer (spec/rules 4.1).
+pub(crate) async fn end(control: Control, stop: &CancellationToken, delay: Duration) -> Result<Exit, Failure> {
     interrupted().await?;
-    // Nobody is to be refused: clients learn first that others answer (spec/rules 4.1).
+    // Nobody is to be refused.
     control.announce_end();
     tokio::select! {
-        () = tokio::time::sleep(args.shutdown.shutdown_delay) => {}
+        () = tokio::time::sleep(delay) => {}
         // Who asks twice means now.
         again = interrupted() => again?,
     }
@@ -77,15 +88,22 @@ pub(crate) fn audit_line(control: &Control, data_dir: &DataDir) -> String {
 }
 
 /// Unique among the replicas: the pod's name, and the process for several on one machine.
-fn identity() -> String {
+pub(crate) fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "kanon".into());
     format!("{host}_{}", std::process::id())
 }
 
-/// An address as flags give it; `localhost` and names are resolved by the system.
+/// An address as flags give it: names are resolved by the system; `:8443` is every address of this machine, of both families
+/// where it has both.
 pub(crate) fn address(flag: &str, text: &str) -> Result<SocketAddr, Failure> {
-    use std::net::ToSocketAddrs;
-    let found = text.to_socket_addrs().ok().and_then(|mut it| it.next());
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs};
+    let found = match text.strip_prefix(':') {
+        None => text.to_socket_addrs().ok().and_then(|mut it| it.next()),
+        Some(port) => port.parse().ok().map(|port: u16| {
+            let has_both = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+            if has_both { (Ipv6Addr::UNSPECIFIED, port).into() } else { (Ipv4Addr::UNSPECIFIED, port).into() }
+        }),
+    };
     found.ok_or_else(|| {
         Failure::usage(format!("{flag}: `{text}` is no address: write HOST:PORT, such as 127.0.0.1:6443"))
     })

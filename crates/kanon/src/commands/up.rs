@@ -12,7 +12,7 @@ use super::serve::{address, audit_line, interrupted, write_ready_file};
 use crate::{
     cli::UpArgs,
     commands::demo,
-    control,
+    control::{self, webhook},
     exit::{Exit, Failure},
     families,
     output::print,
@@ -45,6 +45,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let clock = Clock::start();
     let sinks = args.sinks.options(None)?;
     let families = control::families(families::Settings {
+        only_rules: false,
         namespace: NAMESPACE.to_owned(),
         enforcement: args.admission.switch(),
         breaker: args.admission.deny_breaker,
@@ -53,7 +54,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         runtime: args.runtime.runtime,
         responses: sinks.responses(NAMESPACE, true),
     });
-    let mut runtime = args.runtime.options(&data_dir)?;
+    let mut runtime = args.runtime.options(Some(data_dir.audit_place()))?;
     let mut config = server_config(&args, &data_dir, clock)?;
     if let Some(runtime) = &mut runtime {
         config.audit.observer = Some(runtime.observe_server(&sinks.figures)?);
@@ -66,16 +67,18 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let options = control::Options {
         families,
         source,
-        log: data_dir.log(),
-        authority: data_dir.webhook_authority(),
+        log: Some(data_dir.log()),
+        definitions: control::Definitions { rules: true, by_installer: false },
         rules_folder: args.rules_folder.clone(),
-        webhook_listen: address("--listen", "127.0.0.1:0")?,
-        webhook_url: None,
-        webhook_dns: Vec::new(),
+        webhook: Some(webhook::Options {
+            listen: address("--listen", "127.0.0.1:0")?,
+            names: Vec::new(),
+            fail_closed: true,
+            setup: webhook::Setup::Own { authority: data_dir.webhook_authority(), url: None },
+        }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: NAMESPACE.into(),
-        fail_closed: true,
-        identity: None,
+        lease: None,
         sinks,
         runtime,
     };

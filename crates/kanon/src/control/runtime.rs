@@ -122,7 +122,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) clock: Clock,
     /// Our own user at the API server.
     pub(super) user: Option<String>,
-    pub(super) certificate: Arc<ServerCertificate>,
+    /// What the webhook shows, where there is one.
+    pub(super) certificate: Option<Arc<ServerCertificate>>,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -154,7 +155,9 @@ pub(super) fn run(sources: Sources, around: Surroundings<'_>, tasks: &mut JoinSe
             let endpoint = Arc::clone(&endpoint);
             async move { Ok::<_, Infallible>(endpoint.handle(request).await) }
         });
-        let tls = tls_server_config(certificate, client_ca.as_deref())?;
+        let missing =
+            || Failure::usage("--audit-listen shows the webhook's certificate: there is none without admission");
+        let tls = tls_server_config(certificate.ok_or_else(missing)?, client_ca.as_deref())?;
         tasks.spawn(kanon_net::serve(listener, Some(tls), service, Limits::default(), stop.clone()));
     }
     if let Some(log) = log {

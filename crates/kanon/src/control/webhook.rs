@@ -1,10 +1,12 @@
 //! Keeps the webhook answering and registered: a TLS listener, a configuration in the API server that follows the policies,
 //! and certificates that are renewed without a restart. Of several replicas the leader registers: its address, unless
-//! `--webhook-url` names a service; then the replicas must share the folder of the authority.
+//! `--webhook-url` names a service; then the replicas must share the folder of the authority. Where an installer brought
+//! certificates and configuration, `installed` follows those instead.
 
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +23,10 @@ use kanon_runtime::Shared;
 use kanon_web::Webhook;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{Options, certificates::Certificates};
+use super::{
+    certificates::Certificates,
+    installed::{FolderCertificates, Installed},
+};
 use crate::exit::Failure;
 
 /// How often certificates are looked at.
@@ -29,29 +34,73 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(3600);
 /// Pause before a failed registration is tried again.
 const REGISTER_PAUSE: Duration = Duration::from_secs(1);
 
+/// How the webhook is served.
+pub(crate) struct Options {
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// Further names in its certificate.
+    pub(crate) names: Vec<String>,
+    /// Refuse what it cannot be asked about.
+    pub(crate) fail_closed: bool,
+    /// Whose certificates and registration those are.
+    pub(crate) setup: Setup,
+}
+
+/// Whose certificates and registration.
+pub(crate) enum Setup {
+    /// Our own.
+    Own {
+        /// Folder of the authority.
+        authority: PathBuf,
+        /// Under which URL the API server reaches the webhook; from the address when none.
+        url: Option<String>,
+    },
+    /// An installer's.
+    Installed(Installed),
+}
+
 /// A listener with its certificates, not yet answering.
 pub(super) struct Listening {
     listener: TcpListener,
-    certificates: Certificates,
-    url: String,
+    certificates: Shown,
+}
+
+/// The certificates of either setup.
+enum Shown {
+    Own { certificates: Box<Certificates>, authority: PathBuf, url: String },
+    Installed(FolderCertificates),
 }
 
 impl Listening {
+    /// Where it listens.
+    pub(super) fn address(&self) -> Result<SocketAddr, Failure> {
+        Ok(self.listener.local_addr()?)
+    }
+
     /// What the listener shows; renewed as long as the webhook runs.
     pub(super) fn certificate(&self) -> Arc<kanon_net::ServerCertificate> {
-        Arc::clone(&self.certificates.server)
+        match &self.certificates {
+            Shown::Own { certificates, .. } => Arc::clone(&certificates.server),
+            Shown::Installed(it) => Arc::clone(&it.server),
+        }
     }
 }
 
 /// Takes the address and makes the certificates.
 pub(super) async fn listen(options: &Options, now: Timestamp) -> Result<Listening, Failure> {
-    let listener = kanon_net::bind(options.webhook_listen).await?;
+    let listener = kanon_net::bind(options.listen).await?;
     let address = reachable(listener.local_addr()?);
     let mut names = vec!["localhost".to_owned()];
-    names.extend(options.webhook_dns.iter().cloned());
-    let certificates = Certificates::load(&options.authority, names, vec![address.ip()], now)?;
-    let url = options.webhook_url.clone().unwrap_or_else(|| format!("https://{address}/validate"));
-    Ok(Listening { listener, certificates, url })
+    names.extend(options.names.iter().cloned());
+    let certificates = match &options.setup {
+        Setup::Own { authority, url } => {
+            let url = url.clone().unwrap_or_else(|| format!("https://{address}/validate"));
+            let certificates = Box::new(Certificates::load(authority, names, vec![address.ip()], now)?);
+            Shown::Own { certificates, authority: authority.clone(), url }
+        }
+        Setup::Installed(installed) => Shown::Installed(FolderCertificates::load(installed.clone(), &names, now)?),
+    };
+    Ok(Listening { listener, certificates })
 }
 
 /// A listener on every address is reached on this machine by the loopback one.
@@ -60,20 +109,25 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
+/// What the webhook works with.
+pub(super) struct Parts<'p> {
+    pub(super) service: Arc<Webhook>,
+    pub(super) api: &'p Api,
+    pub(super) shared: &'p Arc<Shared>,
+    pub(super) registered: &'p Arc<AtomicBool>,
+    /// Refuse what it cannot be asked about.
+    pub(super) fail_closed: bool,
+    /// Our namespace, which is never asked about.
+    pub(super) namespace: &'p str,
+    pub(super) stop: &'p CancellationToken,
+}
+
 /// Answers, and keeps the registration and the certificates current.
-#[expect(clippy::too_many_arguments, reason = "wiring: each is one part of the process, used once")]
-pub(super) fn run(
-    tasks: &mut JoinSet<()>,
-    listening: Listening,
-    service: Arc<Webhook>,
-    api: &Api,
-    options: &Options,
-    shared: &Arc<Shared>,
-    registered: &Arc<AtomicBool>,
-    stop: &CancellationToken,
-) {
-    let Listening { listener, certificates, url } = listening;
-    match tls_server_config(Arc::clone(&certificates.server), None) {
+pub(super) fn run(tasks: &mut JoinSet<()>, listening: Listening, parts: Parts<'_>) {
+    let Parts { service, api, shared, registered, fail_closed, namespace, stop } = parts;
+    let server = listening.certificate();
+    let Listening { listener, certificates } = listening;
+    match tls_server_config(server, None) {
         Ok(tls) => {
             let service = service_fn(move |request| {
                 let service = Arc::clone(&service);
@@ -84,28 +138,37 @@ pub(super) fn run(
         // Cannot happen with a certificate that was just made; the probe will say that the webhook is not registered.
         Err(error) => return tracing::error!(%error, "the webhook cannot serve TLS"),
     }
-    let registration = Registration {
-        api: api.clone(),
-        webhook: kanon_kube::Webhook {
-            url,
-            ca_pem: certificates.bundle(),
-            fail_closed: options.fail_closed,
-            own_namespace: options.namespace.clone(),
-        },
-        certificates,
-        folder: options.authority.clone(),
-        shared: Arc::clone(shared),
-        registered: Arc::clone(registered),
-        new_authority: false,
-    };
-    tasks.spawn(registration.run(stop.clone()));
+    match certificates {
+        Shown::Own { certificates, authority, url } => {
+            let registration = Registration {
+                api: api.clone(),
+                webhook: kanon_kube::Webhook {
+                    url,
+                    ca_pem: certificates.bundle(),
+                    fail_closed,
+                    own_namespace: namespace.to_owned(),
+                },
+                certificates: *certificates,
+                folder: authority,
+                shared: Arc::clone(shared),
+                registered: Arc::clone(registered),
+                new_authority: false,
+            };
+            tasks.spawn(registration.run(stop.clone()));
+        }
+        Shown::Installed(certificates) => {
+            // Whether the API server asks is the installer's matter.
+            registered.store(true, Ordering::Release);
+            certificates.follow(tasks, api, shared, stop);
+        }
+    }
 }
 
 struct Registration {
     api: Api,
     webhook: kanon_kube::Webhook,
     certificates: Certificates,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     shared: Arc<Shared>,
     registered: Arc<AtomicBool>,
     /// The API server has still to be told of a new authority; until then the old one's leaf is shown.

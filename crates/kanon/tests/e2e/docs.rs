@@ -63,6 +63,11 @@ fn the_example_of_migrate_rules_prints_what_stands_there() {
 }
 
 #[test]
+fn the_examples_of_portal_print_what_stands_there() {
+    check("docs/portal.md", 2);
+}
+
+#[test]
 fn the_example_of_the_cookbook_prints_what_stands_there() {
     check("docs/cookbook.md", 1);
 }

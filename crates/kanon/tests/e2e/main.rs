@@ -22,6 +22,7 @@ mod kubectl;
 mod migrate;
 mod network;
 mod network_rules;
+mod portal;
 mod prometheus;
 mod promotion;
 mod public;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use kanon_core::Object;
+use kanon_core::{Object, PolicyFile};
 use serde_json::Value;
 
 use super::positions::Step;
@@ -37,15 +37,24 @@ pub(crate) struct Manifest {
 
 /// Reads everything below `path`; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<Manifest>, Failure> {
+    let mut found = Vec::new();
+    for PolicyFile { path, text } in texts(path)? {
+        found.extend(parse(&path, utf8(&path, &text)?)?);
+    }
+    Ok(found)
+}
+
+/// The texts below `path`, those of a folder in order of name; `-` is standard input.
+pub(crate) fn texts(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
     let named = |error: &dyn std::fmt::Display| Failure::new(format!("failed to read `{}`: {error}", path.display()));
+    let file = |text: Vec<u8>| vec![PolicyFile { path: path.display().to_string(), text: text.into() }];
     if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(|error| named(&error))?;
-        return parse("-", text);
+        let mut text = Vec::new();
+        std::io::stdin().read_to_end(&mut text).map_err(|error| named(&error))?;
+        return Ok(file(text));
     }
     if !path.is_dir() {
-        let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-        return parse(&path.display().to_string(), text);
+        return Ok(file(std::fs::read(path).map_err(|error| named(&error))?));
     }
     let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut paths: Vec<PathBuf> = entries.map_err(|error| named(&error))?.iter().map(std::fs::DirEntry::path).collect();
@@ -54,21 +63,36 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Manifest>, Failure> {
     for path in paths {
         let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
         if path.is_dir() || matches!(extension, "yaml" | "yml" | "json") {
-            found.extend(read(&path)?);
+            found.extend(texts(&path)?);
         }
     }
     Ok(found)
 }
 
+fn utf8(name: &str, text: &[u8]) -> Result<String, Failure> {
+    let text = std::str::from_utf8(text).map_err(|error| Failure::new(format!("`{name}` is not UTF-8: {error}")))?;
+    Ok(text.to_owned())
+}
+
 /// The manifests of one text.
 pub(crate) fn parse(name: &str, text: impl Into<String>) -> Result<Vec<Manifest>, Failure> {
-    let text = text.into();
+    parse_by(name, text.into(), true)
+}
+
+/// The manifests of a text that may hold other documents, such as rules as files have them: those are passed over.
+pub(crate) fn parse_some(file: &PolicyFile) -> Result<Vec<Manifest>, Failure> {
+    parse_by(&file.path, utf8(&file.path, &file.text)?, false)
+}
+
+fn parse_by(name: &str, text: String, strictly: bool) -> Result<Vec<Manifest>, Failure> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(&text).map_err(|error| Failure::new(format!("`{name}` is no YAML: {error}")))?;
     let file = Arc::new(File { name: name.to_owned(), text });
     let mut found = Vec::new();
     for (at, document) in documents.into_iter().enumerate() {
-        take(&file, at, Vec::new(), document, &mut found)?;
+        if strictly || document["apiVersion"].is_string() {
+            take(&file, at, Vec::new(), document, &mut found)?;
+        }
     }
     Ok(found)
 }

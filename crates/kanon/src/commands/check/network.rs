@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use kanon_core::{GroupVersionKind, Object, Outcome, Verdict};
+use kanon_core::{Object, Outcome, Verdict};
 use kanon_rules::{Picture, Severity};
 use kanon_runtime::Clock;
 
-use super::{CheckMode, Others, Policies, as_stored, kind_of, manifests};
+use super::{CheckMode, Others, Policies, manifests, request::as_stored};
 use crate::exit::Failure;
 
 /// A violation, with the severity of its rule.
@@ -25,15 +25,11 @@ pub(crate) fn violations(rules: &[PathBuf], files: &[PathBuf], namespace: &str) 
         found.extend(manifests::read(path)?);
     }
     let clustered = policies.clustered(&found);
-    let stored = |object: &Object| {
-        let kind = kind_of(object);
-        let object = as_stored(object, &kind, &clustered, namespace);
-        (kind, object)
-    };
-    let objects: Vec<(GroupVersionKind, Object)> = found.iter().map(|it| stored(&it.object)).collect();
-    let others = Others::of(objects.iter().map(|(kind, object)| (kind, object)));
+    let objects: Vec<Object> = found.iter().map(|it| as_stored(&it.object, &clustered, namespace)).collect();
+    let mut others = Others::default();
+    objects.iter().for_each(|it| others.add_object(it));
     let network = Picture::of_manifests(&others);
-    let verdicts = objects.iter().flat_map(|(_, it)| policies.rules.review_network(it, &network, &others, now));
+    let verdicts = objects.iter().flat_map(|it| policies.rules.review_network(it, &network, &others, now));
     let told = verdicts.filter(|it| it.outcome != Outcome::Allow);
     Ok(told.map(|it| Violation { severity: policies.rule(&it).and_then(|rule| rule.severity), verdict: it }).collect())
 }

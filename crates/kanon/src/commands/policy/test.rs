@@ -1,17 +1,18 @@
 //! `kanon policy test`: syntax, the answer under default conditions, and unit tests.
 
 mod junit;
+mod rules;
 
 use std::path::{Path, PathBuf};
 
 use kanon_core::{Now, Object};
+use kanon_lang::coverage::{self, Operand};
 use kanon_promotion::{
     api::{GATE, PolicyGateSpec},
     decide::State,
     gate::{Gate, Problem},
     offline::{
         cases::{self, Outcome, TestFile},
-        coverage::{self, Operand},
         scenario::Scenario,
     },
 };
@@ -58,14 +59,19 @@ pub(crate) fn run(args: TestArgs) -> Result<Exit, Failure> {
         tested.push(test(manifest, &tests, &scenario, now)?);
     }
     orphans(&gates, &tests)?;
+    let suite = rules::run(&args.files, now)?;
     if let Some(path) = &args.junit {
         let report = tested.iter().map(|it| (it.name.as_str(), it.outcomes.as_slice()));
-        junit::write(path, report)?;
+        junit::write(path, report.chain(suite.outcomes()))?;
     }
     match args.output {
         Format::Table => print(&tested.iter().map(|it| text(it, args.coverage)).collect::<String>())?,
         Format::Json | Format::Yaml => {
-            print_data(args.output, &json!({"gates": tested.iter().map(data).collect::<Vec<_>>()}))?;
+            let mut all = json!({"gates": tested.iter().map(data).collect::<Vec<_>>()});
+            if !suite.is_empty() {
+                all["rules"] = suite.data();
+            }
+            print_data(args.output, &all)?;
         }
     }
     let invalid = tested.iter().filter(|it| matches!(it.gate, Err(Syntax::Invalid(_)))).count();
@@ -73,11 +79,14 @@ pub(crate) fn run(args: TestArgs) -> Result<Exit, Failure> {
     let blocking = tested.iter().any(|it| it.answer.as_ref().is_some_and(|it| !it.0.is_ready()));
     let cases = tested.iter().map(|it| it.outcomes.len()).sum::<usize>();
     let failed = tested.iter().flat_map(|it| &it.outcomes).filter(|it| !it.failure.is_empty()).count();
-    if args.output == Format::Table {
+    if args.output == Format::Table && !suite.is_empty() {
+        print(&suite.text(args.coverage))?;
+    }
+    if args.output == Format::Table && (suite.is_empty() || !tested.is_empty()) {
         let gates = tested.iter().filter(|it| !matches!(it.gate, Err(Syntax::Skip))).count();
         print(&format!("{gates} gates, {invalid} invalid, {erring} in error; {cases} unit tests, {failed} failed\n"))?;
     }
-    Ok(if invalid + erring + failed > 0 {
+    Ok(if invalid + erring + failed + suite.failures() > 0 {
         Exit::Failure
     } else if blocking && args.exit_code {
         Exit::Findings
@@ -104,9 +113,12 @@ fn read(files: &[PathBuf]) -> Result<Read, Failure> {
             if seen.contains(&path) {
                 continue;
             }
-            for manifest in manifests::read(&path)? {
+            for manifest in some(&path)? {
                 if manifest.object.str_at(&["kind"]) != TEST_KIND {
-                    gates.push(manifest);
+                    // Rules and their tests are looked at by themselves.
+                    if !rules::is_ours(&manifest.object) {
+                        gates.push(manifest);
+                    }
                     continue;
                 }
                 let test: TestFile = serde_json::from_slice(manifest.object.text())
@@ -125,6 +137,15 @@ fn read(files: &[PathBuf]) -> Result<Read, Failure> {
         }
     }
     Ok((gates, tests))
+}
+
+/// The manifests of a path; other documents, such as rules as files have them, are passed over.
+fn some(path: &Path) -> Result<Vec<Manifest>, Failure> {
+    let mut found = Vec::new();
+    for file in manifests::texts(path)? {
+        found.extend(manifests::parse_some(&file)?);
+    }
+    Ok(found)
 }
 
 /// The folder's test files.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use kanon_core::{Change, Input, Now, Object};
+use kanon_core::{Change, Input, Now, Object, PolicyFile};
 use kanon_kube::Api;
 use kanon_lang::LanguageId;
 use kanon_plane::{Family, Outbox};
@@ -23,6 +23,15 @@ use crate::{
 /// A compiler of gates.
 pub(super) fn compiler() -> Compiler {
     Compiler::new(languages::all()[&LanguageId::CEL].clone())
+}
+
+/// The texts of all paths.
+pub(super) fn texts(paths: &[std::path::PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
+    let mut found = Vec::new();
+    for path in paths {
+        found.extend(manifests::texts(path)?);
+    }
+    Ok(found)
 }
 
 /// The manifests of all paths.

@@ -1,4 +1,5 @@
-//! Which operands of `&&` and `||` the cases of a gate have seen true and false.
+//! Which operands of `&&` and `||` (`and` and `or` where a language has the words) the test cases of an expression have seen true
+//! and false.
 
 use kanon_core::EvidenceValue;
 use serde_json::Value;
@@ -74,14 +75,28 @@ fn split(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
     for (at, depth) in depths(text) {
-        let operator = text[at..].starts_with("&&") || text[at..].starts_with("||");
-        if depth == 0 && operator && at >= start {
+        if depth == 0
+            && at >= start
+            && let Some(len) = operator(text, at)
+        {
             parts.push(text[start..at].trim());
-            start = at + 2;
+            start = at + len;
         }
     }
     parts.push(text[start..].trim());
     parts
+}
+
+/// How long the operator is that stands at a place, if one does. A word stands between blanks or brackets.
+fn operator(text: &str, at: usize) -> Option<usize> {
+    let rest = &text[at..];
+    if rest.starts_with("&&") || rest.starts_with("||") {
+        return Some(2);
+    }
+    let word = ["and", "or"].into_iter().find(|it| rest.starts_with(it))?;
+    let is_edge = |it: Option<char>| it.is_some_and(|it| it.is_whitespace() || "()[]".contains(it));
+    let stands_alone = is_edge(text[..at].chars().next_back()) && is_edge(rest[word.len()..].chars().next());
+    stands_alone.then_some(word.len())
 }
 
 /// Every symbol outside of quotes with the number of brackets that are open there.
@@ -125,5 +140,6 @@ mod tests {
         check("(a) && (b)", &["a", "b"]);
         check("x.exists(i, i > 1 && i < 3) && !d", &["x.exists(i, i > 1 && i < 3)", "!d"]);
         check("'\\'&&' == a && b", &["'\\'&&' == a", "b"]);
+        check("a and (b or c.or) or android", &["a", "b", "c.or", "android"]);
     }
 }

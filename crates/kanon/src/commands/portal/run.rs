@@ -1,0 +1,76 @@
+//! `portal run`: what `kanon serve` does, from the original's flags. Rules and no other family, since that is what the rights that
+//! the original's chart gives are for.
+
+use std::path::PathBuf;
+
+use kanon_net::CancellationToken;
+use kanon_runtime::Clock;
+
+use crate::{
+    cli::portal::{RunArgs, source},
+    commands::serve::{address, end, identity},
+    control::{self, webhook},
+    exit::{Exit, Failure},
+    families,
+    paths::DataDir,
+    runtime,
+};
+
+/// The original's lease: a replica of either holds the other off.
+const LEASE: &str = "portal-leader";
+
+/// Serves until interrupted.
+pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
+    runtime()?.block_on(serve(args))
+}
+
+async fn serve(args: RunArgs) -> Result<Exit, Failure> {
+    let audits = args.audit || args.network.runs();
+    if args.network.runs() && !args.audit {
+        tracing::warn!("--network needs --audit: it is enabled");
+    }
+    let namespace = args.install_namespace.clone();
+    let sinks = args.sinks.options(Some("-"))?;
+    let data_dir = args.data_dir.clone().map(|it| DataDir::resolve(Some(it))).transpose()?;
+    let runtime = args.runtime.options(data_dir.as_ref().map(DataDir::audit_place))?;
+    let options = control::Options {
+        families: control::families(families::Settings {
+            only_rules: true,
+            namespace: namespace.clone(),
+            audit: args.rules().audit(audits),
+            network: args.network.settings(&namespace),
+            runtime: args.runtime.runtime,
+            enforcement: args.decisions.switch(),
+            breaker: args.decisions.deny_breaker,
+            responses: sinks.responses(&namespace, !args.leader_election),
+        }),
+        source: source(&args.kubeconfig),
+        log: data_dir.map(|it| it.log()),
+        definitions: control::Definitions { rules: args.rules_cr, by_installer: true },
+        rules_folder: Some(args.rules_folder.as_str()).filter(|it| !it.is_empty()).map(PathBuf::from),
+        webhook: args.admission.then(|| webhook_options(&args)).transpose()?,
+        metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
+        namespace,
+        lease: args.leader_election.then(|| (LEASE, identity())),
+        sinks,
+        runtime,
+    };
+    let stop = CancellationToken::new();
+    let control = control::start(options, Clock::start(), &stop).await?;
+    let [webhook, audit] = [control.webhook_addr, control.audit_addr].map(|it| it.map(tracing::field::display));
+    tracing::info!(metrics = %control.metrics_addr, webhook, audit, "portal serves");
+    end(control, &stop, args.shutdown.shutdown_delay).await
+}
+
+fn webhook_options(args: &RunArgs) -> Result<webhook::Options, Failure> {
+    if args.cert_dir.is_empty() {
+        return Err(Failure::usage("--cert-dir is required"));
+    }
+    let installed = args.installed.setup(PathBuf::from(&args.cert_dir), &args.install_namespace);
+    Ok(webhook::Options {
+        listen: address("--listen", &args.listen)?,
+        names: args.webhook_dns.clone(),
+        fail_closed: args.fail_closed,
+        setup: webhook::Setup::Installed(installed),
+    })
+}

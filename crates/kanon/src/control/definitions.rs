@@ -1,0 +1,46 @@
+//! Policies that are objects: their definitions in the API server, and which of their kinds are there to be watched.
+
+use kanon_core::Kind;
+use kanon_kube::{Api, Error};
+use kanon_plane::Plane;
+
+use crate::exit::Failure;
+
+/// Which definitions there are to be, and who brings them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Definitions {
+    /// Whether rules are objects, besides files.
+    pub(crate) rules: bool,
+    /// Whether an installer brought them where we may not, such as a chart that gives us no right to.
+    pub(crate) by_installer: bool,
+}
+
+/// Puts the definitions in place; the kinds of policies that are to be watched.
+pub(super) async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Result<Vec<Kind>, Failure> {
+    let is_rule = |group: &str| group == kanon_rules::api::GROUP;
+    let (mut kinds, mut crds) = (plane.kinds(), plane.crds());
+    if !asked.rules {
+        kinds.retain(|it| !is_rule(&it.gvk.group));
+        crds.retain(|it| !is_rule(it["spec"]["group"].as_str().unwrap_or_default()));
+    }
+    match kanon_kube::install_crds(api, &crds).await {
+        Ok(()) => return Ok(kinds),
+        Err(Error::Status { code: 403, .. }) if asked.by_installer => {}
+        Err(error) => return Err(error.into()),
+    }
+    tracing::info!("definitions of rules and reports are the installer's: this account may not write them");
+    let mut served = Vec::new();
+    for kind in kinds {
+        if api.get(&format!("{}?limit=1", kind.path(""))).await?.is_some() {
+            served.push(kind);
+        } else if is_rule(&kind.gvk.group) {
+            return Err(Failure::new(format!(
+                "the API server knows no {}: `portal install-crds` brings it, or --rules-cr=false does without",
+                kind.gvk.kind
+            )));
+        } else {
+            tracing::warn!(kind = kind.gvk.kind, "the API server does not know the kind: none of it is written");
+        }
+    }
+    Ok(served)
+}
