@@ -261,7 +261,7 @@ async fn blocking_strict_refuses_what_it_cannot_record() {
     let world = world(AuditOptions { policy, log: Some(log), webhook: None, ..AuditOptions::default() }).await;
     assert_eq!(world.get(MAPS).await.0, 200);
     // Controllers at work are recorded too, and make the folder anew in between.
-    let mut put_in_the_way = || fs::remove_dir_all(&inner).and_then(|()| fs::write(&inner, "in the way"));
+    let put_in_the_way = || fs::remove_dir_all(&inner).and_then(|()| fs::write(&inner, "in the way"));
     let done = (0..1000).any(|_| put_in_the_way().is_ok());
     assert!(done, "{:?}", put_in_the_way());
     let (code, status) = world.get(MAPS).await;
