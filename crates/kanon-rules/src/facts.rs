@@ -79,11 +79,7 @@ impl<'a> Facts<'a> {
         arena: &'a Arena,
     ) -> Facts<'a> {
         let root = object.root();
-        let mut values = [Value::Null; VARIABLES.len()];
-        values[slot::NOW] = Value::Time(now.wall);
-        values[slot::OBJECT] = Value::from_node(root, arena);
-        values[slot::CLUSTER] = record(arena, Cluster { reader, live: false });
-        values[slot::CONSISTENT_CLUSTER] = record(arena, Cluster { reader, live: true });
+        let mut values = common(root, now, reader, arena);
         values[slot::NETWORK] = network::value(kind, object, reader, arena);
         if let Some(review) = request {
             values[slot::REQUEST] = Value::Record(arena.alloc(request::Request(review)));
@@ -139,6 +135,16 @@ impl<'a> Facts<'a> {
     pub(crate) fn passes(&self, per_container: bool) -> &'a [Pass<'a>] {
         if per_container { self.passes } else { &self.passes[..1] }
     }
+}
+
+/// What every question shows: the object, the time, lookups.
+fn common<'a>(root: Node<'a>, now: Now, reader: &'a Reader<'a>, arena: &'a Arena) -> [Value<'a>; VARIABLES.len()] {
+    let mut values = [Value::Null; VARIABLES.len()];
+    values[slot::NOW] = Value::Time(now.wall);
+    values[slot::OBJECT] = Value::from_node(root, arena);
+    values[slot::CLUSTER] = record(arena, Cluster { reader, live: false });
+    values[slot::CONSISTENT_CLUSTER] = record(arena, Cluster { reader, live: true });
+    values
 }
 
 /// A member as it stands in the object; null where there is none.

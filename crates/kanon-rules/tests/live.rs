@@ -3,27 +3,11 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use common::{creation, language, now};
+use common::{creation, language, now, rules};
 use kanon_core::{Object, Outcome, PolicyFile, Verdict};
 use kanon_plane::{LiveAnswer, LiveAnswers, LiveLookups, LiveRead, ObjectStore, View};
 use kanon_rules::{Rules, RulesView, Settings};
 use serde_json::{Value, json};
-
-fn rules(expression: &str, home: Option<&str>) -> Arc<Rules> {
-    let spec = json!({"name": "r", "enabled": true, "mode": ["admission"], "enforcementAction": "deny", "rule": expression,
-        "onError": "warn", "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]}});
-    let whole = match home {
-        Some(home) => json!({"apiVersion": "portal.io/v1alpha1", "kind": "PortalRule",
-            "metadata": {"name": "r", "namespace": home}, "spec": spec}),
-        None => spec,
-    };
-    let file = PolicyFile { path: "a.yaml".into(), text: whole.to_string().into() };
-    let (rules, problems) = Rules::from_documents(&[file], language(), Settings::default(), Default::default());
-    assert!(problems.iter().all(|it| it.warning), "{problems:?}");
-    rules
-}
 
 /// As people write it: `get pods shop/web`, `list pods shop app=web`.
 fn text(read: &LiveRead) -> String {

@@ -5,12 +5,10 @@ mod common;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use common::{creation, language, now};
-use kanon_core::{
-    Change, Figures, GroupVersionKind, Input, Kind, Object, Operation, Outcome, PolicyFile, Review, Verdict,
-};
+use common::{creation, language, now, rules};
+use kanon_core::{Change, Figures, GroupVersionKind, Input, Kind, Object, Operation, Outcome, Review, Verdict};
 use kanon_plane::{NoLookups, ObjectStore, Payload, Plane, Scan, Settings as PlaneSettings, View};
-use kanon_rules::{Mode, Responses, Rules, RulesFamily, RulesView, Settings, api};
+use kanon_rules::{Mode, Responses, RulesFamily, RulesView, Settings, api};
 use serde_json::{Value, json};
 
 const KINDS: [(&str, &str, &str, &str); 6] = [
@@ -66,20 +64,6 @@ fn store() -> ObjectStore {
         store.synced(&GroupVersionKind::new(group, version, name));
     }
     store
-}
-
-fn rules(expression: &str, home: Option<&str>) -> Arc<Rules> {
-    let spec = json!({"name": "r", "enabled": true, "mode": ["admission"], "enforcementAction": "deny", "rule": expression,
-        "onError": "warn", "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]}});
-    let whole = match home {
-        Some(home) => json!({"apiVersion": "portal.io/v1alpha1", "kind": "PortalRule",
-            "metadata": {"name": "r", "namespace": home}, "spec": spec}),
-        None => spec,
-    };
-    let file = PolicyFile { path: "a.yaml".into(), text: whole.to_string().into() };
-    let (rules, problems) = Rules::from_documents(&[file], language(), Settings::default(), Default::default());
-    assert!(problems.iter().all(|it| it.warning), "{problems:?}");
-    rules
 }
 
 fn incoming(operation: Operation) -> Review {

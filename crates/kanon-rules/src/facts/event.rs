@@ -6,11 +6,11 @@ use kanon_events::{Class, Event};
 use kanon_lang::{Arena, Record, Value};
 
 use super::{
-    Facts, Pass, VARIABLES, pod, record,
+    Facts, Pass, common, pod, record,
     request::{User, strings},
     slot,
 };
-use crate::lookups::{cluster::Cluster, reader::Reader};
+use crate::lookups::reader::Reader;
 
 impl<'a> Facts<'a> {
     /// Gathers what may be read of an event. `object` is JSON null when it is gone. There is one pass: `container` is the one
@@ -24,11 +24,7 @@ impl<'a> Facts<'a> {
         arena: &'a Arena,
     ) -> Facts<'a> {
         let root = object.root();
-        let mut values = [Value::Null; VARIABLES.len()];
-        values[slot::NOW] = Value::Time(now.wall);
-        values[slot::OBJECT] = Value::from_node(root, arena);
-        values[slot::CLUSTER] = record(arena, Cluster { reader, live: false });
-        values[slot::CONSISTENT_CLUSTER] = record(arena, Cluster { reader, live: true });
+        let mut values = common(root, now, reader, arena);
         values[slot::REQUEST] = record(arena, Request(event));
         values[slot::EVENT] = record(arena, Told(event));
         let path = pod::spec_path(kind);

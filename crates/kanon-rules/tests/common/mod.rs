@@ -14,8 +14,8 @@ use kanon_core::{
 };
 use kanon_lang::Language;
 use kanon_plane::{Family, Lookups, Outbox, View};
-use kanon_rules::{RulesFamily, Settings, api};
-use serde_json::Value;
+use kanon_rules::{Rules, RulesFamily, Settings, api};
+use serde_json::{Value, json};
 
 pub(crate) fn language() -> Arc<dyn Language> {
     Arc::new(kanon_expr::Expr::default())
@@ -149,4 +149,19 @@ fn review(envelope: &Object) -> Review {
         options: object("options"),
         dry_run: false,
     }
+}
+
+/// One rule of mode `admission` about pods that denies; a PortalRule where it has a home.
+pub(crate) fn rules(expression: &str, home: Option<&str>) -> Arc<Rules> {
+    let spec = json!({"name": "r", "enabled": true, "mode": ["admission"], "enforcementAction": "deny", "rule": expression,
+        "onError": "warn", "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]}});
+    let whole = match home {
+        Some(home) => json!({"apiVersion": "portal.io/v1alpha1", "kind": "PortalRule",
+            "metadata": {"name": "r", "namespace": home}, "spec": spec}),
+        None => spec,
+    };
+    let file = PolicyFile { path: "a.yaml".into(), text: whole.to_string().into() };
+    let (rules, problems) = Rules::from_documents(&[file], language(), Settings::default(), Default::default());
+    assert!(problems.iter().all(|it| it.warning), "{problems:?}");
+    rules
 }
