@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use common::{Cluster, Plane, now};
 use kanon_core::{GroupVersionKind, Object, Operation, PolicyFile, Review, UserInfo, Verdict};
 use kanon_plane::{View, Views};
@@ -141,9 +143,18 @@ fn check(case: &Case) {
 fn check_offline(case: &Case, review: &Review, cluster: &Cluster) {
     let (rules, _) =
         Rules::from_documents(&files_of(case), common::language(), Settings::default(), Default::default());
-    let view = RulesView::new(rules);
+    let view = RulesView::new(Arc::clone(&rules));
     let verdicts = view.review(review, cluster, now(0)).verdicts;
     assert_eq!(lines(&verdicts), case.want.verdicts, "{}: offline", case.case);
+    // A namespace that is exempt is not evaluated; a trace shows what would be.
+    if let Some(object) = review.subject_object()
+        && verdicts.iter().all(|it| it.reason != kanon_plane::NAMESPACE_BYPASSED)
+    {
+        let traces = rules.trace(object, Some(review), None, &[Mode::Admission], cluster, now(0));
+        let shown = traces.into_iter().filter(|it| it.result != Ok(false)).map(|it| (it.policy.name, it.part));
+        let decided = verdicts.into_iter().map(|it| (it.policy.name, it.evidence.part));
+        assert_eq!(shown.collect::<BTreeSet<_>>(), decided.collect(), "{}: traces", case.case);
+    }
 }
 
 #[derive(Deserialize)]
