@@ -103,6 +103,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     }
 
     /// The truth of the whole, as the language reads the value of a policy that must give a boolean.
+    #[inline(always)]
     pub(crate) fn run_boolean(&mut self) -> Result<bool, Stop> {
         self.cx.spend(u64::from(self.code.base_cost))?;
         let root = self.code.root;
@@ -259,16 +260,23 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     fn test_op(&mut self, id: OpId) -> Result<bool, Stop> {
         match &self.code.ops[id.at()] {
             Op::Bool(bool) => Ok(*bool),
-            Op::Not(operand) => self.test(*operand).map(|bool| !bool),
+            Op::Not(operand) => self.not(*operand),
             Op::And(logic) => self.logic(logic, false),
             Op::Or(logic) => self.logic(logic, true),
-            Op::EqualConst { .. } => self.equal_const(id),
-            Op::Compare { .. } => self.compare(id),
+            Op::EqualConst { left, constant, negated, way } => {
+                self.equal_const(id, *left, constant, *negated, way.as_deref())
+            }
+            Op::Compare { op, left, way, .. } => self.compare(id, *op, *left, way.as_ref()),
             Op::Has { base, name, way } => self.has(id, *base, name, way.as_deref()),
             Op::Path { .. } => self.test_path(id),
             Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it),
             _ => self.test_other(id),
         }
+    }
+
+    #[inline(never)]
+    fn not(&mut self, operand: OpId) -> Result<bool, Stop> {
+        self.test(operand).map(|bool| !bool)
     }
 
     #[inline(never)]

@@ -23,6 +23,8 @@ const SHORT_MARK: u16 = 1 << 15;
 /// Hashes that are compared together, and the words that hold them.
 const GROUP: usize = 8;
 const GROUP_WORDS: usize = GROUP / 2;
+/// One in each byte.
+const ONES: u64 = u64::MAX / 255;
 
 /// The finished index.
 #[derive(Clone)]
@@ -83,6 +85,12 @@ pub(super) fn hash(name: &[u8]) -> u8 {
         }
         _ => 0,
     }
+}
+
+/// The hash of a name eight times, as it is compared with a group.
+#[inline]
+pub(super) fn hashes(name: &[u8]) -> u64 {
+    ONES * u64::from(hash(name))
 }
 
 /// Appends an object's directory: `members` are positions of entries and hashes of names.
@@ -157,10 +165,10 @@ impl Index {
 
     /// See [`find_member`].
     #[inline]
-    pub(super) fn find(&self, entry: usize, hash: u8, is_at: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
+    pub(super) fn find(&self, entry: usize, wanted: u64, is_at: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
         match self {
-            Index::Short(words) => find_member(words, entry, hash, is_at),
-            Index::Wide(words) => find_member(words, entry, hash, is_at),
+            Index::Short(words) => find_member(words, entry, wanted, is_at),
+            Index::Wide(words) => find_member(words, entry, wanted, is_at),
         }
     }
 
@@ -193,13 +201,13 @@ fn children_end<W: Word>(words: &[W], at: usize) -> usize {
     if second.is_marked() { end - directory_len(words[end - 1].plain()) } else { end }
 }
 
-/// The first member of the object at `object` whose name has the hash and whose key's offset (after its quote) passes: its
+/// The first member of the object at `object` whose name has the wanted hash ([`hashes`]) and whose key's offset (after its quote) passes: its
 /// position and that offset.
 #[inline]
 pub(super) fn find_member<W: Word>(
     words: &[W],
     object: usize,
-    hash: u8,
+    wanted: u64,
     mut is_at: impl FnMut(usize) -> bool,
 ) -> Option<(usize, usize)> {
     let second = *words.get(object + 1)?;
@@ -217,12 +225,10 @@ pub(super) fn find_member<W: Word>(
         return None;
     }
     // By the directory with which the words end.
-    const ONES: u64 = u64::MAX / 255;
     let last = end.checked_sub(1)?;
     let count = words.get(last)?.plain();
     let hashes = last.checked_sub(count.div_ceil(GROUP) * GROUP_WORDS)?;
     let (mut group, mut position) = (hashes, hashes.checked_sub(count)?);
-    let wanted = ONES * u64::from(hash);
     while let Some([a, b, c, d]) = words.get(group..group + GROUP_WORDS).and_then(|it| it.first_chunk())
         && group < last
     {
@@ -244,6 +250,27 @@ pub(super) fn find_member<W: Word>(
         }
         group += GROUP_WORDS;
         position += GROUP;
+    }
+    None
+}
+
+/// The first entry with the wanted hash ([`hashes`]) in the directory with which the words end: its name is likely the one, and has to be compared.
+#[inline(always)]
+pub(super) fn entry_by_hash(words: &[u16], wanted: u64) -> Option<usize> {
+    let (count, words) = words.split_last()?;
+    let count = count.plain();
+    let (words, groups) = words.split_at_checked(words.len().checked_sub(count.div_ceil(GROUP) * GROUP_WORDS)?)?;
+    let (_, positions) = words.split_at_checked(words.len().checked_sub(count)?)?;
+    let mut first = 0;
+    for [a, b, c, d] in groups.as_chunks().0 {
+        let difference = (a.hashes() | b.hashes() << 16 | c.hashes() << 32 | d.hashes() << 48) ^ wanted;
+        // The lowest zero byte of the difference.
+        let found = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
+        if found != 0 {
+            // Beyond the positions is what fills the last group up.
+            return positions.get(first + found.trailing_zeros() as usize / 8).map(|it| it.plain());
+        }
+        first += GROUP;
     }
     None
 }

@@ -13,7 +13,7 @@ pub struct Name {
     tail: u64,
     plain: bool,
     /// As in directories of members.
-    hash: u8,
+    hashes: u64,
 }
 
 impl Name {
@@ -28,8 +28,8 @@ impl Name {
         let plain = Name::is_plain_text(text);
         // What JSON writes with escapes never stands there as it is: bytes that are no text keep it from being found.
         let (head, mask) = if plain { (head, mask) } else { ([u8::MAX; 8], u64::MAX) };
-        let hash = super::index::hash(text.as_bytes());
-        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain, hash }
+        let hashes = super::index::hashes(text.as_bytes());
+        Name { quoted, head: u64::from_le_bytes(head), mask, tail, plain, hashes }
     }
 
     /// The text.
@@ -50,10 +50,10 @@ impl Name {
         self.plain
     }
 
-    /// The hash by which directories of members know it.
+    /// The hash by which directories of members know it, as they are compared with.
     #[inline]
-    pub(super) fn hash(&self) -> u8 {
-        self.hash
+    pub(super) fn hashes(&self) -> u64 {
+        self.hashes
     }
 
     /// See [`Name::is_plain`].
@@ -65,32 +65,33 @@ impl Name {
     /// Whether the text and a closing quote stand at `start`.
     #[inline]
     pub(super) fn is_at(&self, text: &[u8], start: usize) -> bool {
-        match text.get(start..start + 8) {
-            Some(bytes) => self.is_likely(bytes, text, start) && (!self.is_long() || self.is_whole_at(text, start)),
+        match self.begins_at(text, start) {
+            Some(begins) => begins && (self.is_short() || self.ends_at(text, start)),
             None => self.is_whole_at(text, start),
         }
     }
 
-    /// Whether the first and the last eight bytes of text and closing quote stand at `start`, where `bytes` stand: all of them
-    /// but for long names.
+    /// Whether the first eight bytes of text and closing quote stand at `start`, or all of them where they are fewer; `None`
+    /// too near to the end of `text` to compare eight.
     #[inline]
-    pub(super) fn is_likely(&self, bytes: &[u8], text: &[u8], start: usize) -> bool {
-        let Some(head) = bytes.first_chunk::<8>() else { return false };
-        if (u64::from_le_bytes(*head) ^ self.head) & self.mask != 0 {
-            return false;
-        }
-        if self.mask != u64::MAX {
-            return true;
-        }
-        let end = start + self.quoted.len();
-        let tail = text.get(end - 8..end).and_then(<[u8]>::first_chunk::<8>);
-        tail.is_some_and(|tail| u64::from_le_bytes(*tail) == self.tail)
+    pub(super) fn begins_at(&self, text: &[u8], start: usize) -> Option<bool> {
+        let head = text.get(start..start + 8)?.first_chunk::<8>()?;
+        Some((u64::from_le_bytes(*head) ^ self.head) & self.mask == 0)
     }
 
-    /// Whether there is more of it than its first and last eight bytes.
+    /// Whether [`Name::begins_at`] says all.
     #[inline]
-    pub(super) fn is_long(&self) -> bool {
-        self.quoted.len() > 16
+    pub(super) fn is_short(&self) -> bool {
+        self.mask != u64::MAX
+    }
+
+    /// Whether what follows the first eight bytes stands there, too.
+    #[inline]
+    pub(super) fn ends_at(&self, text: &[u8], start: usize) -> bool {
+        let end = start + self.quoted.len();
+        let tail = text.get(end.wrapping_sub(8)..end).and_then(<[u8]>::first_chunk::<8>);
+        tail.is_some_and(|tail| u64::from_le_bytes(*tail) == self.tail)
+            && (end - start <= 16 || self.is_whole_at(text, start))
     }
 
     /// The same as [`Name::is_at`], letter by letter. Apart, so that its call takes no registers from those who do not need it.

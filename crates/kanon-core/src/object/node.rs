@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{
     Name, Object,
-    index::{self, Index},
+    index::{self, Index, Word},
     scan::plain_len,
 };
 
@@ -210,36 +210,26 @@ impl<'a> Node<'a> {
         let len = name.len();
         let (text, bytes) = (self.text(), name.as_bytes());
         let plain = Name::is_plain_text(name);
-        self.find(name, plain, index::hash(bytes), |key| {
+        self.find(name, plain, index::hashes(bytes), |key| {
             text.get(key..key + len) == Some(bytes) && text.get(key + len) == Some(&b'"')
         })
     }
 
     /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
     pub fn member(self, name: &Name) -> Option<Node<'a>> {
-        let text = self.text();
-        let found = match (self.index().short(), text.get(self.start())) {
-            (Some(words), Some(b'{')) => index::find_member(words, self.entry(), name.hash(), |key| {
-                text.get(key..key + 8).is_none_or(|bytes| name.is_likely(bytes, text, key))
-            }),
-            (Some(_), _) => return None,
-            (None, _) => return self.member_slowly(name),
-        };
-        match found {
-            Some((entry, key)) if key + 8 <= text.len() && (!name.is_long() || name.is_at(text, key)) => {
-                Some(Node::new(self.object, entry, key + name.len() + 2))
-            }
-            None if !self.object.escaped => None,
+        let Some(words) = self.index().short() else { return self.member_slowly(name) };
+        match look(words, self.text(), self.entry(), self.start(), name) {
+            Look::Found(entry, start) => Some(Node::new(self.object, entry, start)),
+            Look::Absent if !self.object.escaped => None,
             _ => self.member_slowly(name),
         }
     }
 
+    /// The same for any index, and for names and keys that are not written plainly.
     #[inline(never)]
     fn member_slowly(self, name: &Name) -> Option<Node<'a>> {
-        match self.place_along_slowly(std::slice::from_ref(name)) {
-            (at, 0) => Some(Node { object: self.object, at }),
-            _ => None,
-        }
+        let text = self.text();
+        self.find(name.as_str(), name.is_plain(), name.hashes(), |key| name.is_at(text, key))
     }
 
     /// The value that a way of member names leads to, and how many of the names could not be followed: then the value is the
@@ -253,39 +243,26 @@ impl<'a> Node<'a> {
         (Node { object: self.object, at }, missed)
     }
 
-    // Two words that return in registers. Text and index stay in registers from name to name, too; what is rare is elsewhere.
+    // Two words that return in registers. Text and index stay in registers from name to name, too.
     fn place_along(self, mut names: &[Name]) -> (u64, usize) {
         let Some(words) = self.index().short() else { return self.place_along_slowly(names) };
         let text = self.text();
         let (mut entry, mut start) = (self.entry(), self.start());
         while let [name, rest @ ..] = names {
-            let found = match text.get(start) {
-                // What stands too near to the end to be compared is looked at by the slow way.
-                Some(b'{') => index::find_member(words, entry, name.hash(), |key| match text.get(key..key + 8) {
-                    Some(bytes) => name.is_likely(bytes, text, key),
-                    None => true,
-                }),
-                _ => None,
-            };
-            match found {
-                Some((found, key)) if key + 8 <= text.len() && (!name.is_long() || name.is_at(text, key)) => {
-                    (entry, start) = (found, key + name.len() + 2);
-                    names = rest;
-                }
-                None if !self.object.escaped => break,
+            match look(words, text, entry, start, name) {
+                Look::Found(found, value) => (entry, start, names) = (found, value, rest),
+                Look::Absent if !self.object.escaped => break,
                 _ => return Node::new(self.object, entry, start).place_along_slowly(names),
             }
         }
         (Node::new(self.object, entry, start).at, names.len())
     }
 
-    /// The same for any index, and for names and keys that are not written plainly.
-    #[cold]
+    #[inline(never)]
     fn place_along_slowly(self, names: &[Name]) -> (u64, usize) {
         let mut node = self;
         for (at, name) in names.iter().enumerate() {
-            let text = node.text();
-            match node.find(name.as_str(), name.is_plain(), name.hash(), |key| name.is_at(text, key)) {
+            match node.member_slowly(name) {
                 Some(found) => node = found,
                 None => return (node.at, names.len() - at),
             }
@@ -296,11 +273,11 @@ impl<'a> Node<'a> {
     /// The member whose key, which begins at the offset given, passes; `name` is looked for again where keys or the name
     /// may be written with escapes.
     #[inline]
-    fn find(self, name: &str, plain: bool, hash: u8, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
+    fn find(self, name: &str, plain: bool, hashes: u64, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
         if self.kind() != NodeKind::Object {
             return None;
         }
-        if plain && let Some((entry, key)) = self.index().find(self.entry(), hash, is_at) {
+        if plain && let Some((entry, key)) = self.index().find(self.entry(), hashes, is_at) {
             return Some(Node::new(self.object, entry, key + name.len() + 2));
         }
         if self.object.escaped { self.find_escaped(name) } else { None }
@@ -408,6 +385,49 @@ impl<'a> Node<'a> {
         let start = self.start() + 1;
         (self.first() == b'"').then(|| raw_string_at(self.str(), start))
     }
+}
+
+/// What a quick look for a member finds.
+enum Look {
+    /// The position of its entry, and where its value begins.
+    Found(usize, usize),
+    /// It is not there, unless names are written with escapes.
+    Absent,
+    /// Only [`Node::find`] can tell.
+    Unclear,
+}
+
+/// Looks for a member of the value at `entry` and `start`. The loops compare no more than first letters and hashes: what they
+/// need stays in registers.
+#[inline(always)]
+fn look(words: &[u16], text: &[u8], entry: usize, start: usize, name: &Name) -> Look {
+    if text.get(start) != Some(&b'{') {
+        return Look::Absent;
+    }
+    let mut entry = entry + 2;
+    let Some(second) = words.get(entry - 1) else { return Look::Absent };
+    let Some(words) = words.get(..second.plain()) else { return Look::Absent };
+    if second.is_marked() {
+        let Some(entry) = index::entry_by_hash(words, name.hashes()) else { return Look::Absent };
+        let Some(key) = words.get(entry).map(|it| it.plain() + 1) else { return Look::Absent };
+        return if name.is_at(text, key) { Look::Found(entry, key + name.len() + 2) } else { Look::Unclear };
+    }
+    while let Some(word) = words.get(entry) {
+        let key = word.plain() + 1;
+        match name.begins_at(text, key) {
+            Some(false) => {}
+            Some(true) if name.is_short() || name.ends_at(text, key) => {
+                return Look::Found(entry, key + name.len() + 2);
+            }
+            // Another name with the same first letters, or too near to the end of the text.
+            _ => return Look::Unclear,
+        }
+        entry = match words.get(entry + 1) {
+            Some(end) if word.is_marked() => end.plain(),
+            _ => entry + 1,
+        };
+    }
+    Look::Absent
 }
 
 /// The text of a string that begins at `start` (after its quote), escapes as written.

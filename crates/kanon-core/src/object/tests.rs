@@ -43,6 +43,11 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Names that are alike at both ends, or as long, or have the same hash.
+fn alike() -> impl Strategy<Value = String> {
+    "[ab]{1,2}|containe[rs]{1,2}|container[a-c]{0,12}s|[a-c]{7,9}"
+}
+
 proptest! {
     #[test]
     fn walking_gives_what_was_written(value in values()) {
@@ -74,6 +79,24 @@ proptest! {
             prop_assert_eq!(object.root().get(&name).map(Node::to_value), want.clone());
             prop_assert_eq!(object.root().member(&Name::new(&name)).map(Node::to_value), want);
         }
+    }
+
+    #[test]
+    fn ways_lead_where_single_names_lead(
+        inner in prop::collection::btree_map(alike(), 0..3u8, 0..12),
+        outer in prop::collection::vec(alike(), 0..9),
+        names in prop::collection::vec(alike(), 1..4),
+    ) {
+        // Every outer member holds the inner object: most ways lead somewhere.
+        let value: Value = outer.iter().map(|name| (name.clone(), serde_json::json!(inner))).collect();
+        let object = Object::parse(value.to_string()).unwrap();
+        let (mut want, mut missed) = (&value, names.len());
+        while let Some(member) = names.get(names.len() - missed).and_then(|name| want.get(name)) {
+            (want, missed) = (member, missed - 1);
+        }
+        let prepared: Vec<_> = names.iter().map(|name| Name::new(name)).collect();
+        let (node, lost) = object.root().along(&prepared);
+        prop_assert_eq!((node.to_value(), lost), (want.clone(), missed));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::Machine;
 use crate::{
     context::Stop,
     dialect::Dialect,
-    ir::{Arithmetic, ArithmeticStep, Comparison, Op, OpId, Scalar, TextTest},
+    ir::{Arithmetic, ArithmeticStep, Comparison, Op, OpId, Scalar, TextTest, Way},
     value::Value,
 };
 
@@ -26,20 +26,25 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
 
     /// Compares with a constant, in the object's text where it can.
     #[inline(never)]
-    pub(super) fn equal_const(&mut self, id: OpId) -> Result<bool, Stop> {
-        let code = self.code;
-        let Op::EqualConst { left, constant, negated, way } = &code.ops[id.at()] else { return self.test_other(id) };
-        let is_equal = match self.operand(*left, way.as_deref()) {
+    pub(super) fn equal_const(
+        &mut self,
+        id: OpId,
+        left: OpId,
+        constant: &'a Scalar,
+        negated: bool,
+        way: Option<&Way>,
+    ) -> Result<bool, Stop> {
+        let is_equal = match self.operand(left, way) {
             Some(node) => match (constant, node.kind()) {
                 (Scalar::Str(text), NodeKind::String) => node.is_str(text),
                 (Scalar::Bool(bool), NodeKind::Bool) => node.as_bool() == Some(*bool),
                 (Scalar::Null, NodeKind::Null) => true,
-                _ => return self.equal_other(id, *left, constant, *negated),
+                _ => return self.equal_other(id, left, constant, negated),
             },
             None if self.absent => matches!(constant, Scalar::Null),
-            None => return self.equal_other(id, *left, constant, *negated),
+            None => return self.equal_other(id, left, constant, negated),
         };
-        Ok(is_equal != *negated)
+        Ok(is_equal != negated)
     }
 
     #[inline(never)]
@@ -49,20 +54,27 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 
     #[inline(never)]
-    pub(super) fn compare(&mut self, id: OpId) -> Result<bool, Stop> {
-        let code = self.code;
-        let Op::Compare { op, left, right, way } = &code.ops[id.at()] else { return self.test_other(id) };
+    pub(super) fn compare(
+        &mut self,
+        id: OpId,
+        op: Comparison,
+        left: OpId,
+        way: Option<&(Box<Way>, i64)>,
+    ) -> Result<bool, Stop> {
         if let Some((way, constant)) = way
-            && let Some(int) = self.operand(*left, Some(way)).and_then(Node::as_short_int)
+            && let Some(int) = self.operand(left, Some(way)).and_then(Node::as_short_int)
         {
             return Ok(op.holds(Some(int.cmp(constant))));
         }
-        self.compare_other(id, *op, *left, *right)
+        self.compare_other(id)
     }
 
     #[inline(never)]
-    fn compare_other(&mut self, id: OpId, op: Comparison, left: OpId, right: OpId) -> Result<bool, Stop> {
-        let (left, right) = (self.eval(left)?, self.eval(right)?);
+    fn compare_other(&mut self, id: OpId) -> Result<bool, Stop> {
+        let code = self.code;
+        let Op::Compare { op, left, right, .. } = &code.ops[id.at()] else { return self.test_other(id) };
+        let op = *op;
+        let (left, right) = (self.eval(*left)?, self.eval(*right)?);
         match (left, right) {
             (Value::Int(a), Value::Int(b)) => Ok(op.holds(Some(a.cmp(&b)))),
             // NaN has no order: the language says what that means.

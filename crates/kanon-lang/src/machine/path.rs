@@ -53,7 +53,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn follow(&mut self, way: &Way) -> Option<Node<'a>> {
         if way.again != 0 && way.again == self.again {
             return self.seen;
