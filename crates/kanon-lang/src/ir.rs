@@ -10,6 +10,7 @@
 //! names an operation.
 
 mod build;
+mod chance;
 mod constant;
 mod cost;
 mod guard;
@@ -265,8 +266,16 @@ pub enum Op {
 pub struct Logic {
     /// In source order.
     pub operands: Vec<OpId>,
-    /// The order in which they are evaluated: cheap ones first, where nobody can tell the difference.
-    pub(crate) order: Box<[u16]>,
+    /// The order in which they are evaluated: first what likely decides at little cost, where nobody can tell the difference.
+    /// Made by the builder at the end.
+    pub(crate) order: Box<[Turn]>,
+}
+
+/// An operand and where it stands in the source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) operand: OpId,
+    pub(crate) at: u32,
 }
 
 impl Logic {

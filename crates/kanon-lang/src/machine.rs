@@ -15,7 +15,7 @@ use kanon_core::Node;
 use crate::{
     context::{Context, Stop},
     dialect::{Callee, Dialect},
-    ir::{Code, Logic, Loop, LoopKind, Op, OpId, Overload, Scalar},
+    ir::{Code, Logic, Loop, LoopKind, Op, OpId, Overload, Scalar, Turn},
     language::{Arena, Limits},
     rules::{Memo, Places},
     value::Value,
@@ -325,38 +325,49 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
     /// `&&` (decided by false) and `||` (decided by true).
     #[inline(never)]
     fn logic(&mut self, logic: &'a Logic, decisive: bool) -> Result<bool, Stop> {
-        if !D::ABSORBS && logic.order.is_empty() {
-            for operand in &logic.operands {
-                if self.test(*operand)? == decisive {
-                    return Ok(decisive);
-                }
-            }
-            return Ok(!decisive);
+        if TRACE {
+            // Explanations follow the source.
+            return self.decide(logic, decisive, None, |machine, it| machine.test(it.operand));
         }
-        self.decide(logic, decisive, |machine, at| machine.test(logic.operands[at]))
+        for (turn, it) in logic.order.iter().enumerate() {
+            match self.test(it.operand) {
+                Ok(bool) if bool == decisive => return Ok(decisive),
+                Ok(_) => {}
+                Err(Stop) => return self.decide_after_error(logic, decisive, turn),
+            }
+        }
+        Ok(!decisive)
     }
 
-    /// The same in any order, by the truths that `test` gives of the operands.
+    #[cold]
+    #[inline(never)]
+    fn decide_after_error(&mut self, logic: &'a Logic, decisive: bool, turn: usize) -> Result<bool, Stop> {
+        self.decide(logic, decisive, Some(turn), |machine, it| machine.test(it.operand))
+    }
+
+    /// The same by the truths that `test` gives of the operands; `failed`: the turn that has just ended with an error, none
+    /// before it decided.
     #[inline]
     fn decide(
         &mut self,
         logic: &'a Logic,
         decisive: bool,
-        test: impl Fn(&mut Self, usize) -> Result<bool, Stop>,
+        failed: Option<usize>,
+        test: impl Fn(&mut Self, Turn) -> Result<bool, Stop>,
     ) -> Result<bool, Stop> {
         // Of several errors the one that stands first in the source is kept.
-        let mut kept: Option<(usize, crate::context::Fault<'a>)> = None;
-        for turn in 0..logic.operands.len() {
-            // Explanations follow the source.
-            let at = if TRACE { turn } else { logic.order.get(turn).map_or(turn, |at| usize::from(*at)) };
-            match test(self, at) {
+        let mut kept: Option<(u32, crate::context::Fault<'a>)> = None;
+        for turn in failed.unwrap_or(0)..logic.operands.len() {
+            let it = if TRACE { Turn { operand: logic.operands[turn], at: turn as u32 } } else { logic.order[turn] };
+            let result = if failed == Some(turn) { Err(Stop) } else { test(self, it) };
+            match result {
                 Ok(bool) if bool == decisive => return Ok(decisive),
                 Ok(_) => {}
                 Err(Stop) if !D::ABSORBS => return Err(Stop),
                 Err(Stop) => {
-                    let Some(fault) = self.absorb(Some(logic.operands[at])) else { return Err(Stop) };
-                    if kept.as_ref().is_none_or(|(first, _)| at < *first) {
-                        kept = Some((at, fault));
+                    let Some(fault) = self.absorb(Some(it.operand)) else { return Err(Stop) };
+                    if kept.as_ref().is_none_or(|(first, _)| it.at < *first) {
+                        kept = Some((it.at, fault));
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kanon_core::Name;
 
 use super::{
-    ArithmeticStep, Code, Comparison, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step,
+    ArithmeticStep, Code, Comparison, Logic, Loop, Op, OpId, Place, Scalar, StaticPath, Step, Turn, chance,
     constant::constant_op,
     cost::{own_cost, turn_cost},
 };
@@ -194,29 +194,37 @@ impl<D: Dialect> Builder<D> {
         operands
     }
 
-    /// The order of evaluation of every chain: cheap operands first, where nobody can tell the difference.
+    /// The order of evaluation of every chain: first what likely decides at little cost, where nobody can tell the difference.
     fn order(&mut self) {
-        let (weights, total) = (&self.weights, &self.total);
         // What is no boolean fails where it is tested.
         let boolean: Vec<bool> = self.code.ops.iter().map(Op::is_boolean).collect();
-        for op in &mut self.code.ops {
-            let (Op::And(logic) | Op::Or(logic)) = op else { continue };
-            let operands = &logic.operands;
-            let Ok(len) = u16::try_from(operands.len()) else { continue };
-            let mut order: Vec<u16> = (0..len).collect();
-            let weight = |at: &u16| weights[operands[usize::from(*at)].at()];
-            if D::ABSORBS {
-                order.sort_by_key(weight);
-            } else {
-                // Only among neighbours that cannot fail nobody can tell.
-                let total = |at: &u16| {
-                    let operand = operands[usize::from(*at)].at();
-                    total[operand] && boolean[operand]
-                };
-                order.chunk_by_mut(|a, b| total(a) && total(b)).for_each(|run| run.sort_by_key(weight));
+        let orders: Vec<Option<Box<[Turn]>>> = self.code.ops.iter().map(|op| self.turns(op, &boolean)).collect();
+        for (op, order) in self.code.ops.iter_mut().zip(orders) {
+            if let (Op::And(logic) | Op::Or(logic), Some(order)) = (op, order) {
+                logic.order = order;
             }
-            logic.order = if order.is_sorted() { Box::default() } else { order.into() };
         }
+    }
+
+    fn turns(&self, op: &Op, boolean: &[bool]) -> Option<Box<[Turn]>> {
+        let (logic, decisive) = match op {
+            Op::And(logic) => (logic, false),
+            Op::Or(logic) => (logic, true),
+            _ => return None,
+        };
+        let mut turns: Vec<Turn> = (0..).zip(&logic.operands).map(|(at, id)| Turn { operand: *id, at }).collect();
+        let price = |it: &Turn| {
+            let chance = chance::of(&self.code.ops, it.operand, decisive);
+            u64::from(self.weights[it.operand.at()]) * chance::CERTAIN / chance
+        };
+        if D::ABSORBS {
+            turns.sort_by_key(price);
+        } else {
+            // Only among neighbours that cannot fail nobody can tell.
+            let total = |it: &Turn| self.total[it.operand.at()] && boolean[it.operand.at()];
+            turns.chunk_by_mut(|a, b| total(a) && total(b)).for_each(|run| run.sort_by_key(price));
+        }
+        Some(turns.into())
     }
 
     /// `left < right` and its like.

@@ -15,7 +15,9 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     pub(super) fn run_shared(&mut self) -> Result<bool, Stop> {
         let code = self.code;
         match &code.ops[code.root.at()] {
-            Op::And(logic) => self.decide(logic, false, |machine, at| machine.conjunct(logic.operands[at], at)),
+            Op::And(logic) => {
+                self.decide(logic, false, None, |machine, it| machine.conjunct(it.operand, it.at as usize))
+            }
             _ => self.conjunct(code.root, 0),
         }
     }
