@@ -205,13 +205,12 @@ impl<'a> Node<'a> {
     }
 
     /// The member called `name`, of an object.
-    #[inline]
     pub fn get(self, name: &str) -> Option<Node<'a>> {
         let len = name.len();
         let (text, bytes) = (self.text(), name.as_bytes());
-        let plain = Name::is_plain_text(name);
-        self.find(name, plain, index::hashes(bytes), |key| {
-            text.get(key..key + len) == Some(bytes) && text.get(key + len) == Some(&b'"')
+        self.find(name, index::hashes(bytes), |key| {
+            // The quote tells most names apart without a comparison; that JSON may write the name so is asked last.
+            text.get(key + len) == Some(&b'"') && text.get(key..key + len) == Some(bytes) && Name::is_plain_text(name)
         })
     }
 
@@ -229,7 +228,7 @@ impl<'a> Node<'a> {
     #[inline(never)]
     fn member_slowly(self, name: &Name) -> Option<Node<'a>> {
         let text = self.text();
-        self.find(name.as_str(), name.is_plain(), name.hashes(), |key| name.is_at(text, key))
+        self.find(name.as_str(), name.hashes(), |key| name.is_at(text, key))
     }
 
     /// The value that a way of member names leads to, and how many of the names could not be followed: then the value is the
@@ -273,11 +272,11 @@ impl<'a> Node<'a> {
     /// The member whose key, which begins at the offset given, passes; `name` is looked for again where keys or the name
     /// may be written with escapes.
     #[inline]
-    fn find(self, name: &str, plain: bool, hashes: u64, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
+    fn find(self, name: &str, hashes: u64, is_at: impl Fn(usize) -> bool) -> Option<Node<'a>> {
         if self.kind() != NodeKind::Object {
             return None;
         }
-        if plain && let Some((entry, key)) = self.index().find(self.entry(), hashes, is_at) {
+        if let Some((entry, key)) = self.index().find(self.entry(), hashes, is_at) {
             return Some(Node::new(self.object, entry, key + name.len() + 2));
         }
         if self.object.escaped { self.find_escaped(name) } else { None }
