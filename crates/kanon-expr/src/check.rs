@@ -11,6 +11,7 @@ pub(crate) use self::nature::{Base, Nature, sign};
 use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
     builtins::Builtin,
+    suggest,
 };
 
 /// A mistake in words; the caller knows the place.
@@ -38,7 +39,11 @@ pub(crate) fn check(tree: &Tree, source: &str, env: &Environment, boolean: bool)
     }
     if let Some((at, message)) = checker.mistakes.first() {
         let place = checker.place(&tree.nodes[*at]);
-        return Err(Diagnostics::one(source, message.clone(), place));
+        let mut diagnostics = Diagnostics::one(source, message.clone(), place);
+        if let (Some(name), Some(first)) = (checker.unknown_function(*at), diagnostics.list.first_mut()) {
+            first.help = suggest::help(&name, crate::functions::all(env).map(|it| it.name));
+        }
+        return Err(diagnostics);
     }
     let natures = checker.natures;
     match (tree.nodes.last(), natures.last()) {
@@ -136,7 +141,10 @@ impl Checker<'_> {
             Kind::Member { base, key, .. } => self.member(*base, *key),
             Kind::Chain(inner) | Kind::Predicate(inner) => Ok(self.of(*inner)),
             Kind::Slice { base, from, to } => self.slice(*base, *from, *to),
-            Kind::Call { callee, method, .. } => self.call(*callee, *method),
+            Kind::Call { callee, method, .. } => match self.unknown_function(self.natures.len()) {
+                Some(name) => Err(format!("there is no function {name}")),
+                None => self.call(*callee, *method),
+            },
             Kind::Function { name, args, method } => {
                 let natures: Vec<Nature> = args.iter().map(|id| self.of(*id)).collect();
                 functions::check(self.env, name, *method, &natures)
@@ -259,6 +267,19 @@ impl Checker<'_> {
             }
         }
         Ok(nature)
+    }
+
+    /// The name that the node calls, where its first part is a namespace of functions and nothing in it has the rest. The original
+    /// has no such namespaces: there it is an error of every run.
+    fn unknown_function(&self, at: usize) -> Option<String> {
+        let Kind::Call { callee, method: true, .. } = &self.tree.nodes[at].kind else { return None };
+        let Kind::Member { base, key, .. } = &self.tree.nodes[callee.at()].kind else { return None };
+        match (&self.tree.nodes[base.at()].kind, &self.tree.nodes[key.at()].kind) {
+            (Kind::Unbound(space), Kind::Str(name)) if crate::functions::is_namespace(self.env, space) => {
+                Some(format!("{space}.{name}"))
+            }
+            _ => None,
+        }
     }
 
     fn call(&self, callee: Id, method: bool) -> Verdict {

@@ -1,11 +1,24 @@
-//! Functions that the environment brings: which overload a call means.
+//! Functions that are no built-ins: those of the environment and `k8s.…`. Which there are, and which overload a call means.
 
 use kanon_core::NodeKind;
-#[cfg(test)]
-use kanon_lang::Function;
-use kanon_lang::{Context, Stop, Type, Value};
+use kanon_lang::{Context, Environment, Function, Stop, Type, Value, kubernetes};
 
 use crate::value::type_name;
+
+/// Every function that a program can call besides the built-ins and `regexMatch`.
+pub(crate) fn all(env: &Environment) -> impl Iterator<Item = &Function> {
+    env.functions.iter().chain(kubernetes::functions())
+}
+
+/// The functions called `name`.
+pub(crate) fn overloads<'e>(env: &'e Environment, name: &'e str, method: bool) -> impl Iterator<Item = &'e Function> {
+    all(env).filter(move |it| it.name == name && it.method == method)
+}
+
+/// Whether names of functions begin with `space` and a point.
+pub(crate) fn is_namespace(env: &Environment, space: &str) -> bool {
+    all(env).any(|it| !it.method && it.name.split_once('.').is_some_and(|(first, _)| first == space))
+}
 
 /// Calls the first of `overloads` whose parameters fit.
 #[cfg(test)]

@@ -6,7 +6,7 @@ use kanon_lang::{Diagnostic, Environment, Span};
 use crate::{
     ast::{BinaryOp, Id, Kind, Tree, UnaryOp},
     builtins::Builtin,
-    suggest,
+    functions, suggest,
 };
 
 /// All that is noticed, in order of place. `rewritten` is the tree as it is compiled.
@@ -56,7 +56,7 @@ impl Linter<'_> {
                 self.say(span, format!("unknown name `{name}` is nil"), help);
             }
             Kind::Function { name, method: false, .. } if !self.is_function(name) => {
-                let functions = self.env.functions.iter().map(|it| it.name);
+                let functions = functions::all(self.env).map(|it| it.name);
                 let help = suggest::help(name, Builtin::names().chain([crate::REGEX_MATCH]).chain(functions));
                 self.say(self.tree.nodes[at].at, format!("`{name}` is no function; calling it is an error"), help);
             }
@@ -98,7 +98,7 @@ impl Linter<'_> {
     }
 
     fn is_function(&self, name: &str) -> bool {
-        name == crate::REGEX_MATCH || self.env.functions.iter().any(|it| it.name == name)
+        name == crate::REGEX_MATCH || functions::all(self.env).any(|it| it.name == name)
     }
 
     /// A field that may be absent is nil, and nil is no boolean.

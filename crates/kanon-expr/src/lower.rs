@@ -18,7 +18,7 @@ use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
     builtins::Builtin,
     dialect::Meaning,
-    natives, patterns,
+    functions, natives, patterns,
 };
 
 /// Compiles a rewritten tree.
@@ -367,13 +367,8 @@ impl Lowering<'_> {
                 None => self.call(natives::regex_match, &[*text, *pattern], here),
             };
         }
-        let fitting =
-            |it: &&kanon_lang::Function| it.name == name && it.method == method && it.parameters.len() == args.len();
-        let overloads: Vec<Overload> = self
-            .env
-            .functions
-            .iter()
-            .filter(fitting)
+        let overloads: Vec<Overload> = functions::overloads(self.env, name, method)
+            .filter(|it| it.parameters.len() == args.len())
             .map(|it| Overload { parameters: it.parameters.clone().into(), body: it.body })
             .collect();
         if overloads.is_empty() {

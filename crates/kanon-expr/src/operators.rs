@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use kanon_core::NodeKind;
-use kanon_lang::{Context, Stop, Value};
+use kanon_lang::{Context, Stop, Value, kubernetes::Quantity};
 
 use crate::{
     access::{integer, not_integer},
@@ -249,6 +249,9 @@ fn arithmetic<'a>(cx: &mut Context<'a>, op: BinaryOp, a: Value<'a>, b: Value<'a>
     if let Some(result) = times(cx, op, a, b) {
         return Ok(result);
     }
+    if let Some(result) = quantities(cx, op, a, b) {
+        return result;
+    }
     let nanos = |duration: SignedDuration| duration.as_nanos() as f64;
     let scaled = |float: f64| Value::Duration(SignedDuration::from_nanos(value::float_to_int(float)));
     Ok(match (op, a, b) {
@@ -262,6 +265,25 @@ fn arithmetic<'a>(cx: &mut Context<'a>, op: BinaryOp, a: Value<'a>, b: Value<'a>
         },
         (BinaryOp::Divide, Value::Duration(a), Value::Duration(b)) => Value::Float(nanos(a) / nanos(b)),
         _ => return undefined(cx, op, a, b),
+    })
+}
+
+/// What a quantity gives with another, or with a whole number.
+fn quantities<'a>(cx: &mut Context<'a>, op: BinaryOp, a: Value<'a>, b: Value<'a>) -> Option<Result<Value<'a>, Stop>> {
+    let whole = |value, other: Option<Quantity>| match value {
+        Value::Int(int) if other.is_some() => Some(Quantity::of_int(int)),
+        _ => None,
+    };
+    let (left, right) = (Quantity::of(a), Quantity::of(b));
+    let (left, right) = (left.or(whole(a, right))?, right.or(whole(b, left))?);
+    let sum = match op {
+        BinaryOp::Add => left.plus(right),
+        BinaryOp::Subtract => left.plus(right.negated()),
+        _ => return None,
+    };
+    Some(match sum {
+        Some(sum) => cx.grow(1).map(|()| Value::Opaque(cx.arena.alloc(sum))),
+        None => cx.fail("quantity out of range"),
     })
 }
 

@@ -8,6 +8,7 @@ use kanon_lang::{Diagnostics, Environment, Span};
 use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
     builtins::Builtin,
+    functions,
     lexer::{OPERATOR_WORDS, Token, TokenKind, tokens},
     suggest,
 };
@@ -95,9 +96,9 @@ impl<'s> Parser<'s> {
         Err(diagnostics)
     }
 
-    /// Whether a function of the environment can be called by this name.
+    /// Whether a function can be called by this name.
     fn is_function(&self, name: &str) -> bool {
-        name == crate::REGEX_MATCH || self.env.functions.iter().any(|it| !it.method && it.name == name)
+        name == crate::REGEX_MATCH || functions::overloads(self.env, name, false).next().is_some()
     }
 
     fn is_sign(&self, sign: &str) -> bool {

@@ -46,7 +46,7 @@ pub(crate) fn evaluate<'a>(
         _ => None,
     });
     let mut functions: BTreeMap<(&str, bool), Vec<Function>> = BTreeMap::new();
-    for function in &env.functions {
+    for function in functions::all(env) {
         functions.entry((function.name, function.method)).or_default().push(function.clone());
     }
     let scope = Scope { index: 0, element: Some(Value::Null), accumulator: Value::Null };

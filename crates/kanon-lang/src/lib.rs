@@ -11,6 +11,7 @@ mod diagnostic;
 mod dialect;
 mod function;
 pub mod ir;
+pub mod kubernetes;
 mod language;
 mod machine;
 mod module;

@@ -7,7 +7,6 @@
 //! in the façade, so they are nil for every container. Such rules read the raw objects under `object.spec.containers`.
 
 pub(crate) mod event;
-pub(crate) mod image;
 mod network;
 pub(crate) mod pod;
 mod request;

@@ -36,7 +36,6 @@ mod validate;
 mod view;
 
 pub use decide::{RuleTally, Tally, Trace};
-pub use facts::image::{Image, parse_image};
 pub use family::RulesFamily;
 pub use index::{EnforcementSwitch, RESYNC, Rules, Settings};
 pub use lint::{Advice, advise};

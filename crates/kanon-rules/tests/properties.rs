@@ -5,8 +5,9 @@ mod common;
 
 use common::now;
 use kanon_core::{Object, Outcome, PolicyFile};
+use kanon_lang::kubernetes::parse_image;
 use kanon_plane::View;
-use kanon_rules::{Mode, Rules, RulesView, Settings, parse_image};
+use kanon_rules::{Mode, Rules, RulesView, Settings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

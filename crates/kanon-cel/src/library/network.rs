@@ -1,99 +1,17 @@
 //! IP addresses and ranges of them: cel-go's network extension and Kubernetes' `ip` and `cidr` libraries, which are the same
 //! functions.
-//!
-//! An IPv4 address written as an IPv6 address (`::ffff:1.2.3.4`) is refused, as is a zone. The same bits in groups of hex
-//! digits are an IPv6 address, as the specification's suite has it; Kubernetes refuses those too.
 
-use std::{
-    any::Any,
-    borrow::Cow,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+use std::net::{IpAddr, Ipv4Addr};
+
+use kanon_lang::{
+    Context, Function, Native, Stop, Type, Value,
+    kubernetes::{Address, Range},
 };
-
-use kanon_lang::{Context, Function, Native, Opaque, Stop, Type, Value};
 
 use super::arguments as arg;
 
-const IP: Type = Type::Opaque("net.IP");
-const CIDR: Type = Type::Opaque("net.CIDR");
-
-/// An address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Address(IpAddr);
-
-impl Opaque for Address {
-    fn type_name(&self) -> &'static str {
-        "net.IP"
-    }
-
-    fn equals(&self, other: Value<'_>) -> Option<bool> {
-        same(self, other)
-    }
-
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Owned(self.0.to_string())
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-/// A range, which remembers the address it was written with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Opaque for Range {
-    fn type_name(&self) -> &'static str {
-        "net.CIDR"
-    }
-
-    fn equals(&self, other: Value<'_>) -> Option<bool> {
-        same(self, other)
-    }
-
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Owned(format!("{}/{}", self.address, self.bits))
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-impl Range {
-    fn masked(self) -> Range {
-        let address = match self.address {
-            IpAddr::V4(it) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-                IpAddr::V4(Ipv4Addr::from_bits(it.to_bits() & mask))
-            }
-            IpAddr::V6(it) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from_bits(it.to_bits() & mask))
-            }
-        };
-        Range { address, bits: self.bits }
-    }
-
-    fn contains(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.address.is_ipv4() && Range { address, bits: self.bits }.masked() == self.masked()
-    }
-
-    fn contains_range(self, other: Range) -> bool {
-        self.bits <= other.bits && self.contains(other.address)
-    }
-}
-
-fn same<T: PartialEq + 'static>(this: &T, other: Value<'_>) -> Option<bool> {
-    match other {
-        Value::Opaque(other) => other.as_any()?.downcast_ref::<T>().map(|it| it == this),
-        _ => None,
-    }
-}
+const IP: Type = Address::TYPE;
+const CIDR: Type = Range::TYPE;
 
 pub(super) fn functions() -> Vec<Function> {
     use Type::{Bool, Int, String as Text};
@@ -102,7 +20,9 @@ pub(super) fn functions() -> Vec<Function> {
             let address = address(cx, args, 0)?;
             arg::make(cx, Address(address))
         }),
-        Function::free("isIP", [Text], Bool, |cx, args| Ok(Value::Bool(parse(arg::text(cx, args, 0)?).is_ok()))),
+        Function::free("isIP", [Text], Bool, |cx, args| {
+            Ok(Value::Bool(Address::parse(arg::text(cx, args, 0)?).is_ok()))
+        }),
         Function::free("ip.isCanonical", [Text], Bool, |cx, args| {
             Ok(Value::Bool(address(cx, args, 0)?.to_string() == arg::text(cx, args, 0)?))
         }),
@@ -114,7 +34,7 @@ pub(super) fn functions() -> Vec<Function> {
             arg::make(cx, range)
         }),
         Function::free("isCIDR", [Text], Bool, |cx, args| {
-            Ok(Value::Bool(parse_range(arg::text(cx, args, 0)?).is_ok()))
+            Ok(Value::Bool(Range::parse(arg::text(cx, args, 0)?).is_ok()))
         }),
         Function::method("ip", [CIDR], IP, |cx, args| {
             let range = *arg::opaque::<Range>(cx, args, 0)?;
@@ -179,45 +99,10 @@ fn global_unicast(address: IpAddr) -> bool {
 
 fn address<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<IpAddr, Stop> {
     let text = arg::text(cx, args, at)?;
-    parse(text).or_else(|problem| cx.fail(problem))
+    Address::parse(text).map(|it| it.0).or_else(|problem| cx.fail(problem))
 }
 
 fn range<'a>(cx: &mut Context<'a>, args: &[Value<'a>], at: usize) -> Result<Range, Stop> {
     let text = arg::text(cx, args, at)?;
-    parse_range(text).or_else(|problem| cx.fail(problem))
-}
-
-fn parse(text: &str) -> Result<IpAddr, String> {
-    if let Some((before, _)) = text.split_once('%')
-        && before.parse::<Ipv6Addr>().is_ok()
-    {
-        return Err(format!("IP address {text:?} with zone value is not allowed"));
-    }
-    match text.parse() {
-        Ok(IpAddr::V6(it)) if it.to_ipv4_mapped().is_some() && text.contains('.') => {
-            Err(format!("IPv4-mapped IPv6 address {text:?} is not allowed"))
-        }
-        Ok(address) => Ok(address),
-        Err(_) => Err(format!("IP Address {text:?} parse error during conversion from string")),
-    }
-}
-
-fn parse_range(text: &str) -> Result<Range, String> {
-    let malformed =
-        || format!("network address parse error during conversion from string: invalid CIDR address: {text}");
-    let (address, bits) = text.rsplit_once('/').ok_or_else(malformed)?;
-    let plain = bits.bytes().all(|it| it.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
-    let bits = bits.parse::<u8>().ok().filter(|_| plain).ok_or_else(malformed)?;
-    if address.contains('%') {
-        return Err(format!("CIDR {text:?} with zone value is not allowed"));
-    }
-    let address = match address.parse() {
-        Ok(IpAddr::V6(it)) if it.to_ipv4_mapped().is_some() && text.contains('.') => {
-            return Err(format!("IPv4-mapped IPv6 address {text:?} is not allowed"));
-        }
-        Ok(address) => address,
-        Err(_) => return Err(malformed()),
-    };
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    if bits <= most { Ok(Range { address, bits }) } else { Err(malformed()) }
+    Range::parse(text).or_else(|problem| cx.fail(problem))
 }

@@ -1,9 +1,12 @@
-//! Types of functions that the environment brings, and of `regexMatch`.
+//! Types of functions that are no built-ins.
 
-use kanon_lang::{Environment, Function, Type};
+use kanon_lang::{
+    Environment, Type,
+    kubernetes::{Quantity, Semver},
+};
 
 use super::{Base, Nature, Verdict};
-use crate::builtins::Builtin;
+use crate::{builtins::Builtin, functions::overloads};
 
 /// The type of a name that is no variable: nil, or a function named without a call.
 pub(super) fn nature_of_name(env: &Environment, name: &str) -> Nature {
@@ -17,10 +20,6 @@ pub(super) fn nature_of_name(env: &Environment, name: &str) -> Nature {
 /// Whether there is such a function.
 pub(super) fn is_known(env: &Environment, name: &str, method: bool) -> bool {
     (name == crate::REGEX_MATCH && !method) || overloads(env, name, method).next().is_some()
-}
-
-fn overloads<'e>(env: &'e Environment, name: &'e str, method: bool) -> impl Iterator<Item = &'e Function> {
-    env.functions.iter().filter(move |it| it.name == name && it.method == method)
 }
 
 /// A call of a function by name.
@@ -70,6 +69,8 @@ fn base(of: &Type) -> Base {
         Type::Duration => Base::Duration,
         Type::List(_) => Base::List,
         Type::Map(..) | Type::Object(_) => Base::Map,
+        it if *it == Quantity::TYPE => Base::Quantity,
+        it if *it == Semver::TYPE => Base::Semver,
         Type::Dyn | Type::UInt | Type::Optional(_) | Type::Type(_) | Type::Opaque(_) | Type::Param(_) => Base::Unknown,
     }
 }

@@ -22,6 +22,10 @@ pub(crate) enum Base {
     Duration,
     /// A time zone.
     Location,
+    /// Of `k8s.quantity`.
+    Quantity,
+    /// Of `k8s.semver`.
+    Semver,
 }
 
 /// A type, with those of elements of lists and maps two levels down: enough for every message of the original.
@@ -103,13 +107,15 @@ impl fmt::Display for Nature {
             Base::Time => "time.Time",
             Base::Duration => "time.Duration",
             Base::Location => "*time.Location",
+            Base::Quantity => "kubernetes.Quantity",
+            Base::Semver => "kubernetes.Semver",
         })
     }
 }
 
 /// The type of `left op right`.
 pub(crate) fn binary(op: BinaryOp, left: Nature, right: Nature) -> Result<Nature, String> {
-    use Base::{Bool, Duration, Float, Int, List, Map, Str, Time, Unknown};
+    use Base::{Bool, Duration, Float, Int, List, Map, Quantity, Semver, Str, Time, Unknown};
     let mismatch = || Err(format!("invalid operation: {} (mismatched types {left} and {right})", sign(op)));
     let numbers = left.is_number() && right.is_number();
     // One side unknown, the other unknown too or one of `bases`.
@@ -120,8 +126,12 @@ pub(crate) fn binary(op: BinaryOp, left: Nature, right: Nature) -> Result<Nature
         BinaryOp::Equal | BinaryOp::NotEqual if left.comparable(right) => known(Bool),
         BinaryOp::Or | BinaryOp::And if left.may_be(&[Bool]) && right.may_be(&[Bool]) => known(Bool),
         BinaryOp::Less | BinaryOp::Greater | BinaryOp::LessEqual | BinaryOp::GreaterEqual => {
-            let same = left.base == right.base && matches!(left.base, Str | Time | Duration);
-            if numbers || same || either(&[Int, Float, Str, Time, Duration]) { known(Bool) } else { mismatch() }
+            let same = left.base == right.base && matches!(left.base, Str | Time | Duration | Quantity | Semver);
+            if numbers || same || either(&[Int, Float, Str, Time, Duration, Quantity, Semver]) {
+                known(Bool)
+            } else {
+                mismatch()
+            }
         }
         BinaryOp::Add | BinaryOp::Subtract => match (left.base, right.base) {
             (Int, Int) => known(Int),
@@ -131,7 +141,10 @@ pub(crate) fn binary(op: BinaryOp, left: Nature, right: Nature) -> Result<Nature
             (Time, Duration) => known(Time),
             (Duration, Time) if op == BinaryOp::Add => known(Time),
             (Duration, Duration) => known(Duration),
-            _ if either(&[Int, Float, Time, Duration]) || (op == BinaryOp::Add && either(&[Str])) => known(Unknown),
+            (Quantity, Quantity | Int) | (Int, Quantity) => known(Quantity),
+            _ if either(&[Int, Float, Time, Duration, Quantity]) || (op == BinaryOp::Add && either(&[Str])) => {
+                known(Unknown)
+            }
             _ => mismatch(),
         },
         BinaryOp::Multiply => match (left.base, right.base) {

@@ -249,7 +249,7 @@ impl Generator<'_> {
     }
 
     fn bool(&mut self) {
-        match self.random.below(14) {
+        match self.random.below(15) {
             0 => {
                 self.put("!");
                 self.bracketed(Want::Bool);
@@ -288,7 +288,8 @@ impl Generator<'_> {
                 let name = self.random.pick(&["all", "any", "none", "one"]);
                 self.over(name, false, Want::Bool);
             }
-            12 => {
+            12 => self.kubernetes(),
+            13 => {
                 self.over("count", false, Want::Bool);
                 let bound = self.random.pick(&[" > 0", " >= 1", " > 1", " >= 2", " == 1"]);
                 self.put(bound);
@@ -298,6 +299,48 @@ impl Generator<'_> {
                 self.call(name, &[Want::Text, Want::Text]);
             }
         }
+    }
+
+    /// Functions of `k8s`.
+    fn kubernetes(&mut self) {
+        match self.random.below(5) {
+            0 => {
+                self.quantity();
+                let operator = self.random.pick(&[" < ", " == ", " >= ", " != "]);
+                self.put(operator);
+                self.quantity();
+            }
+            1 => {
+                let versions = &["k8s.semver(\"1.2.3\")", "k8s.semver(\"v1.2\", true)", "k8s.semver(o.name)"];
+                let left = self.random.pick(versions);
+                let right = self.random.pick(versions);
+                self.put(&format!("{left} <= {right}"));
+            }
+            2 => {
+                let ranges = ["\"10.0.0.0/8\"", "\"10.1.0.0/16\"", "\"10.2.3.4\"", "\"fc00::/7\"", "o.name"];
+                let (left, right) = (self.random.pick(&ranges), self.random.pick(&ranges));
+                self.put(&format!("k8s.cidrContains({left}, {right})"));
+            }
+            3 => self.call("k8s.selectorMatches", &[Want::Map, Want::Map]),
+            _ => {
+                let program = self.random.pick(&[
+                    "len(k8s.containers(o)) == len(k8s.containers(a))",
+                    "k8s.podSpec(o) == nil",
+                    "k8s.image(o.name).tag == \"latest\"",
+                    "any(k8s.containers({spec: o}), .name == \"a\")",
+                ]);
+                self.put(program);
+            }
+        }
+    }
+
+    fn quantity(&mut self) {
+        self.put("(k8s.quantity(");
+        let want = if self.random.one_in(2) { Want::Number } else { Want::Text };
+        self.expression(want);
+        let rest = self.random.pick(&[")", ") + 1", ") - k8s.quantity(\"1500m\")", ") + o.a"]);
+        self.put(rest);
+        self.put(")");
     }
 
     /// A built-in with a predicate over a list.

@@ -6,6 +6,7 @@ use super::{Parser, Result};
 use crate::{
     ast::{Id, Kind, UnaryOp},
     builtins::Builtin,
+    functions,
     lexer::{TokenKind, is_word_start},
     suggest,
 };
@@ -236,7 +237,7 @@ impl<'s> Parser<'s> {
                 let name = format!("{space}.{name}").into();
                 Kind::Function { name, args: self.arguments(Vec::new())?, method: false }
             }
-            _ if self.env.functions.iter().any(|it| it.method && it.name == name) => {
+            _ if functions::overloads(self.env, name, true).next().is_some() => {
                 let args = self.arguments(vec![base])?;
                 Kind::Function { name: name.into(), args, method: true }
             }

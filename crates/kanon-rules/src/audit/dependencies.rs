@@ -255,7 +255,8 @@ mod tests {
         let arena = kanon_lang::Arena::new();
         let text = Object::from_value(&selector);
         let selector =
-            crate::lookups::selector::of_value(kanon_lang::Value::from_node(text.root(), &arena), &arena).unwrap();
+            kanon_lang::kubernetes::selector_of_value(kanon_lang::Value::from_node(text.root(), &arena), &arena)
+                .unwrap();
         Query::Listed { kind: kind("Budget"), namespace: namespace.into(), selector }
     }
 

@@ -3,12 +3,12 @@
 use std::sync::OnceLock;
 
 use kanon_core::{GroupVersionKind, Node, NodeKind};
-use kanon_lang::{Arena, Record, Value};
-
-use super::{
-    image::{Image, parse_image},
-    raw, record,
+use kanon_lang::{
+    Arena, Record, Value,
+    kubernetes::{self, Image, parse_image},
 };
+
+use super::{raw, record};
 
 /// Where the pod spec of a pod-shaped kind stands; `None` for other kinds.
 pub(crate) fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static str]> {
@@ -44,11 +44,10 @@ pub(crate) fn template_labels(object: Node<'_>) -> Option<Node<'_>> {
 
 /// Every container in order of fan-out.
 pub(crate) fn containers<'a>(spec: Option<Node<'a>>) -> impl Iterator<Item = Container<'a>> {
-    const LISTS: [(&str, &str); 3] =
-        [("containers", "standard"), ("initContainers", "init"), ("ephemeralContainers", "ephemeral")];
-    LISTS.into_iter().flat_map(move |(list, container_type)| {
-        let elements = spec.and_then(|it| it.get(list)).map(Node::elements);
-        elements.into_iter().flatten().map(move |node| Container { node, container_type, image: OnceLock::new() })
+    kubernetes::containers(spec).map(|(node, container_type)| Container {
+        node,
+        container_type,
+        image: OnceLock::new(),
     })
 }
 

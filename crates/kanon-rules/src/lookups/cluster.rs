@@ -2,7 +2,7 @@
 //! what is found are the stored objects themselves.
 
 use kanon_core::{GroupVersionKind, Kind, Node, Object, Selector};
-use kanon_lang::{Arena, ErrorKind, EvalError, Record, Value};
+use kanon_lang::{Arena, ErrorKind, EvalError, Record, Value, kubernetes::selector_of_value};
 
 use super::{CONSISTENT, Reference, reader::Reader, selector};
 use crate::facts::pod;
@@ -113,7 +113,7 @@ impl OnResource<'_> {
         }
         let listed = |namespace: Value<'a>, selector: Value<'a>| {
             let namespace = text(namespace, "a namespace")?;
-            let selector = selector::of_value(selector, arena).map_err(fail)?;
+            let selector = selector_of_value(selector, arena).map_err(fail)?;
             reader.list(kind, namespace, selector, live)
         };
         let named = |namespace: Value<'a>, name: Value<'a>| {

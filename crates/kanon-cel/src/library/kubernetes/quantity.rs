@@ -1,13 +1,10 @@
 //! Quantities: `1.5Gi`, `200m`, with the meaning of apimachinery's `resource.Quantity`.
 
-mod number;
+use kanon_lang::{Context, Function, Native, Stop, Type, Value, kubernetes::Quantity};
 
-use kanon_lang::{Context, Function, Native, Stop, Type, Value};
-
-use self::number::Quantity;
 use crate::library::arguments as arg;
 
-const QUANTITY: Type = Type::Opaque("kubernetes.Quantity");
+const QUANTITY: Type = Quantity::TYPE;
 
 pub(in crate::library) fn functions() -> Vec<Function> {
     use Type::{Bool, Double, Int, String as Text};

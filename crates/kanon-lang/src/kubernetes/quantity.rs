@@ -1,8 +1,9 @@
-//! A quantity's number: a whole number of up to 38 digits times a power of ten, exact.
+//! Quantities: `1.5Gi`, `200m`, with the meaning of apimachinery's `resource.Quantity`. A whole number of up to 38 digits times a
+//! power of ten, exact.
 
 use std::{any::Any, borrow::Cow, cmp::Ordering};
 
-use kanon_lang::{Opaque, Value};
+use crate::{Opaque, Type, Value};
 
 /// How a quantity was written, which is how its canonical text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ enum Format {
 
 /// A quantity.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quantity {
+pub struct Quantity {
     value: i128,
     exponent: i32,
     format: Format,
@@ -37,12 +38,25 @@ const DECIMAL: [(&str, i32); 10] =
     [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
 const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 
+const NAME: &str = "kubernetes.Quantity";
+
 impl Quantity {
+    /// Its name among types.
+    pub const TYPE: Type = Type::Opaque(NAME);
+
+    /// The quantity that a value is; `None` for values of other types.
+    pub fn of(value: Value<'_>) -> Option<Quantity> {
+        match value {
+            Value::Opaque(opaque) => opaque.as_any()?.downcast_ref::<Quantity>().copied(),
+            _ => None,
+        }
+    }
+
     /// Reads a quantity.
     ///
     /// # Errors
     /// Why it is none, in apimachinery's words.
-    pub(super) fn parse(text: &str) -> Result<Quantity, &'static str> {
+    pub fn parse(text: &str) -> Result<Quantity, &'static str> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let end = unsigned.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(end);
@@ -83,7 +97,8 @@ impl Quantity {
         Ok(quantity)
     }
 
-    pub(super) fn of_int(int: i64) -> Quantity {
+    /// The quantity of a whole number.
+    pub fn of_int(int: i64) -> Quantity {
         Quantity { value: i128::from(int), exponent: 0, format: Format::Exponent, small: true }
     }
 
@@ -108,16 +123,19 @@ impl Quantity {
         i64::try_from(self.value).ok()
     }
 
-    pub(super) fn negated(self) -> Quantity {
+    /// `-self`
+    #[must_use]
+    pub fn negated(self) -> Quantity {
         Quantity { value: -self.value, ..self }
     }
 
-    pub(super) fn sign(self) -> i64 {
+    /// -1, 0 or 1.
+    pub fn sign(self) -> i64 {
         self.value.signum() as i64
     }
 
     /// As an integer, where apimachinery gives one.
-    pub(super) fn to_int(self) -> Option<i64> {
+    pub fn to_int(self) -> Option<i64> {
         if !self.small || self.exponent < 0 {
             return None;
         }
@@ -125,12 +143,13 @@ impl Quantity {
         i64::try_from(self.value.checked_mul(scale)?).ok()
     }
 
-    pub(super) fn to_float(self) -> f64 {
+    /// As a double, the nearest.
+    pub fn to_float(self) -> f64 {
         if self.exponent == 0 { self.value as f64 } else { self.value as f64 * power_of_ten(self.exponent) }
     }
 
     /// The sum, unless it has too many digits.
-    pub(super) fn plus(self, other: Quantity) -> Option<Quantity> {
+    pub fn plus(self, other: Quantity) -> Option<Quantity> {
         if self.value == 0 {
             return Some(Quantity { format: other.format, ..other });
         }
@@ -148,7 +167,7 @@ impl Quantity {
     }
 
     /// Exact, for numbers of any sizes.
-    pub(super) fn order(&self, other: &Quantity) -> Ordering {
+    pub fn order(&self, other: &Quantity) -> Ordering {
         if self.value.signum() != other.value.signum() || self.value == 0 {
             return self.value.signum().cmp(&other.value.signum());
         }
@@ -252,7 +271,7 @@ fn power_of_ten(exponent: i32) -> f64 {
 
 impl Opaque for Quantity {
     fn type_name(&self) -> &'static str {
-        "kubernetes.Quantity"
+        NAME
     }
 
     fn equals(&self, other: Value<'_>) -> Option<bool> {
@@ -260,10 +279,7 @@ impl Opaque for Quantity {
     }
 
     fn compare(&self, other: Value<'_>) -> Option<Ordering> {
-        match other {
-            Value::Opaque(other) => other.as_any()?.downcast_ref::<Quantity>().map(|it| self.order(it)),
-            _ => None,
-        }
+        Some(self.order(&Quantity::of(other)?))
     }
 
     fn text(&self) -> Cow<'_, str> {

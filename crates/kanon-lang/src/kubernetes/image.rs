@@ -1,7 +1,7 @@
 //! Image references, taken apart as the reference does (spec/rules 2.4): no implicit `library/`, a digest does not
 //! remove the default tag, a missing digest is nil.
 
-use kanon_lang::{Arena, Record, Value};
+use crate::{Arena, Record, Value};
 
 /// The parts of an image reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
