@@ -119,6 +119,38 @@ fn explanations_show_every_evaluated_part() {
     assert!(explained.values.iter().any(|it| it.value["error"].is_string()));
 }
 
+/// The parts of an expression about [`OBJECT`] that are evidence, with their values, outer ones first.
+fn evidence(source: &str) -> String {
+    let program = compile(source, false).unwrap();
+    let (object, arena, limits) = (Object::parse(OBJECT).unwrap(), Arena::new(), Limits::default());
+    let values = [Value::from_node(object.root(), &arena)];
+    let shown = program.explain(&values, &limits, &arena).values;
+    shown.iter().map(|it| format!("{} = {}", it.text, it.value)).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn evidence_is_what_paths_end_at_and_not_what_they_pass() {
+    let check = |source: &str, want: &str| assert_eq!(evidence(source), want, "{source}");
+    check("object.spec.hostNetwork", "object.spec.hostNetwork = true");
+    check("!object.spec.hostNetwork", "!object.spec.hostNetwork = false; object.spec.hostNetwork = true");
+    check("object.metadata.labels['env']", "object.metadata.labels['env'] = \"prod\"");
+    check("object.list[object.n ?? 0]", "object.list[object.n ?? 0] = 3; object.n ?? 0 = 0; object.n = null");
+    check("object.absent?.a.b", "object.absent?.a.b = null");
+    check("len(object.list)", "len(object.list) = 3; object.list = [3,1,2]");
+    check("any(object.list, # > 2)", "any(object.list, # > 2) = true; object.list = [3,1,2]; # > 2 = true; # = 3");
+    check(
+        "let m = object.metadata; m.labels.env",
+        concat!(
+            "let m = object.metadata; m.labels.env = \"prod\"; ",
+            "object.metadata = {\"labels\":{\"env\":\"prod\",\"team\":\"a\"},\"name\":\"web\"}; m.labels.env = \"prod\"",
+        ),
+    );
+    check(
+        "object.absent.field",
+        "object.absent.field = {\"error\":\"cannot fetch field from <nil>\"}; field = {\"error\":\"cannot fetch field from <nil>\"}",
+    );
+}
+
 #[test]
 fn boolean_rules_leave_the_arena_alone() {
     let object = Object::parse(OBJECT).unwrap();

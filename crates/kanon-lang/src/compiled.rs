@@ -165,8 +165,8 @@ impl<D: Dialect> Shareable for Compiled<D> {
     }
 }
 
-/// Whole objects and large lists are no evidence: what was read of them is, and follows them in the trace. Evidence goes into
-/// the decision log with every violation, so it must stay small and must not carry objects there.
+/// Whole objects and large lists are no evidence, even where a path ends at one: evidence goes into the decision log with every
+/// violation, so it must stay small and must not carry objects there.
 fn is_bulky(value: Value<'_>) -> bool {
     const TEXT_MAX: usize = 256;
     const ITEMS_MAX: usize = 32;

@@ -356,6 +356,16 @@ pub enum Step {
     OrNilList,
 }
 
+impl Step {
+    /// The path up to here, where the step stands in the text.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match self {
+            Step::Member { place, .. } | Step::Key { place, .. } | Step::Method { place, .. } => Some(place),
+            Step::EndChain | Step::OrNilList => None,
+        }
+    }
+}
+
 /// One operator of an [`Op::Arithmetic`].
 #[derive(Debug)]
 pub struct ArithmeticStep {

@@ -209,7 +209,8 @@ pub trait Program: Send + Sync {
 pub struct Explained<'a> {
     /// What [`Program::evaluate`] gives.
     pub result: Result<Value<'a>, EvalError>,
-    /// Sub-expressions in source order, outer before inner; those inside predicates show their last value.
+    /// Sub-expressions in source order, outer before inner; those inside predicates show their last value. Of a path there is
+    /// what it ends at, not what it passes (`object.spec.hostPID`, without `object` and `object.spec`), and no value is large.
     pub values: Vec<EvidenceValue>,
     /// What the evaluation cost, where the language counts.
     pub spent: Option<Spent>,

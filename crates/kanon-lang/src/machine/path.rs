@@ -131,7 +131,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             // A shared one has been noted.
             Some(node) => return Ok(Found::Node(node)),
             None if self.absent => Found::Value(Value::Null),
-            None => self.walk(*base, steps)?,
+            None => self.walk(*base, steps, true)?,
         };
         if let Some(shared) = shared {
             self.memoize(*shared, found);
@@ -139,14 +139,23 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         Ok(found)
     }
 
-    fn walk(&mut self, base: OpId, steps: &'a [Step]) -> Result<Found<'a>, Stop> {
+    /// What a path goes on from. What it only passes on its way is no evidence: there may be much of it, and of objects that
+    /// are kept in part it may not be all.
+    fn passed(&mut self, id: OpId) -> Result<Found<'a>, Stop> {
         let code = self.code;
-        let start = match &code.ops[base.at()] {
-            Op::Variable(slot) if !TRACE => self.variable(*slot),
-            Op::Local(slot) if !TRACE => self.local(base, *slot)?,
-            _ => self.eval(base)?,
+        let value = match &code.ops[id.at()] {
+            Op::Variable(slot) => self.variable(*slot),
+            Op::Local(slot) => self.local(id, *slot)?,
+            Op::Path { base, steps, .. } if TRACE => return self.walk(*base, steps, false),
+            _ => self.eval(id)?,
         };
-        let mut found = if let Value::Node(node) = start { Found::Node(node) } else { Found::Value(start) };
+        Ok(if let Value::Node(node) = value { Found::Node(node) } else { Found::Value(value) })
+    }
+
+    /// Follows steps. A trace notes what they end at, unless the path goes on, what methods are called on and what they give.
+    fn walk(&mut self, base: OpId, steps: &'a [Step], ends: bool) -> Result<Found<'a>, Stop> {
+        let called = |step: Option<&Step>| matches!(step, Some(Step::Method { .. }));
+        let mut found = if TRACE && called(steps.first()) { self.found(base)? } else { self.passed(base)? };
         let mut rest = steps.iter();
         while let Some(step) = rest.next() {
             let next = match step {
@@ -167,12 +176,25 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
                     Found::Value(Value::Null)
                 }
             };
-            if TRACE && let Step::Member { place, .. } | Step::Key { place, .. } | Step::Method { place, .. } = step {
-                let value = self.read(found);
-                self.note_at(place.span, value);
+            if TRACE && (called(Some(step)) || called(rest.as_slice().first())) {
+                self.note_step(step, found);
             }
         }
+        if TRACE
+            && ends
+            && let Some(last) = steps.iter().rfind(|it| it.place().is_some())
+        {
+            self.note_step(last, found);
+        }
         Ok(found)
+    }
+
+    #[cold]
+    fn note_step(&mut self, step: &Step, found: Found<'a>) {
+        if let Some(place) = step.place() {
+            let value = self.read(found);
+            self.note_at(place.span, value);
+        }
     }
 
     /// A member that is not plainly there; `None` where an optional step stands after nil.
@@ -253,7 +275,7 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
 
     #[inline(never)]
     fn has_otherwise(&mut self, id: OpId, base: OpId, name: &'a Name) -> Result<bool, Stop> {
-        let found = self.found(base)?;
+        let found = self.passed(base)?;
         let base = self.read(found);
         let result = D::has(&mut self.cx, base, name.as_str());
         self.placed(id, result)
