@@ -24,5 +24,5 @@ pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRe
 pub use object::{Elements, MAX_DEPTH, Members, Name, Node, NodeKind, Number, Object, ParseError};
 pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
-pub use time::{Mono, Now};
+pub use time::{Mono, Now, Stopwatch};
 pub use verdict::{Evidence, EvidenceValue, Outcome, ReadEvidence, Verdict};

@@ -21,6 +21,13 @@ impl Mono {
     }
 }
 
+/// A steady clock that the shells lend: for bounds on work under way, which an argument cannot hold. What is decided never depends
+/// on it, but for whether there is a decision in time.
+pub trait Stopwatch: Send + Sync {
+    /// This moment.
+    fn mono(&self) -> Mono;
+}
+
 /// The moment an input is handled: policies compare `wall`, deadlines and rates use `mono`.
 /// It is recorded with every decision, so that a replay sees the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

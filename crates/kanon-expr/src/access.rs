@@ -144,7 +144,11 @@ pub(crate) fn method<'a>(
 /// `callee(args)`
 pub(crate) fn call<'a>(cx: &mut Context<'a>, callee: Value<'a>, args: &[Value<'a>]) -> Result<Value<'a>, Stop> {
     let called = match callee {
-        Value::Record(record) => record.call(args, cx.arena),
+        Value::Record(record) => {
+            // It may look through as many objects as there are.
+            cx.look_soon();
+            record.call(args, cx.arena)
+        }
         _ => None,
     };
     match called {

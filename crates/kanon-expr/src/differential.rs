@@ -27,7 +27,7 @@ const OBJECTS: u64 = 8;
 /// Cases where nobody asks for more.
 const CASES: u64 = 16_000;
 
-const LIMITS: Limits = Limits { steps: 200_000, memory: 100_000, stop: None };
+const LIMITS: Limits = Limits { steps: 200_000, memory: 100_000, time: None };
 
 fn twice<'a>(cx: &mut Context<'a>, args: &[Value<'a>]) -> Result<Value<'a>, Stop> {
     match args {

@@ -5,11 +5,12 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use kanon_core::EvidenceValue;
 
 use crate::{
+    allowance::Limits,
     context::{Context, Stop},
     diagnostic::Span,
     dialect::Dialect,
     ir::{Code, Estimate, Guard},
-    language::{Arena, EvalError, Explained, Limits, Program, Reads, Spent},
+    language::{Arena, EvalError, Explained, Program, Reads, Spent},
     machine::{Machine, Noted},
     rules::{Memo, Places, Shareable},
     value::Value,

@@ -1,15 +1,14 @@
 //! What an evaluation has in hand: memory, budget, the clock's reading, and the error that ended it.
 
-use std::{
-    borrow::Cow,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::borrow::Cow;
 
 use jiff::Timestamp;
+use kanon_core::Mono;
 
 use crate::{
+    allowance::{Limits, TimeLimit},
     diagnostic::Span,
-    language::{Arena, ErrorKind, EvalError, Limits},
+    language::{Arena, ErrorKind, EvalError},
     value::Value,
 };
 
@@ -40,8 +39,8 @@ impl Fault<'_> {
     }
 }
 
-/// How many steps pass between two looks at the stop signal.
-const STOP_INTERVAL: u64 = 1024;
+/// How many steps pass before a look at the clock, where there is one.
+const LOOK_INTERVAL: u64 = 1024;
 
 /// The state that every function of an evaluation may use.
 pub struct Context<'a> {
@@ -51,9 +50,11 @@ pub struct Context<'a> {
     pub now: Option<Timestamp>,
     steps: u64,
     memory: u64,
-    /// `steps` at which the stop signal is looked at next.
+    /// `steps` below which the clock is looked at next.
     check_at: u64,
-    stop: Option<&'a AtomicBool>,
+    time: Option<&'a TimeLimit>,
+    /// When the evaluation is over; known from the first look on.
+    ends: Option<Mono>,
     fault: Option<Fault<'a>>,
 }
 
@@ -66,10 +67,10 @@ impl<'a> Context<'a> {
     /// The same at a time. Always in place: see `Machine::new`.
     #[inline(always)]
     pub(crate) fn at(limits: &'a Limits, arena: &'a Arena, now: Option<Timestamp>) -> Context<'a> {
-        let stop = limits.stop.as_deref();
-        // Looked at once at the start: an evaluation that begins after its deadline does not run.
-        let check_at = if stop.is_some() { limits.steps } else { 0 };
-        Context { arena, now, steps: limits.steps, memory: limits.memory, check_at, stop, fault: None }
+        let time = limits.time.as_ref();
+        // Not at the start: most evaluations are over before a clock could be read.
+        let check_at = if time.is_some() { limits.steps.saturating_sub(LOOK_INTERVAL) } else { 0 };
+        Context { arena, now, steps: limits.steps, memory: limits.memory, check_at, time, ends: None, fault: None }
     }
 
     /// Ends the evaluation with a message: a lower-case fragment.
@@ -107,7 +108,7 @@ impl<'a> Context<'a> {
     /// Takes `steps` from the step budget.
     ///
     /// # Errors
-    /// When the budget is used up, or the stop signal was given.
+    /// When the budget is used up, or the time is over.
     #[inline]
     pub fn spend(&mut self, steps: u64) -> Result<(), Stop> {
         match self.steps.checked_sub(steps) {
@@ -121,10 +122,21 @@ impl<'a> Context<'a> {
 
     #[cold]
     fn look(&mut self) -> Result<(), Stop> {
-        self.check_at = self.steps.saturating_sub(STOP_INTERVAL);
-        match self.stop {
-            Some(signal) if signal.load(Ordering::Relaxed) => self.exceeded("deadline exceeded"),
-            _ => Ok(()),
+        self.check_at = self.steps.saturating_sub(LOOK_INTERVAL);
+        let Some(time) = self.time else { return Ok(()) };
+        let now = time.clock.mono();
+        let ends = *self.ends.get_or_insert_with(|| {
+            let own = now.after(time.each);
+            time.until.map_or(own, |it| it.min(own))
+        });
+        if now < ends { Ok(()) } else { self.exceeded("time budget exceeded") }
+    }
+
+    /// Has the clock looked at with the next step: after something was called that may take longer than a step.
+    #[inline]
+    pub fn look_soon(&mut self) {
+        if self.time.is_some() {
+            self.check_at = self.steps;
         }
     }
 

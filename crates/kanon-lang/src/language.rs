@@ -1,14 +1,11 @@
 //! The traits that every language implements and every family uses.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use kanon_core::EvidenceValue;
 
 use crate::{
+    allowance::Limits,
     bound::Bound,
     diagnostic::{Diagnostic, Diagnostics, Span},
     function::Function,
@@ -235,24 +232,6 @@ pub struct Reads {
     pub paths: Vec<Vec<String>>,
     /// Whether it reads the clock.
     pub clock: bool,
-}
-
-/// How much an evaluation may cost.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Steps: nodes evaluated, iterations included.
-    pub steps: u64,
-    /// Elements and bytes made in the arena.
-    pub memory: u64,
-    /// Ends the evaluation soon after it becomes true: how a deadline reaches code that has no clock.
-    pub stop: Option<Arc<AtomicBool>>,
-}
-
-/// spec/rules 2.11: one million steps, one million allocation units.
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { steps: 1_000_000, memory: 1_000_000, stop: None }
-    }
 }
 
 /// What kind of run-time error.

@@ -3,6 +3,7 @@
 //!
 //! No language is known here by name, and no expression does I/O.
 
+mod allowance;
 mod bound;
 mod compiled;
 mod context;
@@ -20,6 +21,7 @@ mod suggest;
 mod types;
 mod value;
 
+pub use allowance::{Limits, TimeLimit};
 pub use bound::{Bound, Inner};
 pub use compiled::Compiled;
 pub use context::{Context, Stop};
@@ -27,8 +29,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Span};
 pub use dialect::{Callee, Dialect, Source};
 pub use function::{Function, Native};
 pub use language::{
-    Arena, Environment, ErrorKind, EvalError, Explained, Language, LanguageId, Languages, Limits, Options, Program,
-    Reads, Spent,
+    Arena, Environment, ErrorKind, EvalError, Explained, Language, LanguageId, Languages, Options, Program, Reads,
+    Spent,
 };
 pub use module::{ModuleOptions, Outline, OutlineRule, RuleKind};
 pub use rules::{Memo, Places, RuleSet, Shareable};

@@ -13,10 +13,11 @@ mod trace;
 use kanon_core::Node;
 
 use crate::{
+    allowance::Limits,
     context::{Context, Stop},
     dialect::{Callee, Dialect},
     ir::{Code, Logic, Loop, LoopKind, Op, OpId, Overload, Scalar, Turn},
-    language::{Arena, Limits},
+    language::Arena,
     rules::{Memo, Places},
     value::Value,
 };

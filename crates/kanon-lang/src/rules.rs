@@ -10,8 +10,9 @@ use std::{
 };
 
 use crate::{
+    allowance::Limits,
     ir::{Guard, GuardTest},
-    language::{Arena, ErrorKind, EvalError, Limits, Program},
+    language::{Arena, ErrorKind, EvalError, Program},
     machine::Found,
     value::Value,
 };

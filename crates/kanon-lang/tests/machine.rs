@@ -3,11 +3,17 @@
 
 mod plain;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use kanon_core::{Name, Object};
+use kanon_core::{Mono, Name, Object, Stopwatch};
 use kanon_lang::{
-    Arena, Compiled, ErrorKind, Limits, Memo, Program, RuleSet, Span, Value,
+    Arena, Compiled, ErrorKind, Limits, Memo, Program, RuleSet, Span, TimeLimit, Value,
     ir::{Arithmetic, ArithmeticStep, Builder, Comparison, Loop, LoopKind, Op, OpId, Place, Step, TextTest},
 };
 use plain::{Plain, builder, path};
@@ -195,7 +201,7 @@ fn elements_that_cannot_be_read_are_errors_only_when_they_are_read() {
 }
 
 #[test]
-fn budgets_and_the_stop_signal_end_an_evaluation() {
+fn budgets_end_an_evaluation() {
     let it = program::<true>(|b| {
         let base = object(b);
         let list = path(b, base, "spec.items");
@@ -209,10 +215,52 @@ fn budgets_and_the_stop_signal_end_an_evaluation() {
     let spent = |steps| run_with(&*it, &Limits { steps, ..Limits::default() });
     assert_eq!(spent(estimate.max), "true");
     assert_eq!(spent(estimate.min), "error: step budget exceeded");
-    let stop = Some(Arc::new(AtomicBool::new(true)));
-    let limits = Limits { stop, ..Limits::default() };
-    // The signal is looked at every so many steps: small programs end by themselves.
-    assert_eq!(run_with(&*it, &limits), "error: deadline exceeded");
+}
+
+/// A clock that goes on by so many milliseconds whenever somebody looks.
+struct Ticks(u64, AtomicU64);
+
+impl Stopwatch for Ticks {
+    fn mono(&self) -> Mono {
+        Mono(Duration::from_millis(self.1.fetch_add(self.0, Ordering::Relaxed)))
+    }
+}
+
+#[test]
+fn time_ends_an_evaluation_that_goes_on_for_long() {
+    // All elements of a list, for all of them, and so on: three to the power of the depth.
+    let nested = |depth: usize| {
+        program::<true>(|b| {
+            let base = object(b);
+            let list = path(b, base, "spec.items");
+            let mut body = b.push(Op::Bool(true), nowhere());
+            for _ in 0..depth {
+                let local = b.local();
+                body = b.each(Loop::new(LoopKind::All, list, local, Some(body)), nowhere());
+            }
+            body
+        })
+    };
+    let (small, large) = (nested(2), nested(10));
+    let timed = |it: &dyn Program, tick: u64, each: u64, until: Option<u64>| {
+        let clock = Arc::new(Ticks(tick, AtomicU64::new(0)));
+        let time = TimeLimit {
+            clock: clock.clone(),
+            each: Duration::from_millis(each),
+            until: until.map(|it| Mono(Duration::from_millis(it))),
+        };
+        let result = run_with(it, &Limits { time: Some(time), ..Limits::default() });
+        (result, clock.1.load(Ordering::Relaxed) / tick)
+    };
+    // A small program does not even look at the clock.
+    assert_eq!(timed(&*small, 1, 0, Some(0)), ("true".to_owned(), 0));
+    let (result, looks) = timed(&*large, 1, 1_000, None);
+    assert_eq!(result, "true");
+    assert!(looks > 50, "{looks}");
+    let over = "error: time budget exceeded".to_owned();
+    assert_eq!(timed(&*large, 100, 250, None), (over.clone(), 4));
+    assert_eq!(timed(&*large, 100, 10_000, Some(150)), (over.clone(), 3));
+    assert_eq!(timed(&*large, 100, 10_000, Some(0)), (over, 1));
 }
 
 #[test]

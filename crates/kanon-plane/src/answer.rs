@@ -66,6 +66,11 @@ impl Views {
         self.views.iter().find_map(|view| view.explain(target, now))
     }
 
+    /// Whether a family never refuses such a request.
+    pub fn spares(&self, review: &Review) -> bool {
+        self.views.iter().any(|view| view.spares(review))
+    }
+
     /// Decides about one admission request. Deny dominates; warnings go out with a denial too.
     pub fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Answer {
         let reviewed: Vec<_> =
@@ -77,6 +82,27 @@ impl Views {
         let mut warnings = texts(verdicts().filter(|it| it.outcome == Outcome::Warn));
         limit(&mut warnings);
         Answer { allowed: outcome != Outcome::Deny, message: denials.join("; "), warnings, outcome, reviewed }
+    }
+}
+
+/// What is said of a request about which nothing was decided in time.
+pub const TIMED_OUT: &str = "policy evaluation timed out";
+
+impl Answer {
+    /// The same, when the time of the request is over: a denial stands. Else the request is refused if `refuses` says so, and
+    /// allowed with a warning if not (spec/rules 4.4).
+    pub fn out_of_time(&mut self, refuses: bool) {
+        if !self.allowed {
+            return;
+        }
+        if refuses {
+            TIMED_OUT.clone_into(&mut self.message);
+            (self.allowed, self.outcome) = (false, Outcome::Deny);
+        } else {
+            self.warnings.insert(0, TIMED_OUT.to_owned());
+            limit(&mut self.warnings);
+            self.outcome = self.outcome.max(Outcome::Warn);
+        }
     }
 }
 

@@ -58,6 +58,12 @@ pub trait View: Send + Sync {
     /// Decides about one admission request.
     fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed;
 
+    /// Whether nobody is refused such a request, whatever policies say of it: not because they said nothing in time, either.
+    fn spares(&self, review: &Review) -> bool {
+        let _ = review;
+        false
+    }
+
     /// Whether its policies are asked about events of running workloads.
     fn observes(&self) -> bool {
         false

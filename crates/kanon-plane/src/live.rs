@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use kanon_core::{GroupVersionKind, Kind, Object, Selector};
+use kanon_core::{GroupVersionKind, Kind, Mono, Object, Selector};
 
 use crate::lookups::{Lookups, ObjectStore};
 
@@ -79,12 +79,13 @@ pub struct LiveLookups<'s> {
     store: &'s ObjectStore,
     answers: &'s LiveAnswers,
     wanted: Mutex<BTreeSet<LiveRead>>,
+    until: Mono,
 }
 
 impl<'s> LiveLookups<'s> {
-    /// Lookups with these answers.
-    pub fn new(store: &'s ObjectStore, answers: &'s LiveAnswers) -> LiveLookups<'s> {
-        LiveLookups { store, answers, wanted: Mutex::default() }
+    /// Lookups with these answers, for a decision that has time until then.
+    pub fn new(store: &'s ObjectStore, answers: &'s LiveAnswers, until: Mono) -> LiveLookups<'s> {
+        LiveLookups { store, answers, wanted: Mutex::default(), until }
     }
 
     /// What was asked for and is not known: the decision is not final before it is.
@@ -114,6 +115,10 @@ impl Lookups for LiveLookups<'_> {
         Some(Live::Wanted)
     }
 
+    fn until(&self) -> Option<Mono> {
+        Some(self.until)
+    }
+
     fn reads_live(&self) -> bool {
         true
     }
@@ -133,7 +138,7 @@ mod tests {
         let store = ObjectStore::default();
         let mut answers = LiveAnswers::default();
         let ask = |answers: &LiveAnswers| {
-            let lookups = LiveLookups::new(&store, answers);
+            let lookups = LiveLookups::new(&store, answers, Mono::default());
             let answer = match lookups.live(&read) {
                 Some(Live::Known(answer)) => Some(answer.clone()),
                 _ => None,

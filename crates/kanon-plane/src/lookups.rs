@@ -4,7 +4,7 @@ mod sorted;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_core::{Change, GroupVersionKind, Object};
+use kanon_core::{Change, GroupVersionKind, Mono, Object};
 
 use self::sorted::Sorted;
 use crate::live::{Live, LiveRead};
@@ -20,6 +20,10 @@ pub trait Lookups: Sync {
     /// What the API server itself says; `None` where nobody asks it, and the watched objects answer.
     fn live(&self, read: &LiveRead) -> Option<Live<'_>> {
         let _ = read;
+        None
+    }
+    /// When the answer has to be there, by the clock of evaluations; `None` where nobody waits for it.
+    fn until(&self) -> Option<Mono> {
         None
     }
     /// Whether the API server is asked where a decision wants that.

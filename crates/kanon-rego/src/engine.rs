@@ -4,14 +4,11 @@
 use std::{
     num::NonZeroU32,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
-use kanon_lang::{ErrorKind, EvalError, Span};
+use kanon_lang::{ErrorKind, EvalError, Span, TimeLimit};
 use regorus::{Engine, PolicyLengthConfig, QueryResult, Value, utils::limits::ExecutionTimerConfig};
 
 use crate::{
@@ -56,8 +53,8 @@ pub(crate) struct Run {
     pub(crate) now: Option<i64>,
     pub(crate) strict: bool,
     pub(crate) limit: Option<Duration>,
-    /// Ends the evaluation at the next call of one of our functions after it became true: the interpreter asks nobody else.
-    pub(crate) stop: Option<Arc<AtomicBool>>,
+    /// Ends the evaluation at the next call of one of our functions after its time: the interpreter asks nobody else.
+    pub(crate) time: Option<TimeLimit>,
     pub(crate) coverage: bool,
 }
 
@@ -169,8 +166,8 @@ impl Engines {
         if rendered.contains("exceeded time limit") {
             return plain(ErrorKind::Budget, "step budget exceeded".to_owned());
         }
-        if rendered.contains(library::STOPPED) {
-            return plain(ErrorKind::Budget, library::STOPPED.to_owned());
+        if rendered.contains(library::OVERDUE) {
+            return plain(ErrorKind::Budget, library::OVERDUE.to_owned());
         }
         let kind = if rendered.contains(library::TOO_LARGE) { ErrorKind::Budget } else { ErrorKind::Value };
         let place = rendered.rsplit("--> ").next().and_then(|place| {
@@ -194,8 +191,8 @@ impl Runner {
         self.state.strict.store(run.strict, Ordering::Relaxed);
         self.state.has_clock.store(run.now.is_some(), Ordering::Relaxed);
         self.state.now.store(run.now.unwrap_or_default(), Ordering::Relaxed);
-        if let Ok(mut stop) = self.state.stop.lock() {
-            *stop = run.stop;
+        if let Ok(mut time) = self.state.time.lock() {
+            *time = run.time;
         }
         engine.set_strict_builtin_errors(run.strict);
         if run.coverage {

@@ -10,7 +10,7 @@
 //! lacks. `format` lays a text out for people, from the tree as it was parsed.
 //!
 //! What bounds a policy: length, nesting and chains of rules at load; time at evaluation, a step of the budget being a
-//! microsecond, since the interpreter counts nothing else. The stop signal is looked at before and after, and by our functions.
+//! microsecond, since the interpreter counts nothing else. A clock, where there is one, is looked at before and after, and by our functions.
 
 mod ast;
 mod builtins;

@@ -16,6 +16,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
+use kanon_lang::TimeLimit;
 use regorus::Value;
 
 use crate::rewrite::guard::{BOUNDED, LAYOUT};
@@ -29,17 +30,17 @@ pub(crate) struct State {
     pub(crate) has_clock: AtomicBool,
     /// Its reading, in nanoseconds since the epoch.
     pub(crate) now: AtomicI64,
-    /// Ends the evaluation once it is true.
-    pub(crate) stop: Mutex<Option<Arc<AtomicBool>>>,
+    /// Ends the evaluation once it is over.
+    pub(crate) time: Mutex<Option<TimeLimit>>,
 }
 
-/// What an evaluation that was stopped fails with.
-pub(crate) const STOPPED: &str = "evaluation was stopped";
+/// What an evaluation fails with whose time is over.
+pub(crate) const OVERDUE: &str = "time budget exceeded";
 
 impl State {
-    fn is_stopped(&self) -> bool {
-        let stop = self.stop.lock();
-        stop.is_ok_and(|it| it.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)))
+    fn is_overdue(&self) -> bool {
+        let time = self.time.lock();
+        time.is_ok_and(|it| it.as_ref().is_some_and(TimeLimit::is_over))
     }
 
     fn now(&self) -> Option<i64> {
@@ -118,8 +119,8 @@ struct Failure {
 /// Gives all functions to an interpreter; what they need to know of an evaluation is in `state`.
 pub(crate) fn install(engine: &mut regorus::Engine, state: &Arc<State>) -> Result<(), String> {
     let known = Arc::clone(state);
-    let bounded = move |args: Vec<Value>| match known.is_stopped() {
-        true => Err(Failure { name: "bound", message: STOPPED.to_owned() }.into()),
+    let bounded = move |args: Vec<Value>| match known.is_overdue() {
+        true => Err(Failure { name: "bound", message: OVERDUE.to_owned() }.into()),
         false => bounds::bounded(args).map_err(Into::into),
     };
     engine.add_extension(BOUNDED.join("."), 1, Box::new(bounded)).map_err(|error| error.to_string())?;
@@ -129,7 +130,7 @@ pub(crate) fn install(engine: &mut regorus::Engine, state: &Arc<State>) -> Resul
         let (name, body, state) = (*name, *body, Arc::clone(state));
         // A mistake of an extension ends the evaluation, strict or not.
         let function = move |args: Vec<Value>| match body(&state, &args) {
-            _ if state.is_stopped() => Err(Failure { name, message: STOPPED.to_owned() }.into()),
+            _ if state.is_overdue() => Err(Failure { name, message: OVERDUE.to_owned() }.into()),
             Ok(value) => Ok(value),
             Err(message) if state.strict.load(Ordering::Relaxed) => Err(Failure { name, message }.into()),
             Err(_) => Ok(Value::Undefined),

@@ -1,12 +1,8 @@
 //! Modules loaded together, and queries against them: parse, resolve names, check, rewrite, give to the interpreter.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use kanon_lang::{Diagnostic, Diagnostics, EvalError, Outline, OutlineRule, Span};
+use kanon_lang::{Diagnostic, Diagnostics, EvalError, Outline, OutlineRule, Span, TimeLimit};
 use regorus::Value;
 
 use crate::{
@@ -79,8 +75,8 @@ pub struct Given {
     pub strict: bool,
     /// How long it may take: the interpreter knows no other bound.
     pub limit: Option<Duration>,
-    /// Ends the evaluation, once it is true, at the next call of a function that the interpreter does not have itself.
-    pub stop: Option<Arc<AtomicBool>>,
+    /// Ends the evaluation, once its time is over, at the next call of a function that the interpreter does not have itself.
+    pub time: Option<TimeLimit>,
     /// Note what is evaluated.
     pub coverage: bool,
 }
@@ -257,8 +253,8 @@ impl Policy {
     /// # Errors
     /// Contradicting rules, built-ins that fail under `strict`, and the limit.
     pub fn evaluate(&self, query: &Query, given: Given) -> Result<Answers, EvalError> {
-        let Given { input, data, now_ns, strict, limit, stop, coverage } = given;
-        let run = Run { input, data, now: now_ns, strict, limit, stop, coverage };
+        let Given { input, data, now_ns, strict, limit, time, coverage } = given;
+        let run = Run { input, data, now: now_ns, strict, limit, time, coverage };
         let found = self.engines.run(&query.text, query.rule.as_deref(), run)?;
         let mut list = found.answers;
         if list.is_empty() && query.makes_object {

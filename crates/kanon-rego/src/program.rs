@@ -1,17 +1,18 @@
 //! Compiled policies as `kanon-lang` knows them: one query of one text.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use kanon_core::EvidenceValue;
 use kanon_lang::{
-    Arena, Environment, ErrorKind, EvalError, Explained, Limits, Options, Program, Reads, RuleKind, Span, Value,
+    Arena, Environment, ErrorKind, EvalError, Explained, Limits, Options, Program, Reads, RuleKind, Span, TimeLimit,
+    Value,
 };
 use regorus::Value as Rego;
 
 use crate::{
     convert::{from_rego, to_rego},
     engine::plain,
-    library::{STOPPED, TOO_LARGE, is_bounded},
+    library::{OVERDUE, TOO_LARGE, is_bounded},
     policy::{Answers, Given, Policy, Query},
 };
 
@@ -84,22 +85,22 @@ impl Compiled {
             strict: self.strict,
             // The interpreter counts time, not steps: a step is a microsecond.
             limit: Some(Duration::from_micros(limits.steps)),
-            stop: limits.stop.clone(),
+            time: limits.time.as_ref().map(TimeLimit::begun),
             coverage: false,
         })
     }
 
-    fn stopped(limits: &Limits) -> Result<(), EvalError> {
-        match &limits.stop {
-            Some(stop) if stop.load(Ordering::Relaxed) => Err(plain(ErrorKind::Budget, STOPPED.to_owned())),
+    fn in_time(limits: &Limits) -> Result<(), EvalError> {
+        match &limits.time {
+            Some(time) if time.is_over() => Err(plain(ErrorKind::Budget, OVERDUE.to_owned())),
             _ => Ok(()),
         }
     }
 
     fn run(&self, given: Given, limits: &Limits) -> Result<Answers, EvalError> {
-        Compiled::stopped(limits)?;
+        Compiled::in_time(limits)?;
         let answers = self.policy.evaluate(&self.query, given)?;
-        Compiled::stopped(limits)?;
+        Compiled::in_time(limits)?;
         Ok(answers)
     }
 

@@ -1,11 +1,17 @@
 //! Programs as families use them: several queries of one module, strictness, time, limits, evidence.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use kanon_core::Object;
+use kanon_core::{Mono, Object, Stopwatch};
 use kanon_lang::{
-    Arena, Environment, ErrorKind, EvalError, Language, Limits, ModuleOptions, Options, Program, Type, Value,
+    Arena, Environment, ErrorKind, EvalError, Language, Limits, ModuleOptions, Options, Program, TimeLimit, Type, Value,
 };
 use kanon_rego::Rego;
 use serde_json::{Value as Json, json};
@@ -136,28 +142,40 @@ fn limits_end_an_evaluation() {
     let limits = Limits { steps: 20_000, ..Limits::default() };
     let error = program.evaluate(&[], &limits, &arena).err().unwrap();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Budget, "step budget exceeded"));
-    let limits = Limits { stop: Some(Arc::new(AtomicBool::new(true))), ..Limits::default() };
+    let limits = Limits { time: Some(time(1_000, Some(0))), ..Limits::default() };
     assert_eq!(program.evaluate(&[], &limits, &arena).err().unwrap().kind, ErrorKind::Budget);
 }
 
-/// The signal comes while the evaluation runs: it ends at the next call of one of our functions, long before its time is up.
+/// A clock that goes on by a millisecond whenever somebody looks.
+#[derive(Default)]
+struct Ticks(AtomicU64);
+
+impl Stopwatch for Ticks {
+    fn mono(&self) -> Mono {
+        Mono(Duration::from_millis(self.0.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+fn time(each: u64, until: Option<u64>) -> TimeLimit {
+    TimeLimit {
+        clock: Arc::new(Ticks::default()),
+        each: Duration::from_millis(each),
+        until: until.map(|it| Mono(Duration::from_millis(it))),
+    }
+}
+
+/// Its time is over while the evaluation runs: it ends at the next call of one of our functions, long before its steps do.
 #[test]
-fn a_stop_signal_ends_an_evaluation_that_calls_functions() {
+fn time_ends_an_evaluation_that_calls_functions() {
     let slow = "package slow\n\nxs := numbers.range(1, 20000)\n\n\
         n := count([1 | some x in xs; some y in xs; strings.count(sprintf(\"%d\", [x + y]), \"0\") < 0])\n";
     let program = Rego.compile(slow, &Environment::new(["input"]), &Options::default()).unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let limits = Limits { steps: 60_000_000, stop: Some(Arc::clone(&stop)), ..Limits::default() };
+    let limits = Limits { steps: 60_000_000, time: Some(time(50, None)), ..Limits::default() };
     let arena = Arena::new();
-    let ended = std::thread::scope(|scope| {
-        let run = scope.spawn(|| program.evaluate(&[], &limits, &Arena::new()).err());
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        run.join().unwrap()
-    });
-    assert_eq!(ended.map(|it| (it.kind, it.message)), Some((ErrorKind::Budget, "evaluation was stopped".to_owned())));
-    // The instance that was stopped works again.
-    stop.store(false, std::sync::atomic::Ordering::Relaxed);
-    let limits = Limits { steps: 20_000, ..limits };
+    let ended = program.evaluate(&[], &limits, &arena).err();
+    assert_eq!(ended.map(|it| (it.kind, it.message)), Some((ErrorKind::Budget, "time budget exceeded".to_owned())));
+    // The instance that was ended works again.
+    let limits = Limits { steps: 20_000, time: None, ..limits };
     let error = program.evaluate(&[], &limits, &arena).err().unwrap();
     assert_eq!(error.message, "step budget exceeded");
 }

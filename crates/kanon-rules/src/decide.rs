@@ -13,6 +13,7 @@ mod bookkeeping;
 #[cfg(test)]
 mod reference;
 mod soften;
+mod time;
 mod together;
 mod trace;
 mod verdicts;
@@ -34,6 +35,7 @@ use crate::{
     },
     rule::{Mode, Rule},
 };
+pub use time::timed_limits;
 pub(crate) use together::Plan;
 use together::{Answers, Scope};
 pub use trace::Trace;
@@ -230,7 +232,7 @@ impl Rules {
         }
         let namespace = question.namespace(self);
         if question.is_exempt(self, namespace, lookups) {
-            let writer = Writer::new(self, question, namespace, lookups);
+            let writer = Writer::new(self, question, namespace, lookups, &self.settings.limits);
             let entries = plan.entries().filter_map(|at| Some((at as usize, self.entries().get(at as usize)?)));
             let bypass = |(at, entry): (usize, &Entry)| Some((at, writer.bypass(entry, entry.rule.as_deref()?)));
             return Answer { exempt: true, found: entries.filter_map(bypass).collect(), ..answer };
@@ -241,7 +243,9 @@ impl Rules {
         let home = Reader::new(lookups, &self.resources, question.overlay(namespace), network, Some(namespace));
         let Room { arena, memo } = room;
         arena.reset();
-        let (arena, limits) = (&*arena, &self.settings.limits);
+        let (arena, settings) = (&*arena, &self.settings.limits);
+        let own_limits = time::limits_of(question, settings, lookups);
+        let limits = own_limits.as_ref().unwrap_or(settings);
         let Question { kind, object, request, event, now, .. } = *question;
         let facts = match event {
             Some(event) => Facts::of_event(event, kind, object, now, &whole, arena),
@@ -259,7 +263,7 @@ impl Rules {
         if answers.is_clean() {
             return answer;
         }
-        let writer = Writer::new(self, question, namespace, lookups);
+        let writer = Writer::new(self, question, namespace, lookups, limits);
         let facts = [&facts, at_home.as_ref().unwrap_or(&facts)];
         answer.unclean = answers.finish(plan, self, &writer, facts, arena, &mut answer.found);
         // Stable: rules in order among equals.

@@ -35,7 +35,7 @@ mod status;
 mod validate;
 mod view;
 
-pub use decide::{RuleTally, Tally, Trace};
+pub use decide::{RuleTally, Tally, Trace, timed_limits};
 pub use family::RulesFamily;
 pub use index::{EnforcementSwitch, RESYNC, Rules, Settings};
 pub use lint::{Advice, advise};

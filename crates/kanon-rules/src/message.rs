@@ -64,7 +64,7 @@ impl Message {
     }
 
     /// The text for one finding. A part that fails reads `<unknown>`: a message never hides its violation.
-    pub(crate) fn render<'a>(&'a self, values: &'a [Value<'a>], arena: &'a Arena) -> String {
+    pub(crate) fn render<'a>(&'a self, values: &'a [Value<'a>], limits: &'a Limits, arena: &'a Arena) -> String {
         if let [Part::Text(text)] = &self.parts[..] {
             return text.clone();
         }
@@ -72,7 +72,7 @@ impl Message {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Expression(program) => match program.evaluate(values, &Limits::default(), arena) {
+                Part::Expression(program) => match program.evaluate(values, limits, arena) {
                     Ok(Value::Str(text)) => out.push_str(text),
                     Ok(value) => out.push_str(&value.to_json(arena).to_string()),
                     Err(_) => out.push_str(UNKNOWN),

@@ -94,6 +94,10 @@ impl View for RulesView {
         Reviewed { verdicts: Decision::verdicts(decision.found), counts: Arc::new(counts) }
     }
 
+    fn spares(&self, review: &Review) -> bool {
+        self.rules.spares(review)
+    }
+
     fn observes(&self) -> bool {
         self.rules.observes()
     }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{creation, language, now, rules};
-use kanon_core::{Object, Outcome, PolicyFile, Verdict};
+use kanon_core::{Mono, Object, Outcome, PolicyFile, Verdict};
 use kanon_plane::{LiveAnswer, LiveAnswers, LiveLookups, LiveRead, ObjectStore, View};
 use kanon_rules::{Rules, RulesView, Settings};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn ask(expression: &str, home: Option<&str>, api: impl Fn(&str) -> LiveAnswer) -
     let mut answers = LiveAnswers::default();
     let mut rounds = Vec::new();
     loop {
-        let lookups = LiveLookups::new(&store, &answers);
+        let lookups = LiveLookups::new(&store, &answers, Mono::default());
         let verdicts = view.review(&review, &lookups, now(0)).verdicts;
         let wanted = lookups.wanted();
         if wanted.is_empty() {
@@ -113,7 +113,7 @@ fn a_rule_reads_five_times_and_a_request_sixteen() {
     let (store, mut answers) = (ObjectStore::default(), LiveAnswers::default());
     let mut read = 0;
     let verdicts = loop {
-        let lookups = LiveLookups::new(&store, &answers);
+        let lookups = LiveLookups::new(&store, &answers, Mono::default());
         let verdicts =
             view.review(&creation(&json!({"metadata": {"name": "p", "namespace": "shop"}})), &lookups, now(0)).verdicts;
         let wanted = lookups.wanted();

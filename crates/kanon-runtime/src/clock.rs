@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
-use kanon_core::{Mono, Now};
+use kanon_core::{Mono, Now, Stopwatch};
 
 /// Both clocks of this process.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,12 @@ impl Clock {
 
     /// This moment.
     pub fn now(&self) -> Now {
-        Now::new(Timestamp::now(), Mono(self.started.elapsed()))
+        Now::new(Timestamp::now(), self.mono())
+    }
+}
+
+impl Stopwatch for Clock {
+    fn mono(&self) -> Mono {
+        Mono(self.started.elapsed())
     }
 }

@@ -3,11 +3,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use kanon_core::Review;
-use kanon_plane::{Answer, LiveAnswers, LiveLookups, LiveRead};
+use kanon_core::{Mono, Review};
+use kanon_plane::{Answer, LiveAnswers, LiveLookups, LiveRead, TIMED_OUT};
 
 use crate::webhook::Snapshot;
 
@@ -33,18 +33,25 @@ fn go_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds * unit).ok()
 }
 
-/// Decides; `None` where an engine panicked, which must fail this one request and not the process.
-pub(crate) async fn decide(snapshot: &dyn Snapshot, review: &Review, until: Instant) -> Option<Answer> {
+/// Decides until a moment at the latest; `None` where an engine panicked, which must fail this one request and not the process.
+/// `refuses`: whether requests are refused about which nothing is decided by then.
+pub(crate) async fn decide(snapshot: &dyn Snapshot, review: &Review, until: Mono, refuses: bool) -> Option<Answer> {
     let (views, objects, now) = (snapshot.views(), snapshot.objects(), snapshot.now());
     let mut answers = LiveAnswers::default();
     loop {
-        let lookups = LiveLookups::new(&objects, &answers);
-        let answer = catch_unwind(AssertUnwindSafe(|| views.review(review, &lookups, now))).ok()?;
+        let lookups = LiveLookups::new(&objects, &answers, until);
+        let mut answer = catch_unwind(AssertUnwindSafe(|| views.review(review, &lookups, now))).ok()?;
         let wanted = lookups.wanted();
+        let left = until.since(snapshot.now().mono);
         if wanted.is_empty() {
+            if left.is_zero() {
+                let (uid, resource, namespace, name) =
+                    (&review.uid, &review.resource.resource, &review.namespace, &review.name);
+                tracing::warn!(uid, resource, namespace, name, "{TIMED_OUT}");
+                answer.out_of_time(refuses && !views.spares(review));
+            }
             return Some(answer);
         }
-        let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             answers.close("the time of the request is over");
         } else if wanted.len() > answers.left() {
@@ -60,7 +67,16 @@ pub(crate) async fn decide(snapshot: &dyn Snapshot, review: &Review, until: Inst
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{Arc, Mutex},
+        task::{Context, Poll, Waker},
+    };
+
+    use kanon_core::{Evidence, FamilyId, Input, Kind, Now, ObjectRef, Outcome, PolicyRef, Verdict};
+    use kanon_plane::{AdmissionRule, Explanation, Lookups, ObjectStore, PolicySummary, Reviewed, Target, View, Views};
+
     use super::*;
+    use crate::webhook::Reading;
 
     #[test]
     fn the_api_servers_time_is_kept_with_room_for_the_way_back() {
@@ -76,5 +92,118 @@ mod tests {
         ] {
             assert_eq!(time_for(query), Duration::from_millis(millis), "{query:?}");
         }
+    }
+
+    /// What a view says of every request, and whether it spares them.
+    struct Says(Option<Outcome>, bool);
+
+    impl View for Says {
+        fn family(&self) -> FamilyId {
+            FamilyId("test")
+        }
+
+        fn admission_rules(&self) -> Vec<AdmissionRule> {
+            Vec::new()
+        }
+
+        fn review(&self, _: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed {
+            let read = LiveRead::Named {
+                kind: Kind::cluster("", "v1", "Node", "nodes"),
+                namespace: String::new(),
+                name: "a".into(),
+            };
+            lookups.live(&read);
+            let verdict = |outcome| Verdict {
+                family: self.family(),
+                policy: PolicyRef { name: "p".into(), ..PolicyRef::default() },
+                subject: ObjectRef::default(),
+                occasion: "admission",
+                outcome,
+                reason: "Because",
+                message: "no".into(),
+                evidence: Evidence::default(),
+                now,
+            };
+            Reviewed { verdicts: self.0.map(verdict).into_iter().collect(), counts: Arc::new(()) }
+        }
+
+        fn spares(&self, _: &Review) -> bool {
+            self.1
+        }
+
+        fn policies(&self) -> Vec<PolicySummary> {
+            Vec::new()
+        }
+
+        fn explain(&self, _: &Target, _: Now) -> Option<Explanation> {
+            None
+        }
+    }
+
+    /// Whose API server answers a read after so many seconds, or not in the time of the request.
+    struct Slow {
+        views: Arc<Views>,
+        clock: Mutex<Mono>,
+        reads_for: u64,
+    }
+
+    impl Snapshot for Slow {
+        fn views(&self) -> Arc<Views> {
+            Arc::clone(&self.views)
+        }
+
+        fn objects(&self) -> Arc<ObjectStore> {
+            Arc::default()
+        }
+
+        fn now(&self) -> Now {
+            Now::new(jiff::Timestamp::UNIX_EPOCH, *self.clock.lock().unwrap())
+        }
+
+        fn post(&self, _: Input) {}
+
+        fn read(&self, reads: Vec<LiveRead>, within: Duration) -> Reading<'_> {
+            let takes = Duration::from_secs(self.reads_for);
+            let mut clock = self.clock.lock().unwrap();
+            *clock = clock.after(takes.min(within));
+            let answer = if takes < within { Ok(Vec::new()) } else { Err("no answer".to_owned()) };
+            Box::pin(std::future::ready(reads.into_iter().map(|it| (it, answer.clone())).collect()))
+        }
+    }
+
+    fn answered(says: Says, reads_for: u64, refuses: bool) -> (bool, String, Vec<String>, Outcome) {
+        let views = Arc::new(Views::new(vec![Arc::new(says)]));
+        let snapshot = Slow { views, clock: Mutex::default(), reads_for };
+        let review = review();
+        let mut decided = std::pin::pin!(decide(&snapshot, &review, Mono(Duration::from_secs(2)), refuses));
+        match decided.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(it)) => (it.allowed, it.message, it.warnings, it.outcome),
+            Poll::Ready(None) | Poll::Pending => panic!("no answer"),
+        }
+    }
+
+    fn review() -> Review {
+        let body = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE",
+            "kind":{"kind":"Pod"},"object":{}}}"#;
+        crate::review::parse_review(body.into()).unwrap()
+    }
+
+    #[test]
+    fn who_is_not_answered_in_time_is_refused_or_warned() {
+        let timed_out = || vec![TIMED_OUT.to_owned()];
+        let none = Vec::<String>::new;
+        for refuses in [true, false] {
+            // In time.
+            assert_eq!(answered(Says(None, false), 1, refuses), (true, String::new(), none(), Outcome::Allow));
+            // What is known to be wrong is refused all the same.
+            let denied = (false, "p: no".to_owned(), none(), Outcome::Deny);
+            assert_eq!(answered(Says(Some(Outcome::Deny), false), 9, refuses), denied);
+            // Whom nobody refuses.
+            assert_eq!(answered(Says(None, true), 9, refuses), (true, String::new(), timed_out(), Outcome::Warn));
+        }
+        assert_eq!(answered(Says(None, false), 9, true), (false, TIMED_OUT.to_owned(), none(), Outcome::Deny));
+        assert_eq!(answered(Says(None, false), 9, false), (true, String::new(), timed_out(), Outcome::Warn));
+        let (_, _, warnings, _) = answered(Says(Some(Outcome::Warn), false), 9, false);
+        assert_eq!(warnings, [TIMED_OUT, "p: no"]);
     }
 }

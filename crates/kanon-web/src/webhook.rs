@@ -1,16 +1,12 @@
 //! The admission webhook (spec/rules 4.1, 4.2): POST, one review, one answer.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
-use kanon_core::{Input, Now, Outcome, Review};
+use kanon_core::{Input, Mono, Now, Outcome, Review};
 use kanon_plane::{Answer, LiveAnswer, LiveRead, NAMESPACE_BYPASSED, ObjectStore, Views};
 
 use crate::{
@@ -69,18 +65,26 @@ pub struct Webhook {
     snapshot: Arc<dyn Snapshot>,
     metrics: Arc<Metrics>,
     own: Option<Own>,
+    /// Whether requests are refused about which nothing is decided in time.
+    fail_closed: bool,
 }
 
 impl Webhook {
     /// A webhook over what the loop publishes.
     pub fn new(snapshot: Arc<dyn Snapshot>, metrics: Arc<Metrics>) -> Webhook {
-        Webhook { snapshot, metrics, own: None }
+        Webhook { snapshot, metrics, own: None, fail_closed: false }
     }
 
     /// The same, which lets through what this process writes itself.
     #[must_use]
     pub fn sparing(self, own: Option<Own>) -> Webhook {
         Webhook { own, ..self }
+    }
+
+    /// The same, which refuses what it does not decide in time.
+    #[must_use]
+    pub fn fail_closed(self, fail_closed: bool) -> Webhook {
+        Webhook { fail_closed, ..self }
     }
 
     /// Answers one HTTP request, on any path.
@@ -92,7 +96,7 @@ impl Webhook {
         if request.method() != Method::POST {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "an AdmissionReview is sent by POST");
         }
-        let until = Instant::now() + time_for(request.uri().query());
+        let until = self.now().after(time_for(request.uri().query()));
         let body = match Limited::new(request.into_body(), BODY_LEN_MAX).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) => return plain(StatusCode::BAD_REQUEST, &format!("the body cannot be read: {error}")),
@@ -101,8 +105,8 @@ impl Webhook {
     }
 
     /// Answers one body, until a moment at the latest.
-    async fn answer(&self, body: Bytes, until: Instant) -> Response<Full<Bytes>> {
-        let started = Instant::now();
+    async fn answer(&self, body: Bytes, until: Mono) -> Response<Full<Bytes>> {
+        let started = self.now();
         let review = match parse_review(body) {
             Ok(review) => Arc::new(review),
             // A client's garbage: not counted against readiness (spec/rules 4.6).
@@ -116,16 +120,16 @@ impl Webhook {
                 outcome: Outcome::Allow,
                 reviewed: Vec::new(),
             };
-            self.metrics.decided(decision(&answer), started.elapsed());
+            self.metrics.decided(decision(&answer), self.now().since(started));
             return json(render_answer(&review.uid, &answer));
         }
-        let Some(answer) = decide(&*self.snapshot, &review, until).await else {
+        let Some(answer) = decide(&*self.snapshot, &review, until, self.fail_closed).await else {
             tracing::error!(uid = review.uid, "the decision panicked");
-            self.metrics.decided(ERROR, started.elapsed());
+            self.metrics.decided(ERROR, self.now().since(started));
             return plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error: the decision panicked");
         };
         let body = render_answer(&review.uid, &answer);
-        self.metrics.decided(decision(&answer), started.elapsed());
+        self.metrics.decided(decision(&answer), self.now().since(started));
         self.count_bypass(&review, &answer);
         if !review.dry_run {
             self.snapshot.answered(&review, answer.allowed);
@@ -135,6 +139,10 @@ impl Webhook {
             self.snapshot.post(Input::Reviewed { family, review: Arc::clone(&review), verdicts, counts });
         }
         json(body)
+    }
+
+    fn now(&self) -> Mono {
+        self.snapshot.now().mono
     }
 
     fn count_bypass(&self, review: &Review, answer: &Answer) {
@@ -229,7 +237,7 @@ mod tests {
             let request = json!({"uid": "1", "operation": "UPDATE", "kind": {"group": "", "version": "v1", "kind": "Pod"},
                 "userInfo": {"username": user}, "options": {"fieldManager": manager}, "object": {"metadata": {}}});
             let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-            let until = Instant::now() + Duration::from_secs(1);
+            let until = Mono(Duration::from_secs(1));
             let response = ready(webhook.answer(Bytes::from(review.to_string()), until));
             assert_eq!(response.status() == StatusCode::OK, passes, "{user} {manager}");
             assert_eq!(passes, allowed(&response), "{user} {manager}");

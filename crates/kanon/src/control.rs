@@ -198,7 +198,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let registered = Arc::new(AtomicBool::new(options.webhook.is_none()));
     if let (Some(listening), Some(asked)) = (webhook, &options.webhook) {
         let parts = webhook::Parts {
-            service: Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)).sparing(own)),
+            service: Arc::new(Webhook::new(snapshot, Arc::clone(&metrics)).sparing(own).fail_closed(asked.fail_closed)),
             api: &api,
             shared: &shared,
             registered: &registered,

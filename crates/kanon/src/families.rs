@@ -1,11 +1,12 @@
 //! The policy families of this binary: one line each.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kanon_core::GroupVersionKind;
-use kanon_lang::{LanguageId, Languages};
+use kanon_lang::{LanguageId, Languages, Limits};
 use kanon_plane::Family;
 use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, Responses};
+use kanon_runtime::Clock;
 
 /// What families are told about this process.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) runtime: bool,
     /// What can be done about violations.
     pub(crate) responses: Responses,
+    /// What measures how long evaluations take; nothing where nobody waits for them.
+    pub(crate) clock: Option<Clock>,
 }
 
 /// Those of a process that only looks at policies: every action is known, none runs.
@@ -43,6 +46,7 @@ impl Default for Settings {
             network,
             runtime,
             responses,
+            clock: None,
         }
     }
 }
@@ -68,7 +72,7 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { only_rules, namespace, enforcement, breaker, audit, network, runtime, responses } = settings;
+    let Settings { only_rules, namespace, enforcement, breaker, audit, network, runtime, responses, clock } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
@@ -79,6 +83,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         counts: audit.counts,
         enforcement: *enforcement,
         breaker: *breaker,
+        limits: clock.map_or_else(Limits::default, |it| kanon_rules::timed_limits(Arc::new(it))),
         ..kanon_rules::Settings::default()
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)

@@ -66,7 +66,7 @@ fn work_without_bound_ends_with_the_budget() {
     ];
     for case in cases {
         let arena = Arena::new();
-        let limits = Limits { steps: 100_000, memory: 2_000, stop: None };
+        let limits = Limits { steps: 100_000, memory: 2_000, time: None };
         let mut cx = Context::new(&limits, &arena);
         // What is within the budget has a value, what is not an error; nothing takes long.
         if let Ok(Err(_)) = evaluate(&mut cx, case) {

@@ -11,8 +11,9 @@ use super::{
     cost::{own_cost, turn_cost},
 };
 use crate::{
+    allowance::Limits,
     dialect::Dialect,
-    language::{Arena, Environment, Limits},
+    language::{Arena, Environment},
     machine::Machine,
 };
 
@@ -297,7 +298,7 @@ impl<D: Dialect> Builder<D> {
         if !constant || matches!(self.op(id), Op::Variable(_) | Op::Local(_) | Op::Environment | Op::Loop(_)) {
             return id;
         }
-        let (arena, limits) = (Arena::new(), Limits { steps: 1_000, memory: 1_000, stop: None });
+        let (arena, limits) = (Arena::new(), Limits { steps: 1_000, memory: 1_000, time: None });
         let mut machine = Machine::<D, false>::new(&self.code, &[], &limits, &arena, None);
         let folded = match machine.eval(id) {
             Ok(value) => constant_op(value, &arena),

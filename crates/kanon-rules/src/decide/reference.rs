@@ -20,7 +20,7 @@ fn one_by_one(rules: &Rules, question: &Question<'_>) -> (Vec<Verdict>, Vec<Rule
     let reader = Reader::new(&NoLookups, &rules.resources, None, None, None);
     let arena = Arena::new();
     let facts = Facts::new(question.kind, question.object, None, question.now, true, &reader, &arena);
-    let writer = Writer::new(rules, question, namespace, &NoLookups);
+    let writer = Writer::new(rules, question, namespace, &NoLookups, &rules.settings.limits);
     let (mut verdicts, mut rows) = (Vec::new(), Vec::new());
     for (at, entry) in rules.entries().iter().enumerate() {
         let Some(rule) = entry.rule.as_deref().filter(|it| question.concerns(at as u32, it, namespace)) else {

@@ -1,7 +1,7 @@
 //! Writing verdicts: what a violation or a failed evaluation comes to, and what it rests on.
 
 use kanon_core::{Evidence, Object, ObjectRef, Outcome, ReadEvidence, Verdict};
-use kanon_lang::{Arena, EvalError};
+use kanon_lang::{Arena, ErrorKind, EvalError, Limits};
 use kanon_plane::{Lookups, NAMESPACE_BYPASSED};
 
 use super::{Question, outcome_of};
@@ -25,20 +25,22 @@ pub(super) enum Finding {
 
 /// Writes the verdicts of one question.
 pub(super) struct Writer<'q> {
-    rules: &'q Rules,
     question: &'q Question<'q>,
     namespace: &'q str,
     subject: ObjectRef,
     /// What every verdict of the question rests on.
     basis: Evidence,
+    /// What an explanation may cost.
+    limits: &'q Limits,
 }
 
 impl<'q> Writer<'q> {
     pub(super) fn new(
-        rules: &'q Rules,
+        rules: &Rules,
         question: &'q Question<'q>,
         namespace: &'q str,
         lookups: &dyn Lookups,
+        limits: &'q Limits,
     ) -> Writer<'q> {
         let looks = question.request.is_some() && !namespace.is_empty();
         let looked_up = looks.then(|| lookups.get(&rules.namespace_kind, "", namespace));
@@ -66,7 +68,7 @@ impl<'q> Writer<'q> {
             event: question.event.map(|it| it.id.clone()).unwrap_or_default(),
             ..Evidence::default()
         };
-        Writer { rules, question, namespace, subject, basis }
+        Writer { question, namespace, subject, basis, limits }
     }
 
     /// The request passed without a look because its namespace is exempt.
@@ -94,9 +96,11 @@ impl<'q> Writer<'q> {
     ) -> Verdict {
         let part = if rule.per_container { pass.part } else { "" };
         let mut evidence = self.evidence(rule, part);
-        let limits = &self.rules.settings.limits;
+        let limits = self.limits;
+        // What took too much would take it again.
+        let is_costly = matches!(&finding, Finding::Error(error) if error.kind == ErrorKind::Budget);
         let explain = || {
-            let program = rule.program.as_deref();
+            let program = rule.program.as_deref().filter(|_| !is_costly);
             program.map(|it| it.explain(&pass.values, limits, arena).values).unwrap_or_default()
         };
         if rule.looks_around() {
@@ -117,7 +121,7 @@ impl<'q> Writer<'q> {
         match finding {
             Finding::Violation => {
                 let outcome = outcome_of(rule, self.question.occasion(rule));
-                let message = rule.message.render(&pass.values, arena);
+                let message = rule.message.render(&pass.values, limits, arena);
                 self.write(entry, rule, outcome, VIOLATION, message, evidence)
             }
             Finding::Error(error) => {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use kanon_core::{Change, EventType, Figure, FigureKind, Figures, Input, Object, ObjectRef};
-use kanon_lang::{Arena, Environment, Language, Value};
+use kanon_lang::{Arena, Environment, Language, Limits, Value};
 use kanon_plane::Outbox;
 use serde::Deserialize;
 
@@ -123,9 +123,9 @@ impl Templates {
             }
             return extra;
         };
-        let arena = Arena::new();
+        let (arena, limits) = (Arena::new(), Limits::default());
         let values = fields.map(Value::Str);
-        let render = |(key, message): &(String, Message)| (key.clone(), message.render(&values, &arena));
+        let render = |(key, message): &(String, Message)| (key.clone(), message.render(&values, &limits, &arena));
         extra.labels.extend(template.labels.iter().map(render));
         extra.annotations.extend(template.annotations.iter().map(render));
         extra

@@ -25,6 +25,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     let data_dir = DataDir::resolve(args.data_dir)?;
     let sinks = args.sinks.options(Some("-"))?;
     let runtime = args.runtime.options(Some(data_dir.audit_place()))?;
+    let clock = Clock::start();
     let options = control::Options {
         families: control::families(families::Settings {
             only_rules: false,
@@ -35,6 +36,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
             network: args.network.settings(&args.namespace),
             runtime: args.runtime.runtime,
             responses: sinks.responses(&args.namespace, !args.leader_election),
+            clock: Some(clock),
         }),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
         log: Some(data_dir.log()),
@@ -56,7 +58,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         runtime,
     };
     let stop = CancellationToken::new();
-    let control = control::start(options, Clock::start(), &stop).await?;
+    let control = control::start(options, clock, &stop).await?;
     print(&format!("kanon serves; metrics and probes at http://{}\n", control.metrics_addr))?;
     print(&audit_line(&control, &data_dir))?;
     if let Some(file) = &args.ready_file {

@@ -53,6 +53,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         network: args.network.settings(NAMESPACE),
         runtime: args.runtime.runtime,
         responses: sinks.responses(NAMESPACE, true),
+        clock: Some(clock),
     });
     let mut runtime = args.runtime.options(Some(data_dir.audit_place()))?;
     let mut config = server_config(&args, &data_dir, clock)?;

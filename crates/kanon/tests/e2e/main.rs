@@ -10,6 +10,7 @@ mod backup;
 mod check;
 mod commands;
 mod cookbook;
+mod deadline;
 mod demo;
 mod docs;
 mod durability;

@@ -14,7 +14,7 @@ use kanon_lang::{
 use serde_json::json;
 
 /// Small enough that a case is cheap, large enough that loops turn.
-const LIMITS: Limits = Limits { steps: 50_000, memory: 50_000, stop: None };
+const LIMITS: Limits = Limits { steps: 50_000, memory: 50_000, time: None };
 
 /// Memory that an evaluation within [`LIMITS`] may take: an element of a map is two values of 24 bytes, and the arena doubles.
 const MEMORY_MAX: usize = 16 << 20;

@@ -101,7 +101,7 @@ proptest! {
     #[test]
     fn functions_take_any_arguments(seed in any::<u64>()) {
         let object = Object::parse(r#"["b", 1, 2.5, {"k": [null]}, true]"#).unwrap();
-        let limits = Limits { steps: 20_000, memory: 20_000, stop: None };
+        let limits = Limits { steps: 20_000, memory: 20_000, time: None };
         for (at, function) in library::functions().iter().enumerate() {
             let arena = Arena::new();
             let mut cx = Context::new(&limits, &arena);

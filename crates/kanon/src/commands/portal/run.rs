@@ -33,6 +33,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
     let sinks = args.sinks.options(Some("-"))?;
     let data_dir = args.data_dir.clone().map(|it| DataDir::resolve(Some(it))).transpose()?;
     let runtime = args.runtime.options(data_dir.as_ref().map(DataDir::audit_place))?;
+    let clock = Clock::start();
     let options = control::Options {
         families: control::families(families::Settings {
             only_rules: true,
@@ -43,6 +44,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
             enforcement: args.decisions.switch(),
             breaker: args.decisions.deny_breaker,
             responses: sinks.responses(&namespace, !args.leader_election),
+            clock: Some(clock),
         }),
         source: source(&args.kubeconfig),
         log: data_dir.map(|it| it.log()),
@@ -56,7 +58,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
         runtime,
     };
     let stop = CancellationToken::new();
-    let control = control::start(options, Clock::start(), &stop).await?;
+    let control = control::start(options, clock, &stop).await?;
     let [webhook, audit] = [control.webhook_addr, control.audit_addr].map(|it| it.map(tracing::field::display));
     tracing::info!(metrics = %control.metrics_addr, webhook, audit, "portal serves");
     end(control, &stop, args.shutdown.shutdown_delay).await
