@@ -85,11 +85,10 @@ impl<'a> Facts<'a> {
             values[slot::OLD_OBJECT] = Value::from_option(review.old_object.as_ref().map(Object::root), arena);
         }
         let metadata = root.get("metadata");
-        let Some(path) = pod::spec_path(kind) else {
+        let Some(spec) = reader.shapes().spec(kind, root) else {
             values[slot::METADATA] = Value::Record(arena.alloc(pod::Metadata { node: metadata, pod: false }));
             return Facts { passes: arena.alloc([Pass { part: "", container_type: "", values }]), reader };
         };
-        let spec = root.at(path);
         values[slot::METADATA] = Value::Record(arena.alloc(pod::Metadata { node: metadata, pod: true }));
         values[slot::SPEC] = Value::Record(arena.alloc(pod::Spec(spec)));
         let security = spec.and_then(|it| it.get("securityContext"));

@@ -68,12 +68,12 @@ pub struct RulesFamily {
 impl RulesFamily {
     /// A family without rules. `language` compiles the expressions: expr-lang in the binary.
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
-        let served = Arc::<Resources>::default();
+        let served = Arc::new(Resources::default().shaped(settings.shapes.clone()));
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
         let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
         let settings_breaker = settings.breaker;
         RulesFamily {
-            compiler: Compiler::new(Arc::clone(&language)),
+            compiler: Compiler::new(Arc::clone(&language), settings.shapes.clone()),
             settings,
             kinds: vec![api::cluster_rule(), api::portal_rule()],
             facts: Arc::new(facts(&rules)),

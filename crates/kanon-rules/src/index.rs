@@ -19,6 +19,7 @@ use kanon_lang::{Limits, Program, RuleSet};
 use kanon_plane::PolicyKey;
 
 use crate::{
+    facts::pod::PodShapes,
     lookups::{picture::network_kinds, resources::Resources},
     rule::{Mode, Rule},
 };
@@ -52,6 +53,8 @@ pub struct Settings {
     pub excluded_namespaces: Vec<String>,
     /// The loops that this process runs.
     pub loops: Vec<Mode>,
+    /// Kinds that make pods besides Kubernetes' own.
+    pub shapes: PodShapes,
     /// Kinds that are watched whatever the rules read.
     pub watched: Vec<GroupVersionKind>,
     /// How often the audit asks again for verdicts that may change by themselves.
@@ -71,6 +74,7 @@ impl Default for Settings {
         Settings {
             excluded_namespaces: Vec::new(),
             loops: vec![Mode::Admission],
+            shapes: PodShapes::default(),
             watched: Vec::new(),
             resync: RESYNC,
             counts: true,

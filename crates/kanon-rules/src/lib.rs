@@ -36,6 +36,7 @@ mod validate;
 mod view;
 
 pub use decide::{RuleTally, Tally, Trace, timed_limits};
+pub use facts::pod::PodShapes;
 pub use family::RulesFamily;
 pub use index::{EnforcementSwitch, RESYNC, Rules, Settings};
 pub use lint::{Advice, advise};

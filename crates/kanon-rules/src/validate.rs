@@ -20,7 +20,7 @@ use crate::{
         self,
         crds::{EXPRESSION_LEN_MAX, KINDS_MAX, NAME_LEN_MAX},
     },
-    facts::{VARIABLES, slot},
+    facts::{VARIABLES, pod::PodShapes, slot},
     lookups::Referenced,
     message::Message,
     narrow::Narrow,
@@ -34,6 +34,8 @@ pub(crate) use keys::restore_on;
 pub(crate) struct Compiler {
     language: Arc<dyn Language>,
     env: Environment,
+    /// Which kinds make pods.
+    shapes: PodShapes,
     /// What this process can do; empty where rules are only looked at.
     pub(crate) actions: Actions,
     /// Whether there is an Alertmanager.
@@ -45,9 +47,10 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    pub(crate) fn new(language: Arc<dyn Language>) -> Compiler {
+    pub(crate) fn new(language: Arc<dyn Language>, shapes: PodShapes) -> Compiler {
         Compiler {
             language,
+            shapes,
             env: Environment::new(VARIABLES),
             actions: Actions::new(),
             alerts: false,
@@ -160,7 +163,7 @@ fn check(
         warnings.push("reads `network`, which is nil in every loop but `network`: add that to `mode`".to_owned());
     }
     let paths = program.as_deref().map_or(&[][..], |it| &it.reads().paths);
-    warnings.extend(facade::warnings(paths, &matcher.kinds));
+    warnings.extend(facade::warnings(paths, &matcher.kinds, &compiler.shapes));
     let modes = mistakes.modes("mode", &wire.mode);
     let events = runtime::check(&wire.runtime, &modes, mistakes, &mut warnings);
     let actions = actions::check(wire, home.is_some(), mistakes, &mut warnings);

@@ -12,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod portal;
 mod rules;
 mod runtime;
+mod shapes;
 mod sinks;
 mod texts;
 
@@ -27,6 +28,7 @@ pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
 pub(crate) use runtime::RuntimeArgs;
+pub(crate) use shapes::ShapeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
@@ -128,6 +130,9 @@ pub(crate) struct UpArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: ShapeArgs,
     /// The network loop.
     #[command(flatten)]
     pub(crate) network: network::LoopArgs,
@@ -194,6 +199,9 @@ pub(crate) struct ServeArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: ShapeArgs,
     /// The network loop.
     #[command(flatten)]
     pub(crate) network: network::LoopArgs,

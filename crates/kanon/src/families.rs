@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages, Limits};
 use kanon_plane::Family;
-use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, Responses};
+use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, PodShapes, Responses};
 use kanon_runtime::Clock;
 
 /// What families are told about this process.
@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) enforcement: EnforcementSwitch,
     /// The share of requests beyond which a rule that denies them warns.
     pub(crate) breaker: Option<u8>,
+    /// Which kinds make pods, besides Kubernetes' own.
+    pub(crate) shapes: PodShapes,
     /// How rules are audited.
     pub(crate) audit: Audit,
     /// How network policies are checked; not at all where there is nothing.
@@ -42,6 +44,7 @@ impl Default for Settings {
             namespace: String::new(),
             enforcement,
             breaker: None,
+            shapes: PodShapes::default(),
             audit,
             network,
             runtime,
@@ -72,12 +75,15 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { only_rules, namespace, enforcement, breaker, audit, network, runtime, responses, clock } = settings;
+    let Settings {
+        only_rules, namespace, enforcement, breaker, shapes, audit, network, runtime, responses, clock
+    } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
         excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
         loops,
+        shapes: shapes.clone(),
         watched: audit.watched.clone(),
         resync: audit.resync,
         counts: audit.counts,

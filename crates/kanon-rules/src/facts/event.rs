@@ -27,12 +27,11 @@ impl<'a> Facts<'a> {
         let mut values = common(root, now, reader, arena);
         values[slot::REQUEST] = record(arena, Request(event));
         values[slot::EVENT] = record(arena, Told(event));
-        let path = pod::spec_path(kind);
-        let known = pod::Metadata { node: root.get("metadata"), pod: path.is_some() };
+        let spec = reader.shapes().spec(kind, root);
+        let known = pod::Metadata { node: root.get("metadata"), pod: spec.is_some() };
         values[slot::METADATA] = record(arena, Metadata { known, event });
         let (mut part, mut container_type) = (event.container(), "");
-        if let Some(path) = path {
-            let spec = root.at(path);
+        if let Some(spec) = spec {
             values[slot::SPEC] = record(arena, pod::Spec(spec));
             let security = spec.and_then(|it| it.get("securityContext"));
             values[slot::SECURITY_CONTEXT] = record(arena, pod::PodSecurity(security));

@@ -1,6 +1,6 @@
 //! The façade over pod-shaped kinds (spec/rules 2.3) and the metadata of all others (2.5).
 
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use kanon_core::{GroupVersionKind, Node, NodeKind};
 use kanon_lang::{
@@ -11,7 +11,7 @@ use kanon_lang::{
 use super::{raw, record};
 
 /// Where the pod spec of a pod-shaped kind stands; `None` for other kinds.
-pub(crate) fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static str]> {
+fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static str]> {
     const TEMPLATE: &[&str] = &["spec", "template", "spec"];
     match (kind.group.as_str(), kind.version.as_str(), kind.kind.as_str()) {
         ("", "v1", "Pod") => Some(&["spec"]),
@@ -20,6 +20,30 @@ pub(crate) fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static st
         | ("batch", "v1", "Job") => Some(TEMPLATE),
         ("batch", "v1", "CronJob") => Some(&["spec", "jobTemplate", "spec", "template", "spec"]),
         _ => None,
+    }
+}
+
+/// Kinds that make pods besides those of [`spec_path`], with the place of the pod spec in each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodShapes(BTreeMap<GroupVersionKind, Vec<String>>);
+
+impl PodShapes {
+    /// Of kinds and paths; for Kubernetes' own kinds what is known of them counts.
+    pub fn new(shapes: impl IntoIterator<Item = (GroupVersionKind, Vec<String>)>) -> PodShapes {
+        PodShapes(shapes.into_iter().collect())
+    }
+
+    /// Whether a kind is pod-shaped.
+    pub(crate) fn has(&self, kind: &GroupVersionKind) -> bool {
+        spec_path(kind).is_some() || self.0.contains_key(kind)
+    }
+
+    /// The pod spec of an object of a pod-shaped kind, if it has one; `None` for other kinds.
+    pub(crate) fn spec<'n>(&self, kind: &GroupVersionKind, object: Node<'n>) -> Option<Option<Node<'n>>> {
+        match spec_path(kind) {
+            Some(path) => Some(object.at(path)),
+            None => self.0.get(kind).map(|path| path.iter().try_fold(object, |node, name| node.get(name))),
+        }
     }
 }
 

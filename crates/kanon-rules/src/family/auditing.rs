@@ -67,7 +67,7 @@ impl RulesFamily {
             }
             Input::Unwatched { kind } => self.audit.kind_forgotten(&kind.gvk, now),
             Input::Resources { kinds } => {
-                self.served = Arc::new(Resources::with(kinds));
+                self.served = Arc::new(Resources::with(kinds).shaped(self.settings.shapes.clone()));
                 self.publish(None, now, out);
                 self.report_sight(now, out);
                 Vec::new()

@@ -21,6 +21,8 @@ use super::{
     resources::Resources,
 };
 
+use crate::facts::pod::PodShapes;
+
 /// Live reads of one rule (spec/rules 2.7).
 const LIVE_MAX: usize = 5;
 
@@ -68,6 +70,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<'q> Reader<'q> {
+    /// Which kinds make pods.
+    pub(crate) fn shapes(&self) -> &'q PodShapes {
+        &self.resources.shapes
+    }
+
     pub(crate) fn new(
         lookups: &'q dyn Lookups,
         resources: &'q Resources,

@@ -4,6 +4,8 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use kanon_core::{GroupVersionKind, Kind, Scope};
 
+use crate::facts::pod::PodShapes;
+
 /// Groups that a short name means before others (spec/rules 2.7).
 const PREFERRED: [&str; 5] = ["", "apps", "batch", "networking.k8s.io", "policy"];
 
@@ -46,6 +48,8 @@ pub(crate) struct Resources {
     by_kind: BTreeMap<GroupVersionKind, Kind>,
     /// By plural and by the original's naive plural; what a short name means comes first.
     by_plural: BTreeMap<String, Vec<Kind>>,
+    /// Which of them make pods.
+    pub(crate) shapes: PodShapes,
 }
 
 impl Default for Resources {
@@ -75,7 +79,13 @@ impl Resources {
         for kinds in by_plural.values_mut() {
             kinds.sort_by_key(preference);
         }
-        Resources { by_kind, by_plural }
+        Resources { by_kind, by_plural, shapes: PodShapes::default() }
+    }
+
+    /// The same, of which these make pods besides Kubernetes' own.
+    #[must_use]
+    pub(crate) fn shaped(self, shapes: PodShapes) -> Resources {
+        Resources { shapes, ..self }
     }
 
     /// A kind with its path.

@@ -3,14 +3,14 @@
 
 use kanon_core::GroupVersionKind;
 
-use crate::facts::pod::{CONTAINER, CONTAINER_SECURITY, METADATA, POD_SECURITY, SPEC, spec_path};
+use crate::facts::pod::{CONTAINER, CONTAINER_SECURITY, METADATA, POD_SECURITY, PodShapes, SPEC};
 
 /// Where the raw containers are.
 const RAW: &str = "the raw containers are under `object.spec`";
 
 /// A warning for every path that leads out of the façade.
-pub(super) fn warnings(paths: &[Vec<String>], kinds: &[GroupVersionKind]) -> Vec<String> {
-    if !kinds.iter().any(|it| spec_path(it).is_some()) {
+pub(super) fn warnings(paths: &[Vec<String>], kinds: &[GroupVersionKind], shapes: &PodShapes) -> Vec<String> {
+    if !kinds.iter().any(|it| shapes.has(it)) {
         return Vec::new();
     }
     let mut warnings = Vec::new();

@@ -55,6 +55,9 @@ pub(crate) struct CheckOptions {
     /// Lookups find the cluster's objects, too
     #[arg(long)]
     pub(crate) cluster: bool,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: super::ShapeArgs,
     /// Which cluster.
     #[command(flatten)]
     pub(crate) which: super::policy::ClusterArgs,

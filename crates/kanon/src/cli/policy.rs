@@ -93,6 +93,9 @@ pub(crate) struct TestArgs {
     /// Write the unit tests' outcomes to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: super::ShapeArgs,
     /// Show which operands of && and || the unit tests saw true and false
     #[arg(long)]
     pub(crate) coverage: bool,

@@ -114,6 +114,9 @@ pub(crate) struct RunArgs {
     /// How often verdicts that may change by themselves are asked for again
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::duration)]
     pub(crate) resync_period: std::time::Duration,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: super::ShapeArgs,
     /// Where the decision log is kept; without it there is none
     #[arg(long, value_name = "DIR", env = "KANON_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,

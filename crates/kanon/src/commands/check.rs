@@ -19,7 +19,7 @@ use std::{
 use kanon_core::{Input, Now, Object, Operation, Outcome, PolicyFile, Review, Scope, UserInfo, Verdict};
 use kanon_lang::LanguageId;
 use kanon_plane::{Plane, Settings};
-use kanon_rules::{Mode, Picture, Rule, Rules};
+use kanon_rules::{Mode, Picture, PodShapes, Rule, Rules};
 use kanon_runtime::{Clock, read_folder};
 
 use crate::{
@@ -67,7 +67,7 @@ struct Asked {
 
 impl Asked {
     fn read(args: &CheckArgs, now: Now) -> Result<Asked, Failure> {
-        let mut policies = Policies::load(&args.rules, now)?;
+        let mut policies = Policies::load(&args.rules, &args.options.shapes.shapes(), now)?;
         let mut manifests = Vec::new();
         for path in &args.manifests {
             manifests.extend(manifests::read(path)?);
@@ -105,15 +105,15 @@ struct Policies {
 
 impl Policies {
     /// Reads rule files. A rule that does not compile is a failure: what it would find is unknown.
-    fn load(paths: &[PathBuf], now: Now) -> Result<Policies, Failure> {
+    fn load(paths: &[PathBuf], shapes: &PodShapes, now: Now) -> Result<Policies, Failure> {
         let mut files = Vec::new();
         for path in paths {
             files.extend(rule_files(path)?);
         }
         let languages = languages::all();
         let language = Arc::clone(&languages[&LanguageId::EXPR]);
-        let (rules, problems) =
-            Rules::from_documents(&files, language, kanon_rules::Settings::default(), kanon_actions::all());
+        let settings = kanon_rules::Settings { shapes: shapes.clone(), ..kanon_rules::Settings::default() };
+        let (rules, problems) = Rules::from_documents(&files, language, settings, kanon_actions::all());
         let named = |it: &kanon_rules::Problem| format!("rule `{}` ({}): {}", it.rule, it.place, it.message);
         let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(named).collect();
         if !broken.is_empty() {
@@ -125,7 +125,8 @@ impl Policies {
         for problem in problems {
             warn(&named(&problem));
         }
-        let mut plane = Plane::new(families::all(&languages, &families::Settings::default()), Settings::default());
+        let settings = families::Settings { shapes: shapes.clone(), ..families::Settings::default() };
+        let mut plane = Plane::new(families::all(&languages, &settings), Settings::default());
         plane.handle(&Input::Folder { files }, now);
         let clustered = plane.kinds().into_iter().filter(|it| it.scope == Scope::Cluster);
         let clustered = clustered.map(|it| (it.gvk.group, it.gvk.kind)).collect();

@@ -32,6 +32,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
             namespace: args.namespace.clone(),
             enforcement: args.admission.switch(),
             breaker: args.admission.deny_breaker,
+            shapes: args.shapes.shapes(),
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),
             runtime: args.runtime.runtime,

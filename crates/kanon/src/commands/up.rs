@@ -49,6 +49,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: NAMESPACE.to_owned(),
         enforcement: args.admission.switch(),
         breaker: args.admission.deny_breaker,
+        shapes: args.shapes.shapes(),
         audit: args.rules.audit(args.audits),
         network: args.network.settings(NAMESPACE),
         runtime: args.runtime.runtime,

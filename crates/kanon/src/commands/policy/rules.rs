@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use kanon_core::{Kind, Object, PolicyFile};
 use kanon_lang::LanguageId;
-use kanon_rules::{Problem, Rules, Settings, Sources};
+use kanon_rules::{PodShapes, Problem, Rules, Settings, Sources};
 
 use crate::{
     commands::check::{rule_files, warn},
@@ -23,8 +23,14 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
 
 /// Rules, and what is wrong with them.
 pub(super) fn compile(sources: &Sources<'_>) -> (Arc<Rules>, Vec<Problem>) {
+    compile_with(sources, &PodShapes::default())
+}
+
+/// The same, where further kinds make pods.
+pub(super) fn compile_with(sources: &Sources<'_>, shapes: &PodShapes) -> (Arc<Rules>, Vec<Problem>) {
     let language = Arc::clone(&languages::all()[&LanguageId::EXPR]);
-    Rules::from_sources(sources, language, Settings::default(), kanon_actions::all())
+    let settings = Settings { shapes: shapes.clone(), ..Settings::default() };
+    Rules::from_sources(sources, language, settings, kanon_actions::all())
 }
 
 /// The same where a rule that does not compile is a failure: what it would say is unknown.

@@ -59,7 +59,7 @@ pub(crate) fn run(args: TestArgs) -> Result<Exit, Failure> {
         tested.push(test(manifest, &tests, &scenario, now)?);
     }
     orphans(&gates, &tests)?;
-    let suite = rules::run(&args.files, now)?;
+    let suite = rules::run(&args.files, args.shapes.shapes(), now)?;
     if let Some(path) = &args.junit {
         let report = tested.iter().map(|it| (it.name.as_str(), it.outcomes.as_slice()));
         junit::write(path, report.chain(suite.outcomes()))?;

@@ -38,6 +38,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
         families: control::families(families::Settings {
             only_rules: true,
             namespace: namespace.clone(),
+            shapes: args.shapes.shapes(),
             audit: args.rules().audit(audits),
             network: args.network.settings(&namespace),
             runtime: args.runtime.runtime,

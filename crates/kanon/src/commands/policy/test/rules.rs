@@ -11,7 +11,7 @@ use kanon_core::{Now, Object, Operation, Outcome, PolicyFile, Review, UserInfo, 
 use kanon_lang::coverage::{self, Operand};
 use kanon_plane::Views;
 use kanon_promotion::offline::cases;
-use kanon_rules::{Mode, Picture, Rules, RulesView, Sources, api};
+use kanon_rules::{Mode, Picture, PodShapes, Rules, RulesView, Sources, api};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ use crate::{
             Others, manifests,
             request::{Clustered, as_stored, request},
         },
-        policy::rules::{compile, files},
+        policy::rules::{compile_with, files},
     },
     exit::Failure,
 };
@@ -105,6 +105,8 @@ struct Expect {
 
 /// What came of all tests.
 pub(super) struct Suite {
+    /// Which kinds make pods.
+    shapes: PodShapes,
     /// Each test file with its cases.
     files: Vec<(String, Vec<cases::Outcome>)>,
     /// Rules that do not compile.
@@ -126,7 +128,7 @@ pub(super) fn is_ours(object: &Object) -> bool {
 }
 
 /// Runs the tests among the files, and those beside them.
-pub(super) fn run(paths: &[PathBuf], now: Now) -> Result<Suite, Failure> {
+pub(super) fn run(paths: &[PathBuf], shapes: PodShapes, now: Now) -> Result<Suite, Failure> {
     let mut texts = Vec::new();
     for path in paths.iter().filter(|it| it.as_os_str() != "-") {
         texts.extend(manifests::texts(path)?);
@@ -138,7 +140,7 @@ pub(super) fn run(paths: &[PathBuf], now: Now) -> Result<Suite, Failure> {
     }
     texts.sort_by(|a, b| a.path.cmp(&b.path));
     texts.dedup();
-    let mut suite = Suite { files: Vec::new(), invalid: Vec::new(), covered: BTreeMap::new() };
+    let mut suite = Suite { shapes, files: Vec::new(), invalid: Vec::new(), covered: BTreeMap::new() };
     let given = suite.compile(&texts);
     for text in &texts {
         for manifest in manifests::parse_some(text)? {
@@ -179,7 +181,7 @@ fn beside(path: &Path) -> Vec<PathBuf> {
 
 impl Suite {
     fn compile(&mut self, files: &[PolicyFile]) -> Arc<Rules> {
-        let (rules, problems) = compile(&Sources { files, ..Sources::default() });
+        let (rules, problems) = compile_with(&Sources { files, ..Sources::default() }, &self.shapes);
         for problem in problems.iter().filter(|it| !it.warning) {
             let text = format!("rule `{}` ({}): {}", problem.rule, problem.place, problem.message);
             if !self.invalid.contains(&text) {
