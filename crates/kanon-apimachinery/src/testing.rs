@@ -61,9 +61,7 @@ pub(crate) type Answer = (u16, Value);
 impl Cluster {
     /// With namespace `shop` and the gates.
     pub(crate) fn new() -> Cluster {
-        let options = kanon_store::Options::default();
-        let database = kanon_store::database(kanon_store::Disk::new(), &options).expect("a fresh disk");
-        let (writer, memory) = Writer::open(database, options).expect("a fresh store");
+        let (writer, memory) = Writer::in_memory(kanon_store::Options::default());
         let registry = Registry::builtin().with_crds(crd::resources(&established(), None));
         let now = "2026-11-21T09:00:00Z".parse().expect("a time");
         let mut cluster = Cluster { writer, memory, registry, now, made: 0 };

@@ -35,6 +35,7 @@ mod service;
 mod storage;
 mod testing;
 mod tokens;
+mod yaml;
 
 pub use audit::{
     AuditError, AuditEvents, AuditLog, AuditMode, AuditObserver, AuditOptions, AuditRecord, AuditThrottle,

@@ -8,11 +8,11 @@ use http::{
     header::{self, HeaderName},
 };
 use kanon_apimachinery::{negotiate::Encoding, protobuf, request::RequestInfo, status::ApiError};
-use serde_json::Value;
 
 use crate::{
     body::{Body, accepts_gzip},
     indent::Indenter,
+    yaml,
 };
 
 /// An answer before its headers are written.
@@ -38,7 +38,7 @@ impl Reply {
         let body = match (encoding, pretty) {
             (Encoding::Json, false) => text.clone(),
             (Encoding::Json, true) => indent(&text),
-            (Encoding::Yaml, _) => yaml(&text),
+            (Encoding::Yaml, _) => yaml::whole(&text),
             (Encoding::Protobuf, _) => match protobuf::object(&text) {
                 Some(body) => body,
                 // What has no other form than JSON is better than nothing.
@@ -123,12 +123,6 @@ fn indent(text: &Bytes) -> Bytes {
     Indenter::default().push(text, &mut out);
     out.push(b'\n');
     out.into()
-}
-
-fn yaml(text: &Bytes) -> Bytes {
-    let value: Option<Value> = serde_json::from_slice(text).ok();
-    // What cannot be written as YAML goes out as JSON, which is YAML too.
-    value.and_then(|it| serde_saphyr::to_string(&it).ok()).map_or_else(|| text.clone(), Bytes::from)
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ async fn open(config: &Config, url: String) -> Result<Arc<Core>, StartError> {
     let storage = tokio::task::spawn_blocking(move || Storage::open(&place, options));
     let failed = |error: tokio::task::JoinError| StartError::Bootstrap(error.to_string());
     let storage = storage.await.map_err(failed)??;
-    let builtin = builtin.await.map_err(failed)?.with_language(Arc::clone(&config.cel));
+    let builtin = builtin.await.map_err(failed)?;
     let signer = Signer::open(&config.place).map_err(StartError::TokenKey)?;
     Ok(Arc::new(Core {
         storage,

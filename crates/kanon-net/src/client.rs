@@ -27,7 +27,7 @@ use hyper_util::{
 };
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower_service::Service;
 
@@ -113,11 +113,14 @@ impl fmt::Debug for HttpsClient {
 /// side speaks HTTP/2, all calls share one connection, however many of them stream.
 pub struct HttpsService<B> {
     client: Client<Connector, B>,
+    /// One call at a time until there was an answer: calls that begin together would each open a connection, since nobody knows
+    /// yet that one is enough. Closed from then on.
+    first: Arc<Semaphore>,
 }
 
 impl<B> Clone for HttpsService<B> {
     fn clone(&self) -> HttpsService<B> {
-        HttpsService { client: self.client.clone() }
+        HttpsService { client: self.client.clone(), first: Arc::clone(&self.first) }
     }
 }
 
@@ -128,7 +131,8 @@ impl<B: Body<Data: Send> + Send> HttpsService<B> {
     /// A service with these TLS settings, which offers HTTP/2 and HTTP/1.1.
     pub fn new(mut tls: ClientConfig) -> HttpsService<B> {
         tls.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        HttpsService { client: pooled(Connector { tls: TlsConnector::from(Arc::new(tls)), resolve: None }) }
+        let client = pooled(Connector { tls: TlsConnector::from(Arc::new(tls)), resolve: None });
+        HttpsService { client, first: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -145,8 +149,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let answer = self.client.request(request);
-        Box::pin(async move { answer.await.map_err(BoxError::from) })
+        let (client, first) = (self.client.clone(), Arc::clone(&self.first));
+        Box::pin(async move {
+            let turn = first.acquire().await;
+            let answer = client.request(request).await.map_err(BoxError::from);
+            if turn.is_ok() && answer.is_ok() {
+                first.close();
+            }
+            answer
+        })
     }
 }
 

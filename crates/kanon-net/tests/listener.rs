@@ -9,14 +9,15 @@ use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
 use jiff::{SignedDuration, Timestamp};
 use kanon_net::{
-    Authority, CallError, CancellationToken, HttpsClient, Leaf, Limits, Peer, ServerCertificate, Trust, Validity, bind,
-    serve, tls_client_config, tls_server_config,
+    Authority, CallError, CancellationToken, HttpsClient, HttpsService, Leaf, Limits, Peer, ServerCertificate, Trust,
+    Validity, bind, serve, tls_client_config, tls_server_config,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::JoinHandle,
 };
+use tower_service::Service as _;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -150,6 +151,21 @@ async fn too_many_connections_are_closed_and_a_place_returns() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("the place never came back");
+}
+
+#[tokio::test]
+async fn calls_that_begin_together_share_a_connection() {
+    let world = start(Limits { connections_max: 1, ..Limits::default() }).await;
+    let trust = Trust::Bundle(world.authority.certificate_pem().to_owned());
+    let tls = tls_client_config(&trust, None).expect("config");
+    let service: HttpsService<Full<Bytes>> = HttpsService::new(Arc::unwrap_or_clone(tls));
+    let uri = format!("https://localhost:{}/", world.address.port());
+    let calls: Vec<_> = (0..8)
+        .map(|_| tokio::spawn(service.clone().call(Request::get(&uri).body(Full::default()).expect("a request"))))
+        .collect();
+    for call in calls {
+        assert!(call.await.expect("no panic").is_ok(), "a second connection would have been closed");
+    }
 }
 
 #[tokio::test]

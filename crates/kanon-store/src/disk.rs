@@ -1,5 +1,5 @@
-//! A disk in memory that can fail: the backend of tests and of the simulator. A server that keeps nothing takes redb's
-//! `InMemoryBackend`, which holds its content once.
+//! A disk in memory that can fail: the backend of tests and of the simulator. A server that keeps nothing has no disk
+//! (`Writer::in_memory`).
 //!
 //! It keeps apart what was synced and what was only written, so that [`Disk::power_cut`] can lose any part of the latter.
 

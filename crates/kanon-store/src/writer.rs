@@ -73,11 +73,20 @@ pub struct Rejected {
     pub pending: bool,
 }
 
+/// Where commits go.
+#[derive(Debug)]
+enum Home {
+    Database(Database),
+    /// The memory is all there is.
+    Memory,
+    /// A commit failed.
+    Closed,
+}
+
 /// Owns the durable copy.
 #[derive(Debug)]
 pub struct Writer {
-    /// None after a failed commit.
-    database: Option<Database>,
+    home: Home,
     options: Options,
     /// The last revision given away. Never decreases, whatever fails.
     last: Revision,
@@ -102,9 +111,20 @@ impl Writer {
     pub fn open(database: Database, options: Options) -> Result<(Writer, Memory), Error> {
         // The database goes through the guard too: closing a damaged one may panic as well.
         let (database, Loaded { memory, history }) = guarded(move || load(&database).map(|loaded| (database, loaded)))?;
+        let writer = Writer::new(Home::Database(database), history, &memory, options);
+        Ok((writer, memory))
+    }
+
+    /// A new store without a durable copy: its commits are visible and cannot fail.
+    pub fn in_memory(options: Options) -> (Writer, Memory) {
+        let memory = Memory::empty(Revision(0));
+        (Writer::new(Home::Memory, VecDeque::new(), &memory, options), memory)
+    }
+
+    fn new(home: Home, history: VecDeque<Arc<Event>>, memory: &Memory, options: Options) -> Writer {
         let revision = memory.revision();
-        let writer = Writer {
-            database: Some(database),
+        Writer {
+            home,
             options,
             last: revision,
             staged: Vec::new(),
@@ -114,8 +134,7 @@ impl Writer {
             history_bytes: history.iter().map(|event| event.frame.len()).sum(),
             history,
             compact_to: Revision(0),
-        };
-        Ok((writer, memory))
+        }
     }
 
     /// Continues with a fresh database on the same file after a failed commit. A commit that failed may have become durable all
@@ -142,7 +161,7 @@ impl Writer {
         self.history = loaded.history;
         self.last = self.last.max(revision);
         self.committed = revision;
-        self.database = Some(database);
+        self.home = Home::Database(database);
         Ok(batch)
     }
 
@@ -199,9 +218,12 @@ impl Writer {
         let events = std::mem::take(&mut self.staged);
         let revision = events.last().map_or(self.committed, |event| event.revision);
         if !events.is_empty() || evicted > 0 {
-            let database = self.database.as_ref().ok_or(Error::Closed);
             let evicted = self.history.iter().take(evicted);
-            let written = database.and_then(|database| guarded(|| write(database, &events, revision, evicted)));
+            let written = match &self.home {
+                Home::Database(database) => guarded(|| write(database, &events, revision, evicted)),
+                Home::Memory => Ok(()),
+                Home::Closed => Err(Error::Closed),
+            };
             if let Err(error) = written {
                 self.close();
                 self.drop_staged();
@@ -268,7 +290,7 @@ impl Writer {
     }
 
     fn close(&mut self) {
-        if let Some(database) = self.database.take() {
+        if let Home::Database(database) = std::mem::replace(&mut self.home, Home::Closed) {
             // Closing writes; after a failure that may fail or panic again, and there is nothing left to lose.
             let _ = guarded(move || {
                 drop(database);

@@ -1,5 +1,7 @@
 //! What an empty store begins with: namespaces, the API's own service, roles and their bindings.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use kanon_core::GroupVersionKind;
 use serde_json::{Value, json};
@@ -18,13 +20,15 @@ pub struct Service {
 /// The objects, complete as they are stored, each with a fresh uid from `uid`: create those that are absent. In an order in which
 /// what another needs comes first.
 pub fn bootstrap(now: Timestamp, service: &Service, uid: &mut dyn FnMut() -> String) -> Vec<Value> {
-    let mut objects: Vec<Value> =
-        ["default", "kube-system", "kube-public", "kube-node-lease"].into_iter().map(namespace).collect();
-    objects.push(api_service(service));
-    objects.extend(roles::builtin());
+    /// Those that are the same in every cluster, made once: servers that start one after another share them.
+    static ALIKE: LazyLock<Vec<Value>> = LazyLock::new(|| {
+        let names = ["default", "kube-system", "kube-public", "kube-node-lease"];
+        names.into_iter().map(namespace).chain(roles::builtin()).map(completed).collect()
+    });
+    let mut objects = ALIKE.clone();
+    objects.push(completed(api_service(service)));
     let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     for object in &mut objects {
-        complete(object);
         object["metadata"]["uid"] = uid().into();
         object["metadata"]["creationTimestamp"] = now.as_str().into();
     }
@@ -32,12 +36,13 @@ pub fn bootstrap(now: Timestamp, service: &Service, uid: &mut dyn FnMut() -> Str
 }
 
 /// Fills in what a creation would.
-fn complete(object: &mut Value) {
+fn completed(mut object: Value) -> Value {
     let text = |name: &str| object[name].as_str().unwrap_or_default();
     let gvk = GroupVersionKind::from_api_version(text("apiVersion"), text("kind"));
     if let Some(kind) = kanon_kinds::by_kind(&gvk) {
-        kanon_kinds::default(kind, object);
+        kanon_kinds::default(kind, &mut object);
     }
+    object
 }
 
 fn namespace(name: &str) -> Value {

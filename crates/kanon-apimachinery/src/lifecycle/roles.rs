@@ -158,6 +158,7 @@ pub(super) fn builtin() -> Vec<Value> {
         ),
     ];
     objects.extend(workers());
+    gather(&mut objects);
     for (binding, groups) in [
         ("cluster-admin", ["system:masters"].as_slice()),
         ("system:basic-user", &["system:authenticated"]),
@@ -200,6 +201,14 @@ fn workers() -> Vec<Value> {
     roles
 }
 
+/// Fills in what [`aggregate`] would, so that nothing is left to do in a new cluster.
+fn gather(roles: &mut [Value]) {
+    let all = roles.to_vec();
+    for role in roles.iter_mut().filter(|it| it["aggregationRule"].is_object()) {
+        role["rules"] = rbac::gathered(role, &all).into();
+    }
+}
+
 fn label(role: &str) -> String {
     format!("{GROUP}/aggregate-to-{role}")
 }
@@ -233,11 +242,10 @@ pub fn aggregate(registry: &Registry, memory: &Memory) -> Vec<Intent> {
         entries(memory, &resource.list_prefix("")).iter().map(|entry| editable(&resource, entry)).collect();
     let mut intents = Vec::new();
     for role in roles.iter().filter(|it| it["aggregationRule"].is_object()) {
-        let gathered = json!(rbac::gathered(role, &roles));
-        let written = role["rules"].as_array().map_or(&[][..], Vec::as_slice);
-        if gathered.as_array().map(Vec::as_slice) != Some(written) {
+        let gathered = rbac::gathered(role, &roles);
+        if gathered != role["rules"].as_array().map_or(&[][..], Vec::as_slice) {
             let mut changed = role.clone();
-            changed["rules"] = gathered;
+            changed["rules"] = gathered.into();
             intents.push(Intent::update(&resource, "", changed));
         }
     }

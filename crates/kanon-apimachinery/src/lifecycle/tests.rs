@@ -1,4 +1,4 @@
-use kanon_store::{Change, Disk, Draft, Event, Expect, Options, Write, Writer, database};
+use kanon_store::{Change, Draft, Event, Expect, Options, Write, Writer};
 use serde_json::json;
 
 use super::*;
@@ -19,8 +19,7 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let database = database(Disk::new(), &Options::default()).expect("memory");
-        let (writer, memory) = Writer::open(database, Options::default()).expect("empty");
+        let (writer, memory) = Writer::in_memory(Options::default());
         let registry = Registry::builtin().with_crds([testing::gates()]);
         World { registry, writer, memory, graph: Graph::default(), now: NOW.parse().expect("a time") }
     }
@@ -148,7 +147,12 @@ fn first_objects_are_complete_and_valid() {
         kanon_core::UserInfo { groups: vec!["system:unauthenticated".to_owned()], ..kanon_core::UserInfo::default() };
     let version = crate::rbac::Attributes::Path { verb: "get".to_owned(), path: "/version".to_owned() };
     assert!(rules.authorize(&nobody, &version).allowed);
-    // The three roles that gather are written once, and then settled.
+    // The three roles that gather have what they gather; where it was taken away it is written again.
+    assert!(aggregate(&world.registry, &world.memory).is_empty());
+    for mut role in objects.into_iter().filter(|it| it["aggregationRule"].is_object()) {
+        role["rules"] = json!([]);
+        world.put(role);
+    }
     let intents = aggregate(&world.registry, &world.memory);
     assert_eq!(intents.len(), 3);
     for intent in intents {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use kanon_apimachinery::{
@@ -11,7 +11,7 @@ use kanon_apimachinery::{
     resource::{Registry, Resource},
     status::{ApiError, Result},
 };
-use kanon_store::{Change, Draft, Entry, Expect, ListOptions, Memory, Write};
+use kanon_store::{Change, Draft, Entry, Expect, Key, ListOptions, Memory, Revision, Write};
 use serde_json::{Value, json};
 
 use super::{Next, carry_out, namespace::is_deleting};
@@ -22,12 +22,43 @@ use crate::{
 
 pub(super) const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions/";
 
-/// The resources of each definition as it was last seen: building them compiles schemas, so it is done once a change.
+/// Each definition as it was last seen: its text is read and its schemas are compiled once a change.
 #[derive(Default)]
-pub(crate) struct Served(Mutex<BTreeMap<String, Known>>);
+pub(crate) struct Served(Mutex<BTreeMap<Key, Known>>);
 
 /// A definition and what it gives.
-type Known = (Value, Vec<Arc<Resource>>);
+struct Known {
+    /// Of the stored object that `value` is; none where its status is not written yet.
+    revision: Option<Revision>,
+    value: Arc<Value>,
+    resources: Vec<Arc<Resource>>,
+}
+
+impl Served {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The definitions in these entries.
+    fn read(&self, entries: &[Arc<Entry>]) -> Vec<Arc<Value>> {
+        let known = self.lock();
+        let value = |it: &Arc<Entry>| match known.get(&it.key) {
+            Some(known) if known.revision == Some(it.revision) => Arc::clone(&known.value),
+            _ => Arc::new(it.object.to_value()),
+        };
+        entries.iter().map(value).collect()
+    }
+
+    /// A status that was shown is stored.
+    fn stored(&self, entry: &Entry) {
+        if let Some(known) = self.lock().get_mut(&entry.key) {
+            known.revision = Some(entry.revision);
+        }
+    }
+}
+
+/// A definition as it is from now on, and whether it is stored so.
+type Shown = (Arc<Value>, bool);
 
 /// Brings status and registry to what the definitions say.
 ///
@@ -36,9 +67,9 @@ type Known = (Value, Vec<Arc<Resource>>);
 pub(crate) async fn reconcile(core: &Core) -> Result<Next> {
     loop {
         let entries = definitions(core);
-        let values: Vec<Value> = entries.iter().map(|it| it.object.to_value()).collect();
+        let values = core.served.read(&entries);
         let mut writes = Vec::new();
-        let mut shown = values.clone();
+        let mut shown: Vec<Shown> = values.iter().map(|value| (Arc::clone(value), true)).collect();
         let now = rfc3339(core.now().wall);
         for (at, (entry, value)) in entries.iter().zip(&values).enumerate() {
             if is_deleting(&entry.object) {
@@ -46,19 +77,19 @@ pub(crate) async fn reconcile(core: &Core) -> Result<Next> {
             }
             let taken = taken(core, &shown, at);
             let Some(status) = crd::establish(value, &taken, &now) else { continue };
-            let mut changed = value.clone();
+            let mut changed = Value::clone(value);
             changed["status"] = status;
             let draft = Draft::new(&changed).map_err(ApiError::internal)?;
             let change = Change::Put(draft);
             writes.push(Write { key: entry.key.clone(), expect: Expect::At(entry.revision), change });
-            shown[at] = changed;
+            shown[at] = (Arc::new(changed), false);
         }
         // Served first: whoever reads that a definition is established may use it at once.
-        publish(core, &entries, &shown);
+        publish(core, &entries, shown);
         let mut moved = false;
         for outcome in core.storage.write_all(writes).await {
             match outcome {
-                Ok(_) => {}
+                Ok(staged) => core.served.stored(&staged.entry),
                 Err(WriteError::Rejected(_)) => moved = true,
                 Err(error) => return Err(error.into()),
             }
@@ -83,15 +114,15 @@ fn definitions(core: &Core) -> Vec<Arc<Entry>> {
 }
 
 /// The names that others of its group have.
-fn taken(core: &Core, values: &[Value], of: usize) -> TakenNames {
-    let group = &values[of]["spec"]["group"];
+fn taken(core: &Core, shown: &[Shown], of: usize) -> TakenNames {
+    let group = &shown[of].0["spec"]["group"];
     let mut taken = TakenNames::default();
     for builtin in core.builtin.resources().filter(|it| *group == it.gvk.group.as_str()) {
         let names = json!({"plural": builtin.plural, "singular": builtin.singular, "kind": builtin.gvk.kind,
             "listKind": builtin.list_kind, "shortNames": builtin.short_names});
         taken.add_names("builtin", &names);
     }
-    for (at, value) in values.iter().enumerate() {
+    for (at, (value, _)) in shown.iter().enumerate() {
         if at != of && value["spec"]["group"] == *group {
             taken.add(value);
         }
@@ -100,20 +131,19 @@ fn taken(core: &Core, values: &[Value], of: usize) -> TakenNames {
 }
 
 /// Puts the registry of these definitions in place.
-fn publish(core: &Core, entries: &[Arc<Entry>], values: &[Value]) {
-    let mut served = core.served.0.lock().unwrap_or_else(PoisonError::into_inner);
+fn publish(core: &Core, entries: &[Arc<Entry>], shown: Vec<Shown>) {
+    let mut served = core.served.lock();
     let mut next = BTreeMap::new();
-    for (entry, value) in entries.iter().zip(values) {
-        let name = entry.object.str_at(&["metadata", "name"]).to_owned();
+    for (entry, (value, is_stored)) in entries.iter().zip(shown) {
         // Resources follow from spec and status; metadata does not matter.
-        let same = served
-            .remove(&name)
-            .filter(|(before, _)| before["spec"] == value["spec"] && before["status"] == value["status"]);
-        let resources = same.map_or_else(|| crd::resources(value, Some(&*core.cel)), |(_, resources)| resources);
-        next.insert(name, (value.clone(), resources));
+        let same = |before: &Value| before["spec"] == value["spec"] && before["status"] == value["status"];
+        let known = served.remove(&entry.key).filter(|it| Arc::ptr_eq(&it.value, &value) || same(&it.value));
+        let resources = known.map_or_else(|| crd::resources(&value, Some(&*core.cel)), |it| it.resources);
+        let revision = is_stored.then_some(entry.revision);
+        next.insert(entry.key.clone(), Known { revision, value, resources });
     }
     *served = next;
-    let all = served.values().flat_map(|(_, resources)| resources.iter().cloned());
+    let all = served.values().flat_map(|it| it.resources.iter().cloned());
     let registry: Registry = core.builtin.with_crds(all);
     core.registry.store(Arc::new(registry));
 }

@@ -11,13 +11,13 @@ use kanon_apimachinery::{
     negotiate::{self, Encoding, Form},
     request::{ListOptions, Resolved},
     resource::Resource,
-    status::Result,
+    status::{ApiError, Result},
     table::Rows,
 };
 use kanon_store::Entry;
 
 use super::read;
-use crate::{body::Body, core::Core, indent::Indenter, reply::Reply, service::Asked};
+use crate::{body::Body, core::Core, indent::Indenter, reply::Reply, service::Asked, yaml};
 
 /// Bytes made at a time, about.
 const CHUNK: usize = 32 << 10;
@@ -33,12 +33,23 @@ pub(super) async fn list(core: &Core, asked: &Asked, target: &Resolved) -> Resul
     let mut listing = core.storage.read(|memory| list::read(memory, resource, namespace, &options))?;
     listing.entries = core.all_shown(resource, listing.entries).await?;
     let is_pretty = asked.info.is_pretty();
-    let is_plain = !is_pretty && answer.form == Form::Object && resource.serves_stored_form();
-    if answer.encoding == Encoding::Json && !is_plain && !asked.answer_is_recorded {
+    let is_made = match answer.encoding {
+        // What is stored goes out as it is.
+        Encoding::Json => is_pretty || answer.form != Form::Object || !resource.serves_stored_form(),
+        Encoding::Yaml => true,
+        // Its lists begin with their length.
+        Encoding::Protobuf => false,
+    };
+    if is_made && !asked.answer_is_recorded {
         let (head, item) = items(core, resource, &listing, answer.form, &options);
-        let items = Items { head: Some(head), entries: listing.entries.into_iter(), item, first: true, ended: false };
+        let items = Items::new(listing.entries, item);
         let mut reply = Reply::new(StatusCode::OK, answer.encoding.content_type(), Bytes::new());
-        reply.body = items.body(is_pretty);
+        reply.body = if answer.encoding == Encoding::Yaml {
+            let member = if matches!(answer.form, Form::Table(_)) { "rows" } else { "items" };
+            items.yaml(&head, member).ok_or_else(|| ApiError::internal("the list has no YAML form"))?
+        } else {
+            items.json(head, is_pretty)
+        };
         return Ok(reply);
     }
     let pieces = match answer.form {
@@ -80,36 +91,47 @@ fn items(core: &Core, resource: &Arc<Resource>, listing: &Listing, form: Form, o
 
 /// A list on its way out.
 struct Items {
-    head: Option<Bytes>,
+    /// What comes before the items.
+    opening: Bytes,
     entries: vec::IntoIter<Arc<Entry>>,
     item: Item,
+    /// What stands between two items.
+    separator: &'static [u8],
+    /// What comes after them.
+    closing: Bytes,
     first: bool,
     ended: bool,
 }
 
 impl Items {
+    fn new(entries: Vec<Arc<Entry>>, item: Item) -> Items {
+        let entries = entries.into_iter();
+        Items { opening: Bytes::new(), entries, item, separator: b"", closing: Bytes::new(), first: true, ended: false }
+    }
+
     /// The next part of the text; none after the end.
     fn next(&mut self) -> Option<Vec<u8>> {
         if self.ended {
             return None;
         }
         let mut text = Vec::with_capacity(CHUNK + CHUNK / 4);
-        text.extend_from_slice(&self.head.take().unwrap_or_default());
+        text.extend_from_slice(&std::mem::take(&mut self.opening));
         while text.len() < CHUNK {
             let Some(entry) = self.entries.next() else {
-                text.extend_from_slice(&TAIL);
+                text.extend_from_slice(&self.closing);
                 self.ended = true;
                 break;
             };
             if !std::mem::take(&mut self.first) {
-                text.push(b',');
+                text.extend_from_slice(self.separator);
             }
             text.extend_from_slice(&(self.item)(&entry));
         }
         Some(text)
     }
 
-    fn body(mut self, is_pretty: bool) -> Body {
+    fn json(mut self, head: Bytes, is_pretty: bool) -> Body {
+        (self.opening, self.separator, self.closing) = (head, b",", TAIL);
         let mut indenter = is_pretty.then(Indenter::default);
         Body::made(move || {
             let text = self.next()?;
@@ -121,5 +143,14 @@ impl Items {
             }
             Some(out)
         })
+    }
+
+    /// None where `head` is not that of a list of this member.
+    fn yaml(mut self, head: &[u8], member: &str) -> Option<Body> {
+        let frame = yaml::Frame::of(head, member, self.entries.len() == 0)?;
+        (self.opening, self.closing) = (frame.opening, frame.closing);
+        let item = self.item;
+        self.item = Box::new(move |entry| yaml::element(&item(entry)));
+        Some(Body::made(move || self.next()))
     }
 }

@@ -7,10 +7,7 @@ use std::{
 
 use kanon_store::{
     Batch, Disk, Memory, Options, Writer, database,
-    redb::{
-        Database,
-        backends::{FileBackend, InMemoryBackend},
-    },
+    redb::{Database, backends::FileBackend},
 };
 
 use super::{OpenError, Place};
@@ -46,19 +43,26 @@ impl Source {
     }
 
     pub(super) fn open(&self) -> Result<(Writer, Memory), OpenError> {
-        let database = self.database()?;
-        Writer::open(database, self.options).map_err(|source| self.refused(source))
+        match self.database()? {
+            Some(database) => Writer::open(database, self.options).map_err(|source| self.refused(source)),
+            None => Ok(Writer::in_memory(self.options)),
+        }
     }
 
     /// Gives the writer a fresh database after a failed commit.
     pub(super) fn reopen(&self, writer: &mut Writer, memory: &Memory) -> Result<Batch, OpenError> {
-        let database = self.database()?;
-        writer.reopen(database, memory).map_err(|source| self.refused(source))
+        let reopened = match self.database()? {
+            Some(database) => writer.reopen(database, memory),
+            // Its commits do not fail.
+            None => Err(kanon_store::Error::Closed),
+        };
+        reopened.map_err(|source| self.refused(source))
     }
 
-    fn database(&self) -> Result<Database, OpenError> {
+    /// The database; none where nothing is kept.
+    fn database(&self) -> Result<Option<Database>, OpenError> {
         let opened = match &self.medium {
-            Medium::Memory => database(InMemoryBackend::new(), &self.options),
+            Medium::Memory => return Ok(None),
             Medium::Disk(disk) => database(disk.clone(), &self.options),
             Medium::File(path) => {
                 let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
@@ -69,7 +73,7 @@ impl Source {
                 }
             }
         };
-        opened.map_err(|source| self.refused(source))
+        opened.map(Some).map_err(|source| self.refused(source))
     }
 
     fn refused(&self, source: kanon_store::Error) -> OpenError {

@@ -267,6 +267,35 @@ async fn the_client_chooses_the_form() {
 }
 
 #[tokio::test]
+async fn a_list_is_the_same_in_yaml_and_comes_piece_by_piece() {
+    let world = World::start().await;
+    for number in 0..40 {
+        let mut map = map(&format!("map-{number}"));
+        map["data"] = json!({"long": "x".repeat(4000), "lines": "a: b\n- c\n", "odd": "yes", "empty": ""});
+        assert_eq!(world.post(MAPS, &map).await.0, 201);
+    }
+    let table = ";as=Table;v=v1;g=meta.k8s.io";
+    for (path, form) in [(MAPS, ""), (MAPS, table), ("/api/v1/namespaces/default/pods", ""), ("/api/v1/pods", table)] {
+        let ask = async |accept: &str| {
+            let request = Request::get(path).header("accept", format!("{accept}{form}")).body(Full::default());
+            let mut body = world.send(request.expect("a request")).await.into_body();
+            let (mut text, mut longest) = (Vec::new(), 0);
+            while let Some(frame) = body.frame().await {
+                let data = frame.expect("infallible").into_data().expect("data");
+                longest = longest.max(data.len());
+                text.extend_from_slice(&data);
+            }
+            (text, longest)
+        };
+        let (yaml, longest) = ask("application/yaml").await;
+        let (plain, _) = ask("application/json").await;
+        let read: Value = serde_saphyr::from_slice(&yaml).expect("YAML");
+        assert_eq!(read, serde_json::from_slice::<Value>(&plain).expect("JSON"), "{path}{form}");
+        assert!(longest < 64 << 10, "a piece of {longest} bytes");
+    }
+}
+
+#[tokio::test]
 async fn pages_belong_to_the_first_ones_version() {
     let world = World::start().await;
     for name in ["a", "b", "c", "d"] {

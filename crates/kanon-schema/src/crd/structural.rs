@@ -1,6 +1,6 @@
 //! Structurality: types and members are stated once, outside of `allOf` and its kin, which only constrain values.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::node::{JUNCTORS, JsonNode};
 use crate::{error::FieldError, path::FieldPath, pattern::compile_pattern};
@@ -127,9 +127,14 @@ struct Skip {
 }
 
 fn skip_first(node: JsonNode<'_>) -> Skip {
-    let either = [json!({"type": "integer"}), json!({"type": "string"})];
-    let first = node.listed("allOf").next().map(|(_, it)| it.list("anyOf"));
-    Skip { any_of: node.list("anyOf") == either, first_all_of: first.is_some_and(|it| it == either) }
+    let first = node.listed("allOf").next();
+    Skip { any_of: is_either(node), first_all_of: first.is_some_and(|(_, it)| is_either(it)) }
+}
+
+/// `anyOf: [{type: integer}, {type: string}]`, and nothing else in it.
+fn is_either(node: JsonNode<'_>) -> bool {
+    let is_only = |it: &Value, kind: &str| it.as_object().is_some_and(|it| it.len() == 1) && it["type"] == kind;
+    matches!(node.list("anyOf"), [first, second] if is_only(first, "integer") && is_only(second, "string"))
 }
 
 fn values(node: JsonNode<'_>, path: &FieldPath<'_>, skip: Skip, errors: &mut Vec<FieldError>) {

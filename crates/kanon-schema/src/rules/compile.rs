@@ -26,7 +26,7 @@ pub(super) struct Above<'a> {
     /// Nothing: the place is the object itself.
     pub(super) root: bool,
     /// The place from which on an old value cannot be found for a new one.
-    pub(super) lost: Option<&'a str>,
+    pub(super) lost: Option<&'a FieldPath<'a>>,
     /// How many values the place can have in one object; `None` without bound.
     pub(super) times: Option<u64>,
 }
@@ -48,9 +48,8 @@ impl Compiler<'_> {
     /// Compiles the rules at a place and below; `None` where there are none.
     pub(super) fn node(&mut self, schema: &Arc<Schema>, path: &FieldPath<'_>, above: Above<'_>) -> Option<RuleNode> {
         let Above { root: _, lost, times } = above;
-        let here = path.to_string();
-        let map_lost = lost.or_else(|| (schema.map_type == MapType::Atomic).then_some(here.as_str()));
-        let list_lost = lost.or_else(|| (!matches!(schema.list_type, ListType::Map(_))).then_some(here.as_str()));
+        let map_lost = lost.or_else(|| (schema.map_type == MapType::Atomic).then_some(path));
+        let list_lost = lost.or_else(|| (!matches!(schema.list_type, ListType::Map(_))).then_some(path));
         let within = |most: Option<u64>| times.zip(most).map(|(times, most)| times.saturating_mul(most));
 
         let list = path.child("x-kubernetes-validations");
@@ -66,7 +65,7 @@ impl Compiler<'_> {
                 properties.insert(name.clone(), node);
             }
         }
-        let mut inner = |schema: &Option<Arc<Schema>>, step: &str, lost: Option<&str>, most: Option<u64>| {
+        let mut inner = |schema: &Option<Arc<Schema>>, step: &str, lost: Option<&FieldPath<'_>>, most: Option<u64>| {
             let above = Above { root: false, lost, times: within(most) };
             Some(Box::new(self.node(schema.as_ref()?, &path.child(step), above)?))
         };
