@@ -75,9 +75,8 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings {
-        only_rules, namespace, enforcement, breaker, shapes, audit, network, runtime, responses, clock
-    } = settings;
+    let Settings { only_rules, namespace, enforcement, breaker, shapes, audit, network, runtime, responses, clock } =
+        settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
@@ -90,7 +89,6 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         enforcement: *enforcement,
         breaker: *breaker,
         limits: clock.map_or_else(Limits::default, |it| kanon_rules::timed_limits(Arc::new(it))),
-        ..kanon_rules::Settings::default()
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
         .with_actions(kanon_actions::all())
