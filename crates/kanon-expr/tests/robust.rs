@@ -22,7 +22,7 @@ fn run(source: &str) {
     let env = Environment::new(["object"]);
     let arena = Arena::new();
     let values = [Value::from_node(object.root(), &arena)];
-    let limits = Limits { steps: 50_000, memory: 50_000, stop: None };
+    let limits = Limits { steps: 50_000, memory: 50_000, time: None };
     for unchecked in [false, true] {
         match Expr::default().compile(source, &env, &Options { unchecked, ..Options::default() }) {
             Err(mistakes) => drop(mistakes.to_string()),
