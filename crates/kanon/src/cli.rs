@@ -12,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod portal;
 mod rules;
 mod runtime;
+mod services;
 mod sinks;
 mod texts;
 
@@ -27,6 +28,7 @@ pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
 pub(crate) use runtime::RuntimeArgs;
+pub(crate) use services::ServiceArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 
@@ -140,6 +142,9 @@ pub(crate) struct UpArgs {
     /// Bounds.
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+    /// Numbers of services.
+    #[command(flatten)]
+    pub(crate) services: ServiceArgs,
 }
 
 /// `kanon serve`
