@@ -12,6 +12,7 @@ pub(crate) mod policy;
 pub(crate) mod portal;
 mod rules;
 mod runtime;
+mod services;
 mod shapes;
 mod sinks;
 mod texts;
@@ -28,6 +29,7 @@ pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
 pub(crate) use runtime::RuntimeArgs;
+pub(crate) use services::ServiceArgs;
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
@@ -145,6 +147,9 @@ pub(crate) struct UpArgs {
     /// Bounds.
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+    /// Numbers of services.
+    #[command(flatten)]
+    pub(crate) services: ServiceArgs,
 }
 
 /// `kanon serve`

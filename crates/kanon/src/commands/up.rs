@@ -120,6 +120,8 @@ fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Conf
     config.requests.writes_max = args.limits.max_mutating_requests_inflight.max(1);
     config.history_age = args.limits.history_age;
     config.event_ttl = args.limits.event_ttl;
+    config.service_addresses = args.services.service_cluster_ip_range.clone();
+    config.service_node_ports = args.services.service_node_port_range;
     config.simulate_workloads = args.simulate_workloads;
     Ok(config)
 }
