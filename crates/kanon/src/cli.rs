@@ -15,6 +15,7 @@ mod runtime;
 mod shapes;
 mod sinks;
 mod texts;
+mod vet;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -31,6 +32,7 @@ pub(crate) use runtime::RuntimeArgs;
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
+pub(crate) use vet::VetArgs;
 
 /// One policy plane for a workload's whole life on Kubernetes.
 ///
@@ -127,6 +129,9 @@ pub(crate) struct UpArgs {
     /// How requests are decided.
     #[command(flatten)]
     pub(crate) admission: AdmissionArgs,
+    /// Rules that are being stored.
+    #[command(flatten)]
+    pub(crate) vet: VetArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -196,6 +201,9 @@ pub(crate) struct ServeArgs {
     /// How requests are decided.
     #[command(flatten)]
     pub(crate) admission: AdmissionArgs,
+    /// Rules that are being stored.
+    #[command(flatten)]
+    pub(crate) vet: VetArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
