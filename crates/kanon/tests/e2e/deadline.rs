@@ -43,7 +43,7 @@ fn a_rule_that_takes_too_long_ends_and_a_request_too() {
     // About thirty containers it is asked thirty times, which no request has the time for.
     let containers: Vec<_> = (0..30).map(|it| format!("{{name: c{it}, image: x}}")).collect();
     let pod = format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{containers: [{}]}}}}",
+        "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{containers: [{}]}}}}",
         containers.join(", ")
     );
     let begun = Instant::now();
