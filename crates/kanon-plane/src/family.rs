@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use kanon_core::{FamilyId, Input, Kind, Mono, Now, Operation, Review, Verdict};
+use kanon_core::{FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Operation, Review, Verdict};
 use kanon_events::Event;
 
 use crate::{
@@ -43,6 +43,8 @@ pub trait Family: Send {
 pub struct Facts {
     /// Each once, in order.
     pub kinds: Vec<Kind>,
+    /// Those without which requests cannot be decided: the process is not ready before their objects have arrived.
+    pub required: Vec<GroupVersionKind>,
     /// Whether policies name others, which are none of those that [`Input::Resources`] told of: the shell looks again.
     pub unknown: bool,
 }

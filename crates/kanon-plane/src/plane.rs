@@ -247,5 +247,8 @@ fn union(wanted: &[Arc<Facts>]) -> Facts {
     let mut kinds: Vec<_> = wanted.iter().flat_map(|it| &it.kinds).cloned().collect();
     kinds.sort();
     kinds.dedup();
-    Facts { kinds, unknown: wanted.iter().any(|it| it.unknown) }
+    let mut required: Vec<_> = wanted.iter().flat_map(|it| &it.required).cloned().collect();
+    required.sort();
+    required.dedup();
+    Facts { kinds, required, unknown: wanted.iter().any(|it| it.unknown) }
 }

@@ -16,6 +16,7 @@ mod services;
 mod shapes;
 mod sinks;
 mod texts;
+mod vet;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -33,6 +34,7 @@ pub(crate) use services::ServiceArgs;
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
+pub(crate) use vet::VetArgs;
 
 /// One policy plane for a workload's whole life on Kubernetes.
 ///
@@ -129,6 +131,9 @@ pub(crate) struct UpArgs {
     /// How requests are decided.
     #[command(flatten)]
     pub(crate) admission: AdmissionArgs,
+    /// Rules that are being stored.
+    #[command(flatten)]
+    pub(crate) vet: VetArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -201,6 +206,9 @@ pub(crate) struct ServeArgs {
     /// How requests are decided.
     #[command(flatten)]
     pub(crate) admission: AdmissionArgs,
+    /// Rules that are being stored.
+    #[command(flatten)]
+    pub(crate) vet: VetArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,

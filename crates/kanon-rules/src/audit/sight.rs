@@ -8,7 +8,7 @@ use kanon_plane::Facts;
 use super::is_asked_by;
 use crate::{
     index::{Entry, Rules},
-    rule::Mode,
+    rule::{Enforcement, Mode, OnError, Rule},
 };
 
 /// Kinds by what is known of their watches.
@@ -86,7 +86,7 @@ fn is_about_stored(entry: &Entry, rules: &Rules) -> bool {
 
 /// The kinds that rules in force read besides the request: those of stored objects that are looked at, those that are looked up,
 /// and Namespaces, which may be exempt.
-pub(crate) fn facts(rules: &Rules) -> Facts {
+pub(crate) fn facts(rules: &Rules, sight: &Sight) -> Facts {
     let active = || rules.entries().iter().filter(|it| it.state.is_active());
     let audited = active().filter(|it| is_about_stored(it, rules)).filter_map(|it| it.rule.as_ref());
     // What an event is about is looked up. A Secret is not kept only so that somebody may be told that it was read.
@@ -104,5 +104,14 @@ pub(crate) fn facts(rules: &Rules) -> Facts {
         .collect();
     let kinds: Vec<_> = wanted.iter().filter_map(|it| rules.resources.kind(it)).cloned().collect();
     let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty());
-    Facts { kinds, unknown }
+    // What cannot be had holds nobody up: the rules that want it fail by themselves.
+    let required: BTreeSet<_> = active().filter(|it| enforces(it)).flat_map(|it| &it.lookups).collect();
+    let served = |it: &&&GroupVersionKind| rules.resources.kind(it).is_some() && !sight.has_failed(it);
+    Facts { kinds, required: required.iter().filter(served).map(|it| (*it).clone()).collect(), unknown }
+}
+
+/// Whether the rule may refuse a request.
+fn enforces(entry: &Entry) -> bool {
+    let denies = |rule: &Rule| rule.enforcement == Some(Enforcement::Deny) || rule.on_error == OnError::Deny;
+    entry.rule.as_ref().is_some_and(|it| it.modes.contains(&Mode::Admission) && denies(it))
 }

@@ -36,7 +36,7 @@ impl RulesFamily {
         // The checks read these, whatever rules there are.
         self.settings.watched.extend(network_kinds());
         self.rules = Arc::new(Rules::new(Vec::new(), self.settings.clone(), Arc::clone(&self.served)));
-        self.facts = Arc::new(facts(&self.rules));
+        self.facts = Arc::new(facts(&self.rules, &self.audit.sight));
         self.view = self.watching();
         self
     }

@@ -49,6 +49,8 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: NAMESPACE.to_owned(),
         enforcement: args.admission.switch(),
         breaker: args.admission.deny_breaker,
+        fail_closed: true,
+        vet: args.vet.settings(),
         shapes: args.shapes.shapes(),
         audit: args.rules.audit(args.audits),
         network: args.network.settings(NAMESPACE),

@@ -33,3 +33,4 @@ mod rules;
 mod runtime;
 mod serve;
 mod signals;
+mod vet;
