@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kanon_core::{Change, FamilyId, Input, Kind, Mono, Now, Object};
+use kanon_core::{Change, FamilyId, Input, Keep, Kind, Mono, Now, Object};
 use kanon_plane::{Family, Outbox};
 use kanon_promotion::{PromotionFamily, Settings, api, decide, gate::Compiler, inputs::Inputs};
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ fn filled() -> anyhow::Result<(Plane, usize, Duration)> {
         }
     }
     for kind in plane.kinds.clone() {
-        plane.send(&Input::Synced { kind });
+        plane.send(&Input::Synced { kind, keep: Keep::All });
     }
     Ok((plane, gates, begin.elapsed()))
 }

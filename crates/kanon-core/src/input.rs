@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     effect::Delivery,
     names::{FamilyId, Kind},
-    object::Object,
+    object::{Keep, Object},
     review::Review,
     verdict::Verdict,
 };
@@ -42,10 +42,13 @@ pub enum Input {
         /// The object, without managed fields.
         object: Object,
     },
-    /// All objects of a kind that existed when its watch began have been delivered.
+    /// All objects of a kind that existed when its watch began have been delivered, with at least these parts. Said again when
+    /// all of them have been delivered again with more.
     Synced {
         /// The kind.
         kind: Arc<Kind>,
+        /// What is there of each object; of those that follow, too.
+        keep: Keep,
     },
     /// The watch of a kind could not begin: why, for people. It is tried again; [`Input::Synced`] says when it did.
     WatchFailed {

@@ -21,7 +21,7 @@ pub use figures::{Figure, FigureKind, Figures, Series};
 pub use input::{Change, Input, PolicyFile};
 pub use labels::{Labels, Selector, labels};
 pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRef, Scope};
-pub use object::{Elements, MAX_DEPTH, Members, Name, Node, NodeKind, Number, Object, ParseError};
+pub use object::{Elements, Keep, MAX_DEPTH, Members, Name, Node, NodeKind, Number, Object, ParseError};
 pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
 pub use time::{Mono, Now, Stopwatch};

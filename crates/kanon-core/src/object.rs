@@ -5,6 +5,7 @@
 //! container and about 3 more a member of large objects (twice that from 32 KiB on): about 0.2 × the text of Kubernetes objects.
 
 mod index;
+mod keep;
 mod name;
 mod node;
 mod parse;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use index::Index;
+pub use keep::Keep;
 pub use name::Name;
 pub use node::{Elements, Members, Node, NodeKind, Number};
 pub use parse::{MAX_DEPTH, ParseError};
@@ -30,6 +32,8 @@ pub struct Object {
     /// Whether any text is written with escapes; only then what is not there in plain spelling is looked for again,
     /// letter by letter.
     escaped: bool,
+    /// Whether parts of it were left out.
+    cut: bool,
 }
 
 impl Object {
@@ -75,7 +79,7 @@ impl Object {
         let Some(range) = self.at(parents).and_then(|parent| parent.member_range(last)) else { return self.clone() };
         let text = [&self.text[..range.start], &self.text[range.end..]].concat();
         // Taking a whole member and one comma out of valid JSON leaves valid JSON.
-        Object::parse(text).unwrap_or_else(|_| self.clone())
+        Object::parse(text).map_or_else(|_| self.clone(), |it| Object { cut: self.cut, ..it })
     }
 
     /// Bytes that text and index take.
@@ -96,7 +100,7 @@ impl Object {
 
     /// JSON `null`.
     pub fn null() -> Object {
-        Object { text: ByteString::from_static("null"), index: Index::null(), escaped: false }
+        Object { text: ByteString::from_static("null"), index: Index::null(), escaped: false, cut: false }
     }
 }
 

@@ -6,8 +6,8 @@ mod machine;
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use kanon_core::{Figure, FigureKind, Figures, Input, Kind, Mono, Now, Object};
-use tokio::sync::mpsc;
+use kanon_core::{Figure, FigureKind, Figures, Input, Keep, Kind, Mono, Now, Object};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -29,18 +29,21 @@ const RECONNECTS: Figure = Figure {
     labels: &[],
 };
 
-/// Watches `kind` in all namespaces and hands every change to `send`, until cancelled. Never ends by itself: errors are
+/// Watches `kind` in all namespaces and hands every change to `send`, until cancelled. Of each object it keeps what `keep` says, and
+/// what that has said before; when that grows, all objects are listed again and [`Input::Synced`] says so. Never ends by itself: errors are
 /// logged, counted in `figures` and retried with back-off; while the first list fails, [`Input::WatchFailed`] says so. It ends
 /// with the receiver of `send`.
 pub async fn run_watch(
     api: Api,
     kind: Arc<Kind>,
+    mut keep: watch::Receiver<Keep>,
     clock: impl Fn() -> Now + Send + Sync,
     send: mpsc::Sender<Input>,
     figures: Arc<Figures>,
     stop: CancellationToken,
 ) {
-    let mut task = Task { machine: Machine::default(), api, kind, clock, send, figures };
+    let machine = Machine::new(keep.borrow_and_update().clone());
+    let mut task = Task { machine, api, kind, keep, clock, send, figures };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -59,7 +62,7 @@ pub async fn list(api: &Api, kind: &Kind) -> Result<Vec<Object>, Error> {
 
 /// All objects at the path of a collection; `query` begins with `&` where there is more to ask. More than `most` are an error.
 pub(crate) async fn list_at(api: &Api, path: &str, query: &str, most: usize) -> Result<Vec<Object>, Error> {
-    let mut machine = Machine::default();
+    let mut machine = Machine::new(Keep::All);
     let mut objects = Vec::new();
     while let Want::List { next } = machine.want() {
         let Some(page) = api.get(&list_path(path, query, next)).await? else { break };
@@ -81,6 +84,7 @@ struct Task<C> {
     machine: Machine,
     api: Api,
     kind: Arc<Kind>,
+    keep: watch::Receiver<Keep>,
     clock: C,
     send: mpsc::Sender<Input>,
     figures: Arc<Figures>,
@@ -89,6 +93,8 @@ struct Task<C> {
 impl<C: Fn() -> Now + Send + Sync> Task<C> {
     /// Asks for what the machine wants next; `false` when nobody listens any more.
     async fn step(&mut self) -> bool {
+        let keep = self.keep.borrow_and_update().clone();
+        self.machine.grow(&keep);
         match self.machine.want() {
             Want::Wait { until } => {
                 tokio::time::sleep(until.since((self.clock)().mono)).await;
@@ -116,7 +122,12 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
         };
         let mut lines = Lines::default();
         loop {
-            let frame = match tokio::time::timeout(SILENCE_MAX, body.frame()).await {
+            // Only here nothing is half delivered.
+            let frame = tokio::select! {
+                Ok(()) = self.keep.changed() => return true,
+                frame = tokio::time::timeout(SILENCE_MAX, body.frame()) => frame,
+            };
+            let frame = match frame {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(error))) => {
                     return self.deliver(Happened::Failed { code: None, message: error.to_string() }).await;
@@ -151,7 +162,10 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
                 return false;
             }
         }
-        !outcome.synced || self.send.send(Input::Synced { kind: Arc::clone(kind) }).await.is_ok()
+        match outcome.synced {
+            Some(keep) => self.send.send(Input::Synced { kind: Arc::clone(kind), keep }).await.is_ok(),
+            None => true,
+        }
     }
 }
 

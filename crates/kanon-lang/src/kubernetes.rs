@@ -15,7 +15,7 @@ mod semver;
 pub use functions::functions;
 pub use image::{Image, parse_image};
 pub use network::{Address, Range};
-pub use pods::{containers, pod_spec};
+pub use pods::{CONTAINER_LISTS, containers, pod_spec};
 pub use quantity::Quantity;
 pub use selector::{selector_of_node, selector_of_value};
 pub use semver::Semver;

@@ -26,7 +26,7 @@ pub use checks::{Check, Finding, FindingKey, Options, Severity};
 pub use cidr::{Cidr, CidrError, IpBlock};
 pub use findings::{Event, Findings};
 pub use model::{Kinds, Model, Namespace};
-pub use pod::{NamedPort, Pod, pod_template};
+pub use pod::{NamedPort, Pod, keep, pod_template};
 pub use policy::{Direction, NamespaceScope, Peer, Policy, Rule};
 pub use ports::{PortMatch, PortRange, PortRef, Protocol, UnknownProtocol};
 pub use reach::{Answer, Endpoint, Namespaces, ReachError, Reason, RuleRef, Side, can_reach};

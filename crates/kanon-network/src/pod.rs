@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use kanon_core::{GroupVersionKind, Labels, Node, Object, labels};
+use kanon_core::{GroupVersionKind, Keep, Labels, Node, Object, labels};
 
-use crate::ports::Protocol;
+use crate::{model::Kinds, ports::Protocol};
 
 /// A port that a container names or announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,28 @@ impl Pod {
     }
 }
 
+/// What the model reads of the objects of a kind: of a Pod what [`Pod::of`] does, of a workload its template, of the kinds that
+/// only the model is about everything.
+pub fn keep(kind: &GroupVersionKind) -> Keep {
+    const OF_POD: [&[&str]; 9] = [
+        &["spec", "containers"],
+        &["spec", "hostNetwork"],
+        &["spec", "initContainers"],
+        &["spec", "nodeName"],
+        &["status", "hostIP"],
+        &["status", "hostIPs"],
+        &["status", "phase"],
+        &["status", "podIP"],
+        &["status", "podIPs"],
+    ];
+    match pod_template(kind) {
+        Some([]) => Keep::paths(OF_POD),
+        Some(template) => Keep::paths([template]),
+        None if [Kinds::namespace().gvk, Kinds::policy().gvk].contains(kind) => Keep::All,
+        None => Keep::default(),
+    }
+}
+
 /// Where metadata and spec of a kind's pods stand; `None` for kinds that have none.
 pub fn pod_template(kind: &GroupVersionKind) -> Option<&'static [&'static str]> {
     match (kind.group.as_str(), kind.version.as_str(), kind.kind.as_str()) {
@@ -120,4 +142,36 @@ fn ports(spec: Node<'_>) -> Vec<NamedPort> {
         Some(NamedPort { name, number, protocol: Protocol::of(it).ok()? })
     };
     ports.filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_what_is_kept_a_pod_is_what_it_is() {
+        let spec = json!({"hostNetwork": true, "nodeName": "n", "volumes": [{"name": "v"}], "containers": [{"name": "c",
+            "ports": [{"containerPort": 80, "name": "http"}]}], "initContainers": [{"name": "s", "restartPolicy": "Always",
+            "ports": [{"containerPort": 81}]}]});
+        let labels = json!({"name": "a", "namespace": "b", "labels": {"c": "d"}});
+        let status = json!({"phase": "Failed", "podIP": "10.0.0.1", "podIPs": [{"ip": "fd00::1"}], "hostIP": "10.0.1.1",
+            "hostIPs": [{"ip": "fd00::2"}], "conditions": [{"type": "Ready"}]});
+        for (kind, object) in [
+            ("Pod", json!({"metadata": labels, "spec": spec, "status": status})),
+            (
+                "ReplicationController",
+                json!({"metadata": labels, "spec": {"replicas": 1,
+                "template": {"metadata": labels, "spec": spec}}, "status": status}),
+            ),
+        ] {
+            let (kind, object) = (GroupVersionKind::new("", "v1", kind), Object::from_value(&object));
+            let kept = object.keep(&keep(&kind));
+            assert!(kept.is_cut(), "{kind}");
+            let pod = Pod::of(&kind, &object).unwrap();
+            assert_eq!((pod.ports.len(), pod.host_network), (2, true));
+            assert_eq!(Pod::of(&kind, &kept), Some(pod), "{kind}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The traits of a policy family: the owner of its state, and the immutable view that everybody else reads.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, collections::BTreeMap, sync::Arc};
 
-use kanon_core::{FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Operation, Review, Verdict};
+use kanon_core::{FamilyId, GroupVersionKind, Input, Keep, Kind, Mono, Now, Operation, Review, Verdict};
 use kanon_events::Event;
 
 use crate::{
@@ -45,8 +45,17 @@ pub struct Facts {
     pub kinds: Vec<Kind>,
     /// Those without which requests cannot be decided: the process is not ready before their objects have arrived.
     pub required: Vec<GroupVersionKind>,
+    /// Those of them of whose objects only parts are read, with the parts; of all others everything is.
+    pub parts: BTreeMap<GroupVersionKind, Keep>,
     /// Whether policies name others, which are none of those that [`Input::Resources`] told of: the shell looks again.
     pub unknown: bool,
+}
+
+impl Facts {
+    /// What is read of the objects of a kind.
+    pub fn keep(&self, kind: &GroupVersionKind) -> &Keep {
+        self.parts.get(kind).unwrap_or(&Keep::All)
+    }
 }
 
 /// An immutable snapshot of a family's policies: pure, shared by all worker threads.

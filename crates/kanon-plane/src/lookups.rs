@@ -4,7 +4,7 @@ mod sorted;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_core::{Change, GroupVersionKind, Mono, Object};
+use kanon_core::{Change, GroupVersionKind, Keep, Mono, Object};
 
 use self::sorted::Sorted;
 use crate::live::{Live, LiveRead};
@@ -15,7 +15,7 @@ pub trait Lookups: Sync {
     fn get(&self, kind: &GroupVersionKind, namespace: &str, name: &str) -> Option<&Object>;
     /// All objects of a kind in a namespace, or everywhere when it is empty, in order of namespace and name.
     fn list(&self, kind: &GroupVersionKind, namespace: &str) -> Vec<&Object>;
-    /// Whether every object of the kind that existed at the start has arrived.
+    /// Whether every object of the kind that existed at the start has arrived, with all that it has.
     fn is_synced(&self, kind: &GroupVersionKind) -> bool;
     /// What the API server itself says; `None` where nobody asks it, and the watched objects answer.
     fn live(&self, read: &LiveRead) -> Option<Live<'_>> {
@@ -54,7 +54,8 @@ impl Lookups for NoLookups {
 #[derive(Clone, Default)]
 pub struct ObjectStore {
     kinds: BTreeMap<Arc<GroupVersionKind>, Sorted>,
-    synced: Vec<Arc<GroupVersionKind>>,
+    /// Kinds whose initial list is complete, with what is there of each object.
+    synced: BTreeMap<Arc<GroupVersionKind>, Keep>,
 }
 
 impl ObjectStore {
@@ -71,17 +72,25 @@ impl ObjectStore {
         }
     }
 
-    /// Notes that a kind's initial list is complete.
-    pub fn synced(&mut self, kind: &GroupVersionKind) {
-        if !self.is_synced(kind) {
-            self.synced.push(Arc::new(kind.clone()));
-        }
+    /// Notes that a kind's initial list is complete, with these parts of its objects.
+    pub fn synced(&mut self, kind: &GroupVersionKind, keep: &Keep) {
+        self.synced.insert(Arc::new(kind.clone()), keep.clone());
+    }
+
+    /// What there is of every object of a kind that has arrived.
+    pub fn held(&self, kind: &GroupVersionKind) -> Option<&Keep> {
+        self.synced.get(kind)
+    }
+
+    /// Whether every object of the kind that existed at the start has arrived, with at least these parts.
+    pub fn holds(&self, kind: &GroupVersionKind, keep: &Keep) -> bool {
+        self.held(kind).is_some_and(|it| it.covers(keep))
     }
 
     /// Forgets a kind.
     pub fn forget(&mut self, kind: &GroupVersionKind) {
         self.kinds.remove(kind);
-        self.synced.retain(|it| **it != *kind);
+        self.synced.remove(kind);
     }
 
     /// The objects of a kind after the one of this namespace and name, in order; from the first one when there is none.
@@ -110,7 +119,7 @@ impl Lookups for ObjectStore {
     }
 
     fn is_synced(&self, kind: &GroupVersionKind) -> bool {
-        self.synced.iter().any(|it| **it == *kind)
+        self.holds(kind, &Keep::All)
     }
 }
 
@@ -129,7 +138,9 @@ mod tests {
         assert_eq!(before.get(&pod, "shop", "a"), Some(&object));
         assert_eq!(before.list(&pod, ""), [&object]);
         assert_eq!(store.list(&pod, "shop"), Vec::<&Object>::new());
-        store.synced(&pod);
+        store.synced(&pod, &Keep::default());
+        assert!(!store.is_synced(&pod) && store.holds(&pod, &Keep::default()));
+        store.synced(&pod, &Keep::All);
         assert!(store.is_synced(&pod) && !before.is_synced(&pod));
         store.forget(&pod);
         assert!(!store.is_synced(&pod));

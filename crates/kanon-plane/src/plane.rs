@@ -1,13 +1,13 @@
 //! The plane itself: families, their effects, their records, one deadline.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_core::{Effect, Input, Kind, Mono, Now, Rate};
+use kanon_core::{Effect, Input, Keep, Kind, Mono, Now, Rate};
 
 use crate::{
     answer::Views,
     family::{Facts, Family},
-    lookups::{Lookups, ObjectStore},
+    lookups::ObjectStore,
     outbox::{Outbox, Queue},
     record::Payload,
     scan::Scan,
@@ -169,9 +169,11 @@ impl Plane {
         self.refreshed = true;
         // A kind that others had watched long since is there at once.
         let new = self.wanted[at].kinds.iter().filter(|it| !before.kinds.contains(it));
-        let synced: Vec<_> = new.filter(|it| self.objects.is_synced(&it.gvk)).cloned().map(Arc::new).collect();
-        for kind in synced {
-            self.give(at, &Input::Synced { kind }, now, step);
+        let facts = &self.wanted[at];
+        let enough = |it: &Kind| self.objects.held(&it.gvk).filter(|held| held.covers(facts.keep(&it.gvk))).cloned();
+        let synced: Vec<_> = new.filter_map(|it| Some((Arc::new(it.clone()), enough(it)?))).collect();
+        for (kind, keep) in synced {
+            self.give(at, &Input::Synced { kind, keep }, now, step);
         }
     }
 
@@ -187,8 +189,8 @@ impl Plane {
                 self.objects.apply(&kind.gvk, *change, object);
                 step.objects = true;
             }
-            Input::Synced { kind } => {
-                self.objects.synced(&kind.gvk);
+            Input::Synced { kind, keep } => {
+                self.objects.synced(&kind.gvk, keep);
                 step.objects = true;
             }
             Input::Unwatched { kind } => {
@@ -228,7 +230,7 @@ impl Plane {
 fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
     let watches = |kind: &Kind| family.kinds().contains(kind) || facts.kinds.contains(kind);
     match input {
-        Input::Object { kind, .. } | Input::Synced { kind } | Input::WatchFailed { kind, .. } => watches(kind),
+        Input::Object { kind, .. } | Input::Synced { kind, .. } | Input::WatchFailed { kind, .. } => watches(kind),
         Input::Reviewed { family: of, .. } | Input::Observed { family: of, .. } | Input::Scanned { family: of, .. } => {
             *of == family.id()
         }
@@ -250,5 +252,14 @@ fn union(wanted: &[Arc<Facts>]) -> Facts {
     let mut required: Vec<_> = wanted.iter().flat_map(|it| &it.required).cloned().collect();
     required.sort();
     required.dedup();
-    Facts { kinds, required, unknown: wanted.iter().any(|it| it.unknown) }
+    let mut parts = BTreeMap::new();
+    for kind in &kinds {
+        let mut keep = Keep::default();
+        let readers = wanted.iter().filter(|it| it.kinds.contains(kind));
+        readers.for_each(|it| keep.extend(it.keep(&kind.gvk)));
+        if keep != Keep::All {
+            parts.insert(kind.gvk.clone(), keep);
+        }
+    }
+    Facts { kinds, required, parts, unknown: wanted.iter().any(|it| it.unknown) }
 }

@@ -472,7 +472,7 @@ impl Family for PromotionFamily {
             Input::Object { kind, change, object } => {
                 self.object(kind, *change, object, now, out);
             }
-            Input::Synced { kind } => {
+            Input::Synced { kind, .. } => {
                 let first = !self.is_synced();
                 self.synced.insert(kind.gvk.kind.clone());
                 if first && self.is_synced() {

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kanon_core::{Action, Change, FamilyId, Input, Mono, Now, Object};
+use kanon_core::{Action, Change, FamilyId, Input, Keep, Mono, Now, Object};
 use kanon_plane::{Family, Outbox};
 use kanon_promotion::{
     PromotionFamily, Settings, api,
@@ -198,7 +198,7 @@ proptest! {
         let family = PromotionFamily::new(Arc::new(kanon_cel::Cel::default()), Settings::default());
         let mut world = World { family, passed: Duration::ZERO, statuses: BTreeMap::new() };
         for kind in api::kinds() {
-            world.send(&Input::Synced { kind: Arc::new(kind) });
+            world.send(&Input::Synced { kind: Arc::new(kind), keep: Keep::All });
         }
         for step in &steps {
             world.apply(step);
@@ -213,7 +213,7 @@ fn times_wait_for_their_turn() {
     let family = PromotionFamily::new(Arc::new(kanon_cel::Cel::default()), Settings::default());
     let mut world = World { family, passed: Duration::ZERO, statuses: BTreeMap::new() };
     for kind in api::kinds() {
-        world.send(&Input::Synced { kind: Arc::new(kind) });
+        world.send(&Input::Synced { kind: Arc::new(kind), keep: Keep::All });
     }
     world.apply(&Step::Pipeline { space: 0, environments: 3 });
     world.apply(&Step::Bundle { space: 0, name: 0, version: 1, verified: true, done: false });

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{GroupVersionKind, Kind, Mono, Now, Object};
+use kanon_core::{GroupVersionKind, Keep, Kind, Mono, Now, Object};
 use kanon_plane::{ObjectName, Outbox, PolicyKey, Which, Work};
 
 use self::{
@@ -77,14 +77,21 @@ struct InForce {
     rule: Arc<Rule>,
     /// Kinds that it looks things up of.
     lookups: Vec<GroupVersionKind>,
-    /// Those, and what else must be there before it is asked.
-    needs: Vec<GroupVersionKind>,
+    /// What it reads of the objects that it is about, by kind.
+    own: BTreeMap<GroupVersionKind, Keep>,
+    /// What must be there of other kinds before it is asked.
+    needs: BTreeMap<GroupVersionKind, Keep>,
 }
 
 impl InForce {
     /// Whether its verdict about an object may change though the object does not.
     fn looks_around(&self) -> bool {
         self.rule.reads_clock || !self.needs.is_empty()
+    }
+
+    /// Whether all that it reads is there; `has` says so of each kind.
+    fn sees_all(&self, has: impl Fn(&GroupVersionKind, &Keep) -> bool) -> bool {
+        self.own.iter().chain(&self.needs).all(|(kind, keep)| has(kind, keep))
     }
 }
 
@@ -180,9 +187,9 @@ impl Audit {
         }
         let audited = rules.entries().iter().filter(|it| is_asked_by(it, self.mode));
         let in_force = |it: &Entry| {
-            let (revision, lookups, needs) =
-                (it.policy.revision.clone(), it.lookups.clone(), it.needs().cloned().collect());
-            Some((it.key.clone(), InForce { revision, rule: it.rule.clone()?, lookups, needs }))
+            let (revision, rule, lookups) = (it.policy.revision.clone(), it.rule.clone()?, it.lookups.clone());
+            let (own, needs) = (it.own().clone(), it.needs().clone());
+            Some((it.key.clone(), InForce { revision, rule, lookups, own, needs }))
         };
         let new: BTreeMap<_, _> = audited.filter_map(in_force).collect();
         let old = std::mem::replace(&mut self.rules, new);
@@ -205,18 +212,26 @@ impl Audit {
         lock(&self.findings).withdraw(stays, now)
     }
 
-    /// All objects of a kind are known.
-    pub(crate) fn kind_synced(&mut self, kind: &GroupVersionKind) {
-        if !self.sight.synced(kind) {
+    /// All objects of a kind are known, with these parts.
+    pub(crate) fn kind_synced(&mut self, kind: &GroupVersionKind, keep: &Keep) {
+        let before = self.sight.synced(kind, keep);
+        if before.as_ref() == Some(keep) {
             return;
         }
-        if self.looked_up.contains(kind) {
+        // What is delivered again is not all there is.
+        if before.is_none() && self.looked_up.contains(kind) {
             self.complete.insert(kind.clone());
         }
-        self.sweep(kind.clone(), None);
-        // Rules that look things up of this kind were not asked so far.
-        let reading = self.rules.iter().filter(|it| it.1.needs.contains(kind));
-        let reading: BTreeSet<_> = reading.map(|it| it.0.clone()).collect();
+        // Rules that read so much of this kind were not asked so far.
+        let lacked = |it: &Keep| before.as_ref().is_none_or(|before| !before.covers(it));
+        let keys = |is_meant: &dyn Fn(&InForce) -> bool| -> BTreeSet<PolicyKey> {
+            self.rules.iter().filter(|it| is_meant(it.1)).map(|it| it.0.clone()).collect()
+        };
+        let about = keys(&|it| it.own.get(kind).is_some_and(lacked));
+        let reading = keys(&|it| it.needs.get(kind).is_some_and(lacked));
+        if !about.is_empty() {
+            self.sweep(kind.clone(), before.map(|_| about));
+        }
         self.sweep_for(&reading);
     }
 
@@ -323,7 +338,10 @@ impl Audit {
             && self.sweeps.is_empty()
             && self.dirty.is_empty()
             && own.iter().all(|it| self.sight.is_synced(&it.gvk))
-            && self.kinds.iter().all(|it| self.sight.is_synced(it) || self.sight.has_failed(it))
+            && self
+                .rules
+                .values()
+                .all(|it| it.sees_all(|kind, keep| self.sight.holds(kind, keep) || self.sight.has_failed(kind)))
     }
 
     /// Takes the result of the scan under way; `None` for one that broke off.
@@ -338,7 +356,7 @@ impl Audit {
             policies.as_ref().is_none_or(|among| among.contains(&it.key))
                 && is_asked_by(it, self.mode)
                 && self.rules.get(&it.key).is_some_and(|now| now.revision == it.policy.revision)
-                && it.needs().all(|kind| self.sight.is_synced(kind))
+                && it.sees(&kind, |kind, keep| self.sight.holds(kind, keep))
         };
         let asked: BTreeSet<PolicyKey> =
             scanned.rules.entries().iter().filter(is_asked).map(|it| it.key.clone()).collect();

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{GroupVersionKind, PolicyRef};
+use kanon_core::{GroupVersionKind, Keep, PolicyRef};
 use kanon_lang::{Limits, Program, RuleSet};
 use kanon_plane::PolicyKey;
 
@@ -58,6 +58,8 @@ pub struct Settings {
     pub shapes: PodShapes,
     /// Kinds that are watched whatever the rules read.
     pub watched: Vec<GroupVersionKind>,
+    /// Whether everything is kept of watched objects, and not what is read alone.
+    pub whole_objects: bool,
     /// How often the audit asks again for verdicts that may change by themselves.
     pub resync: Duration,
     /// Whether what the audit evaluates counts: not where a command only has a look.
@@ -81,6 +83,7 @@ impl Default for Settings {
             loops: vec![Mode::Admission],
             shapes: PodShapes::default(),
             watched: Vec::new(),
+            whole_objects: false,
             resync: RESYNC,
             counts: true,
             enforcement: EnforcementSwitch::On,
@@ -140,6 +143,10 @@ pub(crate) struct Entry {
     pub lookups: Vec<GroupVersionKind>,
     /// Kinds that the network model is made of, where it reads that.
     pub model: Vec<GroupVersionKind>,
+    /// What it reads of the stored objects that it is about, by kind.
+    own: BTreeMap<GroupVersionKind, Keep>,
+    /// What must be there of other kinds before it is asked about them.
+    needs: BTreeMap<GroupVersionKind, Keep>,
     /// Resources that it names and nobody serves.
     pub unknown: Vec<String>,
     /// What the author should know about the resources it names.
@@ -147,9 +154,19 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Kinds of which everything must be there before it is asked about stored objects.
-    pub(crate) fn needs(&self) -> impl Iterator<Item = &GroupVersionKind> {
-        self.lookups.iter().chain(&self.model)
+    /// What must be there of other kinds before it is asked about stored objects.
+    pub(crate) fn needs(&self) -> &BTreeMap<GroupVersionKind, Keep> {
+        &self.needs
+    }
+
+    /// What it reads of the stored objects that it is about, by kind.
+    pub(crate) fn own(&self) -> &BTreeMap<GroupVersionKind, Keep> {
+        &self.own
+    }
+
+    /// Whether it may be asked about stored objects of a kind, given what there is of each kind.
+    pub(crate) fn sees(&self, kind: &GroupVersionKind, holds: impl Fn(&GroupVersionKind, &Keep) -> bool) -> bool {
+        self.own.get(kind).is_none_or(|it| holds(kind, it)) && self.needs.iter().all(|(kind, keep)| holds(kind, keep))
     }
 
     /// The loops it is active in, of those that run.
@@ -331,5 +348,9 @@ pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let notes = rule.as_ref().map(|it| it.referenced.notes(resources)).unwrap_or_default();
     let sees_network = rule.as_ref().is_some_and(|it| it.reads_network && it.modes.contains(&Mode::Network));
     let model = if sees_network { network_kinds() } else { Vec::new() };
-    Entry { key, policy, rule, problem, broken, state, counts, lookups, model, unknown, notes }
+    let mut needs: BTreeMap<_, _> = model.iter().map(|it| (it.clone(), kanon_network::keep(it))).collect();
+    let kinds = rule.iter().flat_map(|rule| rule.matcher.kinds.iter().map(move |it| (it, rule)));
+    let own = kinds.map(|(kind, rule)| (kind.clone(), rule.reads.keep(kind, &resources.shapes))).collect();
+    needs.extend(lookups.iter().map(|it| (it.clone(), Keep::All)));
+    Entry { key, policy, rule, problem, broken, state, counts, lookups, model, own, needs, unknown, notes }
 }

@@ -27,6 +27,7 @@ mod narrow;
 mod network;
 mod offline;
 mod plan;
+mod reads;
 mod report;
 mod respond;
 mod rule;

@@ -15,6 +15,8 @@ use self::resources::Resources;
 
 /// The member of `cluster` that stands for `consistentCluster`.
 pub(crate) const CONSISTENT: &str = "consistent";
+/// The method of `cluster` that finds an object of whichever kind it is.
+pub(crate) const OWNER: &str = "owner";
 
 /// A resource as a rule names it: `pods`, `deployments.v1.apps`, `pods.v1.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +80,11 @@ impl Referenced {
         found.list.sort();
         found.list.dedup();
         found
+    }
+
+    /// Whether it may read objects of kinds that it does not name: an owner may be of any.
+    pub(crate) fn is_open(&self) -> bool {
+        self.computed || self.list.iter().any(|it| it.plural == OWNER)
     }
 
     /// What an author should know: names that nobody serves, and names that several groups have.

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{Change, Evidence, GroupVersionKind, Kind, Mono, Now, Object, Outcome, PolicyRef, Verdict};
+use kanon_core::{Change, Evidence, GroupVersionKind, Keep, Kind, Mono, Now, Object, Outcome, PolicyRef, Verdict};
 use kanon_network::{Analyser, Check, Event, Finding, Kinds, Options, Pass};
 use kanon_plane::{ObjectName, PolicyKey};
 use serde_json::{Value, json};
@@ -151,11 +151,12 @@ impl Network {
         }
     }
 
-    pub(crate) fn kind_synced(&mut self, kind: &GroupVersionKind, now: Mono) {
-        if self.kinds.contains(kind) && self.synced.insert(kind.clone()) {
+    pub(crate) fn kind_synced(&mut self, kind: &GroupVersionKind, keep: &Keep, now: Mono) {
+        let is_enough = self.kinds.contains(kind) && keep.covers(&kanon_network::keep(kind));
+        if is_enough && self.synced.insert(kind.clone()) {
             self.analyser.mark_all(now);
         }
-        self.patrol.kind_synced(kind);
+        self.patrol.kind_synced(kind, keep);
     }
 
     /// A kind is not watched any more, so nothing is known for certain.

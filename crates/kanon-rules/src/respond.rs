@@ -264,7 +264,7 @@ impl Responder {
         }
         self.templates.handle(input, out);
         let known = match input {
-            Input::Synced { kind } | Input::WatchFailed { kind, .. } => self.reports.known(kind),
+            Input::Synced { kind, .. } | Input::WatchFailed { kind, .. } => self.reports.known(kind),
             _ => false,
         };
         if self.brake.handle(input) || known {

@@ -9,7 +9,7 @@ use kanon_plane::Prepared;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{lookups::Referenced, message::Message, narrow::Narrow};
+use crate::{lookups::Referenced, message::Message, narrow::Narrow, reads::ObjectReads};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -253,6 +253,8 @@ pub struct Rule {
     pub reads_network: bool,
     /// Resources that it looks things up of, as it names them.
     pub(crate) referenced: Referenced,
+    /// What it reads of stored objects.
+    pub(crate) reads: ObjectReads,
 }
 
 impl Rule {

@@ -57,6 +57,8 @@ impl Rules {
         let Some(kind) = self.parent(&event.resource) else { return Decision::default() };
         let gone = Object::null();
         let found = (!event.name.is_empty()).then(|| lookups.get(kind, &event.namespace, &event.name)).flatten();
+        // Of what lacks something it cannot be told what it is.
+        let found = found.filter(|it| !it.is_cut());
         let object = found.unwrap_or(&gone);
         let question = Question { request, event: Some(event), ..Question::new(kind, object, modes, now) };
         self.decide(&question, lookups)

@@ -3,6 +3,7 @@
 //! While a broken revision is the newest, `parseError` and condition `Compiled` speak of it, and `activeOn` of the last good
 //! revision, which stays in force.
 
+use kanon_core::GroupVersionKind;
 use serde::{Deserialize, Serialize};
 
 use crate::{index::Entry, plan::World, rule::Mode};
@@ -105,10 +106,11 @@ pub(crate) fn conditions(
         }
     };
     let blind_spot = world.sight.blind_spot(entry, world.rules);
+    let thin_spot = world.sight.thin_spot(entry, world.rules);
     let mut conditions = vec![
         make("Ready", ready(entry)),
         make("Compiled", compiled(entry)),
-        make("Evaluating", evaluating(entry, errors_in_a_row, blind_spot)),
+        make("Evaluating", evaluating(entry, errors_in_a_row, blind_spot, thin_spot)),
     ];
     if entry.rule.as_ref().is_some_and(|it| !it.referenced.list.is_empty()) || !entry.model.is_empty() {
         let synced = ("True", "Synced", "all that the rule looks up is known".to_owned());
@@ -141,13 +143,20 @@ fn compiled(entry: &Entry) -> (&'static str, &'static str, String) {
     ("True", "Compiled", message)
 }
 
-fn evaluating(entry: &Entry, errors_in_a_row: u64, blind_spot: Option<String>) -> (&'static str, &'static str, String) {
+fn evaluating(
+    entry: &Entry,
+    errors_in_a_row: u64,
+    blind_spot: Option<String>,
+    thin_spot: Option<&GroupVersionKind>,
+) -> (&'static str, &'static str, String) {
     if !entry.state.is_active() {
         ("Unknown", "NotActive", "the rule is not evaluated".to_owned())
     } else if errors_in_a_row >= ERRORS_IN_A_ROW {
         ("False", "EvalErrors", format!("the last {ERRORS_IN_A_ROW} evaluations failed; see lastEvalError"))
     } else if let Some(problem) = blind_spot {
         ("False", "KindNotWatched", format!("not all objects are seen: {problem}"))
+    } else if let Some(kind) = thin_spot {
+        ("False", "ReadingMore", format!("what the rule reads of {} is being fetched", kind.kind))
     } else {
         ("True", "Evaluated", "evaluations give a value".to_owned())
     }

@@ -24,6 +24,7 @@ use crate::{
     lookups::Referenced,
     message::Message,
     narrow::Narrow,
+    reads::ObjectReads,
     rule::{Matcher, Mode, OnError, Preexisting, Rule, UnknownWord},
 };
 
@@ -158,6 +159,8 @@ fn check(
     }
     // A rule that names types of containers is about containers, whether it reads them or not.
     let per_container = reads.container || !wire.container_types.is_empty();
+    let programs = program.iter().chain(message.programs());
+    let stored = ObjectReads::of(programs.flat_map(|it| &it.reads().paths), per_container, reads.network);
     let modes = mistakes.modes("mode", &wire.mode);
     if reads.network && !modes.is_empty() && !modes.contains(&Mode::Network) {
         warnings.push("reads `network`, which is nil in every loop but `network`: add that to `mode`".to_owned());
@@ -191,6 +194,7 @@ fn check(
         reads_clock: reads.clock,
         reads_network: reads.network,
         referenced: reads.referenced,
+        reads: stored,
     }
 }
 

@@ -101,7 +101,7 @@ fn enforcing_rules_wait_for_what_they_look_up_unless_it_cannot_be_had() {
     input(&mut family, &Input::WatchFailed { kind: kind.clone(), problem: "forbidden".into() });
     assert_eq!(required(&family), ["Service"]);
     // It came after all.
-    input(&mut family, &Input::Synced { kind });
+    input(&mut family, &Input::Synced { kind, keep: kanon_core::Keep::All });
     assert_eq!(required(&family), ["Service", "Deployment"]);
 }
 

@@ -7,7 +7,7 @@ mod common;
 use std::{collections::VecDeque, sync::Arc};
 
 use common::{language, now};
-use kanon_core::{Change, Figures, Input, Kind, Object};
+use kanon_core::{Change, Figures, Input, Keep, Kind, Object};
 use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings, Target};
 use kanon_rules::{Mode, Responses, RulesFamily, Settings, api};
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ impl World {
     }
 
     fn synced(&mut self, kind: &Kind) {
-        self.input(&Input::Synced { kind: Arc::new(kind.clone()) });
+        self.input(&Input::Synced { kind: Arc::new(kind.clone()), keep: Keep::All });
     }
 
     /// What was recorded since the last call, once all work is done.
@@ -392,4 +392,54 @@ fn the_same_inputs_at_the_same_times_have_the_same_effects() {
     let first = run();
     assert!(first.0.len() > 10);
     assert_eq!(first, run());
+}
+
+#[test]
+fn a_rule_that_reads_more_is_asked_when_more_is_there() {
+    let mut world = World::new(true);
+    let whole = |uid: &str| {
+        let mut pod = pod("bad", uid, true);
+        pod["status"] = json!({"phase": "Failed"});
+        Object::from_value(&pod)
+    };
+    let deliver = |world: &mut World, keep: &Keep, uid: &str| {
+        let object = whole(uid).keep(keep);
+        world.input(&Input::Object { kind: Arc::new(pods()), change: Change::Applied, object });
+    };
+    world.apply(&rule("privileged", 1, json!({})));
+    let little = world.plane.facts().keep(&pods().gvk).clone();
+    assert!(!little.covers(&Keep::All) && whole("1").keep(&little).is_cut());
+    deliver(&mut world, &little, "1");
+    world.input(&Input::Synced { kind: Arc::new(pods()), keep: little.clone() });
+    assert_eq!(world.news(), [OPENED]);
+
+    // More is read: of what is there it would be said that no pod has a phase.
+    world.apply(&rule("phase", 1, json!({"rule": "object.status?.phase != 'Running'"})));
+    let more = world.plane.facts().keep(&pods().gvk).clone();
+    assert!(more.covers(&little) && more != little);
+    assert_eq!(world.news(), Vec::<String>::new());
+    let reason = |world: &World| world.status("phase", "/conditions/2/reason");
+    assert_eq!(reason(&world), json!("ReadingMore"));
+    // What changes meanwhile has it already, other objects have not.
+    deliver(&mut world, &more, "1");
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.input(&Input::Synced { kind: Arc::new(pods()), keep: more.clone() });
+    assert_eq!(world.news(), ["phase/ bad dryrun RuleViolated"]);
+    assert_eq!(reason(&world), json!("Evaluated"));
+
+    // The rule goes and comes again: what is there is enough.
+    world.apply(&rule("phase", 2, json!({"enabled": false})));
+    assert_eq!(world.news(), ["phase/ bad allow RuleWithdrawn"]);
+    assert_eq!(world.plane.facts().keep(&pods().gvk), &little);
+    world.apply(&rule("phase", 3, json!({"rule": "object.status?.phase != 'Running'"})));
+    assert_eq!(world.news(), ["phase/ bad dryrun RuleViolated"]);
+
+    // A lookup reads everything.
+    let lookup = json!({"rule": "cluster.pods.byName('shop', 'bad').spec.nodeName == nil"});
+    world.apply(&rule("lookup", 1, lookup));
+    assert_eq!(world.plane.facts().keep(&pods().gvk), &Keep::All);
+    assert_eq!((world.news(), world.status("lookup", "/conditions/3/reason")), (Vec::new(), json!("Waiting")));
+    deliver(&mut world, &Keep::All, "1");
+    world.synced(&pods());
+    assert_eq!(world.news(), ["lookup/ bad dryrun RuleViolated"]);
 }

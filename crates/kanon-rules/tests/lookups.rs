@@ -6,7 +6,7 @@ mod common;
 use std::{collections::VecDeque, sync::Arc};
 
 use common::{creation, language, now, rules};
-use kanon_core::{Change, Figures, GroupVersionKind, Input, Kind, Object, Operation, Outcome, Review, Verdict};
+use kanon_core::{Change, Figures, GroupVersionKind, Input, Keep, Kind, Object, Operation, Outcome, Review, Verdict};
 use kanon_plane::{NoLookups, ObjectStore, Payload, Plane, Scan, Settings as PlaneSettings, View};
 use kanon_rules::{Mode, Responses, RulesFamily, RulesView, Settings, api};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ fn store() -> ObjectStore {
         store.apply(&kind(of), Change::Applied, &object(of, namespace, name, &more));
     }
     for (group, version, name, _) in KINDS {
-        store.synced(&GroupVersionKind::new(group, version, name));
+        store.synced(&GroupVersionKind::new(group, version, name), &Keep::All);
     }
     store
 }
@@ -242,7 +242,7 @@ impl World {
     }
 
     fn synced(&mut self, kind: &str) {
-        self.input(Input::Synced { kind: Arc::new(of(kind)) });
+        self.input(Input::Synced { kind: Arc::new(of(kind)), keep: Keep::All });
     }
 
     fn news(&mut self) -> Vec<String> {
@@ -291,7 +291,7 @@ fn a_change_during_the_scan_is_not_missed() {
     world.synced("PodDisruptionBudget");
     world.change("Deployment", Change::Applied, "web", &json!({}));
     let mut scans = VecDeque::new();
-    world.step(&Input::Synced { kind: Arc::new(of("Deployment")) }, &mut scans);
+    world.step(&Input::Synced { kind: Arc::new(of("Deployment")), keep: Keep::All }, &mut scans);
     let result = scans.pop_front().unwrap().run(world.plane.objects(), now(0));
     // The budget comes after the scan looked for it, and before anybody knows that it did.
     world.change("PodDisruptionBudget", Change::Applied, "web", &json!({}));

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{creation, language, now};
-use kanon_core::{Change, Input, Kind, Object, Operation, PolicyFile};
+use kanon_core::{Change, Input, Keep, Kind, Object, Operation, PolicyFile};
 use kanon_plane::{Family, NoLookups, Payload, Plane, Settings as PlaneSettings, View};
 use kanon_rules::{EnforcementSwitch, Mode, Responses, Rules, RulesFamily, RulesView, Settings};
 use serde_json::{Value, json};
@@ -126,8 +126,8 @@ fn the_audit_follows_labels_of_objects_and_of_their_namespace() {
         |tier: &str| json!({"metadata": {"name": "p", "namespace": "shop", "uid": "p", "labels": {"tier": tier}}});
     input(object(&namespaces, namespace(json!({}))));
     input(object(&pods, pod("tin")));
-    input(Input::Synced { kind: Arc::new(namespaces.clone()) });
-    assert_eq!(input(Input::Synced { kind: Arc::new(pods.clone()) }), none);
+    input(Input::Synced { kind: Arc::new(namespaces.clone()), keep: Keep::All });
+    assert_eq!(input(Input::Synced { kind: Arc::new(pods.clone()), keep: Keep::All }), none);
     assert_eq!(input(object(&pods, pod("gold"))), ["gold p RuleViolated"]);
     assert_eq!(input(object(&namespaces, namespace(json!({"team": "a"})))), ["team p RuleViolated"]);
     assert_eq!(input(object(&namespaces, namespace(json!({"team": "b"})))), ["team p FindingFixed"]);

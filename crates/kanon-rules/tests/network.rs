@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kanon_core::{Change, Figures, Input, Kind, Mono, Now, Object, Verdict};
+use kanon_core::{Change, Figures, Input, Keep, Kind, Mono, Now, Object, Verdict};
 use kanon_network::{Check, Options};
 use kanon_plane::{Family, Outbox};
 use kanon_rules::{FAMILY, NetworkSettings, Responses, RulesFamily, Settings};
@@ -52,7 +52,7 @@ impl Scene {
 
     fn sync(&mut self) {
         for it in ["Namespace", "Pod", "NetworkPolicy"] {
-            self.put(&Input::Synced { kind: kind(it) });
+            self.put(&Input::Synced { kind: kind(it), keep: Keep::All });
         }
     }
 }

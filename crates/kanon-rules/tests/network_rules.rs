@@ -7,7 +7,7 @@ mod common;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use common::language;
-use kanon_core::{Change, Figures, Input, Kind, Mono, Now, Object, ReadEvidence};
+use kanon_core::{Change, Figures, Input, Keep, Kind, Mono, Now, Object, ReadEvidence};
 use kanon_network::Kinds;
 use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings};
 use kanon_rules::{Mode, NetworkSettings, Responses, RulesFamily, Settings, api};
@@ -57,7 +57,7 @@ impl World {
     fn ready() -> World {
         let mut world = World::new(&[Mode::Admission, Mode::Network]);
         for kind in Kinds::all().into_iter().chain([deployments()]) {
-            world.input(&Input::Synced { kind: Arc::new(kind) });
+            world.input(&Input::Synced { kind: Arc::new(kind), keep: Keep::All });
         }
         for name in ["shop", "bank"] {
             world.apply(
@@ -191,8 +191,8 @@ fn what_is_applied_together_is_judged_together() {
 #[test]
 fn nothing_is_asked_before_all_of_the_network_is_known() {
     let mut world = World::new(&[Mode::Admission, Mode::Network]);
-    world.input(&Input::Synced { kind: Arc::new(Kinds::namespace()) });
-    world.input(&Input::Synced { kind: Arc::new(Kinds::pod()) });
+    world.input(&Input::Synced { kind: Arc::new(Kinds::namespace()), keep: Keep::All });
+    world.input(&Input::Synced { kind: Arc::new(Kinds::pod()), keep: Keep::All });
     world.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}));
     world.apply(&pod("shop", "web", "web"));
     world.apply(&rule("open", POD, "!network.pod.ingressIsolated"));
@@ -203,7 +203,7 @@ fn nothing_is_asked_before_all_of_the_network_is_known() {
         found["reason"].as_str().unwrap().to_owned()
     };
     assert_eq!(synced(&world), "Waiting");
-    world.input(&Input::Synced { kind: Arc::new(Kinds::policy()) });
+    world.input(&Input::Synced { kind: Arc::new(Kinds::policy()), keep: Keep::All });
     assert_eq!(world.news(), ["open web dryrun RuleViolated"]);
     assert_eq!(synced(&world), "Synced");
 }

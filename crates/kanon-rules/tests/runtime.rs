@@ -6,8 +6,8 @@ mod common;
 
 use common::{Plane, language, now};
 use kanon_core::{
-    Change, Effect, FamilyId, GroupVersionKind, Input, Object, Operation, Outcome, Resource, Review, Sink, UserInfo,
-    Verdict,
+    Change, Effect, FamilyId, GroupVersionKind, Input, Keep, Object, Operation, Outcome, Resource, Review, Sink,
+    UserInfo, Verdict,
 };
 use kanon_events::{Event, of_audit};
 use kanon_plane::{AdmissionRule, Family, ObjectStore};
@@ -58,7 +58,7 @@ fn pods() -> ObjectStore {
     let mut store = ObjectStore::default();
     let kind = GroupVersionKind::new("", "v1", "Pod");
     store.apply(&kind, Change::Applied, &Object::from_value(&pod));
-    store.synced(&kind);
+    store.synced(&kind, &Keep::All);
     store
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use kanon_core::{Figures, Input, Object, Outcome, Review};
 use kanon_events::{ANY, Desk, EVENTS, Event, Fate, of_audit, of_review, results};
-use kanon_plane::{Lookups, Reviewed, View};
+use kanon_plane::{Reviewed, View};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -168,7 +168,7 @@ impl Observer {
     /// Whether all that decisions read has arrived.
     fn is_settled(&self) -> bool {
         let (facts, objects) = (self.shared.facts.load(), self.shared.objects.load());
-        facts.kinds.iter().all(|it| objects.is_synced(&it.gvk))
+        facts.kinds.iter().all(|it| objects.holds(&it.gvk, facts.keep(&it.gvk)))
     }
 
     async fn take(&mut self, told: &Told) {

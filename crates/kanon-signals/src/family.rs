@@ -310,7 +310,7 @@ impl Family for SignalsFamily {
                 self.handle_map(*change, object, now, out);
             }
             Input::Folder { files } => self.handle_folder(files, now, out),
-            Input::Synced { kind } if self.kinds.contains(kind) => self.settle(now, out),
+            Input::Synced { kind, .. } if self.kinds.contains(kind) => self.settle(now, out),
             // What was not written is written with the next change.
             Input::Delivered(delivery) if delivery.result.is_err() && delivery.subject.name == STATE_MAP => {
                 self.written.remove(&delivery.subject.namespace);

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{language, now};
-use kanon_core::{Action, Change, Effect, EventType, Input, Object, PolicyFile};
+use kanon_core::{Action, Change, Effect, EventType, Input, Keep, Object, PolicyFile};
 use kanon_plane::{Explanation, Family, Plane, Settings as PlaneSettings, Target, Views};
 use kanon_signals::{CLASSIFICATION_POLICY, Settings, SignalsFamily, api};
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ impl World {
     }
 
     fn sync(&mut self) {
-        self.input(&Input::Synced { kind: Arc::new(api::config_map()) });
+        self.input(&Input::Synced { kind: Arc::new(api::config_map()), keep: Keep::All });
     }
 
     fn folder(&mut self, files: &[(&str, &str)]) {
@@ -330,7 +330,7 @@ fn a_follower_says_nothing_until_it_leads() {
     let object = Object::from_value(&policy_map(&always("high")));
     let step = plane.handle(&Input::Object { kind: kind.clone(), change: Change::Applied, object }, now(0));
     assert!(step.effects.is_empty());
-    assert!(plane.handle(&Input::Synced { kind }, now(1)).effects.is_empty());
+    assert!(plane.handle(&Input::Synced { kind, keep: Keep::All }, now(1)).effects.is_empty());
     let effects = plane.handle(&Input::Leadership(true), now(2)).effects;
     assert!(matches!(&effects[..], [Effect { action: Action::Apply { .. }, .. }]), "{effects:?}");
 }

@@ -22,7 +22,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Now, Review};
+use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Keep, Now, Review};
 use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, LiveRead, ObjectStore, Plane, Settings, Views};
@@ -171,7 +171,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     }
     // What nobody watches is known to be empty.
     for kind in unwatched {
-        intake.send(Input::Synced { kind: Arc::new(kind) }).await;
+        intake.send(Input::Synced { kind: Arc::new(kind), keep: Keep::All }).await;
     }
     let watches = Watches {
         api: api.clone(),

@@ -69,13 +69,15 @@ pub(crate) struct Audit {
     pub(crate) counts: bool,
     /// Kinds that are watched whatever the rules read.
     pub(crate) watched: Vec<GroupVersionKind>,
+    /// Whether everything is kept of watched objects, and not what is read alone.
+    pub(crate) whole: bool,
     /// How often verdicts that may change by themselves are asked for again.
     pub(crate) resync: Duration,
 }
 
 impl Default for Audit {
     fn default() -> Audit {
-        Audit { runs: false, counts: true, watched: Vec::new(), resync: kanon_rules::RESYNC }
+        Audit { runs: false, counts: true, watched: Vec::new(), whole: false, resync: kanon_rules::RESYNC }
     }
 }
 
@@ -90,6 +92,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         loops,
         shapes: shapes.clone(),
         watched: audit.watched.clone(),
+        whole_objects: audit.whole,
         resync: audit.resync,
         counts: audit.counts,
         enforcement: *enforcement,

@@ -1,4 +1,5 @@
-//! The same rules over the same cluster, asked in three ways: as `kanon check` does, as admission does, and by the audit. One verdict.
+//! The same rules over the same cluster, asked in four ways: as `kanon check` does, as admission does, and by the audit, of whole objects and
+//! of what is kept of them. One verdict.
 //! `KANON_OBJECTS=100000` for the full size.
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -24,7 +25,8 @@ const MORE: [&str; 6] = [
     "container.image startsWith 'docker.io'",
 ];
 
-fn rules() -> PolicyFile {
+/// All rules, or those whose text passes.
+fn rules(is_meant: impl Fn(&str) -> bool) -> PolicyFile {
     let gvk: Vec<_> =
         KINDS.map(|(group, kind)| json!({"group": group, "version": version(group), "kind": kind})).into();
     let rule = |(n, text): (usize, &str)| {
@@ -32,7 +34,7 @@ fn rules() -> PolicyFile {
             "enforcementAction": "warn", "onError": "deny", "rule": text, "match": {"gvk": gvk},
             "message": "{{ object.kind }} {{ metadata.name }}"})
     };
-    let all: Value = samples::RULES.into_iter().chain(MORE).enumerate().map(rule).collect();
+    let all: Value = samples::RULES.into_iter().chain(MORE).enumerate().filter(|it| is_meant(it.1)).map(rule).collect();
     PolicyFile { path: "rules.yaml".into(), text: all.to_string().into() }
 }
 
@@ -43,9 +45,9 @@ fn version(group: &str) -> &'static str {
 /// What a verdict says, whoever was asked.
 fn said(verdicts: Vec<Verdict>) -> BTreeSet<String> {
     let row = |it: Verdict| {
-        let (subject, part) = (it.subject, it.evidence.part);
+        let (subject, part, values) = (it.subject, it.evidence.part, it.evidence.values);
         format!(
-            "{} {} {}/{} {part}: {} {}",
+            "{} {} {}/{} {part}: {} {} {values:?}",
             it.policy.name, subject.gvk, subject.namespace, subject.name, it.reason, it.message
         )
     };
@@ -76,7 +78,13 @@ fn admission_audit_and_check_say_the_same_of_a_cluster() {
     let objects = cluster::objects(count, 3);
     let now = Now::new(Default::default(), kanon_core::Mono::default());
     let mut world = World::new(objects.clone());
-    let audited = said(world.work(kanon_core::Input::Folder { files: vec![rules()] }));
+    let audited = said(world.work(kanon_core::Input::Folder { files: vec![rules(|_| true)] }));
+    // Who hands the whole object on reads the whole of it.
+    let (parts, kept) = World::kept(&objects, rules(|it| !it.contains("(object)")));
+    let (rest, all) = World::kept(&objects, rules(|it| it.contains("(object)")));
+    assert_eq!(rest.memory(), world.memory());
+    assert!(parts.memory() < world.memory(), "{:?} of {:?} bytes", parts.memory(), world.memory());
+    let kept = said(kept).into_iter().chain(said(all)).collect();
 
     let view = world.plane.views().iter().next().expect("the family has a view").clone();
     let store = world.plane.objects();
@@ -84,7 +92,7 @@ fn admission_audit_and_check_say_the_same_of_a_cluster() {
 
     let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
     let (rules, problems) =
-        Rules::from_documents(&[rules()], Arc::new(kanon_expr::Expr::default()), settings, Default::default());
+        Rules::from_documents(&[rules(|_| true)], Arc::new(kanon_expr::Expr::default()), settings, Default::default());
     assert!(problems.iter().all(|it| it.warning), "{problems:?}");
     let modes = [Mode::Admission, Mode::Audit];
     let checked = said(objects.iter().flat_map(|it| rules.review_among(it, &modes, store, now)).collect());
@@ -93,6 +101,7 @@ fn admission_audit_and_check_say_the_same_of_a_cluster() {
     assert!(audited.len() > objects.len() / 4, "{} findings of {pairs} pairs", audited.len());
     let differences =
         |a: &BTreeSet<String>, b: &BTreeSet<String>| a.symmetric_difference(b).take(5).cloned().collect::<Vec<_>>();
+    assert_eq!(differences(&audited, &kept), Vec::<String>::new(), "audit of whole objects and of what is kept");
     assert_eq!(differences(&audited, &admitted), Vec::<String>::new(), "audit and admission");
     assert_eq!(differences(&admitted, &checked), Vec::<String>::new(), "admission and check");
 }

@@ -28,13 +28,14 @@ const TEMPLATES: [&str; 10] = [
 ];
 
 fn rules(round: usize) -> PolicyFile {
-    let rule = |n: usize| {
-        let text = TEMPLATES[n % TEMPLATES.len()].replace('$', &format!("{n}{round}"));
-        json!({"name": format!("rule-{n}"), "enabled": true, "severity": "high", "mode": ["audit"], "rule": text,
-            "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]}})
-    };
-    let all: Value = (0..RULES).map(rule).collect();
+    let all: Value = (0..RULES).map(|n| rule(n, round)).collect();
     PolicyFile { path: "rules.yaml".into(), text: all.to_string().into() }
+}
+
+fn rule(n: usize, round: usize) -> Value {
+    let text = TEMPLATES[n % TEMPLATES.len()].replace('$', &format!("{n}{round}"));
+    json!({"name": format!("rule-{n}"), "enabled": true, "severity": "high", "mode": ["audit"], "rule": text,
+        "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]}})
 }
 
 /// Prints the figures.
@@ -83,8 +84,29 @@ pub(crate) fn run() -> anyhow::Result<()> {
         "every finding with its evidence",
     );
 
+    kept();
     mixed(World::new(cluster::objects(OBJECTS, 1)));
     Ok(())
+}
+
+/// What a pod of a generated cluster takes in the cache: all of it, and what rules read of it.
+fn kept() {
+    const COUNT: usize = 10_000;
+    let mut pods = cluster::objects(COUNT, 1);
+    pods.retain(|it| it.str_at(&["kind"]) == "Pod");
+    let bytes = |world: &World| world.memory().0 / pods.len().max(1);
+    let whole = World::new(pods.iter().cloned());
+    report("audit: a pod in the cache, whole", &format!("{} bytes", bytes(&whole)), "-", "of a generated cluster");
+    let of_containers = |n: &usize| !TEMPLATES[*n].contains("volumes");
+    let all: Value = (0..TEMPLATES.len()).filter(of_containers).map(|n| rule(n, 0)).collect();
+    let text = all.to_string().into();
+    for (what, rules) in [
+        ("what the sample's rules read", rules(0)),
+        ("without the rule about volumes", PolicyFile { path: "rules.yaml".into(), text }),
+    ] {
+        let (parts, _) = World::kept(&pods, rules);
+        report(&format!("  {what}"), &format!("{} bytes", bytes(&parts)), "-", "the same verdicts");
+    }
 }
 
 /// The same rules, about pods and what makes them, over a cluster as they are found.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kanon_core::{Change, GroupVersionKind, Input, Kind, Object, PolicyFile, Verdict};
+use kanon_core::{Change, GroupVersionKind, Input, Keep, Kind, Object, PolicyFile, Verdict};
 use kanon_plane::{Payload, Plane, Settings};
 use kanon_rules::{Mode, RulesFamily};
 use kanon_runtime::Clock;
@@ -32,15 +32,29 @@ impl World {
         }
         let kinds: Vec<_> = world.kinds.values().cloned().collect();
         for kind in kinds {
-            world.work(Input::Synced { kind });
+            world.work(Input::Synced { kind, keep: Keep::All });
         }
         world
     }
 
+    /// With these objects and rules, of the objects only what the rules read; and what the audit says of them.
+    pub(crate) fn kept(objects: &[Object], rules: PolicyFile) -> (World, Vec<Verdict>) {
+        let mut world = World::new([]);
+        let mut verdicts = world.work(Input::Folder { files: vec![rules] });
+        let facts = Arc::clone(world.plane.facts());
+        let keep = |object: &Object| object.keep(facts.keep(&gvk(object)));
+        verdicts.extend(objects.iter().flat_map(|it| world.apply(keep(it))));
+        let kinds: Vec<_> = world.kinds.values().cloned().collect();
+        for kind in kinds {
+            let keep = facts.keep(&kind.gvk).clone();
+            verdicts.extend(world.work(Input::Synced { kind, keep }));
+        }
+        (world, verdicts)
+    }
+
     /// Stores an object as a watch would; what the audit says of it.
     pub(crate) fn apply(&mut self, object: Object) -> Vec<Verdict> {
-        let gvk = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
-        let kind = Arc::clone(self.kinds.entry(gvk).or_insert_with_key(|gvk| Arc::new(kind(gvk))));
+        let kind = Arc::clone(self.kinds.entry(gvk(&object)).or_insert_with_key(|gvk| Arc::new(kind(gvk))));
         self.work(Input::Object { kind, change: Change::Applied, object })
     }
 
@@ -70,6 +84,10 @@ impl World {
         let all = self.kinds.keys().flat_map(|kind| self.plane.objects().after(kind, None));
         all.fold((0, 0), |sum, it| (sum.0 + it.memory(), sum.1 + it.text().len()))
     }
+}
+
+fn gvk(object: &Object) -> GroupVersionKind {
+    GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]))
 }
 
 /// Plurals of the kinds that clusters here have are regular.

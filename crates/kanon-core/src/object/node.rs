@@ -329,7 +329,7 @@ impl<'a> Node<'a> {
         let (start, end) = (self.start(), self.end());
         let text = self.object.text.slice_ref(self.raw());
         let index = self.index().part(self.entry(), start, end - start);
-        Object { text, index, escaped: self.object.escaped }
+        Object { text, index, escaped: self.object.escaped, cut: self.object.cut }
     }
 
     /// The value as a tree, for cold paths.

@@ -49,7 +49,7 @@ pub(super) fn parse(text: Bytes) -> Result<Object, ParseError> {
     // Pieces of valid text, cut at ASCII characters, are valid text: nothing is lost.
     let text = compacted.map_or(text, |text| String::from_utf8(text).unwrap_or_default().into());
     let index = Index::new(&index, text.len());
-    Ok(Object { text, index, escaped })
+    Ok(Object { text, index, escaped, cut: false })
 }
 
 /// A container that is still open.

@@ -1,7 +1,8 @@
 //! What a watch does next. Pure: answers and time come in, requests and changes go out.
 //!
 //! List in pages, then watch from the list's version; resume where a watch ended; list again on 410 and tell what went
-//! missing meanwhile; back off on errors. The cache is here: the last state of every object, without managed fields.
+//! missing meanwhile; back off on errors. The cache is here: the last state of every object, without managed fields and what
+//! nobody reads. When more is read, it lists again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use kanon_core::{Change, Mono, Node, Object};
+use kanon_core::{Change, Keep, Mono, Node, Object};
 
 /// First pause after an error; doubled each time.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
@@ -59,8 +60,8 @@ pub(super) enum Happened {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) changes: Vec<(Change, Object)>,
-    /// The first list is complete.
-    pub(super) synced: bool,
+    /// A list is complete, the first or the first with so much.
+    pub(super) synced: Option<Keep>,
 }
 
 type Key = (String, String);
@@ -74,11 +75,15 @@ pub(super) struct Machine {
     known: BTreeMap<Key, Object>,
     /// Objects of the list that is being read.
     listed: BTreeSet<Key>,
-    synced: bool,
+    /// What is read of the objects: never less than before.
+    keep: Keep,
+    /// What there is of every object, once a list was complete.
+    synced: Option<Keep>,
 }
 
-impl Default for Machine {
-    fn default() -> Machine {
+impl Machine {
+    /// A watch that keeps these parts of objects.
+    pub(super) fn new(keep: Keep) -> Machine {
         let list = Want::List { next: None };
         Machine {
             want: list.clone(),
@@ -86,12 +91,24 @@ impl Default for Machine {
             pause: PAUSE_MIN,
             known: BTreeMap::new(),
             listed: BTreeSet::new(),
-            synced: false,
+            keep,
+            synced: None,
         }
     }
-}
 
-impl Machine {
+    /// More is read: all objects are listed again. What is read no more is kept all the same, as `Input::Synced` has said.
+    pub(super) fn grow(&mut self, keep: &Keep) {
+        if self.keep.covers(keep) {
+            return;
+        }
+        self.keep.extend(keep);
+        let list = Want::List { next: None };
+        match &self.want {
+            Want::Wait { .. } => self.after_pause = list,
+            Want::List { .. } | Want::Watch { .. } => self.want = list,
+        }
+    }
+
     /// What to ask for now.
     pub(super) fn want(&self) -> Want {
         self.want.clone()
@@ -99,7 +116,7 @@ impl Machine {
 
     /// Whether the first list is complete.
     pub(super) fn is_synced(&self) -> bool {
-        self.synced
+        self.synced.is_some()
     }
 
     /// Takes an answer.
@@ -131,10 +148,11 @@ impl Machine {
         let kind = page.str_at(&["kind"]).strip_suffix("List").unwrap_or_default().to_owned();
         let api_version = page.str_at(&["apiVersion"]).to_owned();
         for item in page.root().get("items").into_iter().flat_map(Node::elements) {
-            let object = with_type(&cached(&item.to_object()), &api_version, &kind);
+            let object = cached(&with_type(&item.to_object(), &api_version, &kind), &self.keep);
             let key = key(&object);
             self.listed.insert(key.clone());
-            if self.known.get(&key) != Some(&object) {
+            // A text may be whole that was what was left of another.
+            if self.known.get(&key).is_none_or(|it| *it != object || it.is_cut() != object.is_cut()) {
                 self.known.insert(key, object.clone());
                 outcome.changes.push((Change::Applied, object));
             }
@@ -149,7 +167,10 @@ impl Machine {
             outcome.changes.extend(self.known.remove(&key).map(|object| (Change::Deleted, object)));
         }
         self.listed.clear();
-        outcome.synced = !std::mem::replace(&mut self.synced, true);
+        if self.synced.as_ref() != Some(&self.keep) {
+            self.synced = Some(self.keep.clone());
+            outcome.synced = Some(self.keep.clone());
+        }
         self.want = Want::Watch { resource_version: page.str_at(&["metadata", "resourceVersion"]).to_owned() };
     }
 
@@ -161,12 +182,12 @@ impl Machine {
         let version = object.str_at(&["metadata", "resourceVersion"]).to_owned();
         match event.str_at(&["type"]) {
             "ADDED" | "MODIFIED" => {
-                let object = cached(&object);
+                let object = cached(&object, &self.keep);
                 self.known.insert(key(&object), object.clone());
                 outcome.changes.push((Change::Applied, object));
             }
             "DELETED" => {
-                let object = cached(&object);
+                let object = cached(&object, &self.keep);
                 self.known.remove(&key(&object));
                 outcome.changes.push((Change::Deleted, object));
             }
@@ -196,8 +217,10 @@ fn key(object: &Object) -> Key {
 /// What `kubectl apply` notes on every object: the manifest once more.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// What the cache keeps: no managed fields, no second manifest, and text of its own instead of a slice of a whole list.
-fn cached(object: &Object) -> Object {
+/// What the cache keeps: no managed fields, no second manifest, nothing that nobody reads, and text of its own instead of a slice
+/// of a whole list.
+fn cached(object: &Object, keep: &Keep) -> Object {
+    let object = object.keep(keep);
     object.without(&["metadata", "managedFields"]).without(&["metadata", "annotations", LAST_APPLIED]).compact()
 }
 
@@ -242,13 +265,13 @@ mod tests {
 
     #[test]
     fn lists_in_pages_then_watches_and_resumes() {
-        let mut machine = Machine::default();
+        let mut machine = Machine::new(Keep::All);
         let first = machine.handle(page("5", "tok", &["a"]), at(0));
-        assert_eq!((told(&first), first.synced), (vec!["+a".to_owned()], false));
+        assert_eq!((told(&first), first.synced), (vec!["+a".to_owned()], None));
         let text = String::from_utf8_lossy(first.changes[0].1.text()).into_owned();
         assert_eq!(text, r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}"#);
         assert_eq!(machine.want(), Want::List { next: Some("tok".into()) });
-        assert!(machine.handle(page("5", "", &["b"]), at(0)).synced);
+        assert_eq!(machine.handle(page("5", "", &["b"]), at(0)).synced, Some(Keep::All));
         machine.handle(line("MODIFIED", "b", "6"), at(0));
         machine.handle(line("BOOKMARK", "", "9"), at(0));
         machine.handle(Happened::Ended, at(0));
@@ -258,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_expired_watch_lists_again_and_tells_what_went_missing() {
-        let mut machine = Machine::default();
+        let mut machine = Machine::new(Keep::All);
         machine.handle(page("5", "", &["a", "b"]), at(0));
         let expired = r#"{"type":"ERROR","object":{"kind":"Status","code":410}}"#;
         machine.handle(Happened::Line(expired.into()), at(1000));
@@ -266,12 +289,44 @@ mod tests {
         machine.handle(Happened::Woke, at(1200));
         assert_eq!(machine.want(), Want::List { next: None });
         let again = machine.handle(page("8", "", &["b", "c"]), at(1200));
-        assert_eq!((told(&again), again.synced), (vec!["+c".to_owned(), "-a".to_owned()], false));
+        assert_eq!((told(&again), again.synced), (vec!["+c".to_owned(), "-a".to_owned()], None));
+    }
+
+    #[test]
+    fn when_more_is_read_all_is_listed_again_and_then_said_to_be_there() {
+        let pods = |version: &str| {
+            let item = r#"{"metadata":{"name":"a"},"spec":{"x":1,"y":2},"status":{}}"#;
+            let head = format!(r#""kind":"PodList","apiVersion":"v1","metadata":{{"resourceVersion":"{version}"}}"#);
+            Happened::Page(Object::parse(format!(r#"{{{head},"items":[{item}]}}"#)).unwrap())
+        };
+        let text = |outcome: &Outcome| outcome.changes.iter().map(|it| format!("{:?}", it.1)).collect::<String>();
+        let keep = |paths: &[&[&str]]| Keep::paths(paths.iter().copied());
+        let (one, other) = (keep(&[&["spec", "x"]]), keep(&[&["status"]]));
+        let mut machine = Machine::new(one.clone());
+        let first = machine.handle(pods("5"), at(0));
+        let head = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec""#;
+        assert_eq!((text(&first), first.synced), (format!(r#"{head}:{{"x":1}}}}"#), Some(one.clone())));
+        machine.grow(&one);
+        assert_eq!(machine.want(), Want::Watch { resource_version: "5".into() });
+        // Less in one place and more in another: nothing goes that was said to be there.
+        machine.grow(&other);
+        assert_eq!(machine.want(), Want::List { next: None });
+        let second = machine.handle(pods("6"), at(0));
+        let both = keep(&[&["spec", "x"], &["status"]]);
+        assert_eq!((text(&second), second.synced), (format!(r#"{head}:{{"x":1}},"status":{{}}}}"#), Some(both)));
+        machine.grow(&Keep::All);
+        machine.handle(Happened::Failed { code: None, message: String::new() }, at(0));
+        let Want::Wait { until } = machine.want() else { panic!("no pause") };
+        machine.grow(&Keep::All);
+        machine.handle(Happened::Woke, until);
+        let third = machine.handle(pods("7"), until);
+        assert_eq!((third.changes.len(), third.changes[0].1.is_cut(), third.synced), (1, false, Some(Keep::All)));
+        assert_eq!(told(&machine.handle(pods("8"), until)), [""; 0]);
     }
 
     #[test]
     fn errors_back_off_and_keep_the_place() {
-        let mut machine = Machine::default();
+        let mut machine = Machine::new(Keep::All);
         machine.handle(page("5", "", &[]), at(0));
         let failed = || Happened::Failed { code: None, message: "refused".into() };
         let mut pauses = Vec::new();

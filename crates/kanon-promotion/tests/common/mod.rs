@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kanon_core::{Action, Change, Effect, Input, Kind, Mono, Now, Object};
+use kanon_core::{Action, Change, Effect, Input, Keep, Kind, Mono, Now, Object};
 use kanon_plane::{Explanation, Plane, Settings as PlaneSettings, Step, Target};
 use kanon_promotion::{PromotionFamily, Settings, api};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ impl World {
 
     pub(crate) fn sync(&mut self) {
         for kind in api::kinds() {
-            self.send(Input::Synced { kind: Arc::new(kind) });
+            self.send(Input::Synced { kind: Arc::new(kind), keep: Keep::All });
         }
     }
 

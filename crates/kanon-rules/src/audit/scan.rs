@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kanon_core::{GroupVersionKind, Node, Now, Object, ObjectRef, Verdict};
-use kanon_plane::{Lookups, ObjectName, ObjectStore, Which, Work};
+use kanon_plane::{ObjectName, ObjectStore, Which, Work};
 
 use crate::{
     decide::{Plan, Question, Room, RuleTally},
@@ -44,10 +44,10 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let objects = work.objects(store);
     let mode = work.occasion.parse().unwrap_or(Mode::Audit);
     let network = (mode == Mode::Network).then(|| Picture::of_cluster(store));
-    // A rule is not asked before everything is there that it looks up.
+    // A rule is not asked before everything is there that it reads.
     let is_asked = |it: &Entry| {
         let is_meant = work.policies.as_ref().is_none_or(|keys| keys.contains(&it.key));
-        is_meant && it.needs().all(|kind| store.is_synced(kind))
+        is_meant && it.sees(&work.kind, |kind, keep| store.holds(kind, keep))
     };
     let among: Vec<_> = rules.entries().iter().map(is_asked).collect();
     let mut sums = Sums::new(rules.entries().len());

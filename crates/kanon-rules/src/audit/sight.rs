@@ -1,28 +1,31 @@
-//! What of the cluster the rules can see: which kinds they need, which of them have arrived, which cannot be had.
+//! What of the cluster the rules can see: which kinds they need and how much of their objects, which of them have arrived, which
+//! cannot be had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kanon_core::GroupVersionKind;
+use kanon_core::{GroupVersionKind, Keep};
 use kanon_plane::Facts;
 
 use super::is_asked_by;
 use crate::{
     index::{Entry, Rules},
+    lookups::picture::network_kinds,
     rule::{Enforcement, Mode, OnError, Rule},
 };
 
 /// Kinds by what is known of their watches.
 #[derive(Default)]
 pub(crate) struct Sight {
-    synced: BTreeSet<GroupVersionKind>,
+    /// Those that have arrived, with what there is of each object.
+    synced: BTreeMap<GroupVersionKind, Keep>,
     failed: BTreeMap<GroupVersionKind, String>,
 }
 
 impl Sight {
-    /// Whether this is news.
-    pub(crate) fn synced(&mut self, kind: &GroupVersionKind) -> bool {
+    /// All objects of a kind are there, with these parts. Gives what there was of them before.
+    pub(crate) fn synced(&mut self, kind: &GroupVersionKind, keep: &Keep) -> Option<Keep> {
         self.failed.remove(kind);
-        self.synced.insert(kind.clone())
+        self.synced.insert(kind.clone(), keep.clone())
     }
 
     pub(crate) fn failed(&mut self, kind: &GroupVersionKind, problem: &str) {
@@ -35,7 +38,12 @@ impl Sight {
     }
 
     pub(crate) fn is_synced(&self, kind: &GroupVersionKind) -> bool {
-        self.synced.contains(kind)
+        self.synced.contains_key(kind)
+    }
+
+    /// Whether there is at least so much of every object of a kind.
+    pub(crate) fn holds(&self, kind: &GroupVersionKind, keep: &Keep) -> bool {
+        self.synced.get(kind).is_some_and(|it| it.covers(keep))
     }
 
     pub(crate) fn has_failed(&self, kind: &GroupVersionKind) -> bool {
@@ -43,7 +51,7 @@ impl Sight {
     }
 
     pub(crate) fn kinds(&self) -> impl Iterator<Item = &GroupVersionKind> {
-        self.synced.iter()
+        self.synced.keys()
     }
 
     /// Why the loops over stored objects do not see all that a rule is about; `None` when they do, or soon will.
@@ -56,16 +64,22 @@ impl Sight {
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
+    /// The kind of which more is to come before a rule is asked about it; `None` where enough is there, or nothing yet.
+    pub(crate) fn thin_spot<'e>(&self, entry: &'e Entry, rules: &Rules) -> Option<&'e GroupVersionKind> {
+        let lacks = |(kind, keep): &(&GroupVersionKind, &Keep)| self.is_synced(kind) && !self.holds(kind, keep);
+        entry.own().iter().find(lacks).map(|it| it.0).filter(|_| is_about_stored(entry, rules))
+    }
+
     /// Why lookups of a rule find nothing yet: a reason and a sentence.
     pub(crate) fn missing(&self, entry: &Entry, rules: &Rules) -> Option<(&'static str, String)> {
         if let Some(name) = entry.unknown.first() {
             return Some(("UnknownResource", format!("`cluster.{name}`: the API server serves no such resource")));
         }
-        let problem = entry.needs().find_map(|kind| self.problem(kind, rules));
+        let problem = entry.needs().keys().find_map(|kind| self.problem(kind, rules));
         if let Some(problem) = problem {
             return Some(("NotListed", problem));
         }
-        let waiting = entry.needs().find(|it| !self.is_synced(it))?;
+        let (waiting, _) = entry.needs().iter().find(|(kind, keep)| !self.holds(kind, keep))?;
         Some(("Waiting", format!("objects of {} have not all arrived yet", waiting.kind)))
     }
 
@@ -84,30 +98,36 @@ fn is_about_stored(entry: &Entry, rules: &Rules) -> bool {
     [Mode::Audit, Mode::Network].iter().any(asks)
 }
 
-/// The kinds that rules in force read besides the request: those of stored objects that are looked at, those that are looked up,
-/// and Namespaces, which may be exempt.
+/// What is read of the kinds that rules in force read besides the request: those of stored objects that are looked at, those that
+/// are looked up, what the network is made of, and Namespaces, which may be exempt.
 pub(crate) fn facts(rules: &Rules, sight: &Sight) -> Facts {
     let active = || rules.entries().iter().filter(|it| it.state.is_active());
-    let audited = active().filter(|it| is_about_stored(it, rules)).filter_map(|it| it.rule.as_ref());
+    let mut wanted: BTreeMap<GroupVersionKind, Keep> = BTreeMap::new();
+    let mut want = |kind: &GroupVersionKind, keep: &Keep| wanted.entry(kind.clone()).or_default().extend(keep);
+    for entry in active().filter(|it| is_about_stored(it, rules)) {
+        entry.own().iter().chain(entry.needs()).for_each(|(kind, keep)| want(kind, keep));
+    }
     // What an event is about is looked up. A Secret is not kept only so that somebody may be told that it was read.
     let observes = rules.settings.loops.contains(&Mode::Runtime);
     let observed = rules.active().filter(|it| observes && it.modes.contains(&Mode::Runtime)).flat_map(|rule| {
         rule.matcher.kinds.iter().filter(|it| rule.reads_object || !(it.group.is_empty() && it.kind == "Secret"))
     });
-    let wanted: BTreeSet<&GroupVersionKind> = audited
-        .flat_map(|it| &it.matcher.kinds)
-        .chain(observed)
-        .chain(active().flat_map(|it| &it.lookups))
-        .chain(active().filter(|it| is_about_stored(it, rules)).flat_map(|it| &it.model))
-        .chain(&rules.settings.watched)
-        .chain([&rules.namespace_kind])
-        .collect();
-    let kinds: Vec<_> = wanted.iter().filter_map(|it| rules.resources.kind(it)).cloned().collect();
+    let whole = observed.chain(active().flat_map(|it| &it.lookups));
+    whole.chain(&rules.settings.watched).chain([&rules.namespace_kind]).for_each(|it| want(it, &Keep::All));
+    // The checks read these, whatever rules there are.
+    let model = if rules.settings.loops.contains(&Mode::Network) { network_kinds() } else { Vec::new() };
+    model.iter().for_each(|it| want(it, &kanon_network::keep(it)));
+    let is_open = |it: &Entry| it.rule.as_ref().is_some_and(|it| it.referenced.is_open());
+    let all = rules.settings.whole_objects || active().any(is_open);
+    let parts = wanted.iter().filter(|it| !all && *it.1 != Keep::All).map(|(kind, keep)| (kind.clone(), keep.clone()));
+    let parts = parts.collect();
+    let kinds: Vec<_> = wanted.keys().filter_map(|it| rules.resources.kind(it)).cloned().collect();
     let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty());
     // What cannot be had holds nobody up: the rules that want it fail by themselves.
     let required: BTreeSet<_> = active().filter(|it| enforces(it)).flat_map(|it| &it.lookups).collect();
     let served = |it: &&&GroupVersionKind| rules.resources.kind(it).is_some() && !sight.has_failed(it);
-    Facts { kinds, required: required.iter().filter(served).map(|it| (*it).clone()).collect(), unknown }
+    let required = required.iter().filter(served).map(|it| (*it).clone()).collect();
+    Facts { kinds, required, parts, unknown }
 }
 
 /// Whether the rule may refuse a request.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kanon_core::{Change, GroupVersionKind, Now, Object, PolicyFile, Verdict};
+use kanon_core::{Change, GroupVersionKind, Keep, Now, Object, PolicyFile, Verdict};
 use kanon_lang::{Arena, ErrorKind, EvalError, Value};
 use kanon_plane::{NoLookups, ObjectStore, Which, Work};
 use proptest::prelude::*;
@@ -152,6 +152,7 @@ proptest! {
             pod["metadata"]["name"] = json!(format!("p{at}"));
             store.apply(&kind, Change::Applied, &Object::from_value(&pod));
         }
+        store.synced(&kind, &Keep::All);
         let (occasion, which) = (Mode::Audit.as_str(), Which::After { last: None, limit: 100 });
         let work = Work { occasion, kind: kind.clone(), which, policies: None };
         let (mut verdicts, mut rows) = (Vec::new(), vec![None::<RuleTally>; rules.entries().len()]);

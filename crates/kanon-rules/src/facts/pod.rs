@@ -38,6 +38,14 @@ impl PodShapes {
         spec_path(kind).is_some() || self.0.contains_key(kind)
     }
 
+    /// Where the pod spec of a pod-shaped kind stands; `None` for other kinds.
+    pub(crate) fn path<'s>(&'s self, kind: &GroupVersionKind) -> Option<Vec<&'s str>> {
+        match spec_path(kind) {
+            Some(path) => Some(path.to_vec()),
+            None => self.0.get(kind).map(|path| path.iter().map(String::as_str).collect()),
+        }
+    }
+
     /// The pod spec of an object of a pod-shaped kind, if it has one; `None` for other kinds.
     pub(crate) fn spec<'n>(&self, kind: &GroupVersionKind, object: Node<'n>) -> Option<Option<Node<'n>>> {
         match spec_path(kind) {

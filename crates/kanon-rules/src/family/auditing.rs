@@ -55,8 +55,8 @@ impl RulesFamily {
             Input::Object { kind, change: kanon_core::Change::Deleted, object } => {
                 self.audit.object_deleted(&kind.gvk, object, now)
             }
-            Input::Synced { kind } => {
-                self.audit.kind_synced(&kind.gvk);
+            Input::Synced { kind, keep } => {
+                self.audit.kind_synced(&kind.gvk, keep);
                 self.report_sight(now, out);
                 Vec::new()
             }

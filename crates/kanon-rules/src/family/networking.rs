@@ -12,7 +12,6 @@ use super::{
 use crate::{
     audit::{scan::Scanned, sight::facts},
     index::Rules,
-    lookups::picture::network_kinds,
     network::{Network, NetworkSettings, Told},
     rule::Mode,
 };
@@ -33,8 +32,6 @@ impl RulesFamily {
         if !self.settings.loops.contains(&Mode::Network) {
             self.settings.loops.push(Mode::Network);
         }
-        // The checks read these, whatever rules there are.
-        self.settings.watched.extend(network_kinds());
         self.rules = Arc::new(Rules::new(Vec::new(), self.settings.clone(), Arc::clone(&self.served)));
         self.facts = Arc::new(facts(&self.rules, &self.audit.sight));
         self.view = self.watching();
@@ -46,8 +43,8 @@ impl RulesFamily {
         let patrol = &mut self.network.patrol;
         let changes = match input {
             Input::Object { kind, change, object } => self.network.object(&kind.gvk, *change, object, now),
-            Input::Synced { kind } => {
-                self.network.kind_synced(&kind.gvk, now.mono);
+            Input::Synced { kind, keep } => {
+                self.network.kind_synced(&kind.gvk, keep, now.mono);
                 Vec::new()
             }
             Input::WatchFailed { kind, problem } => {

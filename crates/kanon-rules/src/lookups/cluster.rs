@@ -4,7 +4,7 @@
 use kanon_core::{GroupVersionKind, Kind, Node, Object, Selector};
 use kanon_lang::{Arena, ErrorKind, EvalError, Record, Value, kubernetes::selector_of_value};
 
-use super::{CONSISTENT, Reference, reader::Reader, selector};
+use super::{CONSISTENT, OWNER, Reference, reader::Reader, selector};
 use crate::facts::pod;
 
 /// `cluster`
@@ -21,7 +21,7 @@ impl Record for Cluster<'_> {
         match name {
             CONSISTENT => Some(Value::Record(arena.alloc(Cluster { reader, live: true }))),
             "namespaceOf" => on_cluster(OfObject::Namespace),
-            "owner" => on_cluster(OfObject::Owner),
+            OWNER => on_cluster(OfObject::Owner),
             _ => {
                 let Reference { plural, version } = Reference::of(&[name])?;
                 let of = version.as_ref().map(|(version, group)| (version.as_str(), group.as_str()));

@@ -67,7 +67,9 @@ impl Brake {
                 Change::Deleted => (self.state, self.budget) = (State::Off, default_budget()),
             },
             // All ConfigMaps have been seen, and it was not among them.
-            Input::Synced { kind } if is_config_map(kind) && self.state == State::Unknown => self.state = State::Off,
+            Input::Synced { kind, .. } if is_config_map(kind) && self.state == State::Unknown => {
+                self.state = State::Off
+            }
             _ => {}
         }
         (self.state, self.budget) != before

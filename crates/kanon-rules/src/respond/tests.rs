@@ -5,7 +5,9 @@ mod memory;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kanon_core::{Action, Delivery, Done, Effect, Evidence, Failure, FamilyId, GroupVersionKind, Object, PolicyRef};
+use kanon_core::{
+    Action, Delivery, Done, Effect, Evidence, Failure, FamilyId, GroupVersionKind, Keep, Object, PolicyRef,
+};
 use kanon_plane::Family;
 use serde_json::{Value, json};
 
@@ -52,7 +54,7 @@ impl Bench {
         let mut bench = Bench { family, responder, figures, millis: 1000, effects: Vec::new() };
         rules.iter().for_each(|it| bench.apply(it));
         for kind in [api::policy_report(), api::cluster_policy_report()] {
-            bench.input(&Input::Synced { kind: Arc::new(kind) });
+            bench.input(&Input::Synced { kind: Arc::new(kind), keep: Keep::All });
         }
         bench
     }
@@ -304,7 +306,7 @@ fn without_a_config_map_there_is_no_brake() {
     let responses = Responses { leads: true, namespace: "kanon-system".into(), ..Responses::default() };
     let mut bench = Bench::with(&[rule("r", json!([{"type": "evict"}]))], responses);
     bench.fire("r", "a", "", Mode::Audit);
-    bench.input(&Input::Synced { kind: Arc::new(brake_kind()) });
+    bench.input(&Input::Synced { kind: Arc::new(brake_kind()), keep: Keep::All });
     assert_eq!(bench.done(), ["evict a"]);
 }
 

@@ -156,7 +156,7 @@ impl RunArgs {
                 Err(problem) => tracing::warn!(problem, "--watched-gvk is ignored"),
             }
         }
-        RuleArgs { watched_gvk, resync_period: self.resync_period }
+        RuleArgs { watched_gvk, cache_whole_objects: false, resync_period: self.resync_period }
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct RuleArgs {
     /// Kind to watch whatever the rules read, as GROUP/VERSION/KIND (`/v1/ConfigMap`); repeatable
     #[arg(long, value_name = "KIND", value_parser = kind)]
     pub(crate) watched_gvk: Vec<GroupVersionKind>,
+    /// Keep all of every watched object in memory, not only what rules read of it
+    #[arg(long)]
+    pub(crate) cache_whole_objects: bool,
     /// How often verdicts that may change by themselves are asked for again
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::duration)]
     pub(crate) resync_period: Duration,
@@ -22,7 +25,8 @@ pub(crate) struct RuleArgs {
 impl RuleArgs {
     /// The loop's settings; `runs` says whether there is one.
     pub(crate) fn audit(&self, runs: bool) -> Audit {
-        Audit { runs, watched: self.watched_gvk.clone(), resync: self.resync_period, ..Audit::default() }
+        let (watched, whole) = (self.watched_gvk.clone(), self.cache_whole_objects);
+        Audit { runs, watched, whole, resync: self.resync_period, ..Audit::default() }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use kanon_core::{Change, Input, Kind, PolicyRef};
+use kanon_core::{Change, Input, Keep, Kind, PolicyRef};
 use kanon_kube::{Api, Source};
 use kanon_plane::{Explanation, Lookups, Plane, Settings, Target};
 use kanon_rules::NetworkSettings;
@@ -117,7 +117,7 @@ impl World<'_> {
         for object in objects {
             self.handle(Input::Object { kind: Arc::clone(&kind), change: Change::Applied, object });
         }
-        self.handle(Input::Synced { kind });
+        self.handle(Input::Synced { kind, keep: Keep::All });
         Ok(())
     }
 

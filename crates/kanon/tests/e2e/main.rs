@@ -23,6 +23,7 @@ mod kubectl;
 mod migrate;
 mod network;
 mod network_rules;
+mod parts;
 mod portal;
 mod prometheus;
 mod promotion;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use kanon_core::{Change, GroupVersionKind, Kind, Now, Object, Operation, Outcome, PolicyFile, UserInfo};
+use kanon_core::{Change, GroupVersionKind, Keep, Kind, Now, Object, Operation, Outcome, PolicyFile, UserInfo};
 use kanon_kube::Api;
 use kanon_plane::{Lookups, ObjectStore};
 use kanon_rules::{Mode, Picture, Rules, RulesView, Sources, api};
@@ -187,7 +187,7 @@ fn offline(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
         objects.apply(&kind_of(&object), Change::Applied, &object);
     }
     for kind in before.looked_up().union(&after.looked_up()) {
-        objects.synced(kind);
+        objects.synced(kind, &Keep::All);
     }
     Ok(Both { before, after, objects })
 }
@@ -230,7 +230,7 @@ fn live(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
             for object in kanon_kube::list(&api, kind).await? {
                 objects.apply(&gvk, Change::Applied, &rules::with_kind(kind, &object));
             }
-            objects.synced(&gvk);
+            objects.synced(&gvk, &Keep::All);
         }
         Ok(Both { before, after, objects })
     })

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use kanon_core::{Change, Input, Now, Object, PolicyFile};
+use kanon_core::{Change, Input, Keep, Now, Object, PolicyFile};
 use kanon_kube::Api;
 use kanon_lang::LanguageId;
 use kanon_plane::{Family, Outbox};
@@ -55,7 +55,7 @@ pub(super) fn view<'o>(objects: impl IntoIterator<Item = &'o Object>, now: Now) 
         }
     }
     for kind in kinds {
-        handle(&Input::Synced { kind });
+        handle(&Input::Synced { kind, keep: Keep::All });
     }
     family.promotion_view().clone()
 }
