@@ -76,7 +76,7 @@ fn admission_audit_and_check_say_the_same_of_a_cluster() {
     let objects = cluster::objects(count, 3);
     let now = Now::new(Default::default(), kanon_core::Mono::default());
     let mut world = World::new(objects.clone());
-    let audited = said(world.work(kanon_core::Input::Folder { files: vec![rules()] }));
+    let audited = said(world.work(kanon_core::Input::Folder { files: vec![rules()], unreadable: Vec::new() }));
 
     let view = world.plane.views().iter().next().expect("the family has a view").clone();
     let store = world.plane.objects();

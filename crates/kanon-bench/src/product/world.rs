@@ -61,7 +61,7 @@ impl World {
     /// Time from new rules to the last verdict.
     pub(crate) fn sweep(&mut self, rules: PolicyFile) -> Duration {
         let started = Instant::now();
-        self.work(Input::Folder { files: vec![rules] });
+        self.work(Input::Folder { files: vec![rules], unreadable: Vec::new() });
         started.elapsed()
     }
 

@@ -103,6 +103,8 @@ pub(crate) fn facts(rules: &Rules) -> Facts {
         .chain([&rules.namespace_kind])
         .collect();
     let kinds: Vec<_> = wanted.iter().filter_map(|it| rules.resources.kind(it)).cloned().collect();
-    let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty());
+    // Of what `*` means there may be more tomorrow.
+    let is_open = |it: &Entry| it.rule.as_ref().is_some_and(|rule| !rule.matcher.patterns.is_empty());
+    let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty() || is_open(it));
     Facts { kinds, unknown }
 }

@@ -32,3 +32,4 @@ mod rules;
 mod runtime;
 mod serve;
 mod signals;
+mod surface;
