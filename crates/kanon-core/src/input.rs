@@ -30,6 +30,15 @@ pub struct PolicyFile {
     pub text: Bytes,
 }
 
+/// A file in a folder that is there and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableFile {
+    /// Path inside the folder.
+    pub path: String,
+    /// Why: one sentence.
+    pub problem: String,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -78,6 +87,15 @@ pub enum Input {
     Folder {
         /// Every file whose name a policy file may have.
         files: Vec<PolicyFile>,
+        /// Those that cannot be read: what is known of them stays.
+        unreadable: Vec<UnreadableFile>,
+    },
+    /// The complete content of the folder with templates of alerts, files in name order.
+    AlertTemplates {
+        /// Every file.
+        files: Vec<PolicyFile>,
+        /// Those that cannot be read: what is known of them stays.
+        unreadable: Vec<UnreadableFile>,
     },
     /// An admission request was answered from a family's view; counts and effects follow from here.
     Reviewed {

@@ -18,7 +18,7 @@ mod verdict;
 pub use digest::Digest;
 pub use effect::{Action, Cause, Delivery, Done, Effect, EffectId, EventType, Failure, Guard, Sink};
 pub use figures::{Figure, FigureKind, Figures, Series};
-pub use input::{Change, Input, PolicyFile};
+pub use input::{Change, Input, PolicyFile, UnreadableFile};
 pub use labels::{Labels, Selector, labels};
 pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRef, Scope};
 pub use object::{Elements, Keep, MAX_DEPTH, Members, Name, Node, NodeKind, Number, Object, ParseError};

@@ -117,6 +117,7 @@ impl Family for IntegrityFamily {
             Input::Object { change: Change::Deleted, object, .. } => self.remove(object, now, out),
             Input::Synced { .. }
             | Input::Folder { .. }
+            | Input::AlertTemplates { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
             | Input::Delivered(_)

@@ -95,6 +95,11 @@ pub trait View: Send + Sync {
     /// Every policy it holds, broken and disabled ones too.
     fn policies(&self) -> Vec<PolicySummary>;
 
+    /// The files that its policies stand in, for families that read a folder.
+    fn files(&self) -> Vec<FileSummary> {
+        Vec::new()
+    }
+
     /// Explains a policy; `None` when the target is not one of its kinds, or not there.
     fn explain(&self, target: &Target, now: Now) -> Option<Explanation>;
 }
@@ -137,6 +142,15 @@ pub struct PolicySummary {
     pub active: bool,
     /// What is wrong with it; empty when nothing is.
     pub problem: String,
+}
+
+/// A file of the policy folder, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSummary {
+    /// Path inside the folder.
+    pub path: String,
+    /// Its policies in order; where the file cannot be read, those that it had before.
+    pub policies: Vec<PolicySummary>,
 }
 
 /// What `explain` is asked about.

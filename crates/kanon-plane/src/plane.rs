@@ -221,6 +221,7 @@ impl Plane {
             | Input::Resources { .. }
             | Input::Scanned { .. }
             | Input::Folder { .. }
+            | Input::AlertTemplates { .. }
             | Input::Tick => {}
         }
     }
@@ -239,6 +240,7 @@ fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
         Input::Unwatched { .. }
         | Input::Resources { .. }
         | Input::Folder { .. }
+        | Input::AlertTemplates { .. }
         | Input::Leadership(_)
         | Input::Tick => true,
     }

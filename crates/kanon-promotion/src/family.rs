@@ -496,6 +496,7 @@ impl Family for PromotionFamily {
                 self.concerning(now, out, |_| true);
             }
             Input::Folder { .. }
+            | Input::AlertTemplates { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
             | Input::Delivered(_)

@@ -195,7 +195,10 @@ impl Audit {
         let old = std::mem::replace(&mut self.rules, new);
         self.kinds = self.rules.values().flat_map(|it| &it.rule.matcher.kinds).cloned().collect();
         let is_new = |it: &(&PolicyKey, &InForce)| {
-            old.get(it.0).is_none_or(|was| (&was.revision, &was.lookups) != (&it.1.revision, &it.1.lookups))
+            old.get(it.0).is_none_or(|was| {
+                let of = |it: &InForce| (it.revision.clone(), it.lookups.clone(), it.rule.matcher.kinds.clone());
+                of(was) != of(it.1)
+            })
         };
         let changed: BTreeSet<_> = self.rules.iter().filter(|it| is_new(it)).map(|it| it.0.clone()).collect();
         let gone = old.keys().any(|it| !self.rules.contains_key(it));

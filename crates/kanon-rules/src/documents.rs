@@ -4,9 +4,15 @@
 //! manifest, or a list of such. Manifests of other API groups belong to other families and are passed over in silence.
 
 use kanon_core::PolicyFile;
+use kanon_plane::PolicyKey;
 use serde_json::Value;
 
 use crate::api::{CLUSTER_RULE, GROUP, RULE};
+
+/// The file that a folder policy stands in.
+pub(crate) fn file_of(key: &PolicyKey) -> &str {
+    key.name.rsplit_once('#').map_or(&key.name, |(file, _)| file)
+}
 
 /// One rule as written in a folder.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 mod auditing;
 mod breaking;
-mod figures;
+pub(crate) mod figures;
 mod networking;
 
 use std::{
@@ -10,7 +10,9 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use kanon_core::{Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope};
+use kanon_core::{
+    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope, UnreadableFile,
+};
 use kanon_lang::Language;
 use kanon_plane::{Actions, Applied, Facts, Family, Outbox, PolicyKey, PolicyStore, View};
 
@@ -22,7 +24,7 @@ use crate::{
     },
     breaker::Breaker,
     decide::{RuleTally, Tally},
-    documents::{Document, read_file},
+    documents::{Document, file_of, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
     network::Network,
@@ -67,6 +69,8 @@ pub struct RulesFamily {
     figures: Arc<Figures>,
     /// How many rules there are, as last shown.
     population: figures::Population,
+    /// Files with problems, as last shown.
+    broken_files: figures::BrokenFiles,
 }
 
 impl RulesFamily {
@@ -95,6 +99,7 @@ impl RulesFamily {
             breaker: Breaker::new(settings_breaker),
             figures: Arc::default(),
             population: figures::Population::new(),
+            broken_files: figures::BrokenFiles::new(),
             rules,
         }
     }
@@ -176,9 +181,25 @@ impl RulesFamily {
         }
     }
 
-    pub(crate) fn handle_folder(&mut self, files: &[PolicyFile], now: Now, out: &mut Outbox) {
+    pub(crate) fn handle_folder(
+        &mut self,
+        files: &[PolicyFile],
+        unreadable: &[UnreadableFile],
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let mut all: Vec<(&str, Result<&PolicyFile, &str>)> = files.iter().map(|it| (&*it.path, Ok(it))).collect();
+        all.extend(unreadable.iter().map(|it| (&*it.path, Err(&*it.problem))));
+        all.sort_by_key(|it| it.0);
         let mut keys = Vec::new();
-        for file in files {
+        for (path, file) in all {
+            let file = match file {
+                Ok(file) => file,
+                Err(problem) => {
+                    keys.extend(self.note_whole(path, problem, problem.as_bytes()));
+                    continue;
+                }
+            };
             match read_file(file) {
                 Ok((documents, unreadable)) => {
                     for Document { place, home, spec } in documents {
@@ -194,12 +215,7 @@ impl RulesFamily {
                         keys.push(self.note_unreadable(folder_key(&it.place), &it.problem, &file.text));
                     }
                 }
-                // Nothing is known of the rules in it: those it held before stay in force, and say so.
-                Err(it) => {
-                    let before: Vec<_> = self.folder.iter().filter(|key| file_of(key) == it.place).cloned().collect();
-                    let noted = if before.is_empty() { vec![folder_key(&it.place)] } else { before };
-                    keys.extend(noted.into_iter().map(|key| self.note_unreadable(key, &it.problem, &file.text)));
-                }
+                Err(it) => keys.extend(self.note_whole(&it.place, &it.problem, &file.text)),
             }
         }
         let found: BTreeSet<_> = keys.iter().collect();
@@ -208,6 +224,13 @@ impl RulesFamily {
         self.sources.retain(|key, _| key.origin != FOLDER || found.contains(key));
         self.folder = keys;
         self.publish(None, now, out);
+    }
+
+    /// Nothing is known of the rules in a file: those it held before stay in force, and say so.
+    fn note_whole(&mut self, path: &str, problem: &str, text: &[u8]) -> Vec<PolicyKey> {
+        let before: Vec<_> = self.folder.iter().filter(|key| file_of(key) == path).cloned().collect();
+        let noted = if before.is_empty() { vec![folder_key(path)] } else { before };
+        noted.into_iter().map(|key| self.note_unreadable(key, problem, text)).collect()
     }
 
     fn note_unreadable(&mut self, key: PolicyKey, problem: &str, text: &[u8]) -> PolicyKey {
@@ -294,6 +317,7 @@ impl RulesFamily {
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
         self.view = self.watching();
         figures::count_rules(&self.figures, &self.rules, &mut self.population);
+        figures::count_files(&self.figures, &self.rules, &mut self.broken_files);
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
@@ -340,7 +364,7 @@ impl Family for RulesFamily {
             Input::Object { kind, change, object } if kind.gvk.group == api::GROUP => {
                 self.handle_object(kind, *change, object, now, out);
             }
-            Input::Folder { files } => self.handle_folder(files, now, out),
+            Input::Folder { files, unreadable } => self.handle_folder(files, unreadable, now, out),
             Input::Reviewed { family, review, verdicts, counts } if *family == FAMILY => {
                 if let Some(tally) = counts.downcast_ref::<Tally>() {
                     self.respond.admission(review, verdicts, tally, now, out);
@@ -371,6 +395,7 @@ impl Family for RulesFamily {
             | Input::Scanned { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
+            | Input::AlertTemplates { .. }
             | Input::Delivered(_)
             | Input::Leadership(false)
             | Input::Tick => {}
@@ -405,7 +430,12 @@ fn compile(
     spec: &serde_json::Value,
     home: Option<&str>,
 ) -> Applied {
-    let text = format!("{}\0{spec}", home.unwrap_or_default());
+    // Its cases are no part of what a rule says.
+    let mut said = spec.clone();
+    if let Some(members) = said.as_object_mut() {
+        members.remove("tests");
+    }
+    let text = format!("{}\0{said}", home.unwrap_or_default());
     store.apply(key.clone(), text.as_bytes(), |_| validate(spec, home, compiler))
 }
 
@@ -417,11 +447,6 @@ fn name_of(spec: &serde_json::Value, key: &PolicyKey) -> String {
 
 fn folder_key(place: &str) -> PolicyKey {
     PolicyKey { origin: FOLDER.to_owned(), namespace: String::new(), name: place.to_owned() }
-}
-
-/// The file that a folder policy stands in.
-fn file_of(key: &PolicyKey) -> &str {
-    key.name.rsplit_once('#').map_or(&key.name, |(file, _)| file)
 }
 
 fn count(counts: &Counts, row: &RuleTally) {

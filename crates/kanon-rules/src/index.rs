@@ -336,6 +336,7 @@ impl Bucket {
 /// A policy of a snapshot.
 pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let Item { key, name, revision, rule, problem, broken, counts } = item;
+    let rule = rule.map(|it| it.of_served(resources));
     let home = rule.as_ref().and_then(|it| it.home.clone());
     let namespace = home.unwrap_or_else(|| key.namespace.clone());
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };

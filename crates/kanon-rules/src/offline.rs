@@ -62,7 +62,7 @@ impl Rules {
             let input = Input::Object { kind: Arc::clone(kind), change: Change::Applied, object: object.clone() };
             family.handle(&input, now, &mut Outbox::new(FAMILY));
         }
-        family.handle_folder(sources.files, now, &mut Outbox::new(FAMILY));
+        family.handle_folder(sources.files, &[], now, &mut Outbox::new(FAMILY));
         let rules = family.rules().clone();
         let problems = rules.entries().iter().flat_map(problems_of).collect();
         (rules, problems)

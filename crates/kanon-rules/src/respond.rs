@@ -262,7 +262,7 @@ impl Responder {
             }
             _ => {}
         }
-        self.templates.handle(input, out);
+        self.templates.handle(input, &self.settings.figures, out);
         let known = match input {
             Input::Synced { kind, .. } | Input::WatchFailed { kind, .. } => self.reports.known(kind),
             _ => false,

@@ -9,7 +9,12 @@ use kanon_plane::Prepared;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{lookups::Referenced, message::Message, narrow::Narrow, reads::ObjectReads};
+use crate::{
+    lookups::{Referenced, resources::Resources},
+    message::Message,
+    narrow::Narrow,
+    reads::ObjectReads,
+};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -122,8 +127,10 @@ words! {
 /// Which objects a rule is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {
-    /// Kinds, compared exactly.
+    /// Kinds, compared exactly. In a snapshot those that entries with `*` mean are among them.
     pub kinds: Vec<GroupVersionKind>,
+    /// Entries with `*` in place of group, version or kind: discovery says which kinds they mean.
+    pub patterns: Vec<GroupVersionKind>,
     /// Namespaces it is limited to; none means all.
     pub include: Vec<String>,
     /// Namespaces taken out; wins over `include` (seed, "match").
@@ -239,6 +246,8 @@ pub struct Rule {
     pub actions: Vec<ActionSpec>,
     /// What this process makes of each of them; none where rules are only looked at.
     pub responses: Vec<Response>,
+    /// Cases that the command line runs.
+    pub tests: Vec<Value>,
     /// What a careful author should know, though the rule works.
     pub warnings: Vec<String>,
     /// Whether it reads what only the object says, not the event that refers to it.
@@ -258,6 +267,20 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The rule as it is where these kinds are served: with those that its entries with `*` mean.
+    pub(crate) fn of_served(self: Arc<Rule>, resources: &Resources) -> Arc<Rule> {
+        if self.matcher.patterns.is_empty() {
+            return self;
+        }
+        let mut rule = Rule::clone(&self);
+        for kind in resources.meant(&rule.matcher.patterns, rule.home.is_some()) {
+            if !rule.matcher.kinds.contains(&kind) {
+                rule.matcher.kinds.push(kind);
+            }
+        }
+        Arc::new(rule)
+    }
+
     /// Whether it reads other objects than the one it is about.
     pub(crate) fn looks_up(&self) -> bool {
         self.referenced.computed || !self.referenced.list.is_empty()

@@ -21,7 +21,7 @@ use crate::{
         crds::{EXPRESSION_LEN_MAX, KINDS_MAX, NAME_LEN_MAX},
     },
     facts::{VARIABLES, pod::PodShapes, slot},
-    lookups::Referenced,
+    lookups::{Referenced, resources::ANY},
     message::Message,
     narrow::Narrow,
     reads::ObjectReads,
@@ -169,6 +169,7 @@ fn check(
     warnings.extend(facade::warnings(paths, &matcher.kinds, &compiler.shapes));
     let modes = mistakes.modes("mode", &wire.mode);
     let events = runtime::check(&wire.runtime, &modes, mistakes, &mut warnings);
+    warnings.extend(keys::cases(&wire.tests));
     let actions = actions::check(wire, home.is_some(), mistakes, &mut warnings);
     Rule {
         name: wire.name.clone(),
@@ -187,6 +188,7 @@ fn check(
         message,
         responses: actions::prepare(&actions, compiler, &mut warnings),
         actions,
+        tests: wire.tests.clone(),
         warnings,
         reads_object: reads.object,
         per_container,
@@ -228,7 +230,7 @@ fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: boo
     if wire.gvk.len() > KINDS_MAX {
         mistakes.add("match.gvk", format!("has {} entries, at most {KINDS_MAX} are allowed", wire.gvk.len()));
     }
-    let mut kinds = Vec::new();
+    let (mut kinds, mut patterns) = (Vec::new(), Vec::new());
     for (at, entry) in wire.gvk.iter().enumerate() {
         for (field, text) in [("version", &entry.version), ("kind", &entry.kind)] {
             if text.is_empty() {
@@ -236,13 +238,15 @@ fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: boo
             }
         }
         let kind = GroupVersionKind::new(&entry.group, &entry.version, &entry.kind);
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
+        let has_stars = [&entry.group, &entry.version, &entry.kind].into_iter().any(|it| it == ANY);
+        let list = if has_stars { &mut patterns } else { &mut kinds };
+        if !list.contains(&kind) {
+            list.push(kind);
         }
     }
     let namespaces = &wire.namespaces;
     let (include, exclude) = (namespaces.include.clone(), namespaces.exclude.clone());
-    Matcher { kinds, include, exclude, narrow: Narrow::default() }
+    Matcher { kinds, patterns, include, exclude, narrow: Narrow::default() }
 }
 
 /// Which variables decide how a rule is run.

@@ -8,7 +8,7 @@ use std::{
 use kanon_core::{FamilyId, Now, Review};
 use kanon_events::Event;
 use kanon_plane::{
-    AdmissionRule, Explanation, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
+    AdmissionRule, Explanation, FileSummary, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
 };
 use serde_json::json;
 
@@ -21,6 +21,7 @@ use crate::{
         scan::scan,
     },
     decide::{Decision, Tally, WEBHOOK_GROUP},
+    documents::file_of,
     index::{Entry, FOLDER, Rules, describe},
     rule::{Mode, Rule},
     status::{mode_words, problem},
@@ -120,14 +121,19 @@ impl View for RulesView {
     }
 
     fn policies(&self) -> Vec<PolicySummary> {
-        let summary = |entry: &Entry| PolicySummary {
-            kind: entry.policy.kind.clone(),
-            namespace: entry.policy.namespace.clone(),
-            name: entry.policy.name.clone(),
-            active: entry.state.is_active(),
-            problem: shown_problem(entry),
-        };
         self.rules.entries().iter().map(summary).collect()
+    }
+
+    fn files(&self) -> Vec<FileSummary> {
+        let mut files: Vec<FileSummary> = Vec::new();
+        for entry in self.rules.entries().iter().filter(|it| it.key.origin == FOLDER) {
+            let path = file_of(&entry.key);
+            match files.last_mut().filter(|it| it.path == path) {
+                Some(file) => file.policies.push(summary(entry)),
+                None => files.push(FileSummary { path: path.to_owned(), policies: vec![summary(entry)] }),
+            }
+        }
+        files
     }
 
     fn explain(&self, target: &Target, _: Now) -> Option<Explanation> {
@@ -186,6 +192,16 @@ impl RulesView {
 }
 
 /// What is wrong with a policy, for lists: the newest revision's problem, or why it is not in force.
+fn summary(entry: &Entry) -> PolicySummary {
+    PolicySummary {
+        kind: entry.policy.kind.clone(),
+        namespace: entry.policy.namespace.clone(),
+        name: entry.policy.name.clone(),
+        active: entry.state.is_active(),
+        problem: shown_problem(entry),
+    }
+}
+
 fn shown_problem(entry: &Entry) -> String {
     use crate::index::State;
     match (problem(entry), &entry.state) {
@@ -252,7 +268,8 @@ fn section(entry: &Entry, loops: &[Mode]) -> Section {
 }
 
 fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
-    let kinds: Vec<_> = rule.matcher.kinds.iter().map(|it| format!("{} {}", it.api_version(), it.kind)).collect();
+    let kinds = rule.matcher.patterns.iter().chain(&rule.matcher.kinds);
+    let kinds: Vec<_> = kinds.map(|it| format!("{} {}", it.api_version(), it.kind)).collect();
     let mut rows = vec![("expression", rule.expression.clone()), ("kinds", kinds.join(", "))];
     if let Some(home) = &rule.home {
         rows.push(("confined to", home.clone()));

@@ -120,7 +120,13 @@ fn the_audit_follows_labels_of_objects_and_of_their_namespace() {
         rule("team", json!({"mode": ["audit"], "match": {"namespaceSelector": {"matchLabels": {"team": "a"}}}}));
     let text = json!([by_label, by_namespace]).to_string();
     let none = Vec::<String>::new();
-    assert_eq!(input(Input::Folder { files: vec![PolicyFile { path: "a.yaml".into(), text: text.into() }] }), none);
+    assert_eq!(
+        input(Input::Folder {
+            files: vec![PolicyFile { path: "a.yaml".into(), text: text.into() }],
+            unreadable: Vec::new()
+        }),
+        none
+    );
     let namespace = |labels: Value| json!({"metadata": {"name": "shop", "uid": "n", "labels": labels}});
     let pod =
         |tier: &str| json!({"metadata": {"name": "p", "namespace": "shop", "uid": "p", "labels": {"tier": tier}}});

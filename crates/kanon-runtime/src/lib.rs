@@ -14,6 +14,6 @@ mod tail;
 
 pub use clock::Clock;
 pub use drive::{Handle, Intake, Shared, start};
-pub use folder::{FolderError, read_folder, watch_folder};
+pub use folder::{Content, FolderError, Meant, read_folder, watch_folder};
 pub use observer::{Events, Feed, Told, events, observe};
 pub use tail::{LogFollower, TailError};

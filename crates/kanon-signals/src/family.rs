@@ -309,7 +309,7 @@ impl Family for SignalsFamily {
             Input::Object { kind, change, object } if self.kinds.contains(kind) => {
                 self.handle_map(*change, object, now, out);
             }
-            Input::Folder { files } => self.handle_folder(files, now, out),
+            Input::Folder { files, .. } => self.handle_folder(files, now, out),
             Input::Synced { kind, .. } if self.kinds.contains(kind) => self.settle(now, out),
             // What was not written is written with the next change.
             Input::Delivered(delivery) if delivery.result.is_err() && delivery.subject.name == STATE_MAP => {
@@ -325,6 +325,7 @@ impl Family for SignalsFamily {
             | Input::Unwatched { .. }
             | Input::Resources { .. }
             | Input::Scanned { .. }
+            | Input::AlertTemplates { .. }
             | Input::Tick => {}
         }
     }

@@ -104,7 +104,7 @@ impl World {
 
     fn folder(&mut self, files: &[(&str, &str)]) {
         let file = |(path, text): &(&str, &str)| PolicyFile { path: (*path).into(), text: text.to_string().into() };
-        self.input(&Input::Folder { files: files.iter().map(file).collect() });
+        self.input(&Input::Folder { files: files.iter().map(file).collect(), unreadable: Vec::new() });
     }
 
     fn views(&self) -> &Views {

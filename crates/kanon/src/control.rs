@@ -3,6 +3,7 @@
 
 mod certificates;
 mod definitions;
+mod folders;
 mod installed;
 mod live;
 mod readiness;
@@ -30,7 +31,7 @@ use kanon_runtime::{Clock, Feed, Handle, Intake, Shared, Told, log::DecisionLog}
 use kanon_web::{Gauge, Metrics, Own, Probes, Reading, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::{readiness::Readiness, watches::Watches};
+use self::{folders::Folder, readiness::Readiness, watches::Watches};
 use crate::{exit::Failure, families, languages};
 pub(crate) use definitions::Definitions;
 pub(crate) use installed::Installed;
@@ -166,8 +167,10 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let Handle { intake, shared, done } = kanon_runtime::start(plane, log, clock, effects, stop.clone())?;
 
     let mut tasks = JoinSet::new();
-    if let Some(folder) = &options.rules_folder {
-        watch_rules(&mut tasks, folder.clone(), &intake, stop).await?;
+    let rules = options.rules_folder.clone().map(Folder::of_rules);
+    let templates = options.sinks.templates.clone().map(Folder::of_templates);
+    for folder in rules.into_iter().chain(templates) {
+        folder.follow(&mut tasks, &intake, stop).await?;
     }
     // What nobody watches is known to be empty.
     for kind in unwatched {
@@ -219,10 +222,15 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         ending: Arc::clone(&ending),
         arrived: Arc::default(),
     };
-    let probes = Arc::new(Probes::new(metrics, {
+    let of_rules = {
+        let shared = Arc::clone(&shared);
+        move |as_json| folders::page(&shared.views.load(), as_json)
+    };
+    let waiting = {
         let readiness = readiness.clone();
         move || readiness.waiting()
-    }));
+    };
+    let probes = Arc::new(Probes::new(metrics, waiting).with_rules(of_rules));
     let listener = kanon_net::bind(options.metrics_addr).await?;
     let metrics_addr = listener.local_addr()?;
     let service = service_fn(move |request| {
@@ -252,30 +260,6 @@ impl Control {
         let threads = [Some(self.plane), self.events];
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().flatten().for_each(|it| drop(it.join()))).await;
     }
-}
-
-/// The folder is read once before anything is answered, then watched.
-async fn watch_rules(
-    tasks: &mut JoinSet<()>,
-    folder: PathBuf,
-    intake: &Intake,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
-    let files = kanon_runtime::read_folder(&folder)?;
-    intake.send(Input::Folder { files: files.clone() }).await;
-    let (send, mut changes) = mpsc::channel(1);
-    let (intake, stop) = (intake.clone(), stop.clone());
-    tasks.spawn(async move {
-        while let Some(files) = changes.recv().await {
-            intake.send(Input::Folder { files }).await;
-        }
-    });
-    tasks.spawn(async move {
-        if let Err(error) = kanon_runtime::watch_folder(folder, &files, send, stop).await {
-            tracing::error!(%error, "changes of the policy folder will not be noticed");
-        }
-    });
-    Ok(())
 }
 
 fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {

@@ -36,7 +36,7 @@ fn views(clock: Clock, rules: String) -> Views {
     let family = RulesFamily::new(Arc::new(kanon_expr::Expr::default()), kanon_rules::Settings::default());
     let mut plane = Plane::new(vec![Box::new(family)], Settings::default());
     let files = vec![PolicyFile { path: "rules.yaml".into(), text: rules.into() }];
-    plane.handle(&Input::Folder { files }, clock.now());
+    plane.handle(&Input::Folder { files, unreadable: Vec::new() }, clock.now());
     plane.views().clone()
 }
 

@@ -78,7 +78,8 @@ fn admission_audit_and_check_say_the_same_of_a_cluster() {
     let objects = cluster::objects(count, 3);
     let now = Now::new(Default::default(), kanon_core::Mono::default());
     let mut world = World::new(objects.clone());
-    let audited = said(world.work(kanon_core::Input::Folder { files: vec![rules(|_| true)] }));
+    let folder = |files| kanon_core::Input::Folder { files, unreadable: Vec::new() };
+    let audited = said(world.work(folder(vec![rules(|_| true)])));
     // Who hands the whole object on reads the whole of it.
     let (parts, kept) = World::kept(&objects, rules(|it| !it.contains("(object)")));
     let (rest, all) = World::kept(&objects, rules(|it| it.contains("(object)")));

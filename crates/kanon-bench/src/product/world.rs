@@ -40,7 +40,7 @@ impl World {
     /// With these objects and rules, of the objects only what the rules read; and what the audit says of them.
     pub(crate) fn kept(objects: &[Object], rules: PolicyFile) -> (World, Vec<Verdict>) {
         let mut world = World::new([]);
-        let mut verdicts = world.work(Input::Folder { files: vec![rules] });
+        let mut verdicts = world.work(Input::Folder { files: vec![rules], unreadable: Vec::new() });
         let facts = Arc::clone(world.plane.facts());
         let keep = |object: &Object| object.keep(facts.keep(&gvk(object)));
         verdicts.extend(objects.iter().flat_map(|it| world.apply(keep(it))));
@@ -75,7 +75,7 @@ impl World {
     /// Time from new rules to the last verdict.
     pub(crate) fn sweep(&mut self, rules: PolicyFile) -> Duration {
         let started = Instant::now();
-        self.work(Input::Folder { files: vec![rules] });
+        self.work(Input::Folder { files: vec![rules], unreadable: Vec::new() });
         started.elapsed()
     }
 

@@ -18,6 +18,8 @@ pub(crate) const NAME_LEN_MAX: usize = 253;
 pub(crate) const EXPRESSION_LEN_MAX: usize = 32_768;
 /// Most `match.gvk` entries (spec/rules 1.5).
 pub(crate) const KINDS_MAX: usize = 64;
+/// Most cases in `tests`.
+const TESTS_MAX: usize = 64;
 /// Most actions (spec/rules 1.5).
 pub(crate) const ACTIONS_MAX: usize = 32;
 
@@ -118,6 +120,11 @@ fn spec() -> Value {
                 "description": "What becomes of the update of an object that violated the rule before; enforce by default (Kanon extension).",
             },
             "runtime": runtime(),
+            "tests": {
+                "type": "array", "maxItems": TESTS_MAX,
+                "description": "Cases of `kanon policy test`; nothing else looks at them (Kanon extension).",
+                "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+            },
         },
     })
 }
@@ -136,7 +143,7 @@ fn matcher() -> Value {
         "properties": {
             "gvk": {
                 "type": "array", "minItems": 1, "maxItems": KINDS_MAX,
-                "description": "Kinds, compared exactly; the core group is the empty string.",
+                "description": "Kinds, compared exactly; the core group is the empty string, * stands for any (Kanon extension).",
                 "items": {
                     "type": "object", "required": ["group", "kind", "version"],
                     "properties": {

@@ -117,12 +117,14 @@ pub(crate) fn facts(rules: &Rules, sight: &Sight) -> Facts {
     // The checks read these, whatever rules there are.
     let model = if rules.settings.loops.contains(&Mode::Network) { network_kinds() } else { Vec::new() };
     model.iter().for_each(|it| want(it, &kanon_network::keep(it)));
-    let is_open = |it: &Entry| it.rule.as_ref().is_some_and(|it| it.referenced.is_open());
-    let all = rules.settings.whole_objects || active().any(is_open);
+    let asks_for_any = |it: &Entry| it.rule.as_ref().is_some_and(|it| it.referenced.is_open());
+    let all = rules.settings.whole_objects || active().any(asks_for_any);
     let parts = wanted.iter().filter(|it| !all && *it.1 != Keep::All).map(|(kind, keep)| (kind.clone(), keep.clone()));
     let parts = parts.collect();
     let kinds: Vec<_> = wanted.keys().filter_map(|it| rules.resources.kind(it)).cloned().collect();
-    let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty());
+    // Of what `*` means there may be more tomorrow.
+    let is_open = |it: &Entry| it.rule.as_ref().is_some_and(|rule| !rule.matcher.patterns.is_empty());
+    let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty() || is_open(it));
     // What cannot be had holds nobody up: the rules that want it fail by themselves.
     let required: BTreeSet<_> = active().filter(|it| enforces(it)).flat_map(|it| &it.lookups).collect();
     let served = |it: &&&GroupVersionKind| rules.resources.kind(it).is_some() && !sight.has_failed(it);

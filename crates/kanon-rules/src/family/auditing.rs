@@ -90,6 +90,7 @@ impl RulesFamily {
             }
             Input::Scanned { .. }
             | Input::Folder { .. }
+            | Input::AlertTemplates { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
             | Input::Delivered(_) => Vec::new(),

@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use kanon_core::{Figure, FigureKind, Figures};
 
-use crate::{decide::RuleTally, index::Rules, rule::Mode};
+use crate::{
+    decide::RuleTally,
+    documents::file_of,
+    index::{FOLDER, Rules},
+    rule::Mode,
+    status::problem,
+};
 
 /// Rules by where they come from and what became of them.
 pub(crate) const RULES: Figure = Figure {
@@ -21,6 +27,33 @@ pub(crate) const EVAL_ERRORS: Figure = Figure {
     help: "Evaluations that gave no value",
     labels: &["rule", "mode", "class"],
 };
+
+/// What is wrong in files of the folders that are read (spec/rules 1.8): they have no status.
+pub(crate) const FILE_PROBLEMS: Figure = Figure {
+    name: "portal_folder_file_problems",
+    kind: FigureKind::Gauge,
+    help: "What is wrong in files of rules and of alert templates",
+    labels: &["folder", "file"],
+};
+
+/// The folder of rules, as a label.
+const RULES_FOLDER: &str = "rules";
+
+/// Files of the folder of rules with something wrong, and how much.
+pub(super) type BrokenFiles = BTreeMap<String, i64>;
+
+/// Shows what is wrong in files now; `shown` is what was shown before.
+pub(super) fn count_files(figures: &Figures, rules: &Rules, shown: &mut BrokenFiles) {
+    let mut now = BrokenFiles::new();
+    let of_folder = rules.entries().iter().filter(|it| it.key.origin == FOLDER);
+    for entry in of_folder.filter(|it| problem(it).is_some()) {
+        *now.entry(file_of(&entry.key).to_owned()).or_default() += 1;
+    }
+    for file in shown.keys().chain(now.keys()) {
+        figures.set(FILE_PROBLEMS, &[RULES_FOLDER, file], now.get(file).copied().unwrap_or_default());
+    }
+    *shown = now;
+}
 
 /// The rules of a snapshot, by the labels of [`RULES`].
 pub(super) type Population = BTreeMap<(String, &'static str), i64>;

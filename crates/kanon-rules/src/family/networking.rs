@@ -76,6 +76,7 @@ impl RulesFamily {
             Input::Resources { .. }
             | Input::Scanned { .. }
             | Input::Folder { .. }
+            | Input::AlertTemplates { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
             | Input::Delivered(_) => Vec::new(),

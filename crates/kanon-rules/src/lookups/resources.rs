@@ -1,6 +1,9 @@
 //! Kinds and their plurals: what every cluster has, and what the API server told of besides.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use kanon_core::{GroupVersionKind, Kind, Scope};
 
@@ -40,6 +43,22 @@ const KNOWN: &[(&str, &str, &str, &str, Scope)] = &[
     ("rbac.authorization.k8s.io", "v1", "Role", "roles", Scope::Namespaced),
     ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", Scope::Namespaced),
     ("storage.k8s.io", "v1", "StorageClass", "storageclasses", Scope::Cluster),
+];
+
+/// What stands for every group, version or kind in a rule's `match.gvk`.
+pub(crate) const ANY: &str = "*";
+
+/// Kinds that no `*` means: they change all the time and say nothing lasting, are written by the rules themselves, or are no
+/// stored objects. A rule that wants one names it.
+const NEVER_MEANT: &[(&str, &str)] = &[
+    ("", "Event"),
+    ("events.k8s.io", "Event"),
+    ("coordination.k8s.io", "Lease"),
+    ("authentication.k8s.io", ANY),
+    ("authorization.k8s.io", ANY),
+    ("metrics.k8s.io", ANY),
+    ("wgpolicyk8s.io", ANY),
+    ("openreports.io", ANY),
 ];
 
 /// Every kind that is known.
@@ -93,6 +112,29 @@ impl Resources {
         self.by_kind.get(kind)
     }
 
+    /// The kinds that entries with `*` mean, in order; of kinds in several versions that which comes first where the version is `*`.
+    /// `in_namespaces` leaves out those whose objects have no namespace.
+    pub(crate) fn meant(&self, patterns: &[GroupVersionKind], in_namespaces: bool) -> Vec<GroupVersionKind> {
+        let fits = |pattern: &str, text: &str| pattern == ANY || pattern == text;
+        let never = |kind: &GroupVersionKind| {
+            NEVER_MEANT.iter().any(|(group, name)| kind.group == *group && fits(name, &kind.kind))
+        };
+        let mut meant = BTreeSet::new();
+        for pattern in patterns {
+            let mut found: BTreeMap<_, Vec<&Kind>> = BTreeMap::new();
+            for kind in self.by_kind.values().filter(|it| !in_namespaces || it.scope == Scope::Namespaced) {
+                let GroupVersionKind { group, version, kind: name } = &kind.gvk;
+                let is_meant = fits(&pattern.group, group) && fits(&pattern.kind, name);
+                if is_meant && fits(&pattern.version, version) && !never(&kind.gvk) {
+                    found.entry((group, name)).or_default().push(kind);
+                }
+            }
+            // Of one kind there is one version here unless the version is `*`.
+            meant.extend(found.into_values().filter_map(|it| it.into_iter().min_by_key(|kind| preference(kind))));
+        }
+        meant.into_iter().map(|it| it.gvk.clone()).collect()
+    }
+
     /// What a plural means, of this version and group where they are given.
     pub(crate) fn named(&self, plural: &str, version: Option<(&str, &str)>) -> Option<&Kind> {
         let kinds = self.by_plural.get(plural)?;
@@ -136,6 +178,32 @@ fn preference(kind: &Kind) -> (usize, String, Reverse<(bool, u32, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_star_means_what_is_served_but_for_what_is_never_meant() {
+        let served = [
+            Kind::namespaced("", "v1", "Event", "events"),
+            Kind::namespaced("b.example", "v1beta1", "Widget", "widgets"),
+            Kind::namespaced("b.example", "v1", "Widget", "widgets"),
+            Kind::cluster("b.example", "v1", "Realm", "realms"),
+            Kind::namespaced("wgpolicyk8s.io", "v1alpha2", "PolicyReport", "policyreports"),
+        ];
+        let resources = Resources::with(&served);
+        let check = |group: &str, version: &str, kind: &str, in_namespaces: bool, want: &[&str]| {
+            let meant = resources.meant(&[GroupVersionKind::new(group, version, kind)], in_namespaces);
+            let meant: Vec<_> = meant.iter().map(|it| format!("{} {}", it.version, it.kind)).collect();
+            assert_eq!(meant, want, "{group}/{version}/{kind}");
+        };
+        check("b.example", "*", "*", false, &["v1 Realm", "v1 Widget"]);
+        check("b.example", "*", "*", true, &["v1 Widget"]);
+        check("b.example", "v1beta1", "*", false, &["v1beta1 Widget"]);
+        check("*", "*", "Widget", false, &["v1 Widget"]);
+        check("*", "*", "Event", false, &[]);
+        check("*", "*", "PolicyReport", false, &[]);
+        check("*", "v1", "Deployment", false, &["v1 Deployment"]);
+        let all = resources.meant(&[GroupVersionKind::new("*", "*", "*")], false);
+        assert!(all.len() > 20 && all.iter().all(|it| it.kind != "Event"), "{all:?}");
+    }
 
     #[test]
     fn a_short_name_means_the_preferred_group_and_the_newest_version() {

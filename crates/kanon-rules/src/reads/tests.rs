@@ -222,7 +222,7 @@ proptest! {
         objects in prop::collection::vec(object(), 1..6),
     ) {
         let rules = rules(&of);
-        let (facts, now) = (facts(&rules), Now::new(Default::default(), Mono::default()));
+        let (facts, now) = (facts(&rules, &Sight::default()), Now::new(Default::default(), Mono::default()));
         for object in &objects {
             let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
             let ask = |object: &Object| -> Vec<Verdict> { rules.review_object(object, &[Mode::Audit], now) };

@@ -1,5 +1,6 @@
 //! Templates of alerts: labels and annotations that rules add to their alerts by name (spec/rules 8.4). Each is an entry of the
-//! ConfigMap `alert-templates` in the namespace Kanon runs in, so that it can be changed while alerts fire.
+//! ConfigMap `alert-templates` in the namespace Kanon runs in, or a file of a folder, so that it can be changed while alerts fire.
+//! Where both have a name the ConfigMap counts. A broken file does not replace what was read of it before.
 //!
 //! Values have `{{ expression }}` parts over what an alert is about. The documented labels and annotations stay as they are,
 //! whatever a template says. An alert whose template is not there, or is broken, is sent in the documented shape.
@@ -9,7 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use kanon_core::{Change, EventType, Figure, FigureKind, Figures, Input, Object, ObjectRef};
+use kanon_core::{
+    Change, EventType, Figure, FigureKind, Figures, Input, Object, ObjectRef, PolicyFile, UnreadableFile,
+};
 use kanon_lang::{Arena, Environment, Language, Limits, Value};
 use kanon_plane::Outbox;
 use serde::Deserialize;
@@ -18,9 +21,12 @@ use super::brake::is_config_map;
 use crate::{
     alerts::{ANNOTATIONS, LABELS},
     documents::one_line,
+    family::figures::FILE_PROBLEMS,
     message::Message,
 };
 
+/// The folder's name among figures.
+const FOLDER: &str = "alert-templates";
 /// Name of the ConfigMap.
 const TEMPLATE_MAP: &str = "alert-templates";
 
@@ -66,6 +72,10 @@ pub(crate) struct Templates {
     namespace: String,
     external: BTreeMap<String, String>,
     by_name: BTreeMap<String, Template>,
+    /// Those of the folder.
+    of_folder: BTreeMap<String, Template>,
+    /// Files of it that are broken.
+    broken: BTreeSet<String>,
     missing: BTreeSet<String>,
 }
 
@@ -77,24 +87,29 @@ impl Templates {
             namespace: namespace.to_owned(),
             external: external.map(|(key, value)| (key.clone(), value.clone())).collect(),
             by_name: BTreeMap::new(),
+            of_folder: BTreeMap::new(),
+            broken: BTreeSet::new(),
             missing: BTreeSet::new(),
         }
     }
 
-    /// Takes in the ConfigMap.
-    pub(crate) fn handle(&mut self, input: &Input, out: &mut Outbox) {
+    /// Takes in the ConfigMap, or the folder.
+    pub(crate) fn handle(&mut self, input: &Input, figures: &Figures, out: &mut Outbox) {
+        if let Input::AlertTemplates { files, unreadable } = input {
+            return self.handle_folder(files, unreadable, figures);
+        }
         let Input::Object { kind, change, object } = input else { return };
         if !is_config_map(kind) || !self.is_mine(object) {
             return;
         }
         self.by_name.clear();
-        self.missing.clear();
+        self.forget_missing(figures);
         if *change == Change::Deleted {
             return;
         }
         let entries = object.at(&["data"]).into_iter().flat_map(|it| it.members().collect::<Vec<_>>());
         for (key, value) in entries {
-            let name = key.strip_suffix(".yaml").unwrap_or(&key).to_owned();
+            let name = name_of(&key).to_owned();
             let text = value.as_str().unwrap_or_default();
             match parse(&text, &*self.language) {
                 Ok(template) => {
@@ -111,13 +126,49 @@ impl Templates {
         }
     }
 
+    fn handle_folder(&mut self, files: &[PolicyFile], unreadable: &[UnreadableFile], figures: &Figures) {
+        let mut before = std::mem::take(&mut self.of_folder);
+        let mut broken: BTreeSet<String> = unreadable.iter().map(|it| it.path.clone()).collect();
+        for file in files {
+            let parsed = std::str::from_utf8(&file.text).ok().and_then(|text| parse(text, &*self.language).ok());
+            match parsed {
+                Some(template) => {
+                    self.of_folder.insert(name_of(&file.path).to_owned(), template);
+                }
+                None => {
+                    broken.insert(file.path.clone());
+                }
+            }
+        }
+        for path in &broken {
+            if let Some(good) = before.remove(name_of(path)) {
+                self.of_folder.insert(name_of(path).to_owned(), good);
+            }
+        }
+        for path in self.broken.difference(&broken) {
+            figures.set(FILE_PROBLEMS, &[FOLDER, path], 0);
+        }
+        for path in &broken {
+            figures.set(FILE_PROBLEMS, &[FOLDER, path], 1);
+        }
+        self.broken = broken;
+        self.forget_missing(figures);
+    }
+
+    /// What was missing may be there now.
+    fn forget_missing(&mut self, figures: &Figures) {
+        for name in std::mem::take(&mut self.missing) {
+            figures.set(MISSING, &[&name], 0);
+        }
+    }
+
     /// What an alert has besides the documented shape.
     pub(crate) fn extra(&mut self, name: &str, fields: &Fields<'_>, figures: &Figures) -> Extra {
         let mut extra = Extra { labels: self.external.clone(), annotations: BTreeMap::new() };
         if name.is_empty() {
             return extra;
         }
-        let Some(template) = self.by_name.get(name) else {
+        let Some(template) = self.by_name.get(name).or_else(|| self.of_folder.get(name)) else {
             if self.missing.insert(name.to_owned()) {
                 figures.set(MISSING, &[name], 1);
             }
@@ -136,6 +187,11 @@ impl Templates {
             && object.str_at(&["metadata", "name"]) == TEMPLATE_MAP
             && object.str_at(&["metadata", "namespace"]) == self.namespace
     }
+}
+
+/// A template's name: that of its file or entry, without an ending.
+fn name_of(file: &str) -> &str {
+    file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file)
 }
 
 fn parse(text: &str, language: &dyn Language) -> Result<Template, String> {
@@ -171,7 +227,7 @@ mod tests {
         let mut out = Outbox::new(crate::FAMILY);
         let kind = Arc::new(super::super::brake_kind());
         let object = Object::from_value(&map);
-        templates.handle(&Input::Object { kind, change: Change::Applied, object }, &mut out);
+        templates.handle(&Input::Object { kind, change: Change::Applied, object }, &Figures::default(), &mut out);
         let said = out.wanted().filter_map(|it| match &it.action {
             kanon_core::Action::Event { message, .. } => Some(message.clone()),
             _ => None,
@@ -198,6 +254,36 @@ mod tests {
             assert_eq!(templates.extra(name, &ABOUT, &figures), plain, "{name}");
             assert_eq!(figures.value(MISSING, &["nowhere"]), missing, "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_has_templates_too_and_a_broken_file_keeps_the_last_good_one() {
+        let (mut templates, _) = templates(&json!({"both": "labels: {from: map}"}));
+        let (figures, mut out) = (Figures::default(), Outbox::new(crate::FAMILY));
+        let file = |path: &str, text: &str| PolicyFile { path: path.to_owned(), text: text.to_owned().into() };
+        let mut give = |templates: &mut Templates, files: Vec<PolicyFile>, bad: &[&str]| {
+            let bad = bad.iter().map(|it| UnreadableFile { path: (*it).to_owned(), problem: "gone".to_owned() });
+            templates.handle(&Input::AlertTemplates { files, unreadable: bad.collect() }, &figures, &mut out);
+        };
+        let from = |templates: &mut Templates, name| {
+            templates.extra(name, &ABOUT, &figures).labels.get("from").cloned().unwrap_or_default()
+        };
+        assert_eq!(from(&mut templates, "mine"), "");
+        assert_eq!(figures.value(MISSING, &["mine"]), 1);
+        give(
+            &mut templates,
+            vec![file("mine.yaml", "labels: {from: file}"), file("both", "labels: {from: file}")],
+            &[],
+        );
+        assert_eq!((from(&mut templates, "mine"), from(&mut templates, "both")), ("file".into(), "map".into()));
+        assert_eq!(figures.value(MISSING, &["mine"]), 0);
+        let problems = |file: &str| figures.value(FILE_PROBLEMS, &[FOLDER, file]);
+        give(&mut templates, vec![file("mine.yaml", "labels: {severity: none}")], &[]);
+        assert_eq!((from(&mut templates, "mine"), problems("mine.yaml")), ("file".into(), 1));
+        give(&mut templates, Vec::new(), &["mine.yaml"]);
+        assert_eq!((from(&mut templates, "mine"), problems("mine.yaml")), ("file".into(), 1));
+        give(&mut templates, Vec::new(), &[]);
+        assert_eq!((from(&mut templates, "mine"), problems("mine.yaml")), (String::new(), 0));
     }
 
     #[test]

@@ -17,6 +17,7 @@ const SPEC: &[&str] = &[
     "containerTypes",
     "preexisting",
     "runtime",
+    "tests",
 ];
 const MATCH: &[&str] = &["gvk", "namespaces", "labelSelector", "namespaceSelector", "names", "operations", "subjects"];
 const SUBJECTS: &[&str] = &["include", "exclude"];
@@ -24,6 +25,9 @@ const SUBJECT: &[&str] = &["users", "groups", "serviceAccounts"];
 const NAMESPACES: &[&str] = &["include", "exclude"];
 const RUNTIME: &[&str] = &["events", "includeDenied"];
 const KIND: &[&str] = &["group", "version", "kind"];
+
+const CASE: &[&str] =
+    &["name", "mode", "operation", "userInfo", "namespace", "object", "oldObject", "objects", "expect"];
 
 /// A warning for every key that is not known.
 pub(super) fn unknown(spec: &Value) -> Vec<String> {
@@ -39,6 +43,21 @@ pub(super) fn unknown(spec: &Value) -> Vec<String> {
     }
     for (at, kind) in spec["match"]["gvk"].as_array().into_iter().flatten().enumerate() {
         look(kind, &format!("match.gvk[{at}]."), KIND, &mut warnings);
+    }
+    warnings
+}
+
+/// A warning for every case of `tests` that cannot be run: the rule itself works all the same.
+pub(super) fn cases(tests: &[Value]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (at, case) in tests.iter().enumerate() {
+        look(case, &format!("tests[{at}]."), CASE, &mut warnings);
+        if !case["name"].is_string() {
+            warnings.push(format!("`tests[{at}].name`: is required, as text"));
+        }
+        if !case["object"].is_object() {
+            warnings.push(format!("`tests[{at}].object`: is required, as a manifest"));
+        }
     }
     warnings
 }

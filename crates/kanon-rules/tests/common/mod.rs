@@ -46,7 +46,7 @@ impl Plane {
     }
 
     pub(crate) fn folder(&mut self, files: Vec<PolicyFile>) {
-        self.input(&Input::Folder { files });
+        self.input(&Input::Folder { files, unreadable: Vec::new() });
     }
 
     pub(crate) fn apply(&mut self, object: &Value) {

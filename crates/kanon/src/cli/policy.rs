@@ -68,8 +68,8 @@ Examples:
   kanon policy test gates/ --junit report.xml --coverage
   kanon policy test my-gate.yaml --time 'Saturday 3pm' --exit-code
 
-Unit tests of gates stand in `spec.tests` of a gate or in files *.gatetest.yaml beside it, those of rules in files
-*.ruletest.yaml, which name the rules (docs/portal.md).
+Unit tests of gates stand in `spec.tests` of a gate or in files *.gatetest.yaml beside it, those of rules in
+`tests` of a rule or in files *.ruletest.yaml, which name the rules (docs/portal.md).
 
 Exit codes: 0 fine, 1 a policy is invalid, its evaluation failed or a unit test failed, 2 usage,
 3 with --exit-code, a gate blocks.";

@@ -46,6 +46,9 @@ pub(crate) struct FurtherArgs {
     /// Label that every alert has besides the documented ones; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) alertmanager_label: Vec<(String, String)>,
+    /// Folder with templates of alerts, one a file, besides the ConfigMap `alert-templates`; read again when it changes
+    #[arg(long, value_name = "DIR")]
+    pub(crate) alert_templates: Option<PathBuf>,
     /// API that policy reports are written in
     #[arg(long, value_enum, default_value_t = Apis::Wgpolicyk8s)]
     pub(crate) reports_api: Apis,
@@ -144,6 +147,7 @@ impl SinkArgs {
                 Scope::All => AlertScope::All,
             },
             log,
+            templates: self.further.alert_templates.clone(),
             labels: self.further.alertmanager_label.iter().cloned().collect::<BTreeMap<_, _>>(),
             receivers: self.further.receivers()?,
             hooks: self.further.action_webhook.iter().map(|it| it.0.clone()).collect(),

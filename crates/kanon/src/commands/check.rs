@@ -16,11 +16,13 @@ use std::{
     sync::Arc,
 };
 
-use kanon_core::{Input, Now, Object, Operation, Outcome, PolicyFile, Review, Scope, UserInfo, Verdict};
+use kanon_core::{
+    GroupVersionKind, Input, Kind, Now, Object, Operation, Outcome, PolicyFile, Review, Scope, UserInfo, Verdict,
+};
 use kanon_lang::LanguageId;
 use kanon_plane::{Plane, Settings};
-use kanon_rules::{Mode, Picture, PodShapes, Rule, Rules};
-use kanon_runtime::{Clock, read_folder};
+use kanon_rules::{Mode, Picture, PodShapes, Rule, Rules, Sources};
+use kanon_runtime::{Clock, Meant, read_folder};
 
 use crate::{
     cli::check::{CheckArgs, CheckMode, CheckOperation, CheckOptions},
@@ -67,11 +69,11 @@ struct Asked {
 
 impl Asked {
     fn read(args: &CheckArgs, now: Now) -> Result<Asked, Failure> {
-        let mut policies = Policies::load(&args.rules, &args.options.shapes.shapes(), now)?;
         let mut manifests = Vec::new();
         for path in &args.manifests {
             manifests.extend(manifests::read(path)?);
         }
+        let mut policies = Policies::load(&args.rules, &args.options.shapes.shapes(), &served(&manifests), now)?;
         let options = &args.options;
         let clustered = policies.clustered(&manifests);
         let reviews = manifests.into_iter().map(|it| {
@@ -93,6 +95,22 @@ impl Asked {
     }
 }
 
+/// The kinds of manifests that Kubernetes does not have: what `*` means in a rule besides the kinds that every cluster has.
+fn served(manifests: &[Manifest]) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for manifest in manifests {
+        let text = |name: &str| manifest.object.str_at(&[name]);
+        let gvk = GroupVersionKind::from_api_version(text("apiVersion"), text("kind"));
+        let builtin = kanon_kinds::by_kind(&gvk);
+        let plural = builtin.map_or_else(|| gvk.kind.to_ascii_lowercase() + "s", |it| it.plural.to_owned());
+        let scope = builtin.map_or(Scope::Namespaced, |it| it.scope);
+        if kinds.iter().all(|it| it.gvk != gvk) {
+            kinds.push(Kind { gvk, plural, scope });
+        }
+    }
+    kinds
+}
+
 /// Rule files, put through the families that decide in a cluster.
 struct Policies {
     plane: Plane,
@@ -105,7 +123,7 @@ struct Policies {
 
 impl Policies {
     /// Reads rule files. A rule that does not compile is a failure: what it would find is unknown.
-    fn load(paths: &[PathBuf], shapes: &PodShapes, now: Now) -> Result<Policies, Failure> {
+    fn load(paths: &[PathBuf], shapes: &PodShapes, served: &[Kind], now: Now) -> Result<Policies, Failure> {
         let mut files = Vec::new();
         for path in paths {
             files.extend(rule_files(path)?);
@@ -113,7 +131,8 @@ impl Policies {
         let languages = languages::all();
         let language = Arc::clone(&languages[&LanguageId::EXPR]);
         let settings = kanon_rules::Settings { shapes: shapes.clone(), ..kanon_rules::Settings::default() };
-        let (rules, problems) = Rules::from_documents(&files, language, settings, kanon_actions::all());
+        let sources = Sources { files: &files, served, ..Sources::default() };
+        let (rules, problems) = Rules::from_sources(&sources, language, settings, kanon_actions::all());
         let named = |it: &kanon_rules::Problem| format!("rule `{}` ({}): {}", it.rule, it.place, it.message);
         let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(named).collect();
         if !broken.is_empty() {
@@ -127,7 +146,10 @@ impl Policies {
         }
         let settings = families::Settings { shapes: shapes.clone(), ..families::Settings::default() };
         let mut plane = Plane::new(families::all(&languages, &settings), Settings::default());
-        plane.handle(&Input::Folder { files }, now);
+        if !served.is_empty() {
+            plane.handle(&Input::Resources { kinds: served.into() }, now);
+        }
+        plane.handle(&Input::Folder { files, unreadable: Vec::new() }, now);
         let clustered = plane.kinds().into_iter().filter(|it| it.scope == Scope::Cluster);
         let clustered = clustered.map(|it| (it.gvk.group, it.gvk.kind)).collect();
         Ok(Policies { plane, rules, clustered, positions: BTreeMap::new() })
@@ -212,7 +234,11 @@ pub(crate) fn warn(text: &str) {
 pub(crate) fn rule_files(path: &Path) -> Result<Vec<PolicyFile>, Failure> {
     let prefixed = |it: PolicyFile| PolicyFile { path: path.join(&it.path).display().to_string(), ..it };
     if path.is_dir() {
-        return Ok(read_folder(path)?.into_iter().map(prefixed).collect());
+        let content = read_folder(path, Meant::Policies)?;
+        if let Some(file) = content.unreadable.first() {
+            return Err(Failure::new(format!("`{}`: {}", path.join(&file.path).display(), file.problem)));
+        }
+        return Ok(content.files.into_iter().map(prefixed).collect());
     }
     let text = std::fs::read(path);
     let text = text.map_err(|error| Failure::new(format!("failed to read `{}`: {error}", path.display())))?;

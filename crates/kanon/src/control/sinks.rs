@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct SinkOptions {
     pub(crate) scope: AlertScope,
     /// Where lines of the violation log go.
     pub(crate) log: Option<LogWriter>,
+    /// Folder with templates of alerts.
+    pub(crate) templates: Option<PathBuf>,
     /// Labels that every alert has besides the documented ones.
     pub(crate) labels: BTreeMap<String, String>,
     /// Receivers that rules may name.

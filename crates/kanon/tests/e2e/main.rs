@@ -34,4 +34,5 @@ mod rules;
 mod runtime;
 mod serve;
 mod signals;
+mod surface;
 mod vet;

@@ -11,7 +11,7 @@ use kanon_core::{Now, Object, Operation, Outcome, PolicyFile, Review, UserInfo, 
 use kanon_lang::coverage::{self, Operand};
 use kanon_plane::Views;
 use kanon_promotion::offline::cases;
-use kanon_rules::{Mode, Picture, PodShapes, Rules, RulesView, Sources, api};
+use kanon_rules::{Mode, Picture, PodShapes, Rule, Rules, RulesView, Sources, api};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -92,6 +92,8 @@ fn default_namespace() -> String {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Expect {
+    /// Its name; in `tests` of a rule that one's, unless it is said.
+    #[serde(default)]
     rule: String,
     /// `deny`, `warn`, `dryrun` or `error`; in the other loops `violation` or `error`.
     #[serde(default)]
@@ -121,6 +123,17 @@ struct Covered {
     passed: bool,
 }
 
+impl Case {
+    /// A case of a rule's own `tests`.
+    fn of_rule(rule: &Rule, test: &Value) -> Result<Case, String> {
+        let mut case: Case = serde_json::from_value(test.clone()).map_err(|error| error.to_string())?;
+        for expect in case.expect.iter_mut().filter(|it| it.rule.is_empty()) {
+            expect.rule.clone_from(&rule.name);
+        }
+        Ok(case)
+    }
+}
+
 /// Whether a manifest is looked at here.
 pub(super) fn is_ours(object: &Object) -> bool {
     let group = object.str_at(&["apiVersion"]).split('/').next().unwrap_or_default();
@@ -142,6 +155,7 @@ pub(super) fn run(paths: &[PathBuf], shapes: PodShapes, now: Now) -> Result<Suit
     texts.dedup();
     let mut suite = Suite { shapes, files: Vec::new(), invalid: Vec::new(), covered: BTreeMap::new() };
     let given = suite.compile(&texts);
+    suite.inline(&given, now);
     for text in &texts {
         for manifest in manifests::parse_some(text)? {
             if manifest.object.str_at(&["kind"]) != TEST_KIND {
@@ -160,7 +174,7 @@ pub(super) fn run(paths: &[PathBuf], shapes: PodShapes, now: Now) -> Result<Suit
                 let problem = "names no rules: set `rules`, or give them on the command line";
                 return Err(Failure::new(format!("`{}` {problem}", manifest.place)));
             }
-            let outcomes = test.cases.iter().map(|case| suite.case(&rules, &test, case, now)).collect();
+            let outcomes = test.cases.iter().map(|case| suite.case(&rules, &test.objects, case, None, now)).collect();
             suite.files.push((manifest.place, outcomes));
         }
     }
@@ -195,7 +209,32 @@ impl Suite {
         rules
     }
 
-    fn case(&mut self, rules: &Arc<Rules>, test: &TestFile, case: &Case, now: Now) -> cases::Outcome {
+    /// Runs the cases that stand in the rules themselves. Each is about its rule alone.
+    fn inline(&mut self, rules: &Arc<Rules>, now: Now) {
+        for (place, rule) in rules.placed().filter(|it| !it.1.tests.is_empty()) {
+            let outcomes = rule.tests.iter().enumerate().map(|(at, test)| match Case::of_rule(rule, test) {
+                Ok(case) => self.case(rules, &[], &case, Some(&rule.name), now),
+                Err(problem) => cases::Outcome {
+                    name: test["name"].as_str().map_or_else(|| format!("tests[{at}]"), str::to_owned),
+                    failure: format!("`tests[{at}]`: {problem}"),
+                    reason: String::new(),
+                    inputs: Vec::new(),
+                },
+            });
+            let outcomes = outcomes.collect();
+            self.files.push((place.to_owned(), outcomes));
+        }
+    }
+
+    /// Runs a case; with a rule's name it is about that rule alone.
+    fn case(
+        &mut self,
+        rules: &Arc<Rules>,
+        objects: &[Value],
+        case: &Case,
+        only: Option<&str>,
+        now: Now,
+    ) -> cases::Outcome {
         let stored = |it: &Value| as_stored(&Object::from_value(it), &Clustered::default(), &case.namespace);
         let mut review = request(stored(&case.object), case.operation, case.user_info.clone());
         if let Some(old) = &case.old_object {
@@ -206,8 +245,9 @@ impl Suite {
             // It is stored already.
             others.add(&review);
         }
-        test.objects.iter().chain(&case.objects).for_each(|it| others.add_object(&stored(it)));
-        let found = self.ask(rules, case.mode, &review, &others, now);
+        objects.iter().chain(&case.objects).for_each(|it| others.add_object(&stored(it)));
+        let mut found = self.ask(rules, case.mode, &review, &others, now);
+        found.retain(|it| only.is_none_or(|only| it.policy.name == only));
         cases::Outcome {
             name: case.name.clone(),
             failure: compare(case, &found),
