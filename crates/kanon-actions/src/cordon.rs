@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kanon_core::Action as Deed;
-use kanon_plane::{Action, ParamError, Params, Prepared, Refusal};
+use kanon_plane::{Action, ParamError, Params, Prepared, Refusal, Right};
 
 pub(crate) struct Cordon;
 
@@ -23,6 +23,10 @@ impl Action for Cordon {
 
     fn needs_leave(&self) -> bool {
         true
+    }
+
+    fn rights(&self, _: &Params, _: &[Right]) -> Vec<Right> {
+        vec![Right::new("patch", "", "nodes")]
     }
 
     fn prepare(&self, _: &Params) -> Result<Prepared, ParamError> {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use kanon_core::{Action as Deed, EventType};
-use kanon_plane::{Action, ParamError, Params, Prepared, text_param};
+use kanon_plane::{Action, ParamError, Params, Prepared, Right, text_param};
 
 /// Kubernetes' limit for reasons.
 const REASON_LEN_MAX: usize = 128;
@@ -20,6 +20,10 @@ impl Action for Event {
 
     fn window(&self) -> Duration {
         Duration::from_secs(30)
+    }
+
+    fn rights(&self, _: &Params, _: &[Right]) -> Vec<Right> {
+        vec![Right::new("create", "", "events")]
     }
 
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use kanon_core::{Action as Deed, ObjectRef};
-use kanon_plane::{Action, ParamError, Params, Prepared, Refusal};
+use kanon_plane::{Action, ParamError, Params, Prepared, Refusal, Right};
 use serde_json::Value;
 
 pub(crate) struct Evict;
@@ -22,6 +22,10 @@ impl Action for Evict {
 
     fn is_destructive(&self) -> bool {
         true
+    }
+
+    fn rights(&self, _: &Params, _: &[Right]) -> Vec<Right> {
+        vec![Right::evict()]
     }
 
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {

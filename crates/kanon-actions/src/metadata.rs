@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use kanon_core::{Action as Deed, Guard, Verdict};
-use kanon_plane::{Action, ParamError, Params, Prepared, Reach, bool_param, text_param};
+use kanon_plane::{Action, ParamError, Params, Prepared, Reach, Right, bool_param, text_param};
 use serde_json::{Value, json};
 
 /// Longest value of a label.
@@ -32,6 +32,10 @@ impl Action for Metadata {
 
     fn window(&self) -> Duration {
         Duration::from_secs(5)
+    }
+
+    fn rights(&self, _: &Params, objects: &[Right]) -> Vec<Right> {
+        objects.iter().map(|it| it.to("patch")).collect()
     }
 
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {

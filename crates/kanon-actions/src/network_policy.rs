@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use kanon_core::{Action as Deed, GroupVersionKind, Guard, ObjectRef};
-use kanon_plane::{Action, ParamError, Params, Prepared, Refusal, bool_param, text_param};
+use kanon_plane::{Action, ParamError, Params, Prepared, Refusal, Right, bool_param, text_param};
 use serde_json::{Map, Value};
 
 pub(crate) struct PatchNetworkPolicy;
@@ -20,6 +20,12 @@ impl Action for PatchNetworkPolicy {
 
     fn window(&self) -> Duration {
         Duration::from_secs(30)
+    }
+
+    fn rights(&self, params: &Params, _: &[Right]) -> Vec<Right> {
+        let policies = |verb| Right::new(verb, "networking.k8s.io", "networkpolicies");
+        let creates = params.get("create").and_then(Value::as_bool).unwrap_or_default();
+        std::iter::once(policies("patch")).chain(creates.then(|| policies("create"))).collect()
     }
 
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use kanon_core::Action as Deed;
-use kanon_plane::{Action, ParamError, Params, Prepared};
+use kanon_plane::{Action, ParamError, Params, Prepared, Right};
 
 use crate::evict::pod;
 
@@ -28,6 +28,11 @@ impl Action for Quarantine {
 
     fn needs_leave(&self) -> bool {
         true
+    }
+
+    fn rights(&self, _: &Params, _: &[Right]) -> Vec<Right> {
+        let policies = |verb| Right::new(verb, "networking.k8s.io", "networkpolicies");
+        vec![Right::new("patch", "", "pods"), policies("create"), policies("patch")]
     }
 
     fn prepare(&self, _: &Params) -> Result<Prepared, ParamError> {

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use kanon_core::Action as Deed;
-use kanon_plane::{Action, ParamError, Params, Prepared, text_param};
+use kanon_plane::{Action, ParamError, Params, Prepared, Right, text_param};
+use serde_json::Value;
 
 use crate::evict::pod;
 
@@ -23,6 +24,13 @@ impl Action for RevokeToken {
 
     fn is_destructive(&self) -> bool {
         true
+    }
+
+    fn rights(&self, params: &Params, _: &[Right]) -> Vec<Right> {
+        match params.get("strategy").and_then(Value::as_str) {
+            Some("evict-pod") => vec![Right::evict()],
+            _ => vec![Right::new("delete", "", "secrets")],
+        }
     }
 
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {

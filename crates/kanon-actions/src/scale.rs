@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use kanon_core::{Action as Deed, Guard};
-use kanon_plane::{Action, ParamError, Params, Prepared, Refusal};
+use kanon_plane::{Action, ParamError, Params, Prepared, Refusal, Right};
 use serde_json::{Value, json};
 
 /// What has `spec.replicas`, by group and kind.
@@ -30,6 +30,10 @@ impl Action for Scale {
 
     fn needs_leave(&self) -> bool {
         true
+    }
+
+    fn rights(&self, _: &Params, objects: &[Right]) -> Vec<Right> {
+        objects.iter().map(|it| it.to("patch")).collect()
     }
 
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {

@@ -5,43 +5,38 @@
 
 mod families;
 mod pool;
+mod ranges;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::IpAddr,
 };
 
 use kanon_core::{GroupVersionKind, Object};
 use kanon_schema::{FieldError, FieldPath};
 use kanon_store::{EventKind, Key, ListOptions, Memory, Revision};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     meta,
     status::{ApiError, Result},
 };
 use pool::{Pool, Taken};
+use ranges::{AddressRange, Family};
+pub use ranges::{AddressRanges, NodePorts};
 
 /// Where services are stored.
 const PREFIX: &str = "core/services/";
-/// The range of cluster IPs (kubeadm's), without its first and last address: those of the network.
-const RANGE: &str = "10.96.0.0/12";
-const FIRST_ADDRESS: u32 = Ipv4Addr::new(10, 96, 0, 1).to_bits();
-const ADDRESSES: u32 = (1 << 20) - 2;
-/// The range of node ports (upstream's).
-const FIRST_PORT: u32 = 30_000;
-const PORTS: u32 = 2768;
-/// Numbers at the beginning of a range that are given last, so that people can choose among them: a part of the range, within
-/// bounds (upstream).
-const RESERVED_ADDRESSES: u32 = 256;
-const RESERVED_PORTS: u32 = PORTS / 32;
 
 /// Knows what is taken.
 #[derive(Debug)]
 pub struct Allocator {
     /// What services hold, by key.
     held: BTreeMap<Key, Numbers>,
-    addresses: Pool,
+    /// One of each family that is served, the default first.
+    addresses: Vec<(AddressRange, Pool)>,
+    served: Vec<Family>,
+    node_ports: NodePorts,
     ports: Pool,
     /// Where the store stood that this was read from.
     seen: Option<Revision>,
@@ -50,8 +45,8 @@ pub struct Allocator {
 /// Numbers of one service, or of one write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Numbers {
-    addresses: BTreeSet<u32>,
-    ports: BTreeSet<u32>,
+    addresses: BTreeSet<IpAddr>,
+    ports: BTreeSet<u128>,
 }
 
 /// What a write holds until its outcome stands in the store. Give it back to [`Allocator::release`] then, whatever the outcome.
@@ -59,18 +54,19 @@ struct Numbers {
 #[must_use = "numbers that are not given back stay taken"]
 pub struct Claim(Numbers);
 
-impl Default for Allocator {
-    fn default() -> Allocator {
+impl Allocator {
+    /// An allocator that knows of no service yet.
+    pub fn new(addresses: &AddressRanges, node_ports: NodePorts) -> Allocator {
         Allocator {
             held: BTreeMap::new(),
-            addresses: Pool::new(FIRST_ADDRESS, ADDRESSES, RESERVED_ADDRESSES),
-            ports: Pool::new(FIRST_PORT, PORTS, RESERVED_PORTS),
+            addresses: addresses.all().iter().map(|it| (*it, it.pool())).collect(),
+            served: addresses.all().iter().map(|it| it.family).collect(),
+            node_ports,
+            ports: node_ports.pool(),
             seen: None,
         }
     }
-}
 
-impl Allocator {
     /// Completes a new service, or a changed one of which `old` is stored. `seed` (its uid) decides where the search for free
     /// numbers begins.
     ///
@@ -81,7 +77,7 @@ impl Allocator {
         if old.is_none() {
             families::align(service);
         }
-        families::complete(service, old).map_err(|errors| refused(service, errors))?;
+        families::complete(service, old, &self.served).map_err(|errors| refused(service, errors))?;
         let mut claim = Claim::default();
         let given = self.give(service, old, seed, &mut claim.0);
         match given {
@@ -100,9 +96,7 @@ impl Allocator {
 
     fn give(&mut self, service: &mut Value, old: Option<&Value>, seed: &str, claim: &mut Numbers) -> Result<()> {
         let before = old.map(numbers_of).unwrap_or_default();
-        if !old.is_some_and(has_address) {
-            self.give_address(service, seed, claim)?;
-        }
+        self.give_addresses(service, old, &before, seed, claim)?;
         if matches!(kind(service), "NodePort" | "LoadBalancer") {
             self.give_ports(service, &before, seed, claim)?;
         }
@@ -112,38 +106,66 @@ impl Allocator {
         Ok(())
     }
 
-    /// Once given, an address only goes with the service or its type; that it may not be changed is said by validation.
-    fn give_address(&mut self, service: &mut Value, seed: &str, claim: &mut Numbers) -> Result<()> {
-        let wanted = service["spec"]["clusterIPs"][0].as_str().unwrap_or_default().to_owned();
-        if kind(service) == "ExternalName" || wanted == families::NONE {
+    /// An address of each family. Once given, the first only goes with the service or its type, and the second with its family; that
+    /// they may not be changed is said by validation.
+    fn give_addresses(
+        &mut self,
+        service: &mut Value,
+        old: Option<&Value>,
+        before: &Numbers,
+        seed: &str,
+        claim: &mut Numbers,
+    ) -> Result<()> {
+        let wanted = |service: &Value, at: usize| text(&service["spec"]["clusterIPs"][at]).to_owned();
+        if kind(service) == "ExternalName" || wanted(service, 0) == families::NONE {
             return Ok(());
         }
-        if wanted.is_empty() {
-            let number = self.addresses.pick(seed);
-            let number = number.ok_or_else(|| ApiError::internal("failed to allocate a serviceIP: range is full"))?;
-            self.addresses.take(number);
-            claim.addresses.insert(number);
-            let address = Ipv4Addr::from_bits(number).to_string();
-            service["spec"]["clusterIPs"] = json!([address]);
-            service["spec"]["clusterIP"] = address.into();
-            return Ok(());
+        let families = service["spec"]["ipFamilies"].as_array().cloned().unwrap_or_default();
+        for (at, family) in families.iter().enumerate() {
+            // A service may have been stored without an address, or with the first form of it alone.
+            let is_kept = match at {
+                0 => old.is_some_and(has_address),
+                _ => before.addresses.len() > at,
+            };
+            if is_kept {
+                continue;
+            }
+            let Some((range, pool)) = self.addresses.iter_mut().find(|(it, _)| it.family.name() == text(family)) else {
+                continue;
+            };
+            let wanted = wanted(service, at);
+            if wanted.is_empty() {
+                let number = pool.pick(seed);
+                let number =
+                    number.ok_or_else(|| ApiError::internal("failed to allocate a serviceIP: range is full"))?;
+                pool.take(number);
+                let address = range.address(number);
+                claim.addresses.insert(address);
+                let mut list = service["spec"]["clusterIPs"].as_array().cloned().unwrap_or_default();
+                list.truncate(at);
+                list.push(address.to_string().into());
+                service["spec"]["clusterIP"] = list[0].clone();
+                service["spec"]["clusterIPs"] = list.into();
+                continue;
+            }
+            let Ok(address) = wanted.parse::<IpAddr>() else { continue };
+            let problem = match pool.claim(number_of(address)) {
+                Taken::Now => {
+                    claim.addresses.insert(address);
+                    continue;
+                }
+                Taken::Before => "provided IP is already allocated".to_owned(),
+                Taken::OutOfRange => {
+                    format!("the provided IP ({address}) is not in the valid range. The range of valid IPs is {range}")
+                }
+            };
+            let list = service["spec"]["clusterIPs"].clone();
+            let shown = families::shown("[]string", &list);
+            let detail = format!("failed to allocate IP {wanted}: {problem}");
+            let error = FieldError::invalid(&FieldPath::of("spec.clusterIPs"), list, detail).showing(shown);
+            return Err(refused(service, vec![error]));
         }
-        let Ok(address) = wanted.parse::<Ipv4Addr>() else { return Ok(()) };
-        let number = address.to_bits();
-        let problem = match self.addresses.claim(number) {
-            Taken::Now => {
-                claim.addresses.insert(number);
-                return Ok(());
-            }
-            Taken::Before => "provided IP is already allocated".to_owned(),
-            Taken::OutOfRange => {
-                format!("the provided IP ({address}) is not in the valid range. The range of valid IPs is {RANGE}")
-            }
-        };
-        let list = service["spec"]["clusterIPs"].clone();
-        let shown = families::shown("[]string", &list);
-        let detail = format!("failed to allocate IP {wanted}: {problem}");
-        Err(refused(service, vec![FieldError::invalid(&FieldPath::of("spec.clusterIPs"), list, detail).showing(shown)]))
+        Ok(())
     }
 
     /// A port of a service that has one number in several protocols has one node port, too.
@@ -168,8 +190,8 @@ impl Allocator {
                             .ok_or_else(|| ApiError::internal("failed to allocate a nodePort: range is full"))?;
                         self.ports.take(free);
                         claim.ports.insert(free);
-                        chosen.insert(number(port, "port"), free.into());
-                        free.into()
+                        chosen.insert(number(port, "port"), port_of(free));
+                        port_of(free)
                     }
                 },
             };
@@ -208,13 +230,13 @@ impl Allocator {
             .ok_or_else(|| ApiError::internal("failed to allocate a HealthCheck NodePort 0: range is full"))?;
         self.ports.take(free);
         claim.ports.insert(free);
-        service["spec"]["healthCheckNodePort"] = free.into();
+        service["spec"]["healthCheckNodePort"] = port_of(free).into();
         Ok(())
     }
 
     /// Takes a node port that was asked for, unless the service has it already.
     fn claim_port(&mut self, given: i64, before: &Numbers, claim: &mut Numbers) -> std::result::Result<(), String> {
-        let number = u32::try_from(given).unwrap_or(u32::MAX);
+        let number = u128::try_from(given).unwrap_or(u128::MAX);
         if before.ports.contains(&number) || claim.ports.contains(&number) {
             return Ok(());
         }
@@ -225,8 +247,8 @@ impl Allocator {
             }
             Taken::Before => Err("provided port is already allocated".to_owned()),
             Taken::OutOfRange => {
-                let last = FIRST_PORT + PORTS - 1;
-                Err(format!("provided port is not in the valid range. The range of valid ports is {FIRST_PORT}-{last}"))
+                let range = self.node_ports;
+                Err(format!("provided port is not in the valid range. The range of valid ports is {range}"))
             }
         }
     }
@@ -264,15 +286,24 @@ impl Allocator {
         }
         if let Some(object) = object {
             let numbers = numbers_of(&object.to_value());
-            numbers.addresses.iter().for_each(|it| self.addresses.take(*it));
+            self.each_address(&numbers, Pool::take);
             numbers.ports.iter().for_each(|it| self.ports.take(*it));
             self.held.insert(key.clone(), numbers);
         }
     }
 
     fn forget(&mut self, numbers: &Numbers) {
-        numbers.addresses.iter().for_each(|it| self.addresses.give_back(*it));
+        self.each_address(numbers, Pool::give_back);
         numbers.ports.iter().for_each(|it| self.ports.give_back(*it));
+    }
+
+    /// Addresses of a family that is not served are in no pool.
+    fn each_address(&mut self, numbers: &Numbers, act: impl Fn(&mut Pool, u128)) {
+        for address in &numbers.addresses {
+            if let Some((_, pool)) = self.addresses.iter_mut().find(|(it, _)| it.family == Family::of(*address)) {
+                act(pool, number_of(*address));
+            }
+        }
     }
 }
 
@@ -280,13 +311,29 @@ impl Allocator {
 fn numbers_of(service: &Value) -> Numbers {
     let spec = &service["spec"];
     let all = spec["clusterIPs"].as_array().into_iter().flatten().chain([&spec["clusterIP"]]);
-    let address = |it: &Value| it.as_str()?.parse::<Ipv4Addr>().ok().map(Ipv4Addr::to_bits);
+    let address = |it: &Value| it.as_str()?.parse::<IpAddr>().ok();
     let ports = spec["ports"].as_array().into_iter().flatten().filter_map(node_port);
     let health = Some(number(spec, "healthCheckNodePort")).filter(|it| *it != 0);
     Numbers {
         addresses: all.filter_map(address).collect(),
-        ports: ports.chain(health).filter_map(|it| u32::try_from(it).ok()).collect(),
+        ports: ports.chain(health).filter_map(|it| u128::try_from(it).ok()).collect(),
     }
+}
+
+fn number_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(it) => it.to_bits().into(),
+        IpAddr::V6(it) => it.to_bits(),
+    }
+}
+
+/// A number of the pool of ports.
+fn port_of(number: u128) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn kind(service: &Value) -> &str {

@@ -153,6 +153,18 @@ impl Core {
         if hooks.len().0 == 0 {
             return Ok((object, false));
         }
+        // In a place of its own: most clusters have no such webhook, and every write would be as large as a call of one.
+        Box::pin(self.mutate_by(&hooks, attributes, object, old, warnings)).await
+    }
+
+    async fn mutate_by(
+        &self,
+        hooks: &Hooks,
+        attributes: &Attributes<'_>,
+        object: Value,
+        old: Option<&Value>,
+        warnings: &Warnings,
+    ) -> Result<(Value, bool)> {
         let registry = self.registry.load_full();
         let namespace = self.namespace_of(attributes.address);
         let rules = self.rules();
@@ -189,6 +201,17 @@ impl Core {
         if hooks.len().1 == 0 {
             return Ok(());
         }
+        Box::pin(self.validate_by(&hooks, attributes, object, old, warnings)).await
+    }
+
+    async fn validate_by(
+        &self,
+        hooks: &Hooks,
+        attributes: &Attributes<'_>,
+        object: Option<&Value>,
+        old: Option<&Value>,
+        warnings: &Warnings,
+    ) -> Result<()> {
         let registry = self.registry.load_full();
         let namespace = self.namespace_of(attributes.address);
         let rules = self.rules();

@@ -1,12 +1,13 @@
 //! Backups: one file with all objects at one revision, and with what else makes a server the same for its clients (keys).
 //!
-//! JSON lines: a header, an object or file a line, and at the end how many lines there were and the SHA-256 of all before. A
-//! file that is cut off or changed is refused as a whole. History is not part of it: [`restore`] begins far above any revision
+//! JSON lines, in gzip or as they are: a header, an object or file a line, and at the end how many lines there were and the SHA-256 of
+//! all before. A file that is cut off or changed is refused as a whole. History is not part of it: [`restore`] begins far above any revision
 //! that the server can have given away meanwhile, so that clients are told 410 and never see a version go back.
 //!
 //! Taken from a stopped server's folder ([`of_folder`]), or from a running one at [`PATH`]: its readers' state at one moment.
 
 mod folder;
+mod gzip;
 mod read;
 mod write;
 
@@ -21,6 +22,7 @@ use kanon_store::{Entry, Key, ListOptions, Revision};
 use serde::{Deserialize, Serialize};
 
 pub use folder::{Restored, of_folder, restore};
+pub use gzip::Compressed;
 pub use read::{BackupItem, BackupReader};
 pub use write::{BackupSummary, BackupWriter};
 

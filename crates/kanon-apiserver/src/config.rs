@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use kanon_apimachinery::services::{AddressRanges, NodePorts};
 use kanon_core::UserInfo;
 use kanon_lang::Language;
 use kanon_net::{Authority, Limits, Resolve};
@@ -39,6 +40,10 @@ pub struct Config {
     pub history_age: Duration,
     /// How long events are kept after they were written last; zero keeps them for ever.
     pub event_ttl: Duration,
+    /// Where cluster addresses of services come from.
+    pub service_addresses: AddressRanges,
+    /// Where their node ports come from.
+    pub service_node_ports: NodePorts,
     /// Whether deployments, jobs, pods and what belongs to them go through their statuses as if something ran
     /// (`kanon_workloads`). Without it nothing pretends.
     pub simulate_workloads: bool,
@@ -64,6 +69,8 @@ impl Config {
             history_age: Duration::from_secs(10 * 60),
             // As kube-apiserver's.
             event_ttl: Duration::from_secs(60 * 60),
+            service_addresses: AddressRanges::default(),
+            service_node_ports: NodePorts::default(),
             simulate_workloads: false,
         }
     }

@@ -1,6 +1,6 @@
 //! What all requests and controllers share, and the writes that the server makes by itself.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -35,9 +35,6 @@ use crate::{
 /// A clock, given from outside so that tests can hold it.
 pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 
-/// The cluster IP of the API's own service: the first of upstream's default range.
-const CLUSTER_IP: &str = "10.96.0.1";
-
 /// What all requests and controllers share.
 pub(crate) struct Core {
     pub(crate) storage: Storage,
@@ -70,12 +67,13 @@ impl Core {
         (self.clock)()
     }
 
-    /// Writes what a new cluster begins with, in one commit; what is there already stays as it is.
+    /// Writes what a new cluster begins with, in one commit; what is there already stays as it is. `service` is the address of the
+    /// API's own service.
     ///
     /// # Errors
     /// The disk failed.
-    pub(crate) async fn bootstrap(&self, port: u16) -> Result<()> {
-        let service = Service { cluster_ip: CLUSTER_IP.to_owned(), port };
+    pub(crate) async fn bootstrap(&self, service: IpAddr, port: u16) -> Result<()> {
+        let service = Service { cluster_ip: service.to_string(), port };
         let objects = lifecycle::bootstrap(self.now().wall, &service, &mut || Uuid::new_v4().to_string());
         let mut writes = Vec::with_capacity(objects.len());
         for object in &objects {

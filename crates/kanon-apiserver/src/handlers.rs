@@ -12,7 +12,7 @@ mod stream;
 mod watch;
 pub(crate) mod write;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use http::StatusCode;
 use kanon_apimachinery::{
@@ -46,20 +46,24 @@ pub(crate) async fn handle(core: &Arc<Core>, asked: Asked) -> Result<Reply> {
 }
 
 async fn resource(core: &Arc<Core>, asked: Asked, target: Resolved) -> Result<Reply> {
+    let (asked, target) = (&asked, &target);
     let is_review = reviews::is_review(&target.resource);
-    match (target.verb, target.address.subresource.is_empty()) {
-        (Verb::Create, true) if is_review => review::create(core, &asked, &target).await,
-        (Verb::Create, true) => write::create(core, &asked, &target).await,
-        (Verb::Create, false) => part::create(core, &asked, &target).await,
-        (Verb::Get, true) => read::get(core, &asked, &target).await,
-        (Verb::Get, false) => part::get(core, &asked, &target).await,
-        (Verb::List, _) => list::list(core, &asked, &target).await,
-        (Verb::Watch, _) => watch::watch(core, &asked, &target).await,
-        (Verb::Update, _) => write::update(core, &asked, &target).await,
-        (Verb::Patch, _) => write::patch(core, &asked, &target).await,
-        (Verb::Delete, _) => delete::one(core, &asked, &target).await,
-        (Verb::DeleteCollection, _) => delete::collection(core, &asked, &target).await,
-    }
+    // Each in a place of its own: a request would have that of the largest, and it is moved about before it begins.
+    let work: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
+        match (target.verb, target.address.subresource.is_empty()) {
+            (Verb::Create, true) if is_review => Box::pin(review::create(core, asked, target)),
+            (Verb::Create, true) => Box::pin(write::create(core, asked, target)),
+            (Verb::Create, false) => Box::pin(part::create(core, asked, target)),
+            (Verb::Get, true) => Box::pin(read::get(core, asked, target)),
+            (Verb::Get, false) => Box::pin(part::get(core, asked, target)),
+            (Verb::List, _) => Box::pin(list::list(core, asked, target)),
+            (Verb::Watch, _) => Box::pin(watch::watch(core, asked, target)),
+            (Verb::Update, _) => Box::pin(write::update(core, asked, target)),
+            (Verb::Patch, _) => Box::pin(write::patch(core, asked, target)),
+            (Verb::Delete, _) => Box::pin(delete::one(core, asked, target)),
+            (Verb::DeleteCollection, _) => Box::pin(delete::collection(core, asked, target)),
+        };
+    work.await
 }
 
 /// A value as the client accepts it: of answers that have no table form.

@@ -46,6 +46,7 @@ pub use config::Config;
 pub use core::Clock;
 pub use inflight::RequestLimits;
 pub use kanon_apimachinery::audit::{Event as AuditEvent, Level as AuditLevel, Policy as AuditPolicy};
+pub use kanon_apimachinery::services::{AddressRanges, NodePorts};
 pub use server::{ApiServer, Running, StartError};
 pub use service::ApiService;
 pub use storage::{OpenError, Place, Storage, WriteError};

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use kanon_apimachinery::{
-    services::{Allocator, Claim},
+    services::{AddressRanges, Allocator, Claim, NodePorts},
     status::Result,
     write::{Context, Part, Prepared},
 };
@@ -13,8 +13,14 @@ use serde_json::Value;
 use crate::core::Core;
 
 /// The allocator that all writes share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Numbers(Mutex<Allocator>);
+
+impl Numbers {
+    pub(crate) fn new(addresses: &AddressRanges, node_ports: NodePorts) -> Numbers {
+        Numbers(Mutex::new(Allocator::new(addresses, node_ports)))
+    }
+}
 
 /// A claim that goes back when the write is over, however it ends.
 pub(crate) struct Held<'c> {

@@ -90,7 +90,9 @@ impl ApiServer {
             tokio::task::spawn_blocking(move || leafs(&authority, &names, address, now))
         };
         let core = open(&config, url_of(address)).await?;
-        settle(&core, address.port()).await.map_err(|error| StartError::Bootstrap(error.message))?;
+        settle(&core, config.service_addresses.api_address(), address.port())
+            .await
+            .map_err(|error| StartError::Bootstrap(error.message))?;
         let (leaf, admin) = keys.await.map_err(|error| StartError::Bootstrap(error.to_string()))??;
         let certificate = ServerCertificate::new(&leaf)?;
         let tls = tls_server_config(Arc::clone(&certificate), Some(config.authority.certificate_pem()))?;
@@ -104,8 +106,8 @@ impl ApiServer {
 }
 
 /// Makes a new cluster what clients expect, and an old one what it was.
-async fn settle(core: &Core, port: u16) -> Result<(), ApiError> {
-    core.bootstrap(port).await?;
+async fn settle(core: &Core, service: IpAddr, port: u16) -> Result<(), ApiError> {
+    core.bootstrap(service, port).await?;
     controllers::crd::reconcile(core).await?;
     controllers::namespace::settle(core).await
 }
@@ -132,7 +134,7 @@ async fn open(config: &Config, url: String) -> Result<Arc<Core>, StartError> {
         documents: Documents::default(),
         signer,
         metrics: Metrics::default(),
-        numbers: Numbers::default(),
+        numbers: Numbers::new(&config.service_addresses, config.service_node_ports),
         audit: Arc::new(Auditor::start(&config.audit)?),
         inflight: Gate::new(config.requests),
         limits: config.requests,

@@ -53,7 +53,7 @@ pub struct Resource {
 }
 
 /// Who asks (`authentication.k8s.io/v1` UserInfo).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UserInfo {
     /// The user's name.
     #[serde(default)]

@@ -8,7 +8,7 @@ use kanon_plane::AdmissionRule;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::client::{Api, Error};
+use crate::client::{Api, Error, FIELD_MANAGER};
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 pub(crate) const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
@@ -87,6 +87,10 @@ pub struct Webhook {
     pub fail_closed: bool,
     /// The namespace Kanon runs in: never asked about.
     pub own_namespace: String,
+    /// The user that Kanon is to the API server, where that is known: it is not asked about what it writes itself.
+    pub own_user: Option<String>,
+    /// Groups of policies whose definitions anybody who may can delete, also while Kanon is down.
+    pub own_groups: Vec<&'static str>,
 }
 
 /// The plural of each kind, by discovery; kinds that the server does not serve are left out.
@@ -135,6 +139,27 @@ pub(crate) fn webhook_rules<'r>(
     rules.filter_map(rule).collect()
 }
 
+/// A condition that holds for all requests but those that this user makes under our name: the webhook lets them through without a
+/// look, so that it need not be asked. Deletions name no manager, and are asked about.
+fn not_written_by(user: &str) -> Value {
+    let user = json!(user);
+    let expression = format!(
+        "!(request.userInfo.username == {user} && has(request.options) && request.options != null && \
+         has(request.options.fieldManager) && request.options.fieldManager == '{FIELD_MANAGER}')"
+    );
+    json!({"name": "not-its-own", "expression": expression})
+}
+
+/// A condition that holds for all requests but deletions of a group's definitions: whoever wants to be rid of a webhook that is down
+/// must get rid of it (spec/rules 4.5).
+fn not_the_end_of(group: &str) -> Value {
+    let expression = format!(
+        "!(request.operation == 'DELETE' && request.resource.resource == 'customresourcedefinitions' && \
+         request.name.endsWith('.{group}'))"
+    );
+    json!({"name": format!("not-the-end-of.{group}"), "expression": expression})
+}
+
 /// The ValidatingWebhookConfiguration for what the families want to see. Pure.
 pub fn webhook_manifest(
     rules: &[AdmissionRule],
@@ -146,8 +171,11 @@ pub fn webhook_manifest(
     if !webhook.own_namespace.is_empty() {
         excluded.push(&webhook.own_namespace);
     }
+    let own = webhook.own_user.iter().map(|user| not_written_by(user));
+    let conditions: Vec<_> = own.chain(webhook.own_groups.iter().map(|group| not_the_end_of(group))).collect();
     let hook = |name: &str, rules: Vec<Value>, fail_closed: bool, seconds: u32| {
         json!({
+            "matchConditions": conditions,
             "name": name,
             "clientConfig": {"url": webhook.url, "caBundle": STANDARD.encode(&webhook.ca_pem)},
             "rules": rules,
@@ -211,6 +239,8 @@ mod tests {
             ca_pem: "pem".into(),
             fail_closed: true,
             own_namespace: "kanon-system".into(),
+            own_user: Some("system:serviceaccount:kanon-system:kanon".into()),
+            own_groups: vec!["portal.io"],
         };
         let manifest = webhook_manifest(&[rule("Pod"), rule("Absent")], &plurals, &webhook);
         let hook = &manifest["webhooks"][0];
@@ -218,6 +248,9 @@ mod tests {
         assert_eq!(hook["rules"][0]["operations"], json!(["CREATE", "UPDATE"]));
         assert_eq!(hook["rules"].as_array().unwrap().len(), 1);
         assert_eq!(hook["clientConfig"]["caBundle"], "cGVt");
+        let condition = hook["matchConditions"][0]["expression"].as_str().unwrap();
+        assert_eq!(hook["matchConditions"][1]["name"], "not-the-end-of.portal.io");
+        assert!(condition.contains(r#"username == "system:serviceaccount:kanon-system:kanon""#), "{condition}");
         let excluded = &hook["namespaceSelector"]["matchExpressions"][0]["values"];
         assert!(excluded.as_array().unwrap().contains(&json!("kanon-system")));
         assert_eq!(webhook_manifest(&[], &plurals, &webhook)["webhooks"], json!([]));

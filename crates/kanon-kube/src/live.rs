@@ -2,12 +2,16 @@
 
 use std::fmt::Write as _;
 
-use kanon_plane::{LiveAnswer, LiveRead};
+use http::Method;
+use kanon_plane::{Access, LiveAnswer, LiveRead};
+use serde_json::{Value, json};
 
 use crate::{client::Api, watch::list_at};
 
 /// Objects that one read may give: a decision that needs more is not made within a request.
 const OBJECTS_MAX: usize = 5000;
+
+const ACCESS_REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 
 /// Makes a read.
 pub async fn read_live(api: &Api, read: &LiveRead) -> LiveAnswer {
@@ -26,8 +30,24 @@ pub async fn read_live(api: &Api, read: &LiveRead) -> LiveAnswer {
             };
             list_at(api, &kind.path(&encoded(namespace)), &selector, OBJECTS_MAX).await
         }
+        LiveRead::Access(access) => {
+            let body = access_review(access).to_string().into_bytes();
+            api.call(Method::POST, ACCESS_REVIEWS, Some(("application/json", body))).await.map(|it| vec![it])
+        }
     };
     found.map_err(|error| error.to_string())
+}
+
+fn access_review(access: &Access) -> Value {
+    let Access { user, right, namespace } = access;
+    let attributes = json!({"namespace": namespace, "verb": right.verb, "group": right.group, "resource": right.resource,
+        "subresource": right.part});
+    json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra,
+            "resourceAttributes": attributes},
+    })
 }
 
 /// Percent-encoded for one segment of a path or one value of a query. A segment of dots stays what it is to the server.

@@ -30,11 +30,49 @@ pub trait Action: Send + Sync {
         false
     }
 
+    /// The rights that somebody needs who does the same to `objects`, by their resources; none where it is nobody's business but the
+    /// process's.
+    fn rights(&self, params: &Params, objects: &[Right]) -> Vec<Right> {
+        let _ = (params, objects);
+        Vec::new()
+    }
+
     /// Checks the parameters once, when the policy is loaded.
     ///
     /// # Errors
     /// The first parameter that is missing or makes no sense.
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError>;
+}
+
+/// The right to do something to a resource, as the API server's authorization knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// What: `create`, `patch`, …
+    pub verb: &'static str,
+    /// The API group.
+    pub group: String,
+    /// The plural; `*` for all of the group.
+    pub resource: String,
+    /// The part of it, such as `eviction`; empty for the resource itself.
+    pub part: &'static str,
+}
+
+impl Right {
+    /// The right to do this to a resource.
+    pub fn new(verb: &'static str, group: &str, resource: &str) -> Right {
+        Right { verb, group: group.to_owned(), resource: resource.to_owned(), part: "" }
+    }
+
+    /// The right to do this to the same resource.
+    #[must_use]
+    pub fn to(&self, verb: &'static str) -> Right {
+        Right { verb, ..self.clone() }
+    }
+
+    /// The right to create evictions of pods.
+    pub fn evict() -> Right {
+        Right { part: "eviction", ..Right::new("create", "", "pods") }
+    }
 }
 
 type Render = dyn Fn(&Verdict, &Reach) -> Result<Wanted, Refusal> + Send + Sync;

@@ -79,7 +79,7 @@ impl Views {
         let outcome = verdicts().map(|it| it.outcome).filter(|it| *it != Outcome::Error).max();
         let outcome = outcome.unwrap_or(Outcome::Allow);
         let denials = texts(verdicts().filter(|it| it.outcome == Outcome::Deny));
-        let mut warnings = texts(verdicts().filter(|it| it.outcome == Outcome::Warn));
+        let mut warnings = lines(verdicts().filter(|it| it.outcome == Outcome::Warn));
         limit(&mut warnings);
         Answer { allowed: outcome != Outcome::Deny, message: denials.join("; "), warnings, outcome, reviewed }
     }
@@ -116,6 +116,20 @@ fn texts<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> Vec<String> {
         }
     }
     texts
+}
+
+/// The same of each line: an API server drops warnings of several, since they travel in headers.
+fn lines<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for verdict in verdicts {
+        for line in verdict.message.lines() {
+            let text = format!("{}: {}", verdict.policy.name, line.replace(char::is_control, " "));
+            if !lines.contains(&text) {
+                lines.push(text);
+            }
+        }
+    }
+    lines
 }
 
 fn limit(warnings: &mut Vec<String>) {

@@ -45,6 +45,8 @@ pub struct Facts {
     pub kinds: Vec<Kind>,
     /// Those of them of whose objects only parts are read, with the parts; of all others everything is.
     pub parts: BTreeMap<GroupVersionKind, Keep>,
+    /// Those without which requests cannot be decided: the process is not ready before their objects have arrived.
+    pub required: Vec<GroupVersionKind>,
     /// Whether policies name others, which are none of those that [`Input::Resources`] told of: the shell looks again.
     pub unknown: bool,
 }

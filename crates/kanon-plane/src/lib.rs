@@ -16,11 +16,11 @@ mod retention;
 mod scan;
 
 pub use action::{
-    Action, Actions, AlertParams, ParamError, Params, Prepared, Reach, Refusal, Wanted, bool_param, text_param,
+    Action, Actions, AlertParams, ParamError, Params, Prepared, Reach, Refusal, Right, Wanted, bool_param, text_param,
 };
 pub use answer::{Answer, NAMESPACE_BYPASSED, TIMED_OUT, Views};
 pub use family::{AdmissionRule, Explanation, Facts, Family, PolicySummary, Reviewed, Section, Target, View};
-pub use live::{Live, LiveAnswer, LiveAnswers, LiveLookups, LiveRead};
+pub use live::{Access, Live, LiveAnswer, LiveAnswers, LiveLookups, LiveRead};
 pub use lookups::{Lookups, NoLookups, ObjectStore};
 pub use outbox::Outbox;
 pub use plane::{Plane, Settings, Step};

@@ -7,9 +7,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use kanon_core::{GroupVersionKind, Kind, Mono, Object, Selector};
+use kanon_core::{GroupVersionKind, Kind, Mono, Object, Selector, UserInfo};
 
-use crate::lookups::{Lookups, ObjectStore};
+use crate::{
+    action::Right,
+    lookups::{Lookups, ObjectStore},
+};
 
 /// One read of the API server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +35,19 @@ pub enum LiveRead {
         /// By their labels.
         selector: Selector,
     },
+    /// Whether somebody may do something: a SubjectAccessReview is the one object of the answer.
+    Access(Access),
+}
+
+/// A question to the API server's authorization.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// Who.
+    pub user: UserInfo,
+    /// What.
+    pub right: Right,
+    /// Where; everywhere when it is empty.
+    pub namespace: String,
 }
 
 /// What came of a read: the objects, none where there is nothing, or why it failed.

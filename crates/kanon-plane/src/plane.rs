@@ -258,5 +258,8 @@ fn union(wanted: &[Arc<Facts>]) -> Facts {
             parts.insert(kind.gvk.clone(), keep);
         }
     }
-    Facts { kinds, parts, unknown: wanted.iter().any(|it| it.unknown) }
+    let mut required: Vec<_> = wanted.iter().flat_map(|it| &it.required).cloned().collect();
+    required.sort();
+    required.dedup();
+    Facts { kinds, parts, required, unknown: wanted.iter().any(|it| it.unknown) }
 }

@@ -10,6 +10,7 @@
 //! status, or an object that is being deleted, is never denied (spec/rules 4.7); its violation is recorded.
 
 mod bookkeeping;
+mod objectless;
 #[cfg(test)]
 mod reference;
 mod soften;
@@ -164,7 +165,9 @@ impl Rules {
         if asks_about_parent(review) {
             return self.review_event(review, lookups, now);
         }
-        let Some(object) = review.subject_object() else { return Decision::default() };
+        let Some(object) = objectless::object_of(review) else {
+            return self.review_without_object(review, lookups, now);
+        };
         let question =
             Question { request: Some(review), ..Question::new(&review.kind, object, &[Mode::Admission], now) };
         self.decide(&question, lookups)
@@ -368,7 +371,7 @@ impl<'q> Question<'q> {
 }
 
 /// Whether a Namespace carries the bypass annotation (spec/rules 4.2).
-fn carries_bypass(namespace: &Object) -> bool {
+pub(crate) fn carries_bypass(namespace: &Object) -> bool {
     let value = namespace.at(&["metadata", "annotations", BYPASS_ANNOTATION]).and_then(Node::as_plain_str);
     value.is_some_and(|it| it.eq_ignore_ascii_case("true"))
 }

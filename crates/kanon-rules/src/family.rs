@@ -16,7 +16,10 @@ use kanon_plane::{Actions, Applied, Facts, Family, Outbox, PolicyKey, PolicyStor
 
 use crate::{
     FAMILY, api,
-    audit::{Audit, sight::facts},
+    audit::{
+        Audit,
+        sight::{Sight, facts},
+    },
     breaker::Breaker,
     decide::{RuleTally, Tally},
     documents::{Document, read_file},
@@ -27,6 +30,7 @@ use crate::{
     respond::{Responder, Responses, brake_kind},
     rule::{Mode, Rule},
     validate::{Compiler, validate},
+    vet::{Vet, VetSettings},
     view::RulesView,
 };
 
@@ -76,7 +80,7 @@ impl RulesFamily {
             compiler: Compiler::new(Arc::clone(&language), settings.shapes.clone()),
             settings,
             kinds: vec![api::cluster_rule(), api::portal_rule()],
-            facts: Arc::new(facts(&rules)),
+            facts: Arc::new(facts(&rules, &Sight::default())),
             served,
             store: PolicyStore::default(),
             sources: BTreeMap::new(),
@@ -84,7 +88,7 @@ impl RulesFamily {
             resources: BTreeMap::new(),
             due: BTreeSet::new(),
             positions: BTreeMap::new(),
-            view: Arc::new(RulesView::watching(rules.clone(), vec![audit.findings()])),
+            view: Arc::new(RulesView::watching(rules.clone(), vec![audit.findings()], None)),
             respond: Responder::new(Responses { leads: true, ..Responses::default() }, Arc::clone(&language)),
             audit,
             network: Network::off(),
@@ -98,7 +102,9 @@ impl RulesFamily {
     /// A view of the rules as they are, with what the loops found.
     fn watching(&self) -> Arc<RulesView> {
         let findings = vec![self.audit.findings(), self.network.patrol.findings()];
-        Arc::new(RulesView::watching(self.rules.clone(), findings))
+        let vet = (self.settings.vet != VetSettings::default())
+            .then(|| Arc::new(Vet { settings: self.settings.vet, compiler: self.compiler.clone() }));
+        Arc::new(RulesView::watching(self.rules.clone(), findings, vet))
     }
 
     /// The snapshot in force.
@@ -126,6 +132,7 @@ impl RulesFamily {
         }
         self.figures = Arc::clone(&responses.figures);
         self.respond = Responder::new(responses, self.compiler.language());
+        self.view = self.watching();
         self
     }
 

@@ -22,6 +22,7 @@ use crate::{
     facts::pod::PodShapes,
     lookups::{picture::network_kinds, resources::Resources},
     rule::{Mode, Rule},
+    vet::VetSettings,
 };
 pub(crate) use state::{State, describe};
 
@@ -67,6 +68,10 @@ pub struct Settings {
     pub enforcement: EnforcementSwitch,
     /// The share of requests, in percent, beyond which a rule's denials become warnings.
     pub breaker: Option<u8>,
+    /// Whether requests are refused that rules cannot be asked about.
+    pub fail_closed: bool,
+    /// How rules are looked at when they are stored.
+    pub vet: VetSettings,
     /// What one evaluation may cost.
     pub limits: Limits,
 }
@@ -83,6 +88,8 @@ impl Default for Settings {
             counts: true,
             enforcement: EnforcementSwitch::On,
             breaker: None,
+            fail_closed: false,
+            vet: VetSettings::default(),
             limits: Limits::default(),
         }
     }

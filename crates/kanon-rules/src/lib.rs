@@ -34,6 +34,7 @@ mod rule;
 mod runtime;
 mod status;
 mod validate;
+mod vet;
 mod view;
 
 pub use decide::{RuleTally, Tally, Trace, timed_limits};
@@ -48,6 +49,7 @@ pub use report::ReportApi;
 pub use respond::{AlertScope, BRAKE_MAP, BUDGET, Responses};
 pub use rule::{ActionSpec, Enforcement, Events, Matcher, Mode, OnError, Response, Rule, Severity, Work};
 pub use status::{Condition, EvalFailure, RuleStatus};
+pub use vet::{VetSettings, Vetting};
 pub use view::{RulesView, names_a_rule};
 
 /// The family's name.

@@ -24,6 +24,7 @@ use crate::{
     index::{Entry, FOLDER, Rules, describe},
     rule::{Mode, Rule},
     status::{mode_words, problem},
+    vet::{Vet, is_of_rule},
 };
 
 /// The family's view.
@@ -31,17 +32,19 @@ pub struct RulesView {
     rules: Arc<Rules>,
     /// Of each loop over stored objects.
     findings: Vec<Arc<Mutex<Findings>>>,
+    /// What looks at rules that are stored, where something does.
+    vet: Option<Arc<Vet>>,
 }
 
 impl RulesView {
     /// A view of a snapshot; also how offline commands ask about a folder.
     pub fn new(rules: Arc<Rules>) -> RulesView {
-        RulesView { rules, findings: Vec::new() }
+        RulesView { rules, findings: Vec::new(), vet: None }
     }
 
     /// A view that shows what the loops over stored objects found.
-    pub(crate) fn watching(rules: Arc<Rules>, findings: Vec<Arc<Mutex<Findings>>>) -> RulesView {
-        RulesView { rules, findings }
+    pub(crate) fn watching(rules: Arc<Rules>, findings: Vec<Arc<Mutex<Findings>>>, vet: Option<Arc<Vet>>) -> RulesView {
+        RulesView { rules, findings, vet }
     }
 
     /// The snapshot.
@@ -84,6 +87,7 @@ impl View for RulesView {
         let covers_debug = rules.iter().any(|it| it.group.is_empty() && it.kind == "Pod");
         let of_events = self.rules.event_rules();
         rules.extend(of_events.into_iter().filter(|it| !(covers_debug && it.part == "ephemeralcontainers")));
+        rules.extend(self.vet.iter().flat_map(|it| it.admission_rules()));
         rules.sort();
         rules
     }
@@ -91,11 +95,16 @@ impl View for RulesView {
     fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed {
         let decision = self.rules.review(review, lookups, now);
         let counts = Tally { rules: self.rules.clone(), rows: decision.rows };
-        Reviewed { verdicts: Decision::verdicts(decision.found), counts: Arc::new(counts) }
+        let mut verdicts = Decision::verdicts(decision.found);
+        if let Some(vet) = self.vet.as_ref().filter(|_| is_of_rule(&review.kind)) {
+            verdicts.extend(vet.review(&self.rules, review, lookups, now));
+        }
+        Reviewed { verdicts, counts: Arc::new(counts) }
     }
 
     fn spares(&self, review: &Review) -> bool {
-        self.rules.spares(review)
+        // Whoever mends a rule is never in the way of a slow one.
+        is_of_rule(&review.kind) || self.rules.spares(review)
     }
 
     fn observes(&self) -> bool {

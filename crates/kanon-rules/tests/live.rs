@@ -14,6 +14,9 @@ fn text(read: &LiveRead) -> String {
     match read {
         LiveRead::Named { kind, namespace, name } => format!("get {} {namespace}/{name}", kind.plural),
         LiveRead::Listed { kind, namespace, selector } => format!("list {} {namespace} {selector}", kind.plural),
+        LiveRead::Access(it) => {
+            format!("{} may {} {} {}", it.user.username, it.right.verb, it.right.resource, it.namespace)
+        }
     }
 }
 

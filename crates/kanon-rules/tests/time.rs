@@ -63,7 +63,7 @@ fn check(tick: u64, until: u64, want: &[&str], looks: u64) {
     assert_eq!(clock.1.load(Ordering::Relaxed) / tick, looks, "{tick} {until}");
     let tally = (*reviewed.counts).downcast_ref::<Tally>().unwrap();
     let counts = |name: &str| tally.counts().find(|it| it.0 == name).map(|it| (it.1.errors, it.1.over_budget)).unwrap();
-    let failed = u32::from(want.len() == 2 && want[1].starts_with("slow error"));
+    let failed = u32::from(want.contains(&OVER));
     assert_eq!((counts("slow"), counts("quick")), ((failed, failed), (0, 0)));
 }
 
@@ -73,9 +73,9 @@ const OVER: &str = "slow error: could not be evaluated: time budget exceeded";
 #[test]
 fn a_rule_of_admission_has_a_quarter_of_a_second_and_no_more_than_the_request() {
     // The look that begins, and those up to the end.
-    check(100, 10_000, &[QUICK, OVER], 4);
-    check(100, 150, &[QUICK, OVER], 3);
-    check(100, 0, &[QUICK, OVER], 1);
+    check(100, 10_000, &[OVER, QUICK], 4);
+    check(100, 150, &[OVER, QUICK], 3);
+    check(100, 0, &[OVER, QUICK], 1);
 }
 
 #[test]
@@ -87,5 +87,5 @@ fn a_rule_of_the_audit_has_a_second() {
         let found = texts(&rules.review_object(&object, &[Mode::Audit], now(0)));
         assert!(found.iter().any(|it| it == want), "{found:?}");
     }
-    check(10, 10_000, &[QUICK, OVER], 26);
+    check(10, 10_000, &[OVER, QUICK], 26);
 }

@@ -12,9 +12,11 @@ pub(crate) mod policy;
 pub(crate) mod portal;
 mod rules;
 mod runtime;
+mod services;
 mod shapes;
 mod sinks;
 mod texts;
+mod vet;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -28,9 +30,11 @@ pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
 pub(crate) use runtime::RuntimeArgs;
+pub(crate) use services::ServiceArgs;
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
+pub(crate) use vet::VetArgs;
 
 /// One policy plane for a workload's whole life on Kubernetes.
 ///
@@ -127,6 +131,9 @@ pub(crate) struct UpArgs {
     /// How requests are decided.
     #[command(flatten)]
     pub(crate) admission: AdmissionArgs,
+    /// Rules that are being stored.
+    #[command(flatten)]
+    pub(crate) vet: VetArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -145,6 +152,9 @@ pub(crate) struct UpArgs {
     /// Bounds.
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+    /// Numbers of services.
+    #[command(flatten)]
+    pub(crate) services: ServiceArgs,
 }
 
 /// `kanon serve`
@@ -196,6 +206,9 @@ pub(crate) struct ServeArgs {
     /// How requests are decided.
     #[command(flatten)]
     pub(crate) admission: AdmissionArgs,
+    /// Rules that are being stored.
+    #[command(flatten)]
+    pub(crate) vet: VetArgs,
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,

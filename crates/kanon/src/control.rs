@@ -5,6 +5,7 @@ mod certificates;
 mod definitions;
 mod installed;
 mod live;
+mod readiness;
 mod runtime;
 mod sinks;
 mod watches;
@@ -24,12 +25,12 @@ use hyper::service::service_fn;
 use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Keep, Now, Review};
 use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
-use kanon_plane::{Family, LiveRead, Lookups, ObjectStore, Plane, Settings, Views};
+use kanon_plane::{Family, LiveRead, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Feed, Handle, Intake, Shared, Told, log::DecisionLog};
 use kanon_web::{Gauge, Metrics, Own, Probes, Reading, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::watches::Watches;
+use self::{readiness::Readiness, watches::Watches};
 use crate::{exit::Failure, families, languages};
 pub(crate) use definitions::Definitions;
 pub(crate) use installed::Installed;
@@ -204,28 +205,24 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
             registered: &registered,
             fail_closed: asked.fail_closed,
             namespace: &options.namespace,
+            own_user: user.clone(),
             stop,
         };
         webhook::run(&mut tasks, listening, parts);
     }
 
     let ending = Arc::<AtomicBool>::default();
-    let waiting = {
-        let ending = Arc::clone(&ending);
-        let (shared, registered, kinds) = (Arc::clone(&shared), Arc::clone(&registered), kinds);
-        move || {
-            let objects = shared.objects.load();
-            let namespaces = GroupVersionKind::new("", "v1", "Namespace");
-            let unsynced = kinds.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
-            // A follower's webhook answers too, but the leader's is registered.
-            let missing = shared.leader.load(Ordering::Acquire) && !registered.load(Ordering::Acquire);
-            let webhook = missing.then(|| "webhook registration".to_owned());
-            let exempt = (!objects.is_synced(&namespaces)).then(|| "namespaces".to_owned());
-            let end = ending.load(Ordering::Acquire).then(|| "its end".to_owned());
-            unsynced.chain(exempt).chain(webhook).chain(end).collect::<Vec<_>>()
-        }
+    let readiness = Readiness {
+        shared: Arc::clone(&shared),
+        policies: kinds,
+        registered,
+        ending: Arc::clone(&ending),
+        arrived: Arc::default(),
     };
-    let probes = Arc::new(Probes::new(metrics, waiting.clone()));
+    let probes = Arc::new(Probes::new(metrics, {
+        let readiness = readiness.clone();
+        move || readiness.waiting()
+    }));
     let listener = kanon_net::bind(options.metrics_addr).await?;
     let metrics_addr = listener.local_addr()?;
     let service = service_fn(move |request| {
@@ -234,7 +231,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     });
     tasks.spawn(kanon_net::serve(listener, None, service, Limits::default(), stop.clone()));
 
-    wait_ready(&shared, waiting).await?;
+    readiness.reached().await?;
     // Before rules are known nobody could be asked about an event.
     let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop };
     let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
@@ -316,23 +313,4 @@ fn cached(
 
 fn whole(number: u64) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
-}
-
-/// How long policies may take to load at the start.
-const READY_MAX: Duration = Duration::from_secs(60);
-
-async fn wait_ready(shared: &Shared, waiting: impl Fn() -> Vec<String>) -> Result<(), Failure> {
-    let mut published = shared.published.subscribe();
-    let ready = async {
-        while !waiting().is_empty() {
-            // Registration tells by the same channel.
-            let _ = published.changed().await;
-        }
-    };
-    let late = tokio::time::timeout(READY_MAX, ready).await.is_err();
-    if late {
-        Err(Failure::new(format!("not ready after a minute: waiting for {}", waiting().join(", "))))
-    } else {
-        Ok(())
-    }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kanon_core::GroupVersionKind;
 use kanon_lang::{LanguageId, Languages, Limits};
 use kanon_plane::Family;
-use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, PodShapes, Responses};
+use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, PodShapes, Responses, VetSettings};
 use kanon_runtime::Clock;
 
 /// What families are told about this process.
@@ -19,6 +19,10 @@ pub(crate) struct Settings {
     pub(crate) enforcement: EnforcementSwitch,
     /// The share of requests beyond which a rule that denies them warns.
     pub(crate) breaker: Option<u8>,
+    /// Whether requests are refused that rules cannot be asked about.
+    pub(crate) fail_closed: bool,
+    /// How rules are looked at when they are stored.
+    pub(crate) vet: VetSettings,
     /// Which kinds make pods, besides Kubernetes' own.
     pub(crate) shapes: PodShapes,
     /// How rules are audited.
@@ -44,6 +48,8 @@ impl Default for Settings {
             namespace: String::new(),
             enforcement,
             breaker: None,
+            fail_closed: false,
+            vet: VetSettings::default(),
             shapes: PodShapes::default(),
             audit,
             network,
@@ -77,8 +83,8 @@ impl Default for Audit {
 
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
-    let Settings { only_rules, namespace, enforcement, breaker, shapes, audit, network, runtime, responses, clock } =
-        settings;
+    let Settings { only_rules, namespace, enforcement, breaker, shapes, audit, network, runtime, .. } = settings;
+    let Settings { fail_closed, vet, responses, clock, .. } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
@@ -91,6 +97,8 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         counts: audit.counts,
         enforcement: *enforcement,
         breaker: *breaker,
+        fail_closed: *fail_closed,
+        vet: *vet,
         limits: clock.map_or_else(Limits::default, |it| kanon_rules::timed_limits(Arc::new(it))),
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)

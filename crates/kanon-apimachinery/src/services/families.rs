@@ -1,8 +1,10 @@
-//! Families of addresses. The server has one, IPv4: a service that asks for both is refused where upstream refuses it on such a
-//! cluster, and gets the one where upstream gives it.
+//! Families of addresses: the server has one or both, the first of them its default. A service that asks for what is not there is
+//! refused where upstream refuses it on such a cluster, and gets what is there where upstream gives it.
 
 use kanon_schema::{FieldError, FieldPath, quote};
 use serde_json::{Value, json};
+
+use super::ranges::Family;
 
 /// The address of services without one.
 pub(super) const NONE: &str = "None";
@@ -22,11 +24,11 @@ pub(super) fn align(service: &mut Value) {
     }
 }
 
-/// Fills in `ipFamilyPolicy` and `ipFamilies`.
+/// Fills in `ipFamilyPolicy` and `ipFamilies`, of those that are `served`.
 ///
 /// # Errors
 /// What cannot be: in upstream's words and order.
-pub(super) fn complete(service: &mut Value, old: Option<&Value>) -> Result<(), Errors> {
+pub(super) fn complete(service: &mut Value, old: Option<&Value>, served: &[Family]) -> Result<(), Errors> {
     if service["spec"]["type"] == "ExternalName" || !service["spec"].is_object() {
         return Ok(());
     }
@@ -46,15 +48,20 @@ pub(super) fn complete(service: &mut Value, old: Option<&Value>) -> Result<(), E
         return Err(errors);
     }
     settle_changes(service, old)?;
-    infer(service)?;
-    if is_open {
-        complete_open(service);
-        return Ok(());
+    infer(service, served)?;
+    if !is_open {
+        check_served(service, served)?;
     }
-    check_served(service)?;
-    if list(service, "ipFamilies").is_empty() {
-        service["spec"]["ipFamilies"] = json!([IPV4]);
+    // Headless without a selector: both families, served or not.
+    let has_second = is_open || served.len() > 1;
+    let mut families = list(service, "ipFamilies").to_vec();
+    if families.is_empty() {
+        families.extend(served.first().map(|it| it.name().into()));
     }
+    if families.len() == 1 && has_second && service["spec"]["ipFamilyPolicy"] != SINGLE {
+        families.push(if families[0] == IPV4 { IPV6 } else { IPV4 }.into());
+    }
+    service["spec"]["ipFamilies"] = families.into();
     Ok(())
 }
 
@@ -94,7 +101,7 @@ fn settle_changes(service: &mut Value, old: Option<&Value>) -> Result<(), Errors
 }
 
 /// Families out of addresses that were asked for.
-fn infer(service: &mut Value) -> Result<(), Errors> {
+fn infer(service: &mut Value, served: &[Family]) -> Result<(), Errors> {
     let addresses = list(service, "clusterIPs").to_vec();
     let mut families = list(service, "ipFamilies").to_vec();
     let mut errors = Errors::new();
@@ -102,14 +109,15 @@ fn infer(service: &mut Value) -> Result<(), Errors> {
         if index < families.len() {
             continue;
         }
-        if address.contains(':') {
+        let family = if address.contains(':') { IPV6 } else { IPV4 };
+        if is_served(family, served) {
+            families.push(family.into());
+        } else {
             let value = service["spec"]["clusterIPs"].clone();
             let shown = shown("[]string", &value);
             let path = FieldPath::of("spec.clusterIPs");
-            let detail = "IPv6 is not configured on this cluster";
+            let detail = format!("{family} is not configured on this cluster");
             errors.push(FieldError::invalid(&path.index(index), value, detail).showing(shown));
-        } else {
-            families.push(IPV4.into());
         }
     }
     if !errors.is_empty() {
@@ -121,26 +129,19 @@ fn infer(service: &mut Value) -> Result<(), Errors> {
     Ok(())
 }
 
-/// Headless without a selector: both families, unless it says one.
-fn complete_open(service: &mut Value) {
-    let mut families = list(service, "ipFamilies").to_vec();
-    if families.is_empty() {
-        families.push(IPV4.into());
-    }
-    if families.len() < 2 && service["spec"]["ipFamilyPolicy"] != SINGLE {
-        families.push(if families[0] == IPV4 { IPV6 } else { IPV4 }.into());
-    }
-    service["spec"]["ipFamilies"] = families.into();
+fn is_served(family: &str, served: &[Family]) -> bool {
+    served.iter().any(|it| it.name() == family)
 }
 
-fn check_served(service: &Value) -> Result<(), Errors> {
+fn check_served(service: &Value, served: &[Family]) -> Result<(), Errors> {
     let mut errors = Errors::new();
-    if service["spec"]["ipFamilyPolicy"] == NEEDS_BOTH {
+    if service["spec"]["ipFamilyPolicy"] == NEEDS_BOTH && served.len() < 2 {
         let detail = "this cluster is not configured for dual-stack services";
         errors.push(FieldError::invalid(&FieldPath::of("spec.ipFamilyPolicy"), NEEDS_BOTH, detail));
     }
     let path = FieldPath::of("spec.ipFamilies");
-    for (index, family) in list(service, "ipFamilies").iter().enumerate().filter(|(_, it)| **it != IPV4) {
+    let families = list(service, "ipFamilies").iter().enumerate();
+    for (index, family) in families.filter(|(_, it)| !is_served(text(it), served)) {
         errors.push(FieldError::invalid(&path.index(index), family.clone(), "not configured on this cluster"));
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }

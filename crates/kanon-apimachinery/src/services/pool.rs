@@ -17,25 +17,26 @@ pub(super) enum Taken {
 /// moment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pool {
-    first: u32,
-    size: u32,
+    first: u128,
+    size: u128,
     /// Numbers at the beginning that are given last.
-    reserved: u32,
-    held: BTreeMap<u32, u32>,
+    reserved: u128,
+    held: BTreeMap<u128, u32>,
 }
 
 impl Pool {
-    pub(super) fn new(first: u32, size: u32, reserved: u32) -> Pool {
-        Pool { first, size, reserved, held: BTreeMap::new() }
+    /// Of no range, however small, are all reserved.
+    pub(super) fn new(first: u128, size: u128, reserved: u128) -> Pool {
+        Pool { first, size, reserved: reserved.min(size.saturating_sub(1)), held: BTreeMap::new() }
     }
 
     /// Holds a number, whoever has it; also one out of range, which costs nothing.
-    pub(super) fn take(&mut self, number: u32) {
+    pub(super) fn take(&mut self, number: u128) {
         *self.held.entry(number).or_default() += 1;
     }
 
     /// Holds a number if it is free.
-    pub(super) fn claim(&mut self, number: u32) -> Taken {
+    pub(super) fn claim(&mut self, number: u128) -> Taken {
         if number.checked_sub(self.first).is_none_or(|it| it >= self.size) {
             return Taken::OutOfRange;
         }
@@ -46,7 +47,7 @@ impl Pool {
         Taken::Now
     }
 
-    pub(super) fn give_back(&mut self, number: u32) {
+    pub(super) fn give_back(&mut self, number: u128) {
         if let Some(count) = self.held.get_mut(&number) {
             *count -= 1;
             if *count == 0 {
@@ -56,10 +57,10 @@ impl Pool {
     }
 
     /// A free number: the first from where the seed points on, those that are kept for people last.
-    pub(super) fn pick(&self, seed: &str) -> Option<u32> {
-        let free = |it: &u32| !self.held.contains_key(it);
+    pub(super) fn pick(&self, seed: &str) -> Option<u128> {
+        let free = |it: &u128| !self.held.contains_key(it);
         let (begin, end) = (self.first + self.reserved, self.first + self.size);
-        let start = begin + hash(seed) % (self.size - self.reserved);
+        let start = begin + u128::from(hash(seed)) % (self.size - self.reserved);
         (start..end).chain(begin..start).chain(self.first..begin).find(free)
     }
 }

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::*;
 use crate::testing::Cluster;
 
 const SERVICES: &str = "/api/v1/namespaces/shop/services";
+
+fn allocator(ranges: &str) -> Allocator {
+    Allocator::new(&ranges.parse().expect("ranges"), NodePorts::default())
+}
 
 /// A cluster with its allocator.
 struct World {
@@ -15,7 +21,12 @@ struct World {
 
 impl World {
     fn new() -> World {
-        World { cluster: Cluster::new(), allocator: Allocator::default() }
+        World::with("10.96.0.0/12")
+    }
+
+    /// With these ranges of addresses.
+    fn with(ranges: &str) -> World {
+        World { cluster: Cluster::new(), allocator: allocator(ranges) }
     }
 
     fn complete(&mut self, spec: &Value, old: Option<&Value>) -> std::result::Result<(Value, Claim), String> {
@@ -65,8 +76,8 @@ fn ports() -> Value {
 fn new_services_get_what_their_type_has() {
     let mut world = World::new();
     let one = world.try_out(&json!({"ports": ports()}), None).expect("given");
-    let address: Ipv4Addr = one["clusterIP"].as_str().and_then(|it| it.parse().ok()).expect("an address");
-    assert!(address.to_bits() >= FIRST_ADDRESS + RESERVED_ADDRESSES, "{address}");
+    let address: std::net::Ipv4Addr = one["clusterIP"].as_str().and_then(|it| it.parse().ok()).expect("an address");
+    assert!(address >= std::net::Ipv4Addr::new(10, 96, 1, 1), "{address}");
     assert_eq!(one["clusterIPs"], json!([address.to_string()]));
     assert_eq!((&one["ipFamilies"], &one["ipFamilyPolicy"]), (&json!(["IPv4"]), &json!("SingleStack")));
     assert_eq!(one["ports"], ports());
@@ -141,7 +152,7 @@ fn what_is_taken_or_out_of_range_is_refused() {
     );
     // Nothing of what was refused is held.
     assert_eq!(world.allocator.ports, {
-        let mut pool = Pool::new(FIRST_PORT, PORTS, RESERVED_PORTS);
+        let mut pool = NodePorts::default().pool();
         pool.take(30_080);
         pool
     });
@@ -173,6 +184,72 @@ fn the_second_family_is_refused_as_on_a_cluster_with_one() {
 }
 
 #[test]
+fn with_both_families_services_have_what_their_policy_says() {
+    let mut world = World::with("fd00::/112,10.0.0.0/24");
+    let families = |both: bool| if both { json!(["IPv6", "IPv4"]) } else { json!(["IPv6"]) };
+    for (policy, both) in [("SingleStack", false), ("PreferDualStack", true), ("RequireDualStack", true)] {
+        let got = world.try_out(&json!({"ipFamilyPolicy": policy, "ports": ports()}), None).expect("given");
+        assert_eq!(got["ipFamilies"], families(both), "{policy}");
+        let given: Vec<&str> = got["clusterIPs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert_eq!(given.len(), 1 + usize::from(both), "{got}");
+        assert!(given[0].starts_with("fd00::") && given.get(1).is_none_or(|it| it.starts_with("10.0.0.")), "{got}");
+        assert_eq!(got["clusterIP"], given[0]);
+    }
+    world.check(json!({"clusterIP": "10.0.0.9"}), json!({"clusterIPs": ["10.0.0.9"], "ipFamilies": ["IPv4"]}));
+    world.check(
+        json!({"clusterIPs": ["10.0.0.9", "fd00::9"], "clusterIP": "10.0.0.9", "ipFamilyPolicy": "PreferDualStack"}),
+        json!({"clusterIPs": ["10.0.0.9", "fd00::9"], "ipFamilies": ["IPv4", "IPv6"]}),
+    );
+    world.check(
+        json!({"ipFamilies": ["IPv4"], "ipFamilyPolicy": "RequireDualStack"}),
+        json!({"ipFamilies": ["IPv4", "IPv6"]}),
+    );
+    world.check(
+        json!({"clusterIP": "None", "selector": {"a": "b"}, "ipFamilyPolicy": "PreferDualStack"}),
+        json!({"ipFamilies": families(true), "clusterIPs": ["None"]}),
+    );
+    world.refuse(
+        json!({"clusterIP": "10.0.0.9", "clusterIPs": ["10.0.0.9", "fd01::9"], "ipFamilyPolicy": "RequireDualStack"}),
+        "spec.clusterIPs: Invalid value: []string{\"10.0.0.9\", \"fd01::9\"}: failed to allocate IP fd01::9: the provided IP (fd01::9) is not in the valid range. The range of valid IPs is fd00::/112",
+    );
+    // The first address of what was refused is free.
+    world.check(json!({"clusterIP": "10.0.0.9"}), json!({"clusterIPs": ["10.0.0.9"]}));
+}
+
+#[test]
+fn the_second_family_comes_and_goes_with_the_policy() {
+    let mut world = World::with("10.0.0.0/24,fd00::/112");
+    let one = world.store("web", json!({"ports": ports()}));
+    let mut spec = one["spec"].clone();
+    spec["ipFamilyPolicy"] = json!("RequireDualStack");
+    let (both, claim) = world.complete(&spec, Some(&one)).expect("given");
+    assert_eq!(both["clusterIPs"][0], one["spec"]["clusterIP"]);
+    assert!(both["clusterIPs"][1].as_str().is_some_and(|it| it.starts_with("fd00::")), "{both}");
+    assert_eq!(both["ipFamilies"], json!(["IPv4", "IPv6"]));
+    let taken = both["clusterIPs"][1].clone();
+    assert!(world.try_out(&json!({"clusterIP": taken, "clusterIPs": [taken], "ports": ports()}), None).is_err());
+    world.allocator.release(claim);
+    let old = json!({"metadata": {"name": "web"}, "spec": both});
+    assert_eq!(world.try_out(&both, Some(&old)), Ok(both.clone()), "it stays");
+    let mut single = both.clone();
+    single["ipFamilyPolicy"] = json!("SingleStack");
+    let got = world.try_out(&single, Some(&old)).expect("released");
+    assert_eq!((&got["clusterIPs"], &got["ipFamilies"]), (&json!([one["spec"]["clusterIP"]]), &json!(["IPv4"])));
+}
+
+#[test]
+fn a_range_is_full_when_all_is_given() {
+    let mut world = World::with("10.0.0.0/29");
+    for number in 0..6 {
+        world.store(&format!("s{number}"), json!({"ports": ports()}));
+    }
+    let problem = world.try_out(&json!({"ports": ports()}), None).expect_err("full");
+    assert!(problem.ends_with("failed to allocate a serviceIP: range is full"), "{problem}");
+    assert_eq!(world.cluster.delete(&format!("{SERVICES}/s3"), "").0, 200);
+    assert!(world.try_out(&json!({"ports": ports()}), None).is_ok());
+}
+
+#[test]
 fn changed_services_keep_and_get_what_they_need() {
     let mut world = World::new();
     let old = world.store("web", json!({"ports": ports()}));
@@ -196,7 +273,7 @@ fn what_goes_with_a_service_is_free_again_and_a_new_allocator_knows_all() {
     let spec = json!({"type": "NodePort", "clusterIP": "10.96.0.10", "ports": [{"port": 80, "nodePort": 30080}]});
     world.store("a", spec.clone());
     assert!(world.try_out(&spec, None).is_err());
-    world.allocator = Allocator::default();
+    world.allocator = allocator("10.96.0.0/12");
     assert!(world.try_out(&spec, None).is_err());
     assert_eq!(world.cluster.delete(&format!("{SERVICES}/a"), "").0, 200);
     let (_, claim) = world.complete(&spec, None).expect("free again");

@@ -35,7 +35,7 @@ pub fn of_folder<W: Write>(
     files: &[PathBuf],
     now: Timestamp,
     out: W,
-) -> Result<BackupSummary, BackupError> {
+) -> Result<(W, BackupSummary), BackupError> {
     let path = folder.join(FILE);
     if !path.exists() {
         return Err(BackupError::Absent(folder.display().to_string()));
@@ -55,7 +55,7 @@ pub fn of_folder<W: Write>(
         add(&mut backup, folder, file)?;
     }
     drop(writer);
-    Ok(backup.finish()?.1)
+    backup.finish()
 }
 
 /// Adds a file of a folder to a backup.

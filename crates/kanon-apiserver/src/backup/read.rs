@@ -10,7 +10,7 @@ use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{BackupError, BackupHeader, End, VERSION, write::hex};
+use super::{BackupError, BackupHeader, End, VERSION, gzip::Lines, write::hex};
 
 /// Longest line: an object of the largest size and its key, with room.
 const LINE_MAX: u64 = 64 << 20;
@@ -33,7 +33,7 @@ pub enum BackupItem {
 
 /// Reads a backup. After an error or the end there is nothing more.
 pub struct BackupReader<R> {
-    input: R,
+    input: Lines<R>,
     digest: Context,
     lines: u64,
     header: BackupHeader,
@@ -55,7 +55,7 @@ struct Line<'l> {
 }
 
 impl<R: BufRead> BackupReader<R> {
-    /// Reads the header.
+    /// Reads the header of a backup, which may be compressed.
     ///
     /// # Errors
     /// Something else than a backup, one of a newer version, I/O.
@@ -65,6 +65,7 @@ impl<R: BufRead> BackupReader<R> {
             kind: String,
             version: u32,
         }
+        let input = Lines::new(input).map_err(|error| BackupError::io("the backup cannot be read", error))?;
         let none = BackupHeader::new(kanon_store::Revision(0), jiff::Timestamp::UNIX_EPOCH);
         let mut reader = BackupReader { input, digest: Context::new(&SHA256), lines: 0, header: none, ended: false };
         let line = reader.line()?.ok_or_else(|| BackupError::Foreign("it is empty".to_owned()))?;
@@ -88,7 +89,7 @@ impl<R: BufRead> BackupReader<R> {
     fn line(&mut self) -> Result<Option<Vec<u8>>, BackupError> {
         let mut line = Vec::new();
         let read = (&mut self.input).take(LINE_MAX).read_until(b'\n', &mut line);
-        read.map_err(|error| BackupError::io("the backup cannot be read", error))?;
+        read.map_err(|error| self.input.failed(self.lines, error))?;
         if line.last() != Some(&b'\n') {
             return if line.is_empty() { Ok(None) } else { Err(BackupError::CutOff { lines: self.lines }) };
         }
@@ -126,12 +127,10 @@ impl<R: BufRead> BackupReader<R> {
         if end.lines != self.lines - 1 || end.sha256 != found {
             return Err(BackupError::Checksum { found, wanted: end.sha256.clone() });
         }
-        match self.line() {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) | Err(BackupError::CutOff { .. }) => {
-                Err(BackupError::line(self.lines, "something follows the end"))
-            }
-            Err(error) => Err(error),
+        match self.input.fill_buf().map(<[u8]>::is_empty) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(BackupError::line(self.lines + 1, "something follows the end")),
+            Err(error) => Err(self.input.failed(self.lines, error)),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Backups of folders and of running servers, restored; and every way a file can be wrong.
 
-use std::{io::Cursor, path::PathBuf, sync::Arc};
+use std::{
+    io::{Cursor, Write as _},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
@@ -80,8 +84,7 @@ async fn a_stopped_folder_is_backed_up_with_its_files_and_replaced_by_them() {
     create(&server, "kept").await;
     server.stop().await;
     let files = [PathBuf::from("token.key")];
-    let mut backup = Vec::new();
-    let summary = of_folder(&place, &files, Timestamp::now(), &mut backup).expect("written");
+    let (backup, summary) = of_folder(&place, &files, Timestamp::now(), Vec::new()).expect("written");
     assert_eq!((summary.files, summary.bytes), (1, backup.len() as u64));
     let key = std::fs::read(place.join("token.key")).expect("read");
     let server = TestServer::start_in(Arc::new(Cel::default()), &place).await.expect("starts");
@@ -125,6 +128,35 @@ fn every_changed_byte_and_every_cut_is_refused() {
     }
     let longer = [whole.as_slice(), b"{}\n"].concat();
     assert!(read(&longer).is_err());
+}
+
+#[test]
+fn a_compressed_backup_is_read_and_every_cut_of_it_refused() {
+    let mut whole = Vec::new();
+    let mut compressed = Compressed::new(&mut whole);
+    compressed.write_all(&small()).expect("memory");
+    compressed.finish().expect("memory");
+    assert!(whole.len() < small().len(), "{} bytes", whole.len());
+    let read = |bytes: &[u8]| {
+        let items: Vec<BackupItem> = reader(bytes)?.collect::<Result<_, _>>()?;
+        Ok::<_, BackupError>(format!("{items:?}"))
+    };
+    let sound = read(&whole).expect("sound");
+    assert_eq!(sound, read(&small()).expect("sound"));
+    for at in 0..whole.len() {
+        let cut = read(&whole[..at]).expect_err("cut").to_string();
+        assert!(at < 2 || cut.starts_with("the backup is cut off after line "), "cut at {at}: {cut}");
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        // Gzip has bytes of its own that mean nothing here, such as a time.
+        assert!(read(&damaged).map_or(true, |it| it == sound), "byte {at}");
+    }
+    let mut damaged = whole.clone();
+    let at = whole.len() - 30;
+    damaged[at] ^= 0xff;
+    let error = read(&damaged).expect_err("damaged").to_string();
+    assert!(error.starts_with("the backup is "), "{error}");
+    assert!(read(&[&whole[..], b"more"].concat()).is_err());
 }
 
 #[test]

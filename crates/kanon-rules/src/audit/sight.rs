@@ -1,7 +1,7 @@
 //! What of the cluster the rules can see: which kinds they need and how much of their objects, which of them have arrived, which
 //! cannot be had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kanon_core::{GroupVersionKind, Keep};
 use kanon_plane::Facts;
@@ -10,7 +10,7 @@ use super::is_asked_by;
 use crate::{
     index::{Entry, Rules},
     lookups::picture::network_kinds,
-    rule::Mode,
+    rule::{Enforcement, Mode, OnError, Rule},
 };
 
 /// Kinds by what is known of their watches.
@@ -100,7 +100,7 @@ fn is_about_stored(entry: &Entry, rules: &Rules) -> bool {
 
 /// What is read of the kinds that rules in force read besides the request: those of stored objects that are looked at, those that
 /// are looked up, what the network is made of, and Namespaces, which may be exempt.
-pub(crate) fn facts(rules: &Rules) -> Facts {
+pub(crate) fn facts(rules: &Rules, sight: &Sight) -> Facts {
     let active = || rules.entries().iter().filter(|it| it.state.is_active());
     let mut wanted: BTreeMap<GroupVersionKind, Keep> = BTreeMap::new();
     let mut want = |kind: &GroupVersionKind, keep: &Keep| wanted.entry(kind.clone()).or_default().extend(keep);
@@ -123,5 +123,15 @@ pub(crate) fn facts(rules: &Rules) -> Facts {
     let parts = parts.collect();
     let kinds: Vec<_> = wanted.keys().filter_map(|it| rules.resources.kind(it)).cloned().collect();
     let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty());
-    Facts { kinds, parts, unknown }
+    // What cannot be had holds nobody up: the rules that want it fail by themselves.
+    let required: BTreeSet<_> = active().filter(|it| enforces(it)).flat_map(|it| &it.lookups).collect();
+    let served = |it: &&&GroupVersionKind| rules.resources.kind(it).is_some() && !sight.has_failed(it);
+    let required = required.iter().filter(served).map(|it| (*it).clone()).collect();
+    Facts { kinds, parts, required, unknown }
+}
+
+/// Whether the rule may refuse a request.
+fn enforces(entry: &Entry) -> bool {
+    let denies = |rule: &Rule| rule.enforcement == Some(Enforcement::Deny) || rule.on_error == OnError::Deny;
+    entry.rule.as_ref().is_some_and(|it| it.modes.contains(&Mode::Admission) && denies(it))
 }

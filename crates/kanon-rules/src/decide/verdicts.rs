@@ -16,6 +16,7 @@ use crate::{
 /// Reasons of this family's verdicts.
 const VIOLATION: &str = "RuleViolated";
 const ERROR: &str = "EvaluationError";
+const OBJECTLESS: &str = "NoObject";
 
 /// What an evaluation gave, where it was not `false`.
 pub(super) enum Finding {
@@ -75,6 +76,12 @@ impl<'q> Writer<'q> {
     pub(super) fn bypass(&self, entry: &Entry, rule: &Rule) -> Verdict {
         let message = format!("not evaluated: namespace `{}` carries the bypass annotation", self.namespace);
         self.write(entry, rule, Outcome::Allow, NAMESPACE_BYPASSED, message, self.evidence(rule, ""))
+    }
+
+    /// The request has nothing that could be looked at.
+    pub(super) fn objectless(&self, entry: &Entry, rule: &Rule, outcome: Outcome) -> Verdict {
+        let message = "the request has no object to be looked at".to_owned();
+        self.write(entry, rule, outcome, OBJECTLESS, message, self.evidence(rule, ""))
     }
 
     /// The error without what it may say of a Secret's content.

@@ -103,18 +103,23 @@ impl RulesFamily {
 
     /// The rules were swapped.
     pub(super) fn audit_rules(&mut self, now: Now, out: &mut Outbox) {
-        let facts = facts(&self.rules);
-        if facts != *self.facts {
-            self.facts = Arc::new(facts);
-        }
+        self.publish_facts();
         let changes = self.audit.rules_changed(&self.rules, now);
         self.follow(changes, Mode::Audit, now, out);
         let changes = self.network.patrol.rules_changed(&self.rules, now);
         self.follow(changes, Mode::Network, now, out);
     }
 
+    fn publish_facts(&mut self) {
+        let facts = facts(&self.rules, &self.audit.sight);
+        if facts != *self.facts {
+            self.facts = Arc::new(facts);
+        }
+    }
+
     /// Statuses that say what the rules can see.
     fn report_sight(&mut self, now: Now, out: &mut Outbox) {
+        self.publish_facts();
         self.plan(|_, _| true, now, out);
     }
 

@@ -33,7 +33,7 @@ impl RulesFamily {
             self.settings.loops.push(Mode::Network);
         }
         self.rules = Arc::new(Rules::new(Vec::new(), self.settings.clone(), Arc::clone(&self.served)));
-        self.facts = Arc::new(facts(&self.rules));
+        self.facts = Arc::new(facts(&self.rules, &self.audit.sight));
         self.view = self.watching();
         self
     }

@@ -146,7 +146,7 @@ impl<'q> Reader<'q> {
             _ => {
                 let read =
                     || LiveRead::Named { kind: kind.clone(), namespace: namespace.to_owned(), name: name.to_owned() };
-                match self.ask(live, read)? {
+                match self.ask(live, &kind.plural, read)? {
                     Some(found) => (found.first(), true),
                     None => (self.lookups.get(&kind.gvk, namespace, name), false),
                 }
@@ -188,7 +188,7 @@ impl<'q> Reader<'q> {
         };
         let read_live =
             || LiveRead::Listed { kind: kind.clone(), namespace: namespace.to_owned(), selector: selector.clone() };
-        let (stored, live) = match self.ask(live, read_live)? {
+        let (stored, live) = match self.ask(live, &kind.plural, read_live)? {
             Some(found) => (found.iter().collect(), true),
             None => (self.lookups.list(&kind.gvk, namespace), false),
         };
@@ -208,13 +208,16 @@ impl<'q> Reader<'q> {
     }
 
     /// What the API server says; `None` where it is not asked.
-    fn ask(&self, live: bool, read: impl FnOnce() -> LiveRead) -> Result<Option<&'q [Object]>, EvalError> {
+    fn ask(
+        &self,
+        live: bool,
+        plural: &str,
+        read: impl FnOnce() -> LiveRead,
+    ) -> Result<Option<&'q [Object]>, EvalError> {
         if !live || !self.lookups.reads_live() {
             return Ok(None);
         }
         let read = read();
-        let (LiveRead::Named { kind, .. } | LiveRead::Listed { kind, .. }) = &read;
-        let plural = &kind.plural;
         let mut asked = lock(&self.asked);
         if asked.len() == LIVE_MAX && !asked.contains(&read) {
             return Err(fail(format!(

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::ObjectReads;
 use crate::{
     Mode, Rules, Settings,
-    audit::sight::facts,
+    audit::sight::{Sight, facts},
     facts::pod::{self, PodShapes},
 };
 
@@ -222,7 +222,7 @@ proptest! {
         objects in prop::collection::vec(object(), 1..6),
     ) {
         let rules = rules(&of);
-        let (facts, now) = (facts(&rules), Now::new(Default::default(), Mono::default()));
+        let (facts, now) = (facts(&rules, &Sight::default()), Now::new(Default::default(), Mono::default()));
         for object in &objects {
             let kind = GroupVersionKind::from_api_version(object.str_at(&["apiVersion"]), object.str_at(&["kind"]));
             let ask = |object: &Object| -> Vec<Verdict> { rules.review_object(object, &[Mode::Audit], now) };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
-    AdmissionArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs,
+    AdmissionArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs, VetArgs,
     check::CheckOptions,
     installed::HEADING,
     migrate::MigrateRulesArgs,
@@ -132,6 +132,9 @@ pub(crate) struct RunArgs {
     /// How requests are decided.
     #[command(flatten)]
     pub(crate) decisions: AdmissionArgs,
+    /// Rules that are being stored.
+    #[command(flatten)]
+    pub(crate) vet: VetArgs,
     /// How the process ends.
     #[command(flatten)]
     pub(crate) shutdown: ShutdownArgs,

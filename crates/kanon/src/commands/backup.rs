@@ -10,7 +10,7 @@ use std::{
 };
 
 use kanon_apiserver::backup::{
-    BackupError, BackupItem, BackupReader, BackupSummary, BackupWriter, PATH, of_folder, restore,
+    BackupError, BackupItem, BackupReader, BackupSummary, BackupWriter, Compressed, PATH, of_folder, restore,
 };
 use kanon_kube::{Api, Source};
 
@@ -60,16 +60,22 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, Failure> {
 fn write(data_dir: &DataDir, path: &Path) -> Result<BackupSummary, Failure> {
     let files = kept(data_dir.root())?;
     let out = private(path)?;
-    let summary = match of_folder(data_dir.root(), &files, jiff::Timestamp::now(), BufWriter::new(&out)) {
+    let written = of_folder(data_dir.root(), &files, jiff::Timestamp::now(), Compressed::new(&out));
+    let (compressed, summary) = match written {
         Err(BackupError::InUse(_)) => online(data_dir, &files, &out)?,
         other => other?,
     };
+    compressed.finish()?;
     out.sync_all()?;
-    Ok(summary)
+    Ok(BackupSummary { bytes: out.metadata()?.len(), ..summary })
 }
 
 /// Asks the running server. What it sends is checked before a line of it is used.
-fn online(data_dir: &DataDir, files: &[PathBuf], out: &File) -> Result<BackupSummary, Failure> {
+fn online<'o>(
+    data_dir: &DataDir,
+    files: &[PathBuf],
+    out: &'o File,
+) -> Result<(Compressed<&'o File>, BackupSummary), Failure> {
     let runtime = runtime()?;
     let mut received = tempfile::tempfile()?;
     runtime.block_on(async {
@@ -81,7 +87,7 @@ fn online(data_dir: &DataDir, files: &[PathBuf], out: &File) -> Result<BackupSum
     })?;
     received.rewind()?;
     let reader = BackupReader::new(BufReader::new(&received))?;
-    let mut writer = BackupWriter::new(BufWriter::new(out), reader.header())?;
+    let mut writer = BackupWriter::new(Compressed::new(out), reader.header())?;
     for item in reader {
         if let BackupItem::Object(key, object) = item? {
             writer.object(&key, &object)?;
@@ -90,7 +96,7 @@ fn online(data_dir: &DataDir, files: &[PathBuf], out: &File) -> Result<BackupSum
     for file in files {
         writer.file_of(data_dir.root(), file)?;
     }
-    Ok(writer.finish()?.1)
+    Ok(writer.finish()?)
 }
 
 /// The files to keep, as paths in the folder, in order.

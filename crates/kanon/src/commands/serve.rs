@@ -32,6 +32,8 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
             namespace: args.namespace.clone(),
             enforcement: args.admission.switch(),
             breaker: args.admission.deny_breaker,
+            fail_closed: args.fail_closed,
+            vet: args.vet.settings(),
             shapes: args.shapes.shapes(),
             audit: args.rules.audit(args.audits),
             network: args.network.settings(&args.namespace),

@@ -49,6 +49,8 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         namespace: NAMESPACE.to_owned(),
         enforcement: args.admission.switch(),
         breaker: args.admission.deny_breaker,
+        fail_closed: true,
+        vet: args.vet.settings(),
         shapes: args.shapes.shapes(),
         audit: args.rules.audit(args.audits),
         network: args.network.settings(NAMESPACE),
@@ -120,6 +122,8 @@ fn server_config(args: &UpArgs, data_dir: &DataDir, clock: Clock) -> Result<Conf
     config.requests.writes_max = args.limits.max_mutating_requests_inflight.max(1);
     config.history_age = args.limits.history_age;
     config.event_ttl = args.limits.event_ttl;
+    config.service_addresses = args.services.service_cluster_ip_range.clone();
+    config.service_node_ports = args.services.service_node_port_range;
     config.simulate_workloads = args.simulate_workloads;
     Ok(config)
 }

@@ -119,12 +119,14 @@ pub(super) struct Parts<'p> {
     pub(super) fail_closed: bool,
     /// Our namespace, which is never asked about.
     pub(super) namespace: &'p str,
+    /// Who we are to the API server.
+    pub(super) own_user: Option<String>,
     pub(super) stop: &'p CancellationToken,
 }
 
 /// Answers, and keeps the registration and the certificates current.
 pub(super) fn run(tasks: &mut JoinSet<()>, listening: Listening, parts: Parts<'_>) {
-    let Parts { service, api, shared, registered, fail_closed, namespace, stop } = parts;
+    let Parts { service, api, shared, registered, fail_closed, namespace, own_user, stop } = parts;
     let server = listening.certificate();
     let Listening { listener, certificates } = listening;
     match tls_server_config(server, None) {
@@ -147,6 +149,8 @@ pub(super) fn run(tasks: &mut JoinSet<()>, listening: Listening, parts: Parts<'_
                     ca_pem: certificates.bundle(),
                     fail_closed,
                     own_namespace: namespace.to_owned(),
+                    own_user,
+                    own_groups: vec![kanon_rules::api::GROUP],
                 },
                 certificates: *certificates,
                 folder: authority,

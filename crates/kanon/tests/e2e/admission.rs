@@ -119,3 +119,25 @@ fn selectors_names_and_subjects_narrow_a_rule() {
         assert!(begun.elapsed() < crate::harness::PATIENCE, "{ran:#?}");
     }
 }
+
+#[test]
+fn nothing_of_our_own_and_no_end_of_rules_is_asked_about() {
+    let up = Up::start();
+    up.kubectl("create namespace shop").ok();
+    let definitions = rule("keep", "request.operation == 'DELETE'", "").replace(
+        "group: '', version: v1, kind: ConfigMap",
+        "group: apiextensions.k8s.io, version: v1, kind: CustomResourceDefinition",
+    );
+    up.kubectl_with("apply -f -", &definitions).ok();
+    up.settles("get validatingwebhookconfiguration kanon -o jsonpath={.webhooks[*].rules[*].operations}", |it| {
+        it.contains("DELETE")
+    });
+    let conditions = "get validatingwebhookconfiguration kanon -o jsonpath={.webhooks[*].matchConditions[*].name}";
+    assert_eq!(up.kubectl(conditions).ok().trim(), "not-its-own not-the-end-of.portal.io");
+    let denied = up.kubectl("delete crd pandocorepolicies.pandocore.xyz --dry-run=server").fails(1);
+    assert!(denied.contains("keep: rule violated: keep"), "{denied}");
+    // Not even asked about, so that it works while nobody answers, too.
+    up.kubectl("delete crd portalrules.portal.io --dry-run=server").ok();
+    up.counts(r#"portal_admission_requests_total{decision="deny"} 1"#);
+    assert!(!up.metrics().contains(r#"portal_admission_requests_total{decision="allow"}"#), "{}", up.metrics());
+}

@@ -18,6 +18,7 @@ fn what_a_backup_holds_comes_back_elsewhere() {
     let said = up.kanon(&["backup", &online]).ok();
     assert!(said.starts_with(&online) && said.contains(" objects and "), "{said}");
     assert!(up.kanon(&["backup", &online]).fails(2).contains("--force replaces it"));
+    let plain = file(up.scratch.path(), "plain.backup", &up.kubectl("get --raw /kanon/backup").ok());
     up.kubectl("create configmap later").ok();
     assert!(up.kanon(&["restore", &online]).fails(2).contains("is not empty"));
     assert!(up.kanon(&["restore", &online, "--force"]).fails(1).contains("in use by another process"));
@@ -53,7 +54,11 @@ fn what_a_backup_holds_comes_back_elsewhere() {
             up.kubectl("get configmap kept -o jsonpath={.metadata.resourceVersion}").ok().parse().expect("a number");
         assert!(now > version, "versions never go back");
     }
+    let again = old.path().join("again").display().to_string();
+    let said = run(&["restore", &plain, "--data-dir", &again]).ok();
+    assert!(said.contains("versions go on from 1000"), "as the server sends it, without compression: {said}");
     let damaged = std::fs::read(&online).expect("read");
+    assert!(damaged.starts_with(&[0x1f, 0x8b]), "it is compressed");
     std::fs::write(&online, &damaged[..damaged.len() / 2]).expect("written");
     let elsewhere = old.path().join("elsewhere").display().to_string();
     assert!(run(&["restore", &online, "--data-dir", &elsewhere]).fails(1).contains("cut off"));

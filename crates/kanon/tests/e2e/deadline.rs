@@ -38,12 +38,12 @@ fn a_rule_that_takes_too_long_ends_and_a_request_too() {
     up.kubectl("create secret generic good -n shop").ok();
     let denied = up.kubectl("create secret generic bad -n shop").fails(1);
     assert!(denied.contains("quick: rule violated: quick") && !denied.contains("slow"), "{denied}");
-    up.counts(r#"portal_rule_eval_errors_total{rule="slow",mode="admission"} 2"#);
+    up.counts(r#"portal_rule_eval_errors_total{rule="slow",mode="admission",class="budget"} 2"#);
 
     // About thirty containers it is asked thirty times, which no request has the time for.
     let containers: Vec<_> = (0..30).map(|it| format!("{{name: c{it}, image: x}}")).collect();
     let pod = format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{containers: [{}]}}}}",
+        "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: p, namespace: shop}}, spec: {{containers: [{}]}}}}",
         containers.join(", ")
     );
     let begun = Instant::now();

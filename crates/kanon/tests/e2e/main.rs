@@ -34,3 +34,4 @@ mod rules;
 mod runtime;
 mod serve;
 mod signals;
+mod vet;

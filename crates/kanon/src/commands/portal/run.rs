@@ -44,6 +44,8 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
             runtime: args.runtime.runtime,
             enforcement: args.decisions.switch(),
             breaker: args.decisions.deny_breaker,
+            fail_closed: args.fail_closed,
+            vet: args.vet.settings(),
             responses: sinks.responses(&namespace, !args.leader_election),
             clock: Some(clock),
         }),
