@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Cluster, creation, language, now};
-use kanon_core::{Change, FamilyId, GroupVersionKind, Input, Kind, Object, Operation, Review, UserInfo};
+use kanon_core::{Change, FamilyId, GroupVersionKind, Input, Keep, Kind, Object, Operation, Review, UserInfo};
 use kanon_plane::{
     Access, Family, LiveAnswer, LiveAnswers, LiveLookups, LiveRead, Lookups, NoLookups, ObjectStore, Outbox, View,
 };
@@ -101,7 +101,7 @@ fn enforcing_rules_wait_for_what_they_look_up_unless_it_cannot_be_had() {
     input(&mut family, &Input::WatchFailed { kind: kind.clone(), problem: "forbidden".into() });
     assert_eq!(required(&family), ["Service"]);
     // It came after all.
-    input(&mut family, &Input::Synced { kind, keep: kanon_core::Keep::All });
+    input(&mut family, &Input::Synced { kind, keep: Keep::All });
     assert_eq!(required(&family), ["Service", "Deployment"]);
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::ObjectReads;
 use crate::{
     Mode, Rules, Settings,
-    audit::sight::facts,
+    audit::sight::{Sight, facts},
     facts::pod::{self, PodShapes},
 };
 
