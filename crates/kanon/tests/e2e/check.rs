@@ -299,8 +299,8 @@ fn what_is_no_check_is_said() {
         "rules.yaml",
         &rule("r", "deny", "object.data?.x == 'y'").replace("[admission, audit]", "[audit]"),
     );
-    let ran =
-        feed(kanon().args(["check", "-r", &rules, "-"]), "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}");
+    let manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}";
+    let ran = feed(kanon().args(["check", "-r", &rules, "-"]), manifest);
     assert!(ran.err.contains("warning: no rule is active in mode `admission`"), "{}", ran.err);
     assert_eq!(ran.ok(), "1 manifests checked, 0 findings, 0 denied\n");
     let error = feed(kanon().args(["check", "-r", &rules, "-"]), "a: 1").fails(1);
@@ -308,7 +308,7 @@ fn what_is_no_check_is_said() {
     let error = feed(kanon().args(["check", "-r", &rules, "-"]), "a: [").fails(1);
     assert!(error.contains("`-` is no YAML"), "{error}");
     let broken = file(scratch.path(), "broken.yaml", &rule("r", "deny", "a =="));
-    let error = run(&["check", "-r", &broken, &rules]).fails(1);
+    let error = feed(kanon().args(["check", "-r", &broken, "-"]), manifest).fails(1);
     assert!(error.contains("rule `r`") && error.contains("compile: "), "{error}");
 }
 

@@ -181,7 +181,7 @@ fn templates_of_alerts_come_from_a_folder_and_follow_it() {
     up.kubectl_with("apply -f -", &(of("first") + &of("second"))).ok();
     let map = |name: &str| {
         format!(
-            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: default, labels: {{bad: {name}}}}}}}"
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: default, labels: {{bad: {name}}}}}\n"
         )
     };
     up.kubectl_with("apply -f -", &map("first")).ok();
