@@ -23,7 +23,7 @@ fn spec_path(kind: &GroupVersionKind) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Kinds that make pods besides those of [`spec_path`], with the place of the pod spec in each.
+/// Kinds that make pods besides those that Kubernetes has, with the place of the pod spec in each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodShapes(BTreeMap<GroupVersionKind, Vec<String>>);
 
