@@ -277,6 +277,9 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
 
     #[inline(never)]
     fn not(&mut self, operand: OpId) -> Result<bool, Stop> {
+        if !TRACE && let Op::Path { .. } = self.code.ops[operand.at()] {
+            return self.test_path(operand).map(|bool| !bool);
+        }
         self.test(operand).map(|bool| !bool)
     }
 

@@ -144,12 +144,19 @@ impl<'a> Node<'a> {
     #[inline]
     pub fn as_short_int(self) -> Option<i64> {
         let rest = &self.text()[self.start()..];
+        let digit = |byte: u8| i64::from(byte - b'0');
+        match *rest {
+            // Hours, ports, counts: most numbers have one or two digits.
+            [a @ b'0'..=b'9', b',' | b'}' | b']', ..] => return Some(digit(a)),
+            [a @ b'0'..=b'9', b @ b'0'..=b'9', b',' | b'}' | b']', ..] => return Some(digit(a) * 10 + digit(b)),
+            _ => {}
+        }
         let negative = *rest.first()? == b'-';
         let digits = &rest[usize::from(negative)..];
         let mut int = 0;
         for (at, byte) in digits.iter().take(18).enumerate() {
             match byte {
-                b'0'..=b'9' => int = int * 10 + i64::from(byte - b'0'),
+                b'0'..=b'9' => int = int * 10 + digit(*byte),
                 b'.' | b'e' | b'E' => return None,
                 _ if at > 0 => return Some(if negative { -int } else { int }),
                 _ => return None,
