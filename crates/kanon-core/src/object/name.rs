@@ -82,7 +82,7 @@ impl Name {
     /// Whether [`Name::begins_at`] says all.
     #[inline]
     pub(super) fn is_short(&self) -> bool {
-        self.mask != u64::MAX
+        self.quoted.len() <= 8
     }
 
     /// Whether what follows the first eight bytes stands there, too.

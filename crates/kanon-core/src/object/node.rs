@@ -202,9 +202,20 @@ impl<'a> Node<'a> {
     /// Whether this is a string with the letters of `name`: without reading it where it is written plainly.
     #[inline]
     pub fn is_str(self, name: &Name) -> bool {
+        let (text, start) = (self.text(), self.start() + 1);
         if self.first() != b'"' {
             return false;
         }
+        // Names that are not plain begin like no text.
+        match name.begins_at(text, start) {
+            Some(false) if !self.object.escaped => false,
+            Some(true) if name.is_short() => true,
+            _ => self.is_str_slowly(name),
+        }
+    }
+
+    #[inline(never)]
+    fn is_str_slowly(self, name: &Name) -> bool {
         if name.is_plain() && name.is_at(self.text(), self.start() + 1) {
             return true;
         }

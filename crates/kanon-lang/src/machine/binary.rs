@@ -35,10 +35,10 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
         way: Option<&Way>,
     ) -> Result<bool, Stop> {
         let is_equal = match self.operand(left, way) {
-            Some(node) => match (constant, node.kind()) {
-                (Scalar::Str(text), NodeKind::String) => node.is_str(text),
-                (Scalar::Bool(bool), NodeKind::Bool) => node.as_bool() == Some(*bool),
-                (Scalar::Null, NodeKind::Null) => true,
+            Some(node) => match constant {
+                Scalar::Str(text) if node.kind() == NodeKind::String => node.is_str(text),
+                Scalar::Bool(bool) if node.as_bool().is_some() => node.as_bool() == Some(*bool),
+                Scalar::Null if node.is_null() => true,
                 _ => return self.equal_other(id, left, constant, negated),
             },
             None if self.absent => matches!(constant, Scalar::Null),
