@@ -191,7 +191,7 @@ impl RulesView {
     }
 }
 
-/// What is wrong with a policy, for lists: the newest revision's problem, or why it is not in force.
+/// A policy as lists show it.
 fn summary(entry: &Entry) -> PolicySummary {
     PolicySummary {
         kind: entry.policy.kind.clone(),
@@ -202,6 +202,7 @@ fn summary(entry: &Entry) -> PolicySummary {
     }
 }
 
+/// What is wrong with a policy, for lists: the newest revision's problem, or why it is not in force.
 fn shown_problem(entry: &Entry) -> String {
     use crate::index::State;
     match (problem(entry), &entry.state) {

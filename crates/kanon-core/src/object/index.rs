@@ -201,8 +201,8 @@ fn children_end<W: Word>(words: &[W], at: usize) -> usize {
     if second.is_marked() { end - directory_len(words[end - 1].plain()) } else { end }
 }
 
-/// The first member of the object at `object` whose name has the wanted hash ([`hashes`]) and whose key's offset (after its quote) passes: its
-/// position and that offset.
+/// The first member of the object at `object` whose name has the wanted hash ([`hashes`]) and whose key's offset (after its
+/// quote) passes: its position and that offset.
 #[inline]
 pub(super) fn find_member<W: Word>(
     words: &[W],
@@ -211,52 +211,27 @@ pub(super) fn find_member<W: Word>(
     mut is_at: impl FnMut(usize) -> bool,
 ) -> Option<(usize, usize)> {
     let second = *words.get(object + 1)?;
-    let end = second.plain();
-    let words = words.get(..end)?;
-    let mut entry = object + 2;
-    if !second.is_marked() {
-        while let Some(word) = words.get(entry) {
-            let offset = word.plain() + 1;
-            if is_at(offset) {
-                return Some((entry, offset));
-            }
-            entry = if word.is_marked() { words.get(entry + 1)?.plain() } else { entry + 1 };
-        }
-        return None;
+    let words = words.get(..second.plain())?;
+    let key = |entry: usize| Some(words.get(entry)?.plain() + 1);
+    if second.is_marked() {
+        let entry = entry_by_hash(words, wanted, |entry| key(entry).is_some_and(&mut is_at))?;
+        return Some((entry, key(entry)?));
     }
-    // By the directory with which the words end.
-    let last = end.checked_sub(1)?;
-    let count = words.get(last)?.plain();
-    let hashes = last.checked_sub(count.div_ceil(GROUP) * GROUP_WORDS)?;
-    let (mut group, mut position) = (hashes, hashes.checked_sub(count)?);
-    while let Some([a, b, c, d]) = words.get(group..group + GROUP_WORDS).and_then(|it| it.first_chunk())
-        && group < last
-    {
-        let difference = (a.hashes() | b.hashes() << 16 | c.hashes() << 32 | d.hashes() << 48) ^ wanted;
-        // Zero bytes of the difference: exact for the lowest one, and what is found is compared anyway.
-        let mut found = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
-        while found != 0 {
-            let at = position + found.trailing_zeros() as usize / 8;
-            if at >= hashes {
-                // What fills the last group up.
-                return None;
-            }
-            entry = words.get(at)?.plain();
-            let offset = words.get(entry)?.plain() + 1;
-            if is_at(offset) {
-                return Some((entry, offset));
-            }
-            found &= found - 1;
+    let mut entry = object + 2;
+    while let Some(word) = words.get(entry) {
+        let offset = word.plain() + 1;
+        if is_at(offset) {
+            return Some((entry, offset));
         }
-        group += GROUP_WORDS;
-        position += GROUP;
+        entry = if word.is_marked() { words.get(entry + 1)?.plain() } else { entry + 1 };
     }
     None
 }
 
-/// The first entry with the wanted hash ([`hashes`]) in the directory with which the words end: its name is likely the one, and has to be compared.
+/// The first entry with the wanted hash ([`hashes`]) that passes, in the directory with which the words end. Another name may have
+/// the same hash.
 #[inline(always)]
-pub(super) fn entry_by_hash(words: &[u16], wanted: u64) -> Option<usize> {
+pub(super) fn entry_by_hash<W: Word>(words: &[W], wanted: u64, mut passes: impl FnMut(usize) -> bool) -> Option<usize> {
     let (count, words) = words.split_last()?;
     let count = count.plain();
     let (words, groups) = words.split_at_checked(words.len().checked_sub(count.div_ceil(GROUP) * GROUP_WORDS)?)?;
@@ -264,11 +239,15 @@ pub(super) fn entry_by_hash(words: &[u16], wanted: u64) -> Option<usize> {
     let mut first = 0;
     for [a, b, c, d] in groups.as_chunks().0 {
         let difference = (a.hashes() | b.hashes() << 16 | c.hashes() << 32 | d.hashes() << 48) ^ wanted;
-        // The lowest zero byte of the difference.
-        let found = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
-        if found != 0 {
+        // Zero bytes of the difference: exact for the lowest one, and what is found is compared anyway.
+        let mut found = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
+        while found != 0 {
             // Beyond the positions is what fills the last group up.
-            return positions.get(first + found.trailing_zeros() as usize / 8).map(|it| it.plain());
+            let entry = positions.get(first + found.trailing_zeros() as usize / 8)?.plain();
+            if passes(entry) {
+                return Some(entry);
+            }
+            found &= found - 1;
         }
         first += GROUP;
     }
