@@ -151,9 +151,23 @@ fn decide(
     Some(body)
 }
 
+/// Gives the lease back, by the same verbs that hold it: whoever may lead may also stop leading at once.
 async fn release(api: &Api, candidate: &Candidate) -> Result<(), Error> {
-    let patch = json!({"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}});
-    api.merge(&path(candidate), &patch).await.map(|_| ())
+    let Some(lease) = api.get(&path(candidate)).await? else { return Ok(()) };
+    let Some(body) = released(&lease, candidate) else { return Ok(()) };
+    let body = Some(("application/json", body.to_string().into_bytes()));
+    api.call(Method::PUT, &path(candidate), body).await.map(|_| ())
+}
+
+/// The lease without a holder, if it is ours still. Pure.
+fn released(lease: &Object, candidate: &Candidate) -> Option<Value> {
+    if lease.str_at(&["spec", "holderIdentity"]) != candidate.identity {
+        return None;
+    }
+    let mut body = lease.to_value();
+    body["spec"]["holderIdentity"] = json!("");
+    body["spec"]["leaseDurationSeconds"] = json!(1);
+    Some(body)
 }
 
 fn collection(candidate: &Candidate) -> String {
@@ -204,7 +218,11 @@ mod tests {
 
     #[test]
     fn a_released_lease_is_taken_at_once() {
-        let mut lease = Some(Object::parse(r#"{"spec":{"holderIdentity":"","leaseDurationSeconds":1}}"#).unwrap());
+        let mut lease = None;
+        assert!(round(&mut lease, "a", &mut Seen::default(), 0));
+        let held = lease.unwrap();
+        assert_eq!(released(&held, &candidate("b")), None);
+        let mut lease = released(&held, &candidate("a")).map(|it| Object::from_value(&it));
         assert!(round(&mut lease, "b", &mut Seen::default(), 5));
     }
 }

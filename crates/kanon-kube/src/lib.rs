@@ -4,6 +4,7 @@
 //! typed watcher builds a tree of every object. It knows no policy family.
 
 mod adopt;
+mod budget;
 mod certificates;
 mod client;
 mod discovery;
@@ -14,6 +15,7 @@ mod live;
 mod watch;
 
 pub use adopt::{Adoption, adopt_webhook};
+pub use budget::Budget;
 pub use certificates::{Claim, SecretName, claim_material, read_material, renew_material};
 pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;

@@ -78,7 +78,7 @@ impl RulesFamily {
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
         let served = Arc::new(Resources::default().shaped(settings.shapes.clone()));
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
-        let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
+        let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync, settings.sweep);
         let settings_breaker = settings.breaker;
         RulesFamily {
             compiler: Compiler::new(Arc::clone(&language), settings.shapes.clone()),
@@ -406,8 +406,8 @@ impl Family for RulesFamily {
         self.flush(now, out);
         // What was found before has to be known first, so that it is no news.
         if self.respond.is_ready() {
-            self.audit.go_on(out);
-            self.network.patrol.go_on(out);
+            self.audit.go_on(now, out);
+            self.network.patrol.go_on(now, out);
             self.settle(now, out);
         }
     }

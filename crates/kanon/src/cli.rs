@@ -4,6 +4,7 @@ mod admission;
 mod audit;
 mod backup;
 pub(crate) mod check;
+mod client;
 mod installed;
 mod limits;
 pub(crate) mod migrate;
@@ -15,6 +16,7 @@ mod runtime;
 mod services;
 mod shapes;
 mod sinks;
+mod sweep;
 mod texts;
 mod vet;
 
@@ -26,6 +28,7 @@ use crate::output::Format;
 pub(crate) use admission::{AdmissionArgs, ShutdownArgs};
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use client::ClientArgs;
 pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
@@ -33,6 +36,7 @@ pub(crate) use runtime::RuntimeArgs;
 pub(crate) use services::ServiceArgs;
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use sinks::SinkArgs;
+pub(crate) use sweep::SweepArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 pub(crate) use vet::VetArgs;
 
@@ -137,6 +141,9 @@ pub(crate) struct UpArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// The first look.
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: ShapeArgs,
@@ -212,6 +219,9 @@ pub(crate) struct ServeArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// The first look.
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: ShapeArgs,
@@ -228,6 +238,9 @@ pub(crate) struct ServeArgs {
     /// The runtime loop.
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
+    /// Calls of the API server.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
 }
 
 /// `kanon explain`

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
-    AdmissionArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs, VetArgs,
+    AdmissionArgs, ClientArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs, SweepArgs, VetArgs,
     check::CheckOptions,
     installed::HEADING,
     migrate::MigrateRulesArgs,
@@ -114,6 +114,9 @@ pub(crate) struct RunArgs {
     /// How often verdicts that may change by themselves are asked for again
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::duration)]
     pub(crate) resync_period: std::time::Duration,
+    /// The first look.
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: super::ShapeArgs,
@@ -144,6 +147,9 @@ pub(crate) struct RunArgs {
     /// Certificates and registration.
     #[command(flatten)]
     pub(crate) installed: InstalledArgs,
+    /// Calls of the API server.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
 }
 
 impl RunArgs {
