@@ -14,7 +14,7 @@ use kanon_core::{
     Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope, UnreadableFile,
 };
 use kanon_lang::Language;
-use kanon_plane::{Actions, Applied, Facts, Family, Outbox, PolicyKey, PolicyStore, View};
+use kanon_plane::{Actions, Applied, Facts, Family, Needs, Outbox, PolicyKey, PolicyStore, View};
 
 use crate::{
     FAMILY, api,
@@ -27,6 +27,7 @@ use crate::{
     documents::{Document, file_of, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
+    needs,
     network::Network,
     plan::{Resource, Version, World},
     respond::{Responder, Responses, brake_kind},
@@ -348,6 +349,14 @@ impl Family for RulesFamily {
 
     fn facts(&self) -> Arc<Facts> {
         Arc::clone(&self.facts)
+    }
+
+    fn awaited(&self) -> Vec<Kind> {
+        needs::awaited()
+    }
+
+    fn needs(&self) -> Needs {
+        needs::needs(&self.rules, self.respond.settings(), &self.compiler.actions)
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {

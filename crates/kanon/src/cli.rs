@@ -11,6 +11,7 @@ pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod portal;
+pub(crate) mod rbac;
 mod rules;
 mod runtime;
 mod services;
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     Log(LogArgs),
     /// Rewrite what older systems had
     Migrate(migrate::MigrateArgs),
+    /// Print the rights that `kanon serve` needs with these flags and rules, as manifests
+    Rbac(Box<rbac::RbacArgs>),
     /// The original's `portal` command
     Portal(portal::PortalArgs),
     /// Classify signals and decide about approvals, offline

@@ -160,6 +160,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tokio::join!(definitions::install(&api, &plane, options.definitions), listen, api.own_user());
     let kinds = kinds?;
     let unwatched: Vec<_> = plane.kinds().into_iter().filter(|it| !kinds.contains(it)).collect();
+    let awaited: Vec<_> = plane.awaited().into_iter().filter(|it| kinds.contains(it)).collect();
     let user = user?;
     let own = user.clone().map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
@@ -224,7 +225,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let ending = Arc::<AtomicBool>::default();
     let readiness = Readiness {
         shared: Arc::clone(&shared),
-        policies: kinds,
+        policies: awaited,
         registered,
         ending: Arc::clone(&ending),
         arrived: Arc::default(),

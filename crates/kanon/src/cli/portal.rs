@@ -45,6 +45,8 @@ pub(crate) enum PortalCommand {
     InitCerts(InitCertsArgs),
     /// Put the definitions of rules and reports into the cluster, or bring them up to date
     InstallCrds(InstallCrdsArgs),
+    /// Print the rights that `run` needs with these flags and rules, as manifests
+    Rbac(Box<super::rbac::PortalRbacArgs>),
     /// The same as `kanon migrate rules`
     MigrateRules(MigrateRulesArgs),
     /// Look for mistakes in rules: the same as `kanon policy lint`

@@ -4,6 +4,7 @@
 mod budget;
 mod manifests;
 mod offline;
+mod rights;
 
 use std::{
     path::{Path, PathBuf},
