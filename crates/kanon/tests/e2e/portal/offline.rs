@@ -219,7 +219,7 @@ fn rights_follow_the_flags_and_the_rules() {
         scratch.path(),
         "rules.yaml",
         "- {name: w, enabled: true, mode: [audit], match: {gvk: [{group: shop.example, version: v1, kind: Widget}]}, rule: object.x == 1}
-- {name: s, enabled: true, mode: [admission], match: {gvk: [{group: '', version: v1, kind: Pod}]}, rule: not consistentCluster.secrets.exists('a', 'b')}
+- {name: s, enabled: true, mode: [admission], match: {gvk: [{group: '', version: v1, kind: Pod}]}, rule: \"not consistentCluster.secrets.exists('a', 'b')\"}
 - {name: e, enabled: true, mode: [audit], match: {gvk: [{group: '', version: v1, kind: Pod}]}, rule: object.x == 1, actions: [{type: evict}]}
 ",
     );
