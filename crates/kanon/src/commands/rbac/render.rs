@@ -63,27 +63,26 @@ pub(super) fn manifests(process: &Process, needs: &Needs) -> Vec<Manifest> {
     made
 }
 
+/// What a line is about: group, resource, names.
+type About<'n> = (&'n str, String, &'n [String]);
+
 /// One line for each resource and limitation.
 fn lines(needs: &[&Need]) -> Vec<Line> {
-    let mut found: BTreeMap<(&str, String, &[String]), (BTreeSet<&'static str>, BTreeSet<&str>)> = BTreeMap::new();
+    let mut verbs: BTreeMap<About<'_>, BTreeSet<&'static str>> = BTreeMap::new();
+    let mut reasons: BTreeMap<About<'_>, BTreeSet<&str>> = BTreeMap::new();
     for Need { right, names, reason, .. } in needs {
         let slash = if right.part.is_empty() { "" } else { "/" };
-        let resource = format!("{}{slash}{}", right.resource, right.part);
-        let (verbs, reasons) = found.entry((&right.group, resource, names)).or_default();
-        verbs.insert(right.verb);
-        reasons.extend(Some(reason.as_str()).filter(|it| !it.is_empty()));
+        let about = (right.group.as_str(), format!("{}{slash}{}", right.resource, right.part), names.as_slice());
+        verbs.entry(about.clone()).or_default().insert(right.verb);
+        reasons.entry(about).or_default().extend(Some(reason.as_str()).filter(|it| !it.is_empty()));
     }
-    let line =
-        |((group, resource, names), (verbs, reasons)): ((&str, String, &[String]), (BTreeSet<_>, BTreeSet<&str>))| {
-            Line {
-                group: group.to_owned(),
-                resource,
-                verbs,
-                names: names.to_vec(),
-                reasons: reasons.into_iter().map(str::to_owned).collect(),
-            }
-        };
-    found.into_iter().map(line).collect()
+    let line = |(verbs, reasons): ((About<'_>, BTreeSet<_>), BTreeSet<&str>)| {
+        let ((group, resource, names), verbs) = verbs;
+        let reasons = reasons.into_iter().map(str::to_owned).collect();
+        Line { group: group.to_owned(), resource, verbs, names: names.to_vec(), reasons }
+    };
+    // Both have the same keys.
+    verbs.into_iter().zip(reasons.into_values()).map(line).collect()
 }
 
 impl Line {

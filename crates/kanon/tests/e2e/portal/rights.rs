@@ -105,7 +105,7 @@ impl Cluster {
     }
 
     /// The process with the account's rights; its rules are objects.
-    async fn run(&self) -> Running {
+    fn run(&self) -> Running {
         let mut command = portal(self.scratch.path());
         command.arg("run").args(FLAGS).args(["--listen=127.0.0.1:0", "--metrics-addr=127.0.0.1:0"]);
         command.arg(format!("--cert-dir={}", self.path("certs").display()));
@@ -142,7 +142,7 @@ async fn counts(running: &mut Running, line: &str) {
 async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     let cluster = Cluster::start(|_| true).await;
     let mut events = cluster.server.running().audit_events();
-    let mut running = cluster.run().await;
+    let mut running = cluster.run();
     // Every loop has come to its end: labelled, told, reported, registered.
     cluster.shows("get deployment bad -n shop -o jsonpath={.metadata.labels}", "none").await;
     cluster.shows("get events -n shop -o jsonpath={.items[*].reason}", "PolicyViolation").await;
@@ -219,7 +219,7 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
         .args(["portal", "install-crds", &format!("--kubeconfig={}", cluster.path("admin").display())])
         .output();
     Ran::of(definitions.expect("it runs")).ok();
-    let mut running = cluster.run().await;
+    let mut running = cluster.run();
     // One rule cannot be asked, one cannot be asked at all, the third works.
     cluster.condition("budget", "LookupsSynced", "NotListed").await;
     cluster.condition("no-latest", "Evaluating", "KindNotWatched").await;
@@ -243,7 +243,7 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_lease_admission_goes_on_and_nobody_leads() {
     let cluster = Cluster::start(|line| line["resources"][0] != "leases").await;
-    let mut running = cluster.run().await;
+    let mut running = cluster.run();
     running.logged("lease could not be read or written");
     let metrics = running.address("metrics");
     http_get(&metrics, "/readyz").expect("ready");
