@@ -323,7 +323,7 @@ impl Audit {
     }
 
     /// What is due: verdicts that change by themselves are asked for again.
-    pub(crate) fn tick(&mut self, now: Now) {
+    pub(crate) fn tick(&mut self, now: Now) -> Vec<Change> {
         if self.resync_at.is_some_and(|at| at <= now.mono) {
             self.resync_at = Some(now.mono.after(self.resync));
             let by_itself = self.rules.iter().filter(|it| it.1.looks_around());
@@ -331,11 +331,21 @@ impl Audit {
             self.sweep_for(&by_itself);
         }
         self.ask_those_that_waited(now);
+        self.open().end_rests(now)
+    }
+
+    /// Takes over a resting finding of an earlier process; whether its object is still there is to be seen.
+    pub(crate) fn remember(&mut self, policy: PolicyKey, finding: Finding) {
+        let subject = &finding.verdict.subject;
+        let (kind, name) = (subject.gvk.clone(), (subject.namespace.clone(), subject.name.clone()));
+        self.open().remember(policy.clone(), finding);
+        self.touch(&kind, name, Some(policy));
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         let resync = self.resync_at.filter(|_| self.rules.values().any(InForce::looks_around));
-        [resync, self.guard.next_deadline(), self.pace.wake()].into_iter().flatten().min()
+        let ends = self.open().next_end();
+        [resync, self.guard.next_deadline(), self.pace.wake(), ends].into_iter().flatten().min()
     }
 
     /// Whether everything that can be looked at was looked at, given that the family's own kinds have arrived.
@@ -380,6 +390,9 @@ impl Audit {
             let verdicts = verdicts.iter().filter(|it| in_force(it.0)).cloned().collect();
             let found = Found { name: name.clone(), uid: uid.clone(), verdicts };
             changes.extend(findings.take(&kind, found, &scanned.rules, |key| asked.contains(key), now));
+        }
+        for name in scanned.absent.iter().filter(|it| !touched.contains(*it)) {
+            changes.extend(findings.forget(&kind, name, now));
         }
         // Nothing was found about the others.
         let looked_at = |name: &ObjectName| match which {

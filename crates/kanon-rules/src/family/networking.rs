@@ -69,10 +69,7 @@ impl RulesFamily {
                 }
                 Vec::new()
             }
-            Input::Tick => {
-                patrol.tick(now);
-                Vec::new()
-            }
+            Input::Tick => patrol.tick(now),
             Input::Resources { .. }
             | Input::Scanned { .. }
             | Input::Folder { .. }

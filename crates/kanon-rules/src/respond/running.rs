@@ -25,6 +25,19 @@ impl Responder {
         now: Now,
         out: &mut Outbox,
     ) -> bool {
+        self.run_those(entry, verdict, occasion, |_| true, now, out)
+    }
+
+    /// The same of those actions that are meant.
+    pub(super) fn run_those(
+        &mut self,
+        entry: &Entry,
+        verdict: &Verdict,
+        occasion: &Occasion,
+        is_meant: impl Fn(&Prepared) -> bool,
+        now: Now,
+        out: &mut Outbox,
+    ) -> bool {
         let Some(rule) = &entry.rule else { return false };
         let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
         let mut alerted = false;
@@ -34,6 +47,7 @@ impl Responder {
                 continue;
             }
             let (id, window, destructive, prepared) = match work {
+                Work::Run { prepared, .. } if !is_meant(prepared) => continue,
                 Work::Run { id, window, destructive, prepared } => (*id, *window, *destructive, prepared),
                 Work::Unknown => {
                     self.count(&spec.action, "unknown");
