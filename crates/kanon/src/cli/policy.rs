@@ -113,6 +113,9 @@ pub(crate) struct LintArgs {
     /// The manifests go to a Kubernetes cluster, not to `kanon up`: labels must be legal there
     #[arg(long)]
     pub(crate) real_cluster: bool,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: super::ShapeArgs,
     /// Output format
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Format,
@@ -151,6 +154,9 @@ pub(crate) struct DiffArgs {
     /// Which cluster.
     #[command(flatten)]
     pub(crate) which: ClusterArgs,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: super::ShapeArgs,
     /// Output format
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Format,
@@ -183,6 +189,9 @@ pub(crate) struct ReplayArgs {
     /// Show every request, not only those that rules have something to say about
     #[arg(long)]
     pub(crate) all: bool,
+    /// Kinds.
+    #[command(flatten)]
+    pub(crate) shapes: super::ShapeArgs,
     /// Output format
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Format,

@@ -46,8 +46,33 @@ fn a_kind_is_pod_shaped_where_a_flag_says_so() {
     let found = run(&["check", "-r", &rules, "--pod-shaped", shape, "-o", "json", &rollout]);
     assert_eq!(found.code, Some(3), "{found:#?}");
     assert!(found.out.contains("\"a\"") && !found.out.contains("\"b\""), "{}", found.out);
+    assert_shaped_everywhere(dir.path(), &rules, &rollout, shape);
     let wrong = run(&["check", "-r", &rules, "--pod-shaped", "Rollout", &rollout]).fails(2);
     assert!(wrong.contains("is no pod-shaped kind"), "{wrong}");
+}
+
+/// The other commands that look at rules know the kind by the same flag, and not without it.
+#[track_caller]
+fn assert_shaped_everywhere(dir: &Path, rules: &str, rollout: &str, shape: &str) {
+    let none = file(dir, "none.yaml", "[]");
+    let stray = "{group: argoproj.io, version: v1alpha1, kind: Rollout}";
+    let stray = file(dir, "stray.yaml", &rule("stray", stray, "container?.livenessProbe == nil", ""));
+    let review = r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "a", "operation": "CREATE",
+        "kind": {"group": "argoproj.io", "version": "v1alpha1", "kind": "Rollout"}, "namespace": "shop", "name": "shop",
+        "object": {"metadata": {"name": "shop", "namespace": "shop"},
+                   "spec": {"template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}}}}}"#;
+    let review = file(dir, "reviews.jsonl", &review.replace('\n', ""));
+    for (args, told) in [
+        (&["lint", &stray][..], "`container.livenessProbe` is nil for every pod"),
+        (&["diff", "--against", &none, "-f", rollout, rules], "1 newly denied"),
+        (&["replay", "-r", rules, &review], "1 denied, 1 of them newly"),
+    ] {
+        let without = run(&[&["policy"], args].concat()).ok();
+        assert!(!without.contains(told), "{without}");
+        let found = run(&[&["policy"], args, &["--pod-shaped", shape]].concat());
+        assert_eq!(found.code, Some(3), "{found:#?}");
+        assert!(found.out.contains(told), "{found:#?}");
+    }
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn show(rows: &[Row], looked_at: usize, output: Format) -> Result<(), Failure> {
 /// Rules and objects of files only.
 fn offline(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
     let known = rules::files(&args.against)?;
-    let before = rules::must_compile(&Sources { files: &known, ..Sources::default() })?;
+    let before = rules::must_compile(&Sources { files: &known, ..Sources::default() }, &args.shapes.shapes())?;
     let after = after(args, Vec::new(), &known, changed, &[])?;
     let mut objects = ObjectStore::default();
     for manifest in world::manifests(&args.files)? {
@@ -209,7 +209,7 @@ fn live(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
         let files = rules::files(&args.against)?;
         let sources = Sources { served: &served, objects: &known, files: &files };
         // What is broken in the cluster says nothing there either.
-        let before = rules::compile(&sources).0;
+        let before = rules::compile(&sources, &args.shapes.shapes()).0;
         let after = after(args, known, &files, changed, &served)?;
         let mut wanted: BTreeSet<GroupVersionKind> = before.kinds().union(&after.kinds()).cloned().collect();
         wanted.extend(before.looked_up().union(&after.looked_up()).cloned());
@@ -244,7 +244,8 @@ fn after(
     changed: &[PolicyFile],
     served: &[Kind],
 ) -> Result<Arc<Rules>, Failure> {
-    let new = rules::must_compile(&Sources { files: changed, served, ..Sources::default() })?;
+    let shapes = args.shapes.shapes();
+    let new = rules::must_compile(&Sources { files: changed, served, ..Sources::default() }, &shapes)?;
     if new.is_empty() {
         return Err(Failure::new("there is no rule in what was given"));
     }
@@ -258,5 +259,5 @@ fn after(
     });
     // Of files with one name the later counts.
     let all: Vec<_> = files.iter().chain(changed).cloned().collect();
-    Ok(rules::compile(&Sources { served, objects: &objects, files: &all }).0)
+    Ok(rules::compile(&Sources { served, objects: &objects, files: &all }, &shapes).0)
 }

@@ -6,7 +6,7 @@ use kanon_promotion::{
     api::GATE,
     offline::lint::{Subject, lint},
 };
-use kanon_rules::{Sources, advise};
+use kanon_rules::{PodShapes, Sources, advise};
 use kanon_runtime::Clock;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &LintArgs) -> Result<Exit, Failure> {
     // A text that cannot be read at all is among what is found about rules.
     let manifests: Vec<_> = texts.iter().filter_map(|it| parse_some(it).ok()).flatten().collect();
     let gates = of_gates(&manifests, args.real_cluster);
-    let rules = of_rules(&texts, &manifests);
+    let rules = of_rules(&texts, &manifests, &args.shapes.shapes());
     let found = gates.1.len() + rules.1.len();
     if args.output == Format::Table {
         // What there is none of need not be told, unless there is nothing at all.
@@ -84,8 +84,8 @@ fn of_gates(manifests: &[Manifest], real_cluster: bool) -> (usize, Vec<Value>) {
 
 /// How many rules there are, and what was found: what keeps one out of force, what works otherwise than written, what is hardly
 /// meant.
-fn of_rules(files: &[PolicyFile], manifests: &[Manifest]) -> (usize, Vec<Value>) {
-    let (rules, problems) = rules::compile(&Sources { files, ..Sources::default() });
+fn of_rules(files: &[PolicyFile], manifests: &[Manifest], shapes: &PodShapes) -> (usize, Vec<Value>) {
+    let (rules, problems) = rules::compile(&Sources { files, ..Sources::default() }, shapes);
     let found = |place: &str, rule: &str, level: &str, message: &str| json!({"place": place, "rule": rule, "level": level, "message": message});
     let mut data: Vec<_> = problems
         .iter()

@@ -50,7 +50,7 @@ impl Replayed {
 pub(crate) fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let now = Clock::start().now();
     let files = rules::files(&args.rules)?;
-    let rules = rules::must_compile(&Sources { files: &files, ..Sources::default() })?;
+    let rules = rules::must_compile(&Sources { files: &files, ..Sources::default() }, &args.shapes.shapes())?;
     if rules.is_empty() {
         return Err(Failure::new("there is no rule in what --rules names"));
     }

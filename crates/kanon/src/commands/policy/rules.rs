@@ -21,21 +21,16 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failure> {
     Ok(found)
 }
 
-/// Rules, and what is wrong with them.
-pub(super) fn compile(sources: &Sources<'_>) -> (Arc<Rules>, Vec<Problem>) {
-    compile_with(sources, &PodShapes::default())
-}
-
-/// The same, where further kinds make pods.
-pub(super) fn compile_with(sources: &Sources<'_>, shapes: &PodShapes) -> (Arc<Rules>, Vec<Problem>) {
+/// Rules where these kinds make pods besides Kubernetes' own, and what is wrong with them.
+pub(super) fn compile(sources: &Sources<'_>, shapes: &PodShapes) -> (Arc<Rules>, Vec<Problem>) {
     let language = Arc::clone(&languages::all()[&LanguageId::EXPR]);
     let settings = Settings { shapes: shapes.clone(), ..Settings::default() };
     Rules::from_sources(sources, language, settings, kanon_actions::all())
 }
 
 /// The same where a rule that does not compile is a failure: what it would say is unknown.
-pub(super) fn must_compile(sources: &Sources<'_>) -> Result<Arc<Rules>, Failure> {
-    let (rules, problems) = compile(sources);
+pub(super) fn must_compile(sources: &Sources<'_>, shapes: &PodShapes) -> Result<Arc<Rules>, Failure> {
+    let (rules, problems) = compile(sources, shapes);
     let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(named).collect();
     if !broken.is_empty() {
         return Err(Failure::new(broken.join("\n")));

@@ -22,7 +22,7 @@ use crate::{
             Others, manifests,
             request::{Clustered, as_stored, request},
         },
-        policy::rules::{compile_with, files},
+        policy::rules::{compile, files},
     },
     exit::Failure,
 };
@@ -195,7 +195,7 @@ fn beside(path: &Path) -> Vec<PathBuf> {
 
 impl Suite {
     fn compile(&mut self, files: &[PolicyFile]) -> Arc<Rules> {
-        let (rules, problems) = compile_with(&Sources { files, ..Sources::default() }, &self.shapes);
+        let (rules, problems) = compile(&Sources { files, ..Sources::default() }, &self.shapes);
         for problem in problems.iter().filter(|it| !it.warning) {
             let text = format!("rule `{}` ({}): {}", problem.rule, problem.place, problem.message);
             if !self.invalid.contains(&text) {
