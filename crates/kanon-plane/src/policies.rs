@@ -67,6 +67,16 @@ impl<P> PolicyStore<P> {
         applied
     }
 
+    /// Exchanges the policy in force for one of the same revision, which differs in what is no part of the revision; not while the
+    /// newest revision is broken, since what is in force is of an older text then.
+    pub fn amend(&mut self, key: &PolicyKey, amended: impl FnOnce(&P) -> Option<P>) {
+        if let Some(PolicyEntry { good: Some(good), problem: None, .. }) = self.entries.get_mut(key)
+            && let Some(policy) = amended(good)
+        {
+            *good = Arc::new(policy);
+        }
+    }
+
     /// Forgets a policy; whether it was there.
     pub fn remove(&mut self, key: &PolicyKey) -> bool {
         self.entries.remove(key).is_some()
@@ -100,7 +110,11 @@ mod tests {
         let mut store = PolicyStore::default();
         assert_eq!(store.apply(key.clone(), b"1", |_| Ok(1)), Applied::Replaced);
         assert_eq!(store.apply(key.clone(), b"1", |_| panic!("compiled twice")), Applied::Unchanged);
+        store.amend(&key, |it| Some(it + 10));
+        assert_eq!(store.get(&key).unwrap().good.as_deref(), Some(&11));
+        store.amend(&key, |_| Some(1));
         assert_eq!(store.apply(key.clone(), b"x", |_| Err("no number".into())), Applied::Broken);
+        store.amend(&key, |_| panic!("what is in force is of another text"));
         let entry = store.get(&key).unwrap();
         assert_eq!((entry.good.as_deref(), entry.problem.as_deref()), (Some(&1), Some("no number")));
         assert_eq!(store.apply(key.clone(), b"2", |_| Ok(2)), Applied::Replaced);

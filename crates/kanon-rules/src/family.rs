@@ -32,7 +32,7 @@ use crate::{
     plan::{Resource, Version, World},
     respond::{Responder, Responses, brake_kind},
     rule::{Mode, Rule},
-    validate::{Compiler, validate},
+    validate::{Cases, Compiler, validate, without_cases},
     vet::{Vet, VetSettings},
     view::RulesView,
 };
@@ -439,13 +439,12 @@ fn compile(
     spec: &serde_json::Value,
     home: Option<&str>,
 ) -> Applied {
-    // Its cases are no part of what a rule says.
-    let mut said = spec.clone();
-    if let Some(members) = said.as_object_mut() {
-        members.remove("tests");
+    let text = format!("{}\0{}", home.unwrap_or_default(), without_cases(spec));
+    let applied = store.apply(key.clone(), text.as_bytes(), |_| validate(spec, home, compiler));
+    if applied == Applied::Unchanged {
+        store.amend(key, |rule| rule.with_cases(Cases::of(spec)));
     }
-    let text = format!("{}\0{said}", home.unwrap_or_default());
-    store.apply(key.clone(), text.as_bytes(), |_| validate(spec, home, compiler))
+    applied
 }
 
 /// The name in a spec that may be broken, or that of its source.

@@ -50,6 +50,7 @@ pub use report::ReportApi;
 pub use respond::{AlertScope, BRAKE_MAP, BUDGET, Responses};
 pub use rule::{ActionSpec, Enforcement, Events, Matcher, Mode, OnError, Response, Rule, Severity, Work};
 pub use status::{Condition, EvalFailure, RuleStatus};
+pub use validate::Cases;
 pub use vet::{VetSettings, Vetting};
 pub use view::{RulesView, names_a_rule};
 

@@ -109,7 +109,7 @@ fn problems_of(entry: &Entry) -> Vec<Problem> {
         warning,
     };
     let mut problems: Vec<_> = problem(entry).map(|it| make(it, false)).into_iter().collect();
-    problems.extend(entry.rule.iter().flat_map(|it| &it.warnings).map(|it| make(it, true)));
+    problems.extend(entry.rule.iter().flat_map(|it| it.remarks()).map(|it| make(it, true)));
     if let State::Replaced { .. } | State::NoMode = entry.state {
         problems.push(make(&entry.state.sentence(), true));
     }

@@ -14,6 +14,7 @@ use crate::{
     message::Message,
     narrow::Narrow,
     reads::ObjectReads,
+    validate::Cases,
 };
 
 macro_rules! words {
@@ -249,9 +250,9 @@ pub struct Rule {
     /// What this process makes of each of them; none where rules are only looked at.
     pub responses: Vec<Response>,
     /// Cases that the command line runs.
-    pub tests: Vec<Value>,
-    /// What a careful author should know, though the rule works.
-    pub warnings: Vec<String>,
+    pub tests: Cases,
+    /// What a careful author should know of what it says, though it works.
+    pub(crate) warnings: Vec<String>,
     /// Whether it reads what only the object says, not the event that refers to it.
     pub reads_object: bool,
     /// Whether it reads `container`, and so runs once a container.
@@ -281,6 +282,16 @@ impl Rule {
             }
         }
         Arc::new(rule)
+    }
+
+    /// What a careful author should know, though the rule works: of what it says, and of its cases.
+    pub fn remarks(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(self.tests.warnings())
+    }
+
+    /// The rule with other cases, where it had others.
+    pub(crate) fn with_cases(&self, tests: Cases) -> Option<Rule> {
+        (self.tests != tests).then(|| Rule { tests, ..self.clone() })
     }
 
     /// Whether it reads other objects than the one it is about.

@@ -138,7 +138,7 @@ fn compiled(entry: &Entry) -> (&'static str, &'static str, String) {
     if let Some(problem) = problem(entry) {
         return ("False", "ParseError", problem.to_owned());
     }
-    let warnings = entry.rule.iter().flat_map(|it| &it.warnings).chain(&entry.notes).cloned().collect::<Vec<_>>();
+    let warnings = entry.rule.iter().flat_map(|it| it.remarks()).chain(&entry.notes).cloned().collect::<Vec<_>>();
     let message = if warnings.is_empty() { "the expression compiles".to_owned() } else { warnings.join("\n") };
     ("True", "Compiled", message)
 }

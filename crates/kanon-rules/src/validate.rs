@@ -4,6 +4,7 @@
 //! rate) are warnings of the rule.
 
 mod actions;
+mod cases;
 mod facade;
 mod keys;
 mod runtime;
@@ -28,6 +29,8 @@ use crate::{
     rule::{Matcher, Mode, OnError, Preexisting, Rule, UnknownWord},
 };
 
+pub use cases::Cases;
+pub(crate) use cases::without_cases;
 pub(crate) use keys::restore_on;
 
 /// What compiles rules: the language and the names that expressions may use.
@@ -88,6 +91,7 @@ pub(crate) fn validate(spec: &Value, home: Option<&str>, compiler: &Compiler) ->
     let readable = mistakes.list.is_empty();
     let mut rule = check(&wire, home, compiler, &mut mistakes, readable);
     rule.warnings.splice(..0, unknown);
+    rule.tests = Cases::of(&spec);
     match (mistakes.list.is_empty(), wire.enabled) {
         (true, _) => Ok(rule),
         (false, true) => Err(mistakes.list.join("\n")),
@@ -169,7 +173,6 @@ fn check(
     warnings.extend(facade::warnings(paths, &matcher.kinds, &compiler.shapes));
     let modes = mistakes.modes("mode", &wire.mode);
     let events = runtime::check(&wire.runtime, &modes, mistakes, &mut warnings);
-    warnings.extend(keys::cases(&wire.tests));
     let actions = actions::check(wire, home.is_some(), mistakes, &mut warnings);
     Rule {
         name: wire.name.clone(),
@@ -189,7 +192,7 @@ fn check(
         message,
         responses: actions::prepare(&actions, compiler, &mut warnings),
         actions,
-        tests: wire.tests.clone(),
+        tests: Cases::default(),
         warnings,
         reads_object: reads.object,
         per_container,

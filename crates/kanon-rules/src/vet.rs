@@ -117,7 +117,7 @@ impl Vet {
                     |kind: &GroupVersionKind| Some(stored.rules.resources.kind(kind)?.scope == Scope::Cluster);
                 let advice = advise(&rule, &*self.compiler.language(), clustered).into_iter();
                 let notes = rule.referenced.notes(&stored.rules.resources);
-                let texts = rule.warnings.iter().cloned().chain(notes);
+                let texts = rule.remarks().cloned().chain(notes);
                 let texts = texts.chain(advice.map(|it| format!("`{}`: {}", it.field, it.message)));
                 texts.map(|it| stored.verdict(Outcome::Warn, ADVICE, it)).collect()
             }

@@ -263,7 +263,7 @@ fn section(entry: &Entry, loops: &[Mode]) -> Section {
     if let Some(problem) = problem(entry) {
         rows.push(("problem", problem.to_owned()));
     }
-    let warnings = entry.rule.iter().flat_map(|it| &it.warnings);
+    let warnings = entry.rule.iter().flat_map(|it| it.remarks());
     rows.extend(warnings.map(|it| ("warning", it.clone())));
     let (evaluations, violations) = entry.counts.pair();
     rows.push(("evaluations", evaluations.to_string()));
@@ -322,7 +322,7 @@ fn data(entry: &Entry, loops: &[Mode]) -> serde_json::Value {
             "enforcementAction": rule.enforcement,
             "severity": rule.severity,
             "confinedTo": rule.home,
-            "warnings": rule.warnings,
+            "warnings": rule.remarks().collect::<Vec<_>>(),
         })
     });
     json!({

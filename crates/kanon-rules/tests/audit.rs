@@ -180,6 +180,27 @@ fn an_object_from_before_the_rule_is_found_once() {
 }
 
 #[test]
+fn warnings_follow_the_cases_of_a_rule_whose_findings_go_on() {
+    let mut world = found();
+    let compiled = |world: &World| world.status("privileged", "/conditions/1/message").as_str().unwrap().to_owned();
+    let opened = world.figure("portal_audit_violations");
+    let broken = "`tests[0].name`: is required, as text";
+    let named = json!({"name": "bad", "object": {"kind": "Pod"}});
+    let cases = [(json!([{"object": {"kind": "Pod"}}]), broken), (json!([named]), "the expression compiles")];
+    for (at, (tests, message)) in cases.into_iter().enumerate() {
+        world.apply(&rule("privileged", 2 + at as i64, json!({"tests": tests})));
+        assert_eq!(world.news(), Vec::<String>::new(), "the same revision");
+        assert_eq!(compiled(&world), message);
+    }
+    assert_eq!(world.figure("portal_audit_violations"), opened);
+    // No list is a mistake of the rule, and mending that is noticed.
+    world.apply(&rule("privileged", 4, json!({"tests": "none"})));
+    assert!(compiled(&world).starts_with("`tests`: "), "{}", compiled(&world));
+    world.apply(&rule("privileged", 5, json!({})));
+    assert_eq!((world.news(), &*compiled(&world)), (Vec::new(), "the expression compiles"));
+}
+
+#[test]
 fn a_finding_ends_when_the_object_is_fixed_deleted_or_replaced() {
     let fixed = "privileged/c bad allow FindingFixed";
     let deleted = "privileged/c bad allow ObjectDeleted";

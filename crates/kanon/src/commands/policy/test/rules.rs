@@ -211,8 +211,8 @@ impl Suite {
 
     /// Runs the cases that stand in the rules themselves. Each is about its rule alone.
     fn inline(&mut self, rules: &Arc<Rules>, now: Now) {
-        for (place, rule) in rules.placed().filter(|it| !it.1.tests.is_empty()) {
-            let outcomes = rule.tests.iter().enumerate().map(|(at, test)| match Case::of_rule(rule, test) {
+        for (place, rule) in rules.placed().filter(|it| !it.1.tests.list().is_empty()) {
+            let outcomes = rule.tests.list().iter().enumerate().map(|(at, test)| match Case::of_rule(rule, test) {
                 Ok(case) => self.case(rules, &[], &case, Some(&rule.name), now),
                 Err(problem) => cases::Outcome {
                     name: test["name"].as_str().map_or_else(|| format!("tests[{at}]"), str::to_owned),
