@@ -57,8 +57,8 @@ struct Running {
     kind: GroupVersionKind,
     /// Whether results are of no use any more.
     moot: bool,
-    /// Objects that changed since it began.
-    touched: BTreeSet<ObjectName>,
+    /// What is asked again since it began: what it says of that is out of date.
+    touched: Touched,
     /// Objects that changed and may be looked up in it.
     missed: Vec<Changed>,
     /// Namespaces whose network changed.
@@ -68,8 +68,32 @@ struct Running {
 
 impl Running {
     fn new(kind: GroupVersionKind, sweep: Option<Sweep>) -> Running {
-        let (touched, missed, networks) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        let (touched, missed, networks) = (Touched::default(), Vec::new(), BTreeSet::new());
         Running { kind, moot: false, touched, missed, networks, sweep }
+    }
+}
+
+/// Objects that all rules are asked about again, and those that some rules are: what others said of them stands.
+#[derive(Default)]
+struct Touched {
+    whole: BTreeSet<ObjectName>,
+    by_rule: BTreeMap<ObjectName, BTreeSet<PolicyKey>>,
+}
+
+impl Touched {
+    fn note(&mut self, name: &ObjectName, rule: Option<&PolicyKey>) {
+        match rule {
+            Some(rule) => drop(self.by_rule.entry(name.clone()).or_default().insert(rule.clone())),
+            None => drop(self.whole.insert(name.clone())),
+        }
+    }
+
+    fn has_whole(&self, name: &ObjectName) -> bool {
+        self.whole.contains(name)
+    }
+
+    fn has(&self, name: &ObjectName, rule: &PolicyKey) -> bool {
+        self.has_whole(name) || self.by_rule.get(name).is_some_and(|it| it.contains(rule))
     }
 }
 
@@ -272,7 +296,7 @@ impl Audit {
         let name = scan::name(object);
         self.neighbour_changed(kind, &name, Some(object), now);
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
-            running.touched.insert(name.clone());
+            running.touched.note(&name, None);
         }
         self.is_watching(kind).then_some(name)
     }
@@ -296,7 +320,7 @@ impl Audit {
             names.remove(&name);
         }
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
-            running.touched.insert(name.clone());
+            running.touched.note(&name, None);
         }
         self.open().forget(kind, &name, now)
     }
@@ -378,20 +402,21 @@ impl Audit {
         };
         let asked: BTreeSet<PolicyKey> =
             scanned.rules.entries().iter().filter(is_asked).map(|it| it.key.clone()).collect();
+        let counts = |key: &PolicyKey, name: &ObjectName| asked.contains(key) && !touched.has(name, key);
         let mut changes = Vec::new();
         let mut findings = lock(&self.findings);
         let mut said = BTreeSet::new();
         for Found { name, uid, verdicts } in &scanned.found {
             said.insert(name.clone());
-            if touched.contains(name) {
+            if touched.has_whole(name) {
                 continue;
             }
-            let in_force = |at: usize| scanned.rules.entries().get(at).is_some_and(|it| asked.contains(&it.key));
+            let in_force = |at: usize| scanned.rules.entries().get(at).is_some_and(|it| counts(&it.key, name));
             let verdicts = verdicts.iter().filter(|it| in_force(it.0)).cloned().collect();
             let found = Found { name: name.clone(), uid: uid.clone(), verdicts };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| asked.contains(key), now));
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| counts(key, name), now));
         }
-        for name in scanned.absent.iter().filter(|it| !touched.contains(*it)) {
+        for name in scanned.absent.iter().filter(|it| !touched.has_whole(it)) {
             changes.extend(findings.forget(&kind, name, now));
         }
         // Nothing was found about the others.
@@ -401,13 +426,13 @@ impl Audit {
                 last.as_ref().is_none_or(|it| name > it) && scanned.next.as_ref().is_none_or(|it| name <= it)
             }
         };
-        let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.contains(name));
+        let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.has_whole(name));
         for (name, uid) in silent {
-            let found = Found { name, uid, verdicts: Vec::new() };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| asked.contains(key), now));
+            let found = Found { name: name.clone(), uid, verdicts: Vec::new() };
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| counts(key, &name), now));
         }
         drop(findings);
-        self.note_queries(scanned, |key, name| asked.contains(key) && !touched.contains(name), &missed, now);
+        self.note_queries(scanned, counts, &missed, now);
         for namespace in &networks {
             self.ask_around(namespace);
         }
@@ -475,7 +500,7 @@ impl Audit {
 
     fn touch(&mut self, kind: &GroupVersionKind, name: ObjectName, policy: Option<PolicyKey>) {
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
-            running.touched.insert(name.clone());
+            running.touched.note(&name, policy.as_ref());
         }
         self.dirty.entry((kind.clone(), policy)).or_default().insert(name);
     }

@@ -300,6 +300,22 @@ fn a_result_about_an_object_that_changed_meanwhile_does_not_count() {
 }
 
 #[test]
+fn a_neighbour_that_changes_meanwhile_takes_nothing_from_other_rules() {
+    let mut world = found();
+    world.apply(&rule("gated", 1, json!({"rule": "cluster.pods.exists('shop', 'gate')"})));
+    assert_eq!(world.news(), Vec::<String>::new());
+    // While both rules look at the pod, what one of them looked up appears: that one is asked again, and the other's finding stands.
+    world.apply(&pod("good", "2", true));
+    world.apply(&pod("gate", "3", false));
+    let mut news = world.news();
+    news.sort();
+    assert_eq!(
+        news,
+        ["gated/ bad", "gated/ gate", "gated/ good", "privileged/c good"].map(|it| format!("{it} dryrun RuleViolated"))
+    );
+}
+
+#[test]
 fn followers_look_at_nothing_until_they_lead() {
     let mut world = World::new(false);
     world.apply(&rule("privileged", 1, json!({})));
