@@ -1,10 +1,11 @@
-//! Figures that the pure middle keeps and shells show: counters and gauges with labels, under their documented names.
+//! Figures that the pure middle keeps and shells show: counters, gauges and histograms with labels, under their documented names.
 //!
 //! One [`Figures`] is shared by the families of a process and its metrics endpoint. Nothing decides by what stands in it.
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// What a figure does over time.
@@ -32,9 +33,37 @@ pub struct Figure {
 /// The values of one figure, by the values of its labels.
 pub type Series = BTreeMap<Vec<String>, i64>;
 
+/// How long something takes: its name, meaning and buckets, a constant of the crate that keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Histogram {
+    /// Its whole name, as dashboards ask for it.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+    /// The upper bounds of its buckets, rising; a last one without bound is understood.
+    pub bounds: &'static [Duration],
+}
+
+/// What one series of a histogram has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many times fell into each bucket and into none before it; the last bucket has no bound.
+    pub counts: Vec<u64>,
+    /// All times together.
+    pub sum: Duration,
+}
+
+/// The series of one histogram, by the values of its labels.
+pub type Spreads = BTreeMap<Vec<String>, Spread>;
+
 /// All figures of a process.
 #[derive(Debug, Default)]
-pub struct Figures(Mutex<BTreeMap<Figure, Series>>);
+pub struct Figures {
+    values: Mutex<BTreeMap<Figure, Series>>,
+    times: Mutex<BTreeMap<Histogram, Spreads>>,
+}
 
 impl Figures {
     /// Adds to a figure; labels without a value have the empty one.
@@ -47,21 +76,38 @@ impl Figures {
         self.change(figure, labels, |_| value);
     }
 
-    /// Everything, in order of names.
+    /// Notes a time; labels without a value have the empty one.
+    pub fn observe(&self, histogram: Histogram, labels: &[&str], took: Duration) {
+        let labels = whole(labels, histogram.labels);
+        let mut times = lock(&self.times);
+        let spread = times.entry(histogram).or_default().entry(labels).or_default();
+        spread.counts.resize(histogram.bounds.len() + 1, 0);
+        let bucket = histogram.bounds.partition_point(|it| *it < took);
+        if let Some(count) = spread.counts.get_mut(bucket) {
+            *count += 1;
+        }
+        spread.sum = spread.sum.saturating_add(took);
+    }
+
+    /// All histograms, in order of names.
+    pub fn read_times(&self) -> Vec<(Histogram, Spreads)> {
+        lock(&self.times).iter().map(|(histogram, spreads)| (*histogram, spreads.clone())).collect()
+    }
+
+    /// All counters and gauges, in order of names.
     pub fn read(&self) -> Vec<(Figure, Series)> {
-        self.lock().iter().map(|(figure, series)| (*figure, series.clone())).collect()
+        lock(&self.values).iter().map(|(figure, series)| (*figure, series.clone())).collect()
     }
 
     /// One value; 0 where nothing was noted.
     pub fn value(&self, figure: Figure, labels: &[&str]) -> i64 {
         let labels: Vec<_> = labels.iter().map(|it| (*it).to_owned()).collect();
-        self.lock().get(&figure).and_then(|it| it.get(&labels)).copied().unwrap_or_default()
+        lock(&self.values).get(&figure).and_then(|it| it.get(&labels)).copied().unwrap_or_default()
     }
 
     fn change(&self, figure: Figure, labels: &[&str], next: impl FnOnce(i64) -> i64) {
-        let mut labels: Vec<_> = labels.iter().map(|it| (*it).to_owned()).collect();
-        labels.resize(figure.labels.len(), String::new());
-        let mut figures = self.lock();
+        let labels = whole(labels, figure.labels);
+        let mut figures = lock(&self.values);
         let series = figures.entry(figure).or_default();
         let value = next(series.get(&labels).copied().unwrap_or_default());
         if value == 0 && figure.kind == FigureKind::Gauge && !labels.is_empty() {
@@ -70,11 +116,18 @@ impl Figures {
             series.insert(labels, value);
         }
     }
+}
 
-    /// A panic elsewhere leaves a number as good as before.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Figure, Series>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// One value a label.
+fn whole(values: &[&str], labels: &[&str]) -> Vec<String> {
+    let mut whole: Vec<_> = values.iter().map(|it| (*it).to_owned()).collect();
+    whole.resize(labels.len(), String::new());
+    whole
+}
+
+/// A panic elsewhere leaves a number as good as before.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -96,5 +149,21 @@ mod tests {
         let read = figures.read();
         assert_eq!(read[0], (DONE, Series::from([(vec!["label".into(), "ok".into()], 3)])));
         assert_eq!(read[1], (OPEN, Series::new()));
+    }
+
+    #[test]
+    fn a_time_falls_into_the_first_bucket_that_holds_it() {
+        const TOOK: Histogram = Histogram {
+            name: "took_seconds",
+            help: "Took",
+            labels: &["rule", "mode"],
+            bounds: &[Duration::from_millis(1), Duration::from_millis(10)],
+        };
+        let figures = Figures::default();
+        for millis in [0, 1, 2, 10, 11, 500] {
+            figures.observe(TOOK, &["a"], Duration::from_millis(millis));
+        }
+        let spread = Spread { counts: vec![2, 2, 2], sum: Duration::from_millis(524) };
+        assert_eq!(figures.read_times(), [(TOOK, Spreads::from([(vec!["a".into(), String::new()], spread)]))]);
     }
 }

@@ -17,7 +17,7 @@ mod verdict;
 
 pub use digest::Digest;
 pub use effect::{Action, Cause, Delivery, Done, Effect, EffectId, EventType, Failure, Guard, Sink};
-pub use figures::{Figure, FigureKind, Figures, Series};
+pub use figures::{Figure, FigureKind, Figures, Histogram, Series, Spread, Spreads};
 pub use input::{Change, Input, PolicyFile, UnreadableFile};
 pub use labels::{Labels, Selector, labels};
 pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRef, Scope};

@@ -70,7 +70,7 @@ pub struct UserInfo {
 }
 
 /// One admission request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Review {
     /// The request's id, copied into the answer.
     pub uid: String,

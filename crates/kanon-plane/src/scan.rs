@@ -1,9 +1,10 @@
 //! Looking at many stored objects at once. A family says which ([`Work`]); a worker thread asks the family's view about them,
-//! over a snapshot of the object store; what came of it returns as [`Input::Scanned`]. Pure: the thread is the shell's.
+//! over a snapshot of the object store; what came of it returns as [`Input::Scanned`]. Pure: the thread is the shell's. The object of a
+//! request may be looked at so, too, when the answer is out and nobody waits any more.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use kanon_core::{FamilyId, GroupVersionKind, Input, Now, Object};
+use kanon_core::{FamilyId, GroupVersionKind, Input, Now, Object, Review};
 
 use crate::{
     family::View,
@@ -39,11 +40,13 @@ pub enum Which {
         /// How many at most.
         limit: usize,
     },
+    /// That of a request that was answered, as it stands there.
+    Answered(Arc<Review>),
 }
 
 impl Work {
     /// The objects meant.
-    pub fn objects<'s>(&self, store: &'s ObjectStore) -> Vec<&'s Object> {
+    pub fn objects<'s>(&'s self, store: &'s ObjectStore) -> Vec<&'s Object> {
         match &self.which {
             Which::Named(names) => {
                 names.iter().filter_map(|(namespace, name)| store.get(&self.kind, namespace, name)).collect()
@@ -52,6 +55,7 @@ impl Work {
                 let last = last.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
                 store.after(&self.kind, last).take(*limit).collect()
             }
+            Which::Answered(review) => review.subject_object().into_iter().collect(),
         }
     }
 }

@@ -422,6 +422,7 @@ impl Audit {
         // Nothing was found about the others.
         let looked_at = |name: &ObjectName| match which {
             Which::Named(names) => names.contains(name),
+            Which::Answered(_) => false,
             Which::After { last, .. } => {
                 last.as_ref().is_none_or(|it| name > it) && scanned.next.as_ref().is_none_or(|it| name <= it)
             }

@@ -9,12 +9,14 @@
 //! *is* must not keep people from deleting the object. An update that changes nothing but finalizers, owner references or
 //! status, or an object that is being deleted, is never denied (spec/rules 4.7); its violation is recorded.
 
+mod alone;
 mod bookkeeping;
 mod objectless;
 #[cfg(test)]
 mod reference;
 mod soften;
 mod time;
+mod timing;
 mod together;
 mod trace;
 mod verdicts;
@@ -37,6 +39,8 @@ use crate::{
     rule::{Mode, Rule},
 };
 pub use time::timed_limits;
+pub use timing::Timing;
+pub(crate) use timing::{Timed, Times};
 pub(crate) use together::Plan;
 use together::{Answers, Scope};
 pub use trace::Trace;
@@ -73,6 +77,8 @@ pub struct Tally {
     pub(crate) rules: Arc<Rules>,
     /// One a rule that was evaluated.
     pub rows: Vec<RuleTally>,
+    /// What its rules took by themselves, where they were timed.
+    pub(crate) times: Times,
 }
 
 impl Tally {
@@ -163,15 +169,25 @@ pub(crate) struct Question<'q> {
 impl Rules {
     /// Decides about an admission request.
     pub(crate) fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
-        if asks_about_parent(review) {
-            return self.review_event(review, lookups, now);
-        }
-        let Some(object) = objectless::object_of(review) else {
+        if !asks_about_parent(review) && objectless::object_of(review).is_none() {
             return self.review_without_object(review, lookups, now);
-        };
-        let question =
-            Question { request: Some(review), ..Question::new(&review.kind, object, &[Mode::Admission], now) };
-        self.decide(&question, lookups)
+        }
+        self.put(review, lookups, now, |question| self.decide(question, lookups))
+    }
+
+    /// Asks what a request asks: about its object, or about the parent of what it is for. Nothing where there is neither.
+    fn put<T: Default>(
+        &self,
+        review: &Review,
+        lookups: &dyn Lookups,
+        now: Now,
+        ask: impl FnOnce(&Question<'_>) -> T,
+    ) -> T {
+        if asks_about_parent(review) {
+            return self.put_event(review, lookups, now, ask);
+        }
+        let Some(object) = objectless::object_of(review) else { return T::default() };
+        ask(&Question { request: Some(review), ..Question::new(&review.kind, object, &[Mode::Admission], now) })
     }
 
     /// Decides about an object without a request, as `kanon check` does: rules of any of these loops, no lookups.

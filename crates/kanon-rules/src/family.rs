@@ -4,6 +4,7 @@ mod auditing;
 mod breaking;
 pub(crate) mod figures;
 mod networking;
+mod timing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -72,6 +73,8 @@ pub struct RulesFamily {
     population: figures::Population,
     /// Files with problems, as last shown.
     broken_files: figures::BrokenFiles,
+    /// Whether rules of admission are being timed.
+    times_review: bool,
 }
 
 impl RulesFamily {
@@ -101,6 +104,7 @@ impl RulesFamily {
             figures: Arc::default(),
             population: figures::Population::new(),
             broken_files: figures::BrokenFiles::new(),
+            times_review: false,
             rules,
         }
     }
@@ -379,6 +383,7 @@ impl Family for RulesFamily {
                     self.respond.admission(review, verdicts, tally, now, out);
                     self.handle_reviewed(review, tally, now, out);
                     self.count_denials(verdicts, tally, now, out);
+                    self.time_review(review, tally, out);
                 }
             }
             Input::Observed { family, verdicts, counts } if *family == FAMILY => {
@@ -386,6 +391,7 @@ impl Family for RulesFamily {
                     self.respond.observed(verdicts, tally, now, out);
                     let subject = verdicts.first().map(|it| &it.subject);
                     self.count_rows(&tally.rules, &tally.rows, Mode::Runtime, |_| subject, now, out);
+                    figures::show_times(&self.figures, &tally.rules, &tally.times, Mode::Runtime);
                 }
             }
             Input::Delivered(delivery) if delivery.result.is_err() => {
@@ -394,6 +400,7 @@ impl Family for RulesFamily {
                     self.due.insert((resource.undelivered(now.mono), key.clone()));
                 }
             }
+            Input::Scanned { result, .. } => self.timed(&**result),
             // A follower's statuses were held; what was last planned may be old.
             Input::Leadership(true) => self.plan(|_, _| true, now, out),
             Input::Object { .. }
@@ -401,7 +408,6 @@ impl Family for RulesFamily {
             | Input::WatchFailed { .. }
             | Input::Unwatched { .. }
             | Input::Resources { .. }
-            | Input::Scanned { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
             | Input::AlertTemplates { .. }

@@ -19,6 +19,7 @@ use kanon_lang::{Limits, Program, RuleSet};
 use kanon_plane::PolicyKey;
 
 use crate::{
+    decide::Timing,
     facts::pod::PodShapes,
     lookups::{picture::network_kinds, resources::Resources},
     rule::{Mode, Rule},
@@ -76,6 +77,8 @@ pub struct Settings {
     pub vet: VetSettings,
     /// What one evaluation may cost.
     pub limits: Limits,
+    /// How often rules are timed, by the clock of `limits`; never where there is nothing.
+    pub timing: Option<Arc<Timing>>,
 }
 
 impl Default for Settings {
@@ -94,6 +97,7 @@ impl Default for Settings {
             fail_closed: false,
             vet: VetSettings::default(),
             limits: Limits::default(),
+            timing: None,
         }
     }
 }

@@ -38,7 +38,7 @@ mod validate;
 mod vet;
 mod view;
 
-pub use decide::{RuleTally, Tally, Trace, timed_limits};
+pub use decide::{RuleTally, Tally, Timing, Trace, timed_limits};
 pub use facts::pod::PodShapes;
 pub use family::RulesFamily;
 pub use index::{EnforcementSwitch, RESYNC, Rules, Settings};

@@ -10,7 +10,7 @@ use kanon_events::{Class, Event, of_review};
 use kanon_plane::{AdmissionRule, Lookups, Reviewed};
 
 use crate::{
-    decide::{Decision, Question, Tally},
+    decide::{Decision, Question, Tally, Times},
     index::Rules,
     rule::{Enforcement, Events, Mode, OnError, Rule},
 };
@@ -30,38 +30,52 @@ impl Rules {
         if !self.observes() {
             return None;
         }
-        let decision = self.about_parent(event, None, &[Mode::Runtime], lookups, now);
-        let tally = Tally { rules: Arc::clone(self), rows: decision.rows };
-        let is_asked = !tally.rows.is_empty();
-        is_asked.then(|| Reviewed { verdicts: Decision::verdicts(decision.found), counts: Arc::new(tally) })
+        let (Decision { found, rows }, times) =
+            self.about_parent(event, None, &[Mode::Runtime], lookups, now, |question| {
+                let decision = self.decide(question, lookups);
+                let is_timed = !decision.rows.is_empty() && self.is_timed(Mode::Runtime);
+                let times = if is_timed { self.times(question, lookups) } else { Times::new() };
+                (decision, times)
+            });
+        if rows.is_empty() {
+            return None;
+        }
+        let tally = Tally { rules: Arc::clone(self), rows, times };
+        Some(Reviewed { verdicts: Decision::verdicts(found), counts: Arc::new(tally) })
     }
 
-    /// Decides about a review of a connection, a scale, an eviction or a token.
-    pub(crate) fn review_event(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Decision {
+    /// Asks about a review of a connection, a scale, an eviction or a token.
+    pub(crate) fn put_event<T: Default>(
+        &self,
+        review: &Review,
+        lookups: &dyn Lookups,
+        now: Now,
+        ask: impl FnOnce(&Question<'_>) -> T,
+    ) -> T {
         match of_review(review, now.wall) {
             Some(event) if self.settings.loops.contains(&Mode::Runtime) => {
-                self.about_parent(&event, Some(review), &[Mode::Admission], lookups, now)
+                self.about_parent(&event, Some(review), &[Mode::Admission], lookups, now, ask)
             }
-            _ => Decision::default(),
+            _ => T::default(),
         }
     }
 
-    fn about_parent(
+    fn about_parent<T: Default>(
         &self,
         event: &Event,
         request: Option<&Review>,
         modes: &[Mode],
         lookups: &dyn Lookups,
         now: Now,
-    ) -> Decision {
-        let Some(kind) = self.parent(&event.resource) else { return Decision::default() };
+        ask: impl FnOnce(&Question<'_>) -> T,
+    ) -> T {
+        let Some(kind) = self.parent(&event.resource) else { return T::default() };
         let gone = Object::null();
         let found = (!event.name.is_empty()).then(|| lookups.get(kind, &event.namespace, &event.name)).flatten();
         // Of what lacks something it cannot be told what it is.
         let found = found.filter(|it| !it.is_cut());
         let object = found.unwrap_or(&gone);
-        let question = Question { request, event: Some(event), ..Question::new(kind, object, modes, now) };
-        self.decide(&question, lookups)
+        ask(&Question { request, event: Some(event), ..Question::new(kind, object, modes, now) })
     }
 
     /// The kind of a resource, in the version asked for or else in another one.

@@ -8,7 +8,8 @@ use std::{
 use kanon_core::{FamilyId, Now, Review};
 use kanon_events::Event;
 use kanon_plane::{
-    AdmissionRule, Explanation, FileSummary, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View, Work,
+    AdmissionRule, Explanation, FileSummary, Lookups, ObjectStore, PolicySummary, Reviewed, Section, Target, View,
+    Which, Work,
 };
 use serde_json::json;
 
@@ -20,7 +21,7 @@ use crate::{
         lock,
         scan::scan,
     },
-    decide::{Decision, Tally, WEBHOOK_GROUP},
+    decide::{Decision, Tally, Times, WEBHOOK_GROUP},
     documents::file_of,
     index::{Entry, FOLDER, Rules, describe},
     rule::{Mode, Rule},
@@ -95,7 +96,7 @@ impl View for RulesView {
 
     fn review(&self, review: &Review, lookups: &dyn Lookups, now: Now) -> Reviewed {
         let decision = self.rules.review(review, lookups, now);
-        let counts = Tally { rules: self.rules.clone(), rows: decision.rows };
+        let counts = Tally { rules: self.rules.clone(), rows: decision.rows, times: Times::new() };
         let mut verdicts = Decision::verdicts(decision.found);
         if let Some(vet) = self.vet.as_ref().filter(|_| is_of_rule(&review.kind)) {
             verdicts.extend(vet.review(&self.rules, review, lookups, now));
@@ -117,7 +118,10 @@ impl View for RulesView {
     }
 
     fn scan(&self, work: &Work, objects: &ObjectStore, now: Now) -> Arc<dyn Any + Send + Sync> {
-        Arc::new(scan(&self.rules, work, objects, now))
+        match &work.which {
+            Which::Answered(review) => Arc::new(self.rules.times_of_review(review, objects, now)),
+            Which::Named(_) | Which::After { .. } => Arc::new(scan(&self.rules, work, objects, now)),
+        }
     }
 
     fn policies(&self) -> Vec<PolicySummary> {

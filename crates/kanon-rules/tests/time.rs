@@ -11,20 +11,11 @@ use std::{
     time::Duration,
 };
 
-use common::{creation, language, now};
-use kanon_core::{Mono, Object, PolicyFile, Stopwatch, Verdict};
+use common::{Ticks, creation, language, now};
+use kanon_core::{Mono, Object, PolicyFile, Verdict};
 use kanon_plane::{LiveAnswers, LiveLookups, ObjectStore, View};
 use kanon_rules::{Mode, Rules, RulesView, Settings, Tally, timed_limits};
 use serde_json::{Value, json};
-
-/// A clock that goes on by so many milliseconds whenever somebody looks.
-struct Ticks(u64, AtomicU64);
-
-impl Stopwatch for Ticks {
-    fn mono(&self) -> Mono {
-        Mono(Duration::from_millis(self.1.fetch_add(self.0, Ordering::Relaxed)))
-    }
-}
 
 /// Takes some tens of thousands of steps, so that the clock is looked at dozens of times.
 const SLOW: &str = "all(1..100, {all(1..100, {# > len(metadata.name) - 10})})";

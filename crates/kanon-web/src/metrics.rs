@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{Figure, FigureKind, Figures, Series};
+use kanon_core::{Figure, FigureKind, Figures, Series, Spread, Spreads};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text::encode},
@@ -117,7 +117,8 @@ struct OfFamilies(Arc<Figures>);
 
 impl Collector for OfFamilies {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        self.0.read().into_iter().try_for_each(|(figure, series)| write_series(figure, &series, &mut encoder))
+        self.0.read().into_iter().try_for_each(|(figure, series)| write_series(figure, &series, &mut encoder))?;
+        self.0.read_times().into_iter().try_for_each(|(times, series)| write_times(times, &series, &mut encoder))
     }
 }
 
@@ -137,6 +138,19 @@ fn write_series(figure: Figure, series: &Series, encoder: &mut DescriptorEncoder
     for (values, value) in series {
         let set: Vec<_> = labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
         write(counter.is_some(), *value, &mut metric.encode_family(&set)?)?;
+    }
+    Ok(())
+}
+
+fn write_times(times: kanon_core::Histogram, series: &Spreads, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(times.name, times.help, None, MetricType::Histogram)?;
+    for (values, Spread { counts, sum }) in series {
+        let set: Vec<_> = times.labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
+        // The encoder adds the buckets up.
+        let bounds = times.bounds.iter().map(Duration::as_secs_f64).chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.zip(counts.iter().copied()).collect();
+        let mut metric = metric.encode_family(&set)?;
+        metric.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), counts.iter().sum(), &buckets, None)?;
     }
     Ok(())
 }
@@ -165,6 +179,12 @@ mod tests {
             Figure { name: "portal_audit_violations", kind: counter, help: "Violations", labels: &["rule"] };
         figures.add(violations, &["say \"no\""], 3);
         figures.set(Figure { name: "portal_leader", kind: FigureKind::Gauge, help: "Leads", labels: &[] }, &[], 1);
+        const BOUNDS: &[Duration] = &[Duration::from_micros(1), Duration::from_millis(1)];
+        let (name, labels) = ("portal_rule_eval_seconds", &["rule", "mode"]);
+        let times = kanon_core::Histogram { name, help: "Times", labels, bounds: BOUNDS };
+        for micros in [1, 2, 2_000_000] {
+            figures.observe(times, &["r", "audit"], Duration::from_micros(micros));
+        }
         let metrics = Metrics::new(vec![gauge], figures);
         metrics.decided("deny", Duration::from_millis(1));
         metrics.bypassed("shop");
@@ -178,6 +198,12 @@ mod tests {
             "# TYPE portal_audit_violations unknown",
             r#"portal_audit_violations{rule="say \"no\""} 3"#,
             "portal_leader 1",
+            "# TYPE portal_rule_eval_seconds histogram",
+            r#"portal_rule_eval_seconds_sum{rule="r",mode="audit"} 2.000003"#,
+            r#"portal_rule_eval_seconds_count{rule="r",mode="audit"} 3"#,
+            r#"portal_rule_eval_seconds_bucket{le="0.000001",rule="r",mode="audit"} 1"#,
+            r#"portal_rule_eval_seconds_bucket{le="0.001",rule="r",mode="audit"} 2"#,
+            r#"portal_rule_eval_seconds_bucket{le="+Inf",rule="r",mode="audit"} 3"#,
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

@@ -19,6 +19,7 @@ mod shapes;
 mod sinks;
 mod sweep;
 mod texts;
+mod timing;
 mod vet;
 
 use std::{path::PathBuf, time::Duration};
@@ -39,6 +40,7 @@ pub(crate) use shapes::ShapeArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use sweep::SweepArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
+pub(crate) use timing::TimingArgs;
 pub(crate) use vet::VetArgs;
 
 /// One policy plane for a workload's whole life on Kubernetes.
@@ -147,6 +149,9 @@ pub(crate) struct UpArgs {
     /// The first look.
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
+    /// What rules cost.
+    #[command(flatten)]
+    pub(crate) timing: TimingArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: ShapeArgs,
@@ -225,6 +230,9 @@ pub(crate) struct ServeArgs {
     /// The first look.
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
+    /// What rules cost.
+    #[command(flatten)]
+    pub(crate) timing: TimingArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: ShapeArgs,

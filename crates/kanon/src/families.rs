@@ -1,11 +1,11 @@
 //! The policy families of this binary: one line each.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use kanon_core::{GroupVersionKind, Rate};
 use kanon_lang::{LanguageId, Languages, Limits};
 use kanon_plane::Family;
-use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, PodShapes, Responses, VetSettings};
+use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, PodShapes, Responses, Timing, VetSettings};
 use kanon_runtime::Clock;
 
 /// What families are told about this process.
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) shapes: PodShapes,
     /// How rules are audited.
     pub(crate) audit: Audit,
+    /// After one question in how many rules are timed; never where there is nothing.
+    pub(crate) time_rules: Option<NonZeroU64>,
     /// How network policies are checked; not at all where there is nothing.
     pub(crate) network: Option<NetworkSettings>,
     /// Whether rules are asked about events of running workloads.
@@ -52,6 +54,7 @@ impl Default for Settings {
             vet: VetSettings::default(),
             shapes: PodShapes::default(),
             audit,
+            time_rules: None,
             network,
             runtime,
             responses,
@@ -87,7 +90,7 @@ impl Default for Audit {
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
     let Settings { only_rules, namespace, enforcement, breaker, shapes, audit, network, runtime, .. } = settings;
-    let Settings { fail_closed, vet, responses, clock, .. } = settings;
+    let Settings { fail_closed, vet, time_rules, responses, clock, .. } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
@@ -103,6 +106,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         breaker: *breaker,
         fail_closed: *fail_closed,
         vet: *vet,
+        timing: time_rules.map(|it| Arc::new(Timing::one_in(it))),
         limits: clock.map_or_else(Limits::default, |it| kanon_rules::timed_limits(Arc::new(it))),
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)

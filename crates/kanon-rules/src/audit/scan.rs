@@ -7,7 +7,7 @@ use kanon_core::{GroupVersionKind, Node, Now, Object, ObjectRef, Verdict};
 use kanon_plane::{ObjectName, ObjectStore, Which, Work};
 
 use crate::{
-    decide::{Plan, Question, Room, RuleTally},
+    decide::{Plan, Question, Room, RuleTally, Times},
     index::{Entry, Rules},
     lookups::{picture::Picture, reader::Query},
     rule::Mode,
@@ -31,6 +31,8 @@ pub(crate) struct Scanned {
     pub absent: Vec<ObjectName>,
     /// What rules looked up: position of the entry, object, questions.
     pub queries: Vec<(usize, ObjectName, Vec<Query>)>,
+    /// What rules took by themselves, where they were timed.
+    pub times: Times,
 }
 
 /// What was found about one object.
@@ -54,7 +56,7 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let among: Vec<_> = rules.entries().iter().map(is_asked).collect();
     let mut sums = Sums::new(rules.entries().len());
     let mut failed = Vec::new();
-    let (mut found, mut queries) = (Vec::new(), Vec::new());
+    let (mut found, mut queries, mut times) = (Vec::new(), Vec::new(), Times::new());
     let mut room = Room::default();
     let mut walk: Option<Walk<'_>> = None;
     for object in &objects {
@@ -75,6 +77,9 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
             failed.push((row.entry(), reference(&work.kind, object)));
         }
         sums.add(walk, answer.passes, answer.unclean);
+        if walk.plan.entries().next().is_some() && rules.is_timed(mode) {
+            times.extend(rules.times(&question, store));
+        }
         queries.extend(answer.queries.into_iter().map(|(at, asked)| (at, name(object), asked)));
         if !answer.found.is_empty() {
             let uid = object.str_at(&["metadata", "uid"]).to_owned();
@@ -86,17 +91,17 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     }
     let next = match work.which {
         Which::After { limit, .. } if objects.len() == limit => objects.last().map(|it| name(it)),
-        Which::After { .. } | Which::Named(_) => None,
+        Which::After { .. } | Which::Named(_) | Which::Answered(_) => None,
     };
     let absent = match &work.which {
         Which::Named(names) if objects.len() < names.len() => {
             let found: BTreeSet<_> = objects.iter().map(|it| name(it)).collect();
             names.iter().filter(|it| !found.contains(*it)).cloned().collect()
         }
-        Which::Named(_) | Which::After { .. } => Vec::new(),
+        Which::Named(_) | Which::After { .. } | Which::Answered(_) => Vec::new(),
     };
     let rows = sums.rows();
-    Scanned { rules: Arc::clone(rules), work: work.clone(), next, rows, failed, found, absent, queries }
+    Scanned { rules: Arc::clone(rules), work: work.clone(), next, rows, failed, found, absent, queries, times }
 }
 
 /// Objects of one namespace, one after the other.

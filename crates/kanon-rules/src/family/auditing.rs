@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use kanon_core::{Figure, FigureKind, Input, Now, Verdict};
 use kanon_plane::{BrokenScan, Outbox};
 
-use super::{RulesFamily, networking::FINDINGS};
+use super::{RulesFamily, figures::show_times, networking::FINDINGS};
 use crate::{
     audit::{findings::Change, scan::Scanned, sight::facts},
     index::Entry,
@@ -125,6 +125,7 @@ impl RulesFamily {
     pub(super) fn count_scan(&mut self, scanned: &Scanned, mode: Mode, now: Now, out: &mut Outbox) {
         let object = |at| scanned.failed.iter().find(|it| it.0 == at).map(|it| &it.1);
         self.count_rows(&scanned.rules, &scanned.rows, mode, object, now, out);
+        show_times(&self.figures, &scanned.rules, &scanned.times, mode);
     }
 
     /// When the loops have looked at everything once, what was open before and nobody has found again has ended.

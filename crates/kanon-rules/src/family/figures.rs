@@ -1,11 +1,11 @@
-//! What the family counts about its rules as such: how many there are, and how often one could not be evaluated.
+//! What the family counts about its rules as such: how many there are, how often one could not be evaluated, and how long they take.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use kanon_core::{Figure, FigureKind, Figures};
+use kanon_core::{Figure, FigureKind, Figures, Histogram};
 
 use crate::{
-    decide::RuleTally,
+    decide::{RuleTally, Times},
     documents::file_of,
     index::{FOLDER, Rules},
     rule::Mode,
@@ -26,6 +26,27 @@ pub(crate) const EVAL_ERRORS: Figure = Figure {
     kind: FigureKind::Counter,
     help: "Evaluations that gave no value",
     labels: &["rule", "mode", "class"],
+};
+
+/// How long evaluations take, of rules that are timed: most take some microseconds, and none may take more than a second.
+pub(crate) const EVAL_SECONDS: Histogram = Histogram {
+    name: "portal_rule_eval_seconds",
+    help: "Time that evaluations of a rule take by themselves, of a sample",
+    labels: &["rule", "mode"],
+    bounds: &[
+        Duration::from_micros(1),
+        Duration::from_nanos(2500),
+        Duration::from_micros(5),
+        Duration::from_micros(10),
+        Duration::from_micros(25),
+        Duration::from_micros(50),
+        Duration::from_micros(100),
+        Duration::from_micros(250),
+        Duration::from_millis(1),
+        Duration::from_millis(10),
+        Duration::from_millis(100),
+        Duration::from_secs(1),
+    ],
 };
 
 /// What is wrong in files of the folders that are read (spec/rules 1.8): they have no status.
@@ -79,6 +100,15 @@ pub(super) fn count_errors(figures: &Figures, rule: &str, row: &RuleTally, mode:
     for (class, count) in [("budget", row.over_budget), ("value", row.errors - row.over_budget)] {
         if count > 0 {
             figures.add(EVAL_ERRORS, &[rule, mode, class], i64::from(count));
+        }
+    }
+}
+
+/// Shows what evaluations took.
+pub(super) fn show_times(figures: &Figures, rules: &Rules, times: &Times, mode: Mode) {
+    for (at, took) in times {
+        if let Some(entry) = rules.entries().get(*at) {
+            figures.observe(EVAL_SECONDS, &[&entry.policy.name, mode.as_str()], *took);
         }
     }
 }

@@ -4,13 +4,16 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use kanon_core::{
     Change, Effect, FamilyId, GroupVersionKind, Input, Kind, Mono, Now, Object, Operation, PolicyFile, Resource,
-    Review, UserInfo,
+    Review, Stopwatch, UserInfo,
 };
 use kanon_lang::Language;
 use kanon_plane::{Family, Lookups, Outbox, View};
@@ -25,6 +28,15 @@ pub(crate) fn language() -> Arc<dyn Language> {
 pub(crate) fn now(secs: u64) -> Now {
     let start: jiff::Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
     Now::new(start + Duration::from_secs(secs), Mono(Duration::from_secs(secs)))
+}
+
+/// A clock that goes on by so many milliseconds whenever somebody looks.
+pub(crate) struct Ticks(pub(crate) u64, pub(crate) AtomicU64);
+
+impl Stopwatch for Ticks {
+    fn mono(&self) -> Mono {
+        Mono(Duration::from_millis(self.1.fetch_add(self.0, Ordering::Relaxed)))
+    }
 }
 
 /// A family with what it asked for.

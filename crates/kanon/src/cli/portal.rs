@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
-    AdmissionArgs, ClientArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs, SweepArgs, VetArgs,
+    AdmissionArgs, ClientArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs, SweepArgs, TimingArgs,
+    VetArgs,
     check::CheckOptions,
     installed::HEADING,
     migrate::MigrateRulesArgs,
@@ -119,6 +120,9 @@ pub(crate) struct RunArgs {
     /// The first look.
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
+    /// What rules cost.
+    #[command(flatten)]
+    pub(crate) timing: TimingArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: super::ShapeArgs,

@@ -80,6 +80,7 @@ pub(crate) fn settings(args: &ServeArgs, responses: Responses, clock: Option<Clo
         vet: args.vet.settings(),
         shapes: args.shapes.shapes(),
         audit: args.sweep.shaping(args.rules.audit(args.audits)),
+        time_rules: args.timing.time_rules,
         network: args.network.settings(&args.namespace),
         runtime: args.runtime.runtime,
         responses,

@@ -53,6 +53,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         vet: args.vet.settings(),
         shapes: args.shapes.shapes(),
         audit: args.sweep.shaping(args.rules.audit(args.audits)),
+        time_rules: args.timing.time_rules,
         network: args.network.settings(NAMESPACE),
         runtime: args.runtime.runtime,
         responses: sinks.responses(NAMESPACE, true),

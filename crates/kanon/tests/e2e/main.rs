@@ -35,4 +35,5 @@ mod runtime;
 mod serve;
 mod signals;
 mod surface;
+mod timing;
 mod vet;

@@ -63,6 +63,7 @@ pub(crate) fn settings(args: &RunArgs, responses: Responses, clock: Option<Clock
         namespace: args.install_namespace.clone(),
         shapes: args.shapes.shapes(),
         audit: args.sweep.shaping(args.rules().audit(audits)),
+        time_rules: args.timing.time_rules,
         network: args.network.settings(&args.install_namespace),
         runtime: args.runtime.runtime,
         enforcement: args.decisions.switch(),
