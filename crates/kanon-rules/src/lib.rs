@@ -32,6 +32,7 @@ mod report;
 mod respond;
 mod rule;
 mod runtime;
+mod share;
 mod status;
 mod validate;
 mod vet;

@@ -14,6 +14,7 @@ mod rules;
 mod runtime;
 mod services;
 mod shapes;
+mod shards;
 mod sinks;
 mod texts;
 mod vet;
@@ -32,6 +33,7 @@ pub(crate) use rules::RuleArgs;
 pub(crate) use runtime::RuntimeArgs;
 pub(crate) use services::ServiceArgs;
 pub(crate) use shapes::ShapeArgs;
+pub(crate) use shards::ShardArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 pub(crate) use vet::VetArgs;
@@ -212,6 +214,9 @@ pub(crate) struct ServeArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// How the audit is spread.
+    #[command(flatten)]
+    pub(crate) shards: ShardArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: ShapeArgs,

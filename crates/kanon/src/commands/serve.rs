@@ -56,7 +56,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
-        lease: args.leader_election.then(|| ("kanon", identity())),
+        lease: args.leader_election.then(|| ("kanon", identity(), args.shards.audit_shards)),
         sinks,
         runtime,
     };

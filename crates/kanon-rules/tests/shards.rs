@@ -1,0 +1,216 @@
+//! The audit over several replicas: shards are won and lost, and nothing is told twice. One file of reports and one Alertmanager stand for the cluster's.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use common::{language, now};
+use kanon_core::{Action, Change, Delivery, Done, Effect, Figures, Input, Keep, Kind, Object, Shards, Sink};
+use kanon_plane::{Plane, Scan, Settings as PlaneSettings};
+use kanon_rules::{AlertScope, Mode, ReportApi, Responses, RulesFamily, Settings, api};
+use serde_json::{Value, json};
+
+const SHARDS: u32 = 4;
+
+fn kinds() -> [Kind; 6] {
+    [
+        api::cluster_rule(),
+        api::portal_rule(),
+        Kind::namespaced("wgpolicyk8s.io", "v1alpha2", "PolicyReport", "policyreports"),
+        Kind::cluster("wgpolicyk8s.io", "v1alpha2", "ClusterPolicyReport", "clusterpolicyreports"),
+        Kind::cluster("", "v1", "Namespace", "namespaces"),
+        Kind::namespaced("", "v1", "Pod", "pods"),
+    ]
+}
+
+fn kind(name: &str) -> Arc<Kind> {
+    Arc::new(kinds().into_iter().find(|it| it.gvk.kind == name).unwrap())
+}
+
+fn rule(name: &str, expression: &str, actions: Value) -> Value {
+    json!({"apiVersion": "portal.io/v1alpha1", "kind": "PortalClusterRule",
+        "metadata": {"name": name, "uid": format!("uid-{name}"), "generation": 1},
+        "spec": {"name": name, "enabled": true, "severity": "high", "mode": ["audit"], "rule": expression, "actions": actions,
+            "match": {"gvk": [{"group": "", "version": "v1", "kind": "Pod"}]}}})
+}
+
+fn pod(namespace: &str, name: &str, uid: u64, is_bad: bool) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "uid": uid.to_string(),
+        "labels": {"bad": if is_bad { "yes" } else { "no" }}}, "spec": {"containers": [{"name": "c"}]}})
+}
+
+struct Replica {
+    plane: Plane,
+    scans: VecDeque<Scan>,
+    figures: Arc<Figures>,
+    shards: Shards,
+}
+
+/// Replicas, and what they share.
+struct Cluster {
+    replicas: Vec<Replica>,
+    secs: u64,
+    reports: BTreeMap<(String, String), Value>,
+    /// Open alerts by labels, with the time they began.
+    alerts: BTreeMap<String, String>,
+    /// How often `once` acted.
+    once: usize,
+    /// What `marks` labelled and has not taken back.
+    marks: BTreeSet<String>,
+    /// Openings and ends recorded, by replicas together.
+    records: BTreeMap<String, usize>,
+}
+
+impl Cluster {
+    fn new(replicas: usize) -> Cluster {
+        let mut cluster = Cluster {
+            replicas: (0..replicas).map(|_| Replica::new()).collect(),
+            secs: 10,
+            reports: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            once: 0,
+            marks: BTreeSet::new(),
+            records: BTreeMap::new(),
+        };
+        for kind in kinds() {
+            cluster.all(&Input::Synced { kind: Arc::new(kind), keep: Keep::All });
+        }
+        let alert = json!([{"type": "alertmanager"}]);
+        let marks = json!([{"type": "label", "key": "marked", "removeOnResolve": true}]);
+        let once = json!([{"type": "label", "key": "once", "rateLimit": "1/h"}]);
+        for rule in [
+            rule("alerts", "metadata.labels.bad == 'yes'", alert),
+            rule("marks", "metadata.labels.bad == 'yes'", marks),
+            rule("once", "metadata.labels.bad == 'yes'", once),
+            rule("looks", "cluster.pods.exists('team-0', 'gate')", json!([{"type": "alertmanager"}])),
+        ] {
+            cluster.object("PortalClusterRule", Change::Applied, &rule);
+        }
+        cluster
+    }
+
+    fn all(&mut self, input: &Input) {
+        (0..self.replicas.len()).for_each(|at| self.input(at, input));
+    }
+
+    fn object(&mut self, of: &str, change: Change, object: &Value) {
+        let object = Object::from_value(object);
+        self.all(&Input::Object { kind: kind(of), change, object });
+    }
+
+    fn input(&mut self, at: usize, input: &Input) {
+        let replica = &mut self.replicas[at];
+        let step = replica.plane.handle(input, now(self.secs));
+        replica.scans.extend(step.scans);
+        for payload in step.records {
+            if let kanon_plane::Payload::Decision(it) = payload {
+                let text = format!("{} {}/{} {}", it.policy.name, it.subject.namespace, it.subject.name, it.reason);
+                *self.records.entry(text).or_default() += 1;
+            }
+        }
+        for effect in step.effects {
+            self.carry_out(at, &effect);
+            let Effect { id, family, subject, .. } = effect;
+            let delivery = Delivery { effect: id, family, subject, result: Ok(Done::Done) };
+            self.input(at, &Input::Delivered(delivery));
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, effect: &Effect) {
+        let (namespace, name) = (effect.subject.namespace.clone(), effect.subject.name.clone());
+        match &effect.action {
+            Action::Apply { kind: of, manifest } => {
+                assert!(self.replicas[at].shards.holds(&namespace), "{at} reports about {namespace}");
+                self.reports.insert((namespace, name), manifest.clone());
+                self.object(&of.gvk.kind, Change::Applied, manifest);
+            }
+            Action::Send { sink: Sink::Alertmanager, body } => body.as_array().unwrap().iter().for_each(|it| {
+                let labels = it["labels"].to_string();
+                if it.get("endsAt").is_some() {
+                    self.alerts.remove(&labels);
+                    return;
+                }
+                let since = it["startsAt"].as_str().unwrap().to_owned();
+                let known = self.alerts.insert(labels.clone(), since.clone());
+                assert!(known.is_none_or(|it| it == since), "{labels} is told twice, by {at}");
+            }),
+            Action::Patch { patch, .. } => {
+                let labels = &patch["metadata"]["labels"];
+                // Whoever sees an end that nobody saw takes back; only the leader acts.
+                let takes_back = labels.get("marked") == Some(&Value::Null);
+                assert!(takes_back || self.replicas[at].shards.leads(), "{at} acts");
+                self.once += usize::from(labels.get("once").is_some());
+                match labels.get("marked") {
+                    Some(Value::Null) => drop(self.marks.remove(&format!("{namespace}/{name}"))),
+                    Some(_) => drop(self.marks.insert(format!("{namespace}/{name}"))),
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything is looked at and written.
+    fn settle(&mut self) {
+        for _ in 0..4 {
+            for at in 0..self.replicas.len() {
+                while let Some(scan) = self.replicas[at].scans.pop_front() {
+                    let result = scan.run(self.replicas[at].plane.objects(), now(self.secs));
+                    self.input(at, &result);
+                }
+            }
+            self.secs += 1;
+            self.all(&Input::Tick);
+        }
+    }
+
+    fn give(&mut self, shard: u32, to: Option<usize>) {
+        for at in 0..self.replicas.len() {
+            let before = self.replicas[at].shards;
+            let after = if to == Some(at) { before.with(shard) } else { before.without(shard) };
+            if before != after {
+                self.replicas[at].shards = after;
+                self.input(at, &Input::Leadership(after));
+            }
+        }
+    }
+}
+
+impl Replica {
+    fn new() -> Replica {
+        let figures = Arc::<Figures>::default();
+        let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
+        let responses = Responses {
+            figures: Arc::clone(&figures),
+            alerts: Some(AlertScope::Rules),
+            reports: vec![ReportApi::WgPolicy],
+            ..Responses::default()
+        };
+        let family =
+            RulesFamily::new(language(), settings).with_actions(kanon_actions::all()).with_responses(responses);
+        let settings = PlaneSettings { leader: false, ..PlaneSettings::default() };
+        let plane = Plane::new(vec![Box::new(family)], settings);
+        Replica { plane, scans: VecDeque::new(), figures, shards: Shards::none_of(SHARDS) }
+    }
+}
+
+#[test]
+fn nothing_is_recorded_twice_when_shards_change_hands() {
+    let mut cluster = Cluster::new(2);
+    (0..SHARDS).for_each(|shard| cluster.give(shard, Some(0)));
+    for number in 0..6 {
+        cluster.object("Pod", Change::Applied, &pod(&format!("team-{number}"), "p", number, true));
+    }
+    cluster.settle();
+    let before = cluster.records.clone();
+    assert_eq!(before.len(), 18, "{before:#?}");
+    for (shard, to) in [(1, 1), (2, 1), (0, 1), (3, 1), (0, 0), (1, 0)] {
+        cluster.give(shard, Some(to));
+        cluster.settle();
+        assert_eq!(cluster.records, before, "{shard} to {to}");
+    }
+}
