@@ -212,5 +212,8 @@ fn nothing_is_recorded_twice_when_shards_change_hands() {
         cluster.give(shard, Some(to));
         cluster.settle();
         assert_eq!(cluster.records, before, "{shard} to {to}");
+        let figures = cluster.replicas.iter().flat_map(|it| it.figures.read());
+        let open = figures.filter(|it| it.0.name == "portal_open_findings").flat_map(|it| it.1.into_values());
+        assert_eq!(open.sum::<i64>(), 18, "{shard} to {to}");
     }
 }
