@@ -193,7 +193,7 @@ impl Network {
         let news = self.analyser.findings().open().filter_map(|it| {
             let (was, is) = change(rules, it);
             let (share, verdict, severity) = (is.minus(was), verdict(it, now), it.severity.as_str());
-            (!share.is_none()).then(|| Told::Opened { check: it.key.check, verdict, severity, before: None, share })
+            (!share.is_none()).then_some(Told::Opened { check: it.key.check, verdict, severity, before: None, share })
         });
         (over, news.collect())
     }
