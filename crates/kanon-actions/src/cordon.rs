@@ -29,6 +29,11 @@ impl Action for Cordon {
         vec![Right::new("patch", "", "nodes")]
     }
 
+    fn reads(&self, _: &Params, objects: &[Right]) -> Vec<Right> {
+        let pods = objects.iter().filter(|it| it.group.is_empty() && it.resource == "pods");
+        pods.map(|it| it.to("get")).collect()
+    }
+
     fn prepare(&self, _: &Params) -> Result<Prepared, ParamError> {
         Ok(Prepared::object(|verdict, reach| {
             let gvk = &verdict.subject.gvk;

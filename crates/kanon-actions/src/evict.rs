@@ -28,6 +28,10 @@ impl Action for Evict {
         vec![Right::evict()]
     }
 
+    fn reads(&self, _: &Params, _: &[Right]) -> Vec<Right> {
+        vec![Right::new("get", "", "pods")]
+    }
+
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {
         let grace_period_sec = match params.get("gracePeriodSeconds") {
             None | Some(Value::Null) => None,

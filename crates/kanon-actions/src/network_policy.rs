@@ -28,6 +28,12 @@ impl Action for PatchNetworkPolicy {
         std::iter::once(policies("patch")).chain(creates.then(|| policies("create"))).collect()
     }
 
+    fn reads(&self, params: &Params, _: &[Right]) -> Vec<Right> {
+        // What the patch is compared with.
+        let widens = params.get("allowWiden").and_then(Value::as_bool).unwrap_or_default();
+        if widens { Vec::new() } else { vec![Right::new("get", "networking.k8s.io", "networkpolicies")] }
+    }
+
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {
         let Some(Value::Object(patch)) = params.get("patch") else {
             let problem = if params.contains_key("patch") { "is not a map" } else { "is required" };

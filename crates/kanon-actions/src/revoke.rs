@@ -33,6 +33,14 @@ impl Action for RevokeToken {
         }
     }
 
+    fn reads(&self, params: &Params, _: &[Right]) -> Vec<Right> {
+        let pods = Right::new("get", "", "pods");
+        match params.get("strategy").and_then(Value::as_str) {
+            Some("evict-pod") => vec![pods],
+            _ => vec![pods, Right::new("list", "", "secrets")],
+        }
+    }
+
     fn prepare(&self, params: &Params) -> Result<Prepared, ParamError> {
         let deed = match text_param(params, "strategy", "secrets")?.as_str() {
             "secrets" => Deed::RevokeTokens,

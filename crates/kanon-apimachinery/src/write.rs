@@ -17,7 +17,7 @@ pub mod patch;
 pub mod scale;
 pub mod update;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
 use kanon_core::{GroupVersionKind, Object, Operation};
@@ -163,8 +163,10 @@ impl Prepared {
 
 /// The write that puts `value` (in the request's version) in place of what is expected.
 fn put(ctx: &Context<'_>, value: &Value, expect: Expect) -> Result<Write> {
-    let mut stored = value.clone();
-    ctx.resource.to_stored(&mut stored);
+    let mut stored = Cow::Borrowed(value);
+    if !ctx.resource.serves_stored_form() {
+        ctx.resource.to_stored(stored.to_mut());
+    }
     let name = stored["metadata"]["name"].as_str().unwrap_or_default();
     let namespace = stored["metadata"]["namespace"].as_str().unwrap_or_default();
     let key = ctx.resource.key(namespace, name);

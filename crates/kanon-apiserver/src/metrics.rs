@@ -30,21 +30,16 @@ const VERBS: [&str; 13] = [
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     /// Answers by verb and status.
-    requests: Mutex<BTreeMap<(String, u16), u64>>,
+    requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
     watches: AtomicI64,
 }
 
 impl Metrics {
     /// Counts an answer. Methods that nobody knows count as one: a client must not fill memory with them.
     pub(crate) fn count(&self, verb: &str, status: u16) {
-        let verb = if VERBS.contains(&verb) { verb } else { "other" };
+        let verb = VERBS.into_iter().find(|it| *it == verb).unwrap_or("other");
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        match requests.get_mut(&(verb.to_owned(), status)) {
-            Some(count) => *count += 1,
-            None => {
-                requests.insert((verb.to_owned(), status), 1);
-            }
-        }
+        *requests.entry((verb, status)).or_default() += 1;
     }
 
     pub(crate) fn watch_began(&self) {

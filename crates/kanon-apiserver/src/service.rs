@@ -47,7 +47,7 @@ pub struct ApiService {
 
 /// A request whose head is understood, with all of its body.
 pub(crate) struct Asked {
-    pub(crate) info: RequestInfo,
+    pub(crate) info: Arc<RequestInfo>,
     pub(crate) user: UserInfo,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
@@ -91,7 +91,7 @@ impl ApiService {
             Err(error) => ("none".to_owned(), Reply::failure(&error, None)),
             Ok(info) => {
                 let verb = info.verb();
-                (verb, self.ask(&id, info, parts, body).await)
+                (verb, self.ask(&id, Arc::new(info), parts, body).await)
             }
         };
         self.core.metrics.count(&verb, reply.status.as_u16());
@@ -102,13 +102,13 @@ impl ApiService {
         response
     }
 
-    async fn ask<B>(&self, id: &str, info: RequestInfo, parts: Parts, body: B) -> Reply
+    async fn ask<B>(&self, id: &str, info: Arc<RequestInfo>, parts: Parts, body: B) -> Reply
     where
         B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<AnyError>,
     {
         let is_watch = matches!(info.target, Target::Resource(Verb::Watch, _));
-        let shown = info.clone();
+        let shown = Arc::clone(&info);
         let said = Arc::new(Warnings::default());
         let mut way = Way::default();
         let work = self.work(id, info, parts, body, Arc::clone(&said), &mut way);
@@ -141,7 +141,7 @@ impl ApiService {
     async fn work<B>(
         &self,
         id: &str,
-        info: RequestInfo,
+        info: Arc<RequestInfo>,
         parts: Parts,
         body: B,
         warnings: Arc<Warnings>,

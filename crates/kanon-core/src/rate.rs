@@ -79,32 +79,41 @@ impl fmt::Display for Rate {
 pub struct TokenBucket {
     /// Time it takes to earn one token.
     interval: Duration,
-    /// Credit of a full bucket.
+    /// Time it takes to fill an empty bucket.
     full: Duration,
-    /// What is left, in time, as of `updated`.
-    credit: Duration,
-    updated: Mono,
+    /// When the bucket is full again, if nothing more is taken.
+    full_at: Duration,
 }
 
 impl TokenBucket {
     /// A full bucket. `burst` of 0 is taken as 1: a bucket that never gives is a different thing.
     pub fn new(rate: Rate, burst: u32) -> TokenBucket {
         let interval = rate.period() / rate.count();
-        let full = interval.saturating_mul(burst.max(1));
-        TokenBucket { interval, full, credit: full, updated: Mono::default() }
+        TokenBucket { interval, full: interval.saturating_mul(burst.max(1)), full_at: Duration::ZERO }
     }
 
     /// Takes one token, or says when the next one will be there.
     pub fn take(&mut self, now: Mono) -> Result<(), Mono> {
-        self.credit = self.credit.saturating_add(now.since(self.updated)).min(self.full);
-        self.updated = self.updated.max(now);
-        match self.credit.checked_sub(self.interval) {
-            Some(left) => {
-                self.credit = left;
-                Ok(())
-            }
-            None => Err(self.updated.after(self.interval - self.credit)),
+        self.take_many(1, now)
+    }
+
+    /// Takes so many tokens at once, or says when they will be there. More than the bucket holds are as many as it holds.
+    pub fn take_many(&mut self, count: u32, now: Mono) -> Result<(), Mono> {
+        let price = self.interval.saturating_mul(count).min(self.full);
+        let full_at = self.full_at.max(now.0).saturating_add(price);
+        let free_at = Mono(full_at.saturating_sub(self.full));
+        if free_at > now {
+            return Err(free_at);
         }
+        self.full_at = full_at;
+        Ok(())
+    }
+
+    /// Takes one token, on credit where there is none: when it may be used, `now` at the earliest. Whoever comes later pays it
+    /// back by waiting longer.
+    pub fn reserve(&mut self, now: Mono) -> Mono {
+        self.full_at = self.full_at.max(now.0).saturating_add(self.interval);
+        Mono(self.full_at.saturating_sub(self.full)).max(now)
     }
 }
 
@@ -138,5 +147,25 @@ mod tests {
         assert_eq!(bucket.take(at(150)), Err(at(200)));
         // A long rest fills it to the burst and no further.
         assert_eq!((0..9).filter(|_| bucket.take(at(60_000)).is_ok()).count(), 3);
+    }
+
+    #[test]
+    fn many_are_taken_at_once_or_not_at_all() {
+        let mut bucket = TokenBucket::new("10/s".parse().unwrap(), 5);
+        assert_eq!(bucket.take_many(3, at(0)), Ok(()));
+        assert_eq!(bucket.take_many(3, at(0)), Err(at(100)));
+        assert_eq!(bucket.take_many(3, at(100)), Ok(()));
+        // What never fits waits for a full bucket.
+        assert_eq!(bucket.take_many(9, at(100)), Err(at(600)));
+        assert_eq!(bucket.take_many(9, at(600)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_reserved_on_credit_is_paid_back() {
+        let mut bucket = TokenBucket::new("10/s".parse().unwrap(), 2);
+        let reserved: Vec<_> = (0..4).map(|_| bucket.reserve(at(0))).collect();
+        assert_eq!(reserved, [at(0), at(0), at(100), at(200)]);
+        assert_eq!(bucket.take(at(250)), Err(at(300)));
+        assert_eq!(bucket.take(at(300)), Ok(()));
     }
 }

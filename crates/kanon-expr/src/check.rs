@@ -5,13 +5,12 @@ mod builtins;
 mod functions;
 mod nature;
 
-use kanon_lang::{Diagnostics, Environment};
+use kanon_lang::{Diagnostics, Environment, did_you_mean};
 
 pub(crate) use self::nature::{Base, Nature, sign};
 use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
     builtins::Builtin,
-    suggest,
 };
 
 /// A mistake in words; the caller knows the place.
@@ -41,7 +40,7 @@ pub(crate) fn check(tree: &Tree, source: &str, env: &Environment, boolean: bool)
         let place = checker.place(&tree.nodes[*at]);
         let mut diagnostics = Diagnostics::one(source, message.clone(), place);
         if let (Some(name), Some(first)) = (checker.unknown_function(*at), diagnostics.list.first_mut()) {
-            first.help = suggest::help(&name, crate::functions::all(env).map(|it| it.name));
+            first.help = did_you_mean(&name, crate::functions::all(env).map(|it| it.name));
         }
         return Err(diagnostics);
     }

@@ -32,7 +32,6 @@ mod program;
 #[cfg(test)]
 mod reference;
 mod rewrite;
-mod suggest;
 mod text;
 mod value;
 

@@ -1,12 +1,12 @@
 //! What compiles but is likely a mistake: names that mean nothing, declarations that nobody reads, conditions that are always
 //! the same, and the classic errors at run time on ordinary objects (spec/rules 2.10).
 
-use kanon_lang::{Diagnostic, Environment, Span};
+use kanon_lang::{Diagnostic, Environment, Span, did_you_mean};
 
 use crate::{
     ast::{BinaryOp, Id, Kind, Tree, UnaryOp},
     builtins::Builtin,
-    functions, suggest,
+    functions,
 };
 
 /// All that is noticed, in order of place. `rewritten` is the tree as it is compiled.
@@ -52,12 +52,12 @@ impl Linter<'_> {
         let span = self.tree.nodes[at].span;
         match kind {
             Kind::Unbound(name) if Builtin::parse(name).is_none() && !self.is_function(name) => {
-                let help = suggest::help(name, self.env.variables.iter().map(String::as_str));
+                let help = did_you_mean(name, self.env.variables.iter().map(String::as_str));
                 self.say(span, format!("unknown name `{name}` is nil"), help);
             }
             Kind::Function { name, method: false, .. } if !self.is_function(name) => {
                 let functions = functions::all(self.env).map(|it| it.name);
-                let help = suggest::help(name, Builtin::names().chain([crate::REGEX_MATCH]).chain(functions));
+                let help = did_you_mean(name, Builtin::names().chain([crate::REGEX_MATCH]).chain(functions));
                 self.say(self.tree.nodes[at].at, format!("`{name}` is no function; calling it is an error"), help);
             }
             Kind::Unary(UnaryOp::Not, operand) => self.tested(*operand),

@@ -3,14 +3,13 @@
 mod call;
 mod primary;
 
-use kanon_lang::{Diagnostics, Environment, Span};
+use kanon_lang::{Diagnostics, Environment, Span, did_you_mean};
 
 use crate::{
     ast::{BinaryOp, Id, Kind, Node, Tree, UnaryOp},
     builtins::Builtin,
     functions,
     lexer::{OPERATOR_WORDS, Token, TokenKind, tokens},
-    suggest,
 };
 
 /// spec/rules 2.11: at most 10,000 nodes an expression.
@@ -91,7 +90,7 @@ impl<'s> Parser<'s> {
         let mut diagnostics = Diagnostics::one(self.source, format!("unexpected token {}", self.kind()), self.span());
         if let (TokenKind::Identifier(word), Some(first)) = (self.kind(), diagnostics.list.first_mut()) {
             // `a startswith "b"`
-            first.help = suggest::help(word, OPERATOR_WORDS.iter().copied());
+            first.help = did_you_mean(word, OPERATOR_WORDS.iter().copied());
         }
         Err(diagnostics)
     }

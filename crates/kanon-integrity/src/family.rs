@@ -6,7 +6,7 @@ use kanon_core::{
     Change, EventType, Evidence, FamilyId, Input, Kind, Mono, NodeKind, Now, Object, ObjectRef, Outcome, PolicyRef,
     Verdict,
 };
-use kanon_plane::{Applied, Family, Outbox, PolicyStore, View};
+use kanon_plane::{Applied, Family, Needs, Outbox, PolicyStore, View};
 
 use crate::{
     api::{self, PandoCorePolicySpec},
@@ -105,6 +105,13 @@ impl Family for IntegrityFamily {
 
     fn kinds(&self) -> &[Kind] {
         &self.kinds
+    }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        needs.add_status(&self.kinds[0], "statuses of policies");
+        needs.add_events("broken policies");
+        needs
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {

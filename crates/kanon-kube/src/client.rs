@@ -1,6 +1,6 @@
 //! Calls to the API server: bytes in, objects out, `Status` answers as errors.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -13,6 +13,8 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use tower_layer::Layer;
+
+use crate::budget::Budget;
 
 /// The field manager under which Kanon writes.
 pub const FIELD_MANAGER: &str = "kanon";
@@ -83,6 +85,10 @@ impl Error {
 #[derive(Clone)]
 pub struct Api {
     client: Client,
+    /// How many calls there may be; no bound where there is none.
+    budget: Option<Arc<Budget>>,
+    /// Whether calls go out at once, whatever the budget has left.
+    urgent: bool,
 }
 
 impl Api {
@@ -105,7 +111,19 @@ impl Api {
         // A watch is silent for as long as nothing happens; its end is asked for by `timeoutSeconds`.
         config.read_timeout = None;
         let client = client(config).map_err(|error| wrong(&error))?;
-        Ok(Api { client })
+        Ok(Api { client, budget: None, urgent: false })
+    }
+
+    /// The same, whose calls and those of its clones keep to a budget together. Watches do not count.
+    #[must_use]
+    pub fn within(self, budget: Budget) -> Api {
+        Api { budget: Some(Arc::new(budget)), ..self }
+    }
+
+    /// The same for what cannot wait for others: its calls go out at once, and the budget's others wait for it.
+    #[must_use]
+    pub fn urgent(&self) -> Api {
+        Api { urgent: true, ..self.clone() }
     }
 
     /// One object, or whatever JSON stands at `path`; `None` when there is nothing.
@@ -196,7 +214,7 @@ impl Api {
 
     /// A streamed answer: the watch's body.
     pub(crate) async fn stream(&self, path: &str) -> Result<Body, Error> {
-        let (parts, body) = self.send(Method::GET, path, None).await?.into_parts();
+        let (parts, body) = self.send_patiently(Method::GET, path, None).await?.into_parts();
         if parts.status.is_success() {
             return Ok(body);
         }
@@ -204,7 +222,21 @@ impl Api {
         Err(refusal(parts.status, &body.map(|it| it.to_bytes()).unwrap_or_default()))
     }
 
+    /// A call within the budget.
     async fn send(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> Result<Response<Body>, Error> {
+        if let Some(budget) = &self.budget {
+            budget.spend(self.urgent).await;
+        }
+        self.send_patiently(method, path, body).await
+    }
+
+    /// A call that is made again when the server asks for it.
+    async fn send_patiently(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Response<Body>, Error> {
         let (content_type, body) = body.map_or((None, Bytes::new()), |(kind, text)| (Some(kind), Bytes::from(text)));
         for _ in 0..ASKED_AGAIN_MAX {
             let response = self.send_once(&method, path, content_type, &body).await?;

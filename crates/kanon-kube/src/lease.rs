@@ -44,8 +44,7 @@ struct Seen {
 }
 
 /// Contends for the leases of so many shards until cancelled, and tells the plane which are held whenever that changes. They are
-/// given back at the end, so that a successor need not wait. Shard 0 has the lease of the candidate's name, the others a number
-/// after it.
+/// given back at the end, so that a successor need not wait. See [`lease_name`].
 pub async fn run_elections(
     api: Api,
     candidate: Candidate,
@@ -57,12 +56,16 @@ pub async fn run_elections(
     let held = Arc::new(Mutex::new(Shards::none_of(shards)));
     let mut elections = JoinSet::new();
     for shard in 0..shards {
-        let name = if shard == 0 { candidate.name.clone() } else { format!("{}-{shard}", candidate.name) };
-        let candidate = Candidate { name, ..candidate.clone() };
+        let candidate = Candidate { name: lease_name(&candidate.name, shard), ..candidate.clone() };
         let seat = Seat { shard, held: Arc::clone(&held), send: send.clone() };
         elections.spawn(run_election(api.clone(), candidate, seat, clock.clone(), stop.clone()));
     }
     elections.join_all().await;
+}
+
+/// The lease of a shard: of the candidate's name for shard 0, which is the lead, and with a number after it for others.
+pub fn lease_name(name: &str, shard: u32) -> String {
+    if shard == 0 { name.to_owned() } else { format!("{name}-{shard}") }
 }
 
 /// One shard, and what this process holds of all.
@@ -197,9 +200,23 @@ fn decide(
     Some(body)
 }
 
+/// Gives the lease back, by the same verbs that hold it: whoever may lead may also stop leading at once.
 async fn release(api: &Api, candidate: &Candidate) -> Result<(), Error> {
-    let patch = json!({"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}});
-    api.merge(&path(candidate), &patch).await.map(|_| ())
+    let Some(lease) = api.get(&path(candidate)).await? else { return Ok(()) };
+    let Some(body) = released(&lease, candidate) else { return Ok(()) };
+    let body = Some(("application/json", body.to_string().into_bytes()));
+    api.call(Method::PUT, &path(candidate), body).await.map(|_| ())
+}
+
+/// The lease without a holder, if it is ours still. Pure.
+fn released(lease: &Object, candidate: &Candidate) -> Option<Value> {
+    if lease.str_at(&["spec", "holderIdentity"]) != candidate.identity {
+        return None;
+    }
+    let mut body = lease.to_value();
+    body["spec"]["holderIdentity"] = json!("");
+    body["spec"]["leaseDurationSeconds"] = json!(1);
+    Some(body)
 }
 
 fn collection(candidate: &Candidate) -> String {
@@ -266,7 +283,11 @@ mod tests {
 
     #[test]
     fn a_released_lease_is_taken_at_once() {
-        let mut lease = Some(Object::parse(r#"{"spec":{"holderIdentity":"","leaseDurationSeconds":1}}"#).unwrap());
+        let mut lease = None;
+        assert!(round(&mut lease, "a", &mut Seen::default(), 0));
+        let held = lease.unwrap();
+        assert_eq!(released(&held, &candidate("b")), None);
+        let mut lease = released(&held, &candidate("a")).map(|it| Object::from_value(&it));
         assert!(round(&mut lease, "b", &mut Seen::default(), 5));
     }
 }

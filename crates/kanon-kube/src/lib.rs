@@ -4,6 +4,7 @@
 //! typed watcher builds a tree of every object. It knows no policy family.
 
 mod adopt;
+mod budget;
 mod certificates;
 mod client;
 mod discovery;
@@ -14,11 +15,12 @@ mod live;
 mod watch;
 
 pub use adopt::{Adoption, adopt_webhook};
+pub use budget::Budget;
 pub use certificates::{Claim, SecretName, claim_material, read_material, renew_material};
 pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};
-pub use lease::{Candidate, run_elections};
+pub use lease::{Candidate, lease_name, run_elections};
 pub use live::read_live;
 pub use watch::{list, run_watch};

@@ -66,7 +66,14 @@ impl<D: Dialect> Program for Compiled<D> {
         arena: &'a Arena,
     ) -> Result<Value<'a>, EvalError> {
         let mut machine = Machine::<D, false>::new(&self.code, values, limits, arena, None);
-        self.run(&mut machine).map_err(|Stop| machine.cx.error())
+        // Each result is written where it is wanted: one that is handed on is copied on its way.
+        match self.boolean {
+            true => match machine.run_boolean() {
+                Ok(bool) => Ok(Value::Bool(bool)),
+                Err(Stop) => Err(machine.cx.error()),
+            },
+            false => machine.run().map_err(|Stop| machine.cx.error()),
+        }
     }
 
     fn measure<'a>(

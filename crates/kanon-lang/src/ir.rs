@@ -187,9 +187,9 @@ pub enum Op {
         left: OpId,
         /// The other.
         right: OpId,
-        /// The way to the left side and the right one, where they are a plain way and an integer: made by the builder at the
-        /// end.
-        way: Option<(Box<Way>, i64)>,
+        /// The way to the left side and what passes of it, where it is a plain way and the right side an integer: made by the
+        /// builder at the end.
+        way: Option<(Box<Way>, Passing)>,
     },
     /// `first + a - b …`, from left to right.
     Arithmetic {
@@ -417,6 +417,34 @@ impl Comparison {
             Comparison::Greater => order.is_gt(),
             Comparison::GreaterEqual => order.is_ge(),
         })
+    }
+}
+
+/// The whole numbers that pass a comparison with a constant: asked without a jump, which would be guessed wrong where
+/// comparisons of several kinds take turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing {
+    least: i64,
+    most: i64,
+}
+
+impl Passing {
+    fn new(op: Comparison, constant: i64) -> Passing {
+        const NONE: Passing = Passing { least: 1, most: 0 };
+        let up_to = |most| Passing { least: i64::MIN, most };
+        let from = |least| Passing { least, most: i64::MAX };
+        match op {
+            Comparison::Less => constant.checked_sub(1).map_or(NONE, up_to),
+            Comparison::LessEqual => up_to(constant),
+            Comparison::Greater => constant.checked_add(1).map_or(NONE, from),
+            Comparison::GreaterEqual => from(constant),
+        }
+    }
+
+    /// Whether a number is one of them.
+    #[inline]
+    pub(crate) fn has(self, int: i64) -> bool {
+        (self.least <= int) & (int <= self.most)
     }
 }
 

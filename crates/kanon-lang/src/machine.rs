@@ -267,7 +267,7 @@ impl<'m, 'a, D: Dialect, const TRACE: bool> Machine<'m, 'a, D, TRACE> {
             Op::EqualConst { left, constant, negated, way } => {
                 self.equal_const(id, *left, constant, *negated, way.as_deref())
             }
-            Op::Compare { op, left, way, .. } => self.compare(id, *op, *left, way.as_ref()),
+            Op::Compare { left, way, .. } => self.compare(id, *left, way.as_ref()),
             Op::Has { base, name, way } => self.has(id, *base, name, way.as_deref()),
             Op::Path { .. } => self.test_path(id),
             Op::Loop(it) if it.kind.is_boolean() => self.quantify(id, it),

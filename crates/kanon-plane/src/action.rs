@@ -37,6 +37,12 @@ pub trait Action: Send + Sync {
         Vec::new()
     }
 
+    /// The rights that the process needs besides these to do it to `objects`: what it reads first.
+    fn reads(&self, params: &Params, objects: &[Right]) -> Vec<Right> {
+        let _ = (params, objects);
+        Vec::new()
+    }
+
     /// Checks the parameters once, when the policy is loaded.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use kanon_events::Event;
 use crate::{
     lookups::{Lookups, ObjectStore},
     outbox::Outbox,
+    rights::Needs,
     scan::Work,
 };
 
@@ -23,6 +24,16 @@ pub trait Family: Send {
     /// their objects in the store, and the family is told of their changes. The same `Arc` until that changes.
     fn facts(&self) -> Arc<Facts> {
         Arc::default()
+    }
+
+    /// Those of its kinds without which it decides wrongly: nothing is answered before their objects have arrived.
+    fn awaited(&self) -> Vec<Kind> {
+        self.kinds().to_vec()
+    }
+
+    /// The rights that it needs as its policies are now, besides those to watch its kinds and facts.
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 
     /// The CustomResourceDefinitions of its kinds, as manifests.

@@ -13,6 +13,7 @@ mod plane;
 mod policies;
 mod record;
 mod retention;
+mod rights;
 mod scan;
 
 pub use action::{
@@ -29,4 +30,5 @@ pub use plane::{Plane, Settings, Step};
 pub use policies::{Applied, PolicyEntry, PolicyKey, PolicyStore};
 pub use record::{Break, Chain, Line, Payload, Verifier};
 pub use retention::{Retention, Segment, surplus};
+pub use rights::{Need, Needs};
 pub use scan::{Area, BrokenScan, ObjectName, Scan, Which, Work};

@@ -10,6 +10,7 @@ use crate::{
     lookups::ObjectStore,
     outbox::{Outbox, Queue},
     record::Payload,
+    rights::Needs,
     scan::Scan,
 };
 
@@ -90,6 +91,23 @@ impl Plane {
     /// The kinds that decisions read besides policies, as they are now.
     pub fn facts(&self) -> &Arc<Facts> {
         &self.facts
+    }
+
+    /// The kinds of policies whose objects must have arrived before anything is answered.
+    pub fn awaited(&self) -> Vec<Kind> {
+        self.families.iter().flat_map(|it| it.awaited()).collect()
+    }
+
+    /// All rights that are needed as the policies are now.
+    pub fn needs(&self) -> Needs {
+        let mut all = Needs::default();
+        for Needs { rights, unknown } in self.families.iter().map(|it| it.needs()) {
+            all.rights.extend(rights);
+            all.unknown.extend(unknown);
+        }
+        self.kinds().iter().for_each(|it| all.add_watch(it, ""));
+        self.facts.kinds.iter().for_each(|it| all.add_watch(it, ""));
+        all
     }
 
     /// The CustomResourceDefinitions of all families.

@@ -15,7 +15,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{Change, EventType, FamilyId, Input, Kind, Mono, Now, Object, ObjectRef, Rate, TokenBucket};
 use kanon_lang::Language;
-use kanon_plane::{Applied, Family, Outbox, PolicyKey, PolicyStore, View};
+use kanon_plane::{Applied, Family, Needs, Outbox, PolicyKey, PolicyStore, View};
 use serde_json::{Value, json};
 
 use crate::{
@@ -460,6 +460,15 @@ impl Family for PromotionFamily {
 
     fn kinds(&self) -> &[Kind] {
         &self.kinds
+    }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        for at in [0, 1, 3, 4] {
+            needs.add_status(&self.kinds[at], "statuses of gates");
+        }
+        needs.add_events("decisions of gates");
+        needs
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {

@@ -13,6 +13,7 @@ mod dependencies;
 pub(crate) mod findings;
 mod guard;
 mod neighbours;
+mod pace;
 pub(crate) mod scan;
 pub(crate) mod sight;
 
@@ -22,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{GroupVersionKind, Keep, Kind, Mono, Now, Object, Shards};
+use kanon_core::{GroupVersionKind, Keep, Kind, Mono, Now, Object, Rate, Shards};
 use kanon_plane::{Area, ObjectName, Outbox, PolicyKey, Which, Work};
 
 use self::{
@@ -30,6 +31,7 @@ use self::{
     findings::{Change, Finding, Findings},
     guard::Guard,
     neighbours::Changed,
+    pace::Pace,
     scan::{Found, Scanned},
     sight::Sight,
 };
@@ -115,6 +117,8 @@ pub(crate) struct Audit {
     /// Changed objects, by the rules that are to look at them.
     dirty: BTreeMap<(GroupVersionKind, Option<PolicyKey>), BTreeSet<ObjectName>>,
     sweeps: VecDeque<Sweep>,
+    /// How fast those of all rules go on.
+    pace: Pace,
     running: Option<Running>,
     /// Whether changed objects have their turn after sweeps.
     sweeps_turn: bool,
@@ -137,8 +141,8 @@ pub(crate) fn is_asked_by(entry: &Entry, mode: Mode) -> bool {
 }
 
 impl Audit {
-    /// The loop of a mode; `runs` says whether this process has it.
-    pub(crate) fn new(mode: Mode, runs: bool, resync: Duration) -> Audit {
+    /// The loop of a mode; `runs` says whether this process has it, `sweep` how many objects it looks at when it begins.
+    pub(crate) fn new(mode: Mode, runs: bool, resync: Duration, sweep: Option<Rate>) -> Audit {
         Audit {
             mode,
             runs,
@@ -148,6 +152,7 @@ impl Audit {
             kinds: BTreeSet::new(),
             dirty: BTreeMap::new(),
             sweeps: VecDeque::new(),
+            pace: Pace::new(sweep),
             running: None,
             sweeps_turn: false,
             resync,
@@ -353,7 +358,7 @@ impl Audit {
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         let resync = self.resync_at.filter(|_| self.rules.values().any(InForce::looks_around));
-        [resync, self.guard.next_deadline()].into_iter().flatten().min()
+        [resync, self.guard.next_deadline(), self.pace.wake()].into_iter().flatten().min()
     }
 
     /// Whether everything that can be looked at was looked at, given that the family's own kinds have arrived.
@@ -426,7 +431,7 @@ impl Audit {
     }
 
     /// Asks for the next scan, when none is under way. Changed objects and sweeps take turns.
-    pub(crate) fn go_on(&mut self, out: &mut Outbox) {
+    pub(crate) fn go_on(&mut self, now: Now, out: &mut Outbox) {
         if self.running.is_some() || self.is_idle() {
             return;
         }
@@ -437,14 +442,27 @@ impl Audit {
             }
         }
         self.sweeps_turn = false;
-        if let Some(sweep) = self.sweeps.pop_front() {
-            let Sweep { kind, policies, last } = &sweep;
-            let which = Which::After { last: last.clone(), limit: CHUNK };
-            let occasion = self.mode.as_str();
-            out.scan(Work { occasion, kind: kind.clone(), which, policies: policies.clone(), area: self.area.clone() });
-            let kind = kind.clone();
-            self.running = Some(Running::new(kind, Some(sweep)));
+        let Some(sweep) = self.next_sweep(now) else {
+            self.scan_changed(out);
+            return;
+        };
+        let Sweep { kind, policies, last } = &sweep;
+        let which = Which::After { last: last.clone(), limit: CHUNK };
+        let occasion = self.mode.as_str();
+        out.scan(Work { occasion, kind: kind.clone(), which, policies: policies.clone(), area: self.area.clone() });
+        let kind = kind.clone();
+        self.running = Some(Running::new(kind, Some(sweep)));
+    }
+
+    /// The sweep that goes on now: the first one, unless it has to wait and another one is asked for by a rule.
+    fn next_sweep(&mut self, now: Now) -> Option<Sweep> {
+        self.pace.rest();
+        let is_first_look = self.sweeps.front()?.policies.is_none();
+        if !is_first_look || self.pace.admits(CHUNK, now.mono) {
+            return self.sweeps.pop_front();
         }
+        let asked_for = self.sweeps.iter().position(|it| it.policies.is_some())?;
+        self.sweeps.remove(asked_for)
     }
 
     fn scan_changed(&mut self, out: &mut Outbox) -> bool {

@@ -14,7 +14,7 @@ use kanon_core::{
     Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope, UnreadableFile,
 };
 use kanon_lang::Language;
-use kanon_plane::{Actions, Applied, Facts, Family, Outbox, PolicyKey, PolicyStore, View};
+use kanon_plane::{Actions, Applied, Facts, Family, Needs, Outbox, PolicyKey, PolicyStore, View};
 
 use crate::{
     FAMILY, api,
@@ -27,6 +27,7 @@ use crate::{
     documents::{Document, file_of, read_file},
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
+    needs,
     network::Network,
     plan::{Resource, Version, World},
     respond::{Responder, Responses, brake_kind},
@@ -78,7 +79,7 @@ impl RulesFamily {
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
         let served = Arc::new(Resources::default().shaped(settings.shapes.clone()));
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
-        let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync);
+        let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync, settings.sweep);
         let settings_breaker = settings.breaker;
         RulesFamily {
             compiler: Compiler::new(Arc::clone(&language), settings.shapes.clone()),
@@ -350,6 +351,14 @@ impl Family for RulesFamily {
         Arc::clone(&self.facts)
     }
 
+    fn awaited(&self) -> Vec<Kind> {
+        needs::awaited()
+    }
+
+    fn needs(&self) -> Needs {
+        needs::needs(&self.rules, self.respond.settings(), &self.compiler.actions)
+    }
+
     fn crds(&self) -> Vec<serde_json::Value> {
         // Where no reports are written, theirs need not be there.
         let is_used = |it: &serde_json::Value| {
@@ -406,8 +415,8 @@ impl Family for RulesFamily {
         self.flush(now, out);
         // What was found before has to be known first, so that it is no news.
         if self.respond.is_ready() {
-            self.audit.go_on(out);
-            self.network.patrol.go_on(out);
+            self.audit.go_on(now, out);
+            self.network.patrol.go_on(now, out);
             self.settle(now, out);
         }
     }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{GroupVersionKind, Keep, PolicyRef};
+use kanon_core::{GroupVersionKind, Keep, PolicyRef, Rate};
 use kanon_lang::{Limits, Program, RuleSet};
 use kanon_plane::PolicyKey;
 
@@ -62,6 +62,8 @@ pub struct Settings {
     pub whole_objects: bool,
     /// How often the audit asks again for verdicts that may change by themselves.
     pub resync: Duration,
+    /// How many objects the audit looks at when it begins, after ten times as many at once; as fast as it can where nothing is said.
+    pub sweep: Option<Rate>,
     /// Whether what the audit evaluates counts: not where a command only has a look.
     pub counts: bool,
     /// The switch over all of admission.
@@ -85,6 +87,7 @@ impl Default for Settings {
             watched: Vec::new(),
             whole_objects: false,
             resync: RESYNC,
+            sweep: None,
             counts: true,
             enforcement: EnforcementSwitch::On,
             breaker: None,

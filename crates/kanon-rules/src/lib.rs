@@ -24,6 +24,7 @@ mod lookups;
 mod message;
 pub mod migrate;
 mod narrow;
+mod needs;
 mod network;
 mod offline;
 mod plan;

@@ -59,6 +59,8 @@ pub(crate) struct Referenced {
     pub list: Vec<Reference>,
     /// Whether it reads `cluster` in a way that names no resource in the text.
     pub computed: bool,
+    /// Whether admission asks the API server itself for some of them.
+    pub live: bool,
 }
 
 impl Referenced {
@@ -66,12 +68,14 @@ impl Referenced {
     pub(crate) fn of<'p>(paths: impl Iterator<Item = &'p Vec<String>>) -> Referenced {
         let mut found = Referenced::default();
         for path in paths {
-            let names = match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["cluster", CONSISTENT, ref names @ ..] | ["cluster" | "consistentCluster", ref names @ ..] => {
-                    names.to_vec()
+            let (names, is_live) = match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["cluster", CONSISTENT, ref names @ ..] | ["consistentCluster", ref names @ ..] => {
+                    (names.to_vec(), true)
                 }
+                ["cluster", ref names @ ..] => (names.to_vec(), false),
                 _ => continue,
             };
+            found.live |= is_live;
             match Reference::of(&names) {
                 Some(it) => found.list.push(it),
                 None => found.computed = true,

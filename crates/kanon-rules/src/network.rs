@@ -98,7 +98,7 @@ impl Network {
             rules: BTreeMap::new(),
             kinds: Vec::new(),
             synced: BTreeSet::new(),
-            patrol: Audit::new(Mode::Network, false, RESYNC),
+            patrol: Audit::new(Mode::Network, false, RESYNC, None),
             settling: BTreeSet::new(),
             since: None,
         }
@@ -112,7 +112,7 @@ impl Network {
             analyser: Analyser::new(settings.options.clone()),
             rules: rules.collect(),
             kinds: network_kinds(),
-            patrol: Audit::new(Mode::Network, true, resync),
+            patrol: Audit::new(Mode::Network, true, resync, None),
             ..Network::off()
         }
     }

@@ -163,6 +163,11 @@ impl Responder {
         }
     }
 
+    /// What this process can do about violations.
+    pub(crate) fn settings(&self) -> &Responses {
+        &self.settings
+    }
+
     /// What follows from one admission request.
     pub(crate) fn admission(
         &mut self,

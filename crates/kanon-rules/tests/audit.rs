@@ -7,7 +7,7 @@ mod common;
 use std::{collections::VecDeque, sync::Arc};
 
 use common::{language, now};
-use kanon_core::{Change, Figures, Input, Keep, Kind, Object, Shards};
+use kanon_core::{Change, Figures, Input, Keep, Kind, Object, Rate, Shards};
 use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings, Target};
 use kanon_rules::{Mode, Responses, RulesFamily, Settings, api};
 use serde_json::{Value, json};
@@ -46,8 +46,13 @@ struct World {
 
 impl World {
     fn new(leader: bool) -> World {
+        World::paced(leader, None)
+    }
+
+    /// One that looks at so many objects at once and a second when it begins.
+    fn paced(leader: bool, sweep: Option<Rate>) -> World {
         let figures = Arc::<Figures>::default();
-        let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], ..Settings::default() };
+        let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], sweep, ..Settings::default() };
         let responses = Responses { figures: Arc::clone(&figures), leads: leader, ..Responses::default() };
         let family = RulesFamily::new(language(), settings).with_responses(responses);
         let plane = Plane::new(vec![Box::new(family)], PlaneSettings { leader, ..PlaneSettings::default() });
@@ -309,6 +314,34 @@ fn many_objects_are_looked_at_in_parts_and_changed_ones_do_not_wait() {
     world.work();
     assert_eq!(world.sizes, [1, 2000, 501]);
     assert_eq!(world.told.len(), 5);
+}
+
+#[test]
+fn the_first_look_is_paced_and_nothing_else_waits_for_it() {
+    // The bucket holds less than one part of a sweep: each takes all of it, and ten seconds to fill it again.
+    let mut world = World::paced(true, Some("100/s".parse().unwrap()));
+    world.apply(&rule("privileged", 1, json!({})));
+    for at in 0..4100 {
+        world.apply(&pod(&format!("p{at:04}"), &at.to_string(), false));
+    }
+    world.synced(&pods());
+    world.work();
+    assert_eq!(world.sizes, [2000]);
+    world.secs = 1;
+    let due = world.plane.next_deadline().map(|it| it.since(now(0).mono).as_secs());
+    assert_eq!(due, Some(10));
+    world.apply(&pod("p4000", "4000", true));
+    assert_eq!(world.news(), ["privileged/c p4000 dryrun RuleViolated"]);
+    world.apply(&rule("other", 1, json!({"rule": "metadata.name == 'p4099'"})));
+    assert_eq!(world.news(), ["other/ p4099 dryrun RuleViolated"]);
+    assert_eq!(world.sizes, [2000, 1, 2000, 2000, 100]);
+    for secs in [10, 20, 30] {
+        world.secs = secs;
+        world.input(&Input::Tick);
+        world.work();
+    }
+    assert_eq!(world.sizes[5..], [2000, 100]);
+    assert_eq!(world.told, Vec::<String>::new());
 }
 
 #[test]

@@ -23,7 +23,7 @@ const FILE_LEN_MAX: u64 = 3 << 20;
 
 /// Why a folder cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to read the policy folder `{path}`: {source}")]
+#[error("failed to read the folder `{path}`: {source}")]
 pub struct FolderError {
     /// The folder or the file in it.
     pub path: PathBuf,

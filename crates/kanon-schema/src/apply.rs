@@ -4,6 +4,7 @@
 //! refuses to change what others own. [`update_managed_fields`] keeps the books for all other writes. Time is an argument.
 
 mod element;
+mod fresh;
 mod managers;
 mod set;
 mod typed;
@@ -18,7 +19,7 @@ pub use managers::{ManagerEntry, Operation, managers};
 pub use set::FieldSet;
 
 use crate::{gotext, schema::Schema};
-use managers::{is_reset, remove_managers, unowned, without_managers, write_managers};
+use managers::{is_reset, remove_managers, unowned, without_managers, write_fresh, write_managers};
 use typed::Place;
 use walk::{Changes, merge, remove, to_set};
 
@@ -173,6 +174,11 @@ pub fn update_managed_fields(schema: &Schema, old: Option<&Value>, new: &mut Val
     let place = Place::root(schema);
     let mut entries = entries_before(old, new, writer);
     remove_managers(new);
+    if old.is_none() && entries.is_empty() {
+        let fields = fresh::fields_v1(place, new, Some(unowned()));
+        write_fresh(new, fields, writer);
+        return;
+    }
     let old = old.map_or_else(|| Value::Object(Map::new()), without_managers);
     let changes = Changes::between(place, &old, new);
     disown(&mut entries, &changes);

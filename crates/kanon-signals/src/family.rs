@@ -9,7 +9,7 @@ use kanon_core::{
     PolicyFile, PolicyRef, Verdict,
 };
 use kanon_lang::Language;
-use kanon_plane::{Family, Outbox, View};
+use kanon_plane::{Family, Needs, Outbox, View};
 
 use crate::{
     APPROVAL_POLICY, CLASSIFICATION_POLICY, FAMILY, api,
@@ -298,6 +298,15 @@ impl Family for SignalsFamily {
 
     fn kinds(&self) -> &[Kind] {
         &self.kinds
+    }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        for namespace in &self.settings.namespaces {
+            needs.add_apply(&self.kinds[0], &[STATE_MAP], Some(namespace), "what is in force of signal policies");
+        }
+        needs.add_events("what became of signal policies");
+        needs
     }
 
     fn crds(&self) -> Vec<serde_json::Value> {

@@ -338,9 +338,11 @@ fn write<'h>(
             }
             compacted.insert(event.entry.key.collection(), event.revision);
         }
-        let mut table = transaction.open_table(COMPACTED).map_err(storage)?;
-        for (collection, revision) in compacted {
-            table.insert(collection, revision.0).map_err(storage)?;
+        if !compacted.is_empty() {
+            let mut table = transaction.open_table(COMPACTED).map_err(storage)?;
+            for (collection, revision) in compacted {
+                table.insert(collection, revision.0).map_err(storage)?;
+            }
         }
         transaction.open_table(META).map_err(storage)?.insert(REVISION, revision.0).map_err(storage)?;
     }

@@ -4,18 +4,21 @@ mod admission;
 mod audit;
 mod backup;
 pub(crate) mod check;
+mod client;
 mod installed;
 mod limits;
 pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod portal;
+pub(crate) mod rbac;
 mod rules;
 mod runtime;
 mod services;
 mod shapes;
 mod shards;
 mod sinks;
+mod sweep;
 mod texts;
 mod vet;
 
@@ -27,6 +30,7 @@ use crate::output::Format;
 pub(crate) use admission::{AdmissionArgs, ShutdownArgs};
 pub(crate) use audit::AuditArgs;
 pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use client::ClientArgs;
 pub(crate) use installed::InstalledArgs;
 pub(crate) use limits::LimitArgs;
 pub(crate) use rules::RuleArgs;
@@ -35,6 +39,7 @@ pub(crate) use services::ServiceArgs;
 pub(crate) use shapes::ShapeArgs;
 pub(crate) use shards::ShardArgs;
 pub(crate) use sinks::SinkArgs;
+pub(crate) use sweep::SweepArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 pub(crate) use vet::VetArgs;
 
@@ -83,6 +88,8 @@ pub(crate) enum Command {
     Log(LogArgs),
     /// Rewrite what older systems had
     Migrate(migrate::MigrateArgs),
+    /// Print the rights that `kanon serve` needs with these flags and rules, as manifests
+    Rbac(Box<rbac::RbacArgs>),
     /// The original's `portal` command
     Portal(portal::PortalArgs),
     /// Classify signals and decide about approvals, offline
@@ -139,6 +146,9 @@ pub(crate) struct UpArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// The first look.
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: ShapeArgs,
@@ -217,6 +227,9 @@ pub(crate) struct ServeArgs {
     /// How the audit is spread.
     #[command(flatten)]
     pub(crate) shards: ShardArgs,
+    /// The first look.
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: ShapeArgs,
@@ -233,6 +246,9 @@ pub(crate) struct ServeArgs {
     /// The runtime loop.
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
+    /// Calls of the API server.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
 }
 
 /// `kanon explain`

@@ -15,6 +15,7 @@ pub(crate) mod migrate;
 pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod portal;
+pub(crate) mod rbac;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod texts;

@@ -24,7 +24,7 @@ use std::{
 
 use hyper::service::service_fn;
 use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Keep, Now, Review};
-use kanon_kube::{Api, Candidate, FIELD_MANAGER, Source};
+use kanon_kube::{Api, Budget, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, LiveRead, ObjectStore, Plane, Settings, Views};
 use kanon_runtime::{Clock, Feed, Handle, Intake, Shared, Told, log::DecisionLog};
@@ -47,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) families: Families,
     /// The API server.
     pub(crate) source: Source,
+    /// How many calls of it there may be.
+    pub(crate) budget: Option<Budget>,
     /// Folder of the decision log; none is kept without one.
     pub(crate) log: Option<PathBuf>,
     /// Policies that are objects in the API server.
@@ -103,6 +105,7 @@ struct Published {
     clock: Clock,
     /// Where events of running workloads go.
     feed: Option<Feed>,
+    /// Urgent: a request waits for what is read.
     api: Api,
     figures: Arc<Figures>,
 }
@@ -140,6 +143,10 @@ impl Snapshot for Published {
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let leader = options.lease.is_none();
     let api = Api::connect(&options.source).await?;
+    let api = match options.budget.take() {
+        Some(budget) => api.within(budget),
+        None => api,
+    };
     let figures = Arc::clone(&options.families.figures);
     let families = (&mut options.families.made).await.map_err(|error| Failure::new(error.to_string()))?;
     let plane = Plane::new(families, Settings { leader, ..Settings::default() });
@@ -154,6 +161,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tokio::join!(definitions::install(&api, &plane, options.definitions), listen, api.own_user());
     let kinds = kinds?;
     let unwatched: Vec<_> = plane.kinds().into_iter().filter(|it| !kinds.contains(it)).collect();
+    let awaited: Vec<_> = plane.awaited().into_iter().filter(|it| kinds.contains(it)).collect();
     let user = user?;
     let own = user.clone().map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
@@ -193,14 +201,14 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         let candidate = Candidate { namespace, name, identity };
         let now = move || clock.now();
         let send = intake.sender();
-        tasks.spawn(kanon_kube::run_elections(api.clone(), candidate, *shards, now, send, stop.clone()));
+        tasks.spawn(kanon_kube::run_elections(api.urgent(), candidate, *shards, now, send, stop.clone()));
     }
 
     let feed = sources.as_ref().map(|it| it.feed.clone());
     let (shows, decides) = (webhook.as_ref().map(webhook::Listening::certificate), intake.clone());
 
     let metrics = Arc::new(Metrics::new(gauges(&shared), Arc::clone(&figures)));
-    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed, api: api.clone(), figures });
+    let snapshot = Arc::new(Published { shared: Arc::clone(&shared), intake, clock, feed, api: api.urgent(), figures });
     let registered = Arc::new(AtomicBool::new(options.webhook.is_none()));
     if let (Some(listening), Some(asked)) = (webhook, &options.webhook) {
         let parts = webhook::Parts {
@@ -219,7 +227,7 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let ending = Arc::<AtomicBool>::default();
     let readiness = Readiness {
         shared: Arc::clone(&shared),
-        policies: kinds,
+        policies: awaited,
         registered,
         ending: Arc::clone(&ending),
         arrived: Arc::default(),

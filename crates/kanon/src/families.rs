@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kanon_core::GroupVersionKind;
+use kanon_core::{GroupVersionKind, Rate};
 use kanon_lang::{LanguageId, Languages, Limits};
 use kanon_plane::Family;
 use kanon_rules::{AlertScope, EnforcementSwitch, Mode, NetworkSettings, PodShapes, Responses, VetSettings};
@@ -73,11 +73,14 @@ pub(crate) struct Audit {
     pub(crate) whole: bool,
     /// How often verdicts that may change by themselves are asked for again.
     pub(crate) resync: Duration,
+    /// How many objects are looked at when the audit begins.
+    pub(crate) sweep: Option<Rate>,
 }
 
 impl Default for Audit {
     fn default() -> Audit {
-        Audit { runs: false, counts: true, watched: Vec::new(), whole: false, resync: kanon_rules::RESYNC }
+        let (watched, resync) = (Vec::new(), kanon_rules::RESYNC);
+        Audit { runs: false, counts: true, watched, whole: false, resync, sweep: None }
     }
 }
 
@@ -94,6 +97,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         watched: audit.watched.clone(),
         whole_objects: audit.whole,
         resync: audit.resync,
+        sweep: audit.sweep,
         counts: audit.counts,
         enforcement: *enforcement,
         breaker: *breaker,

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => commands::backup::run_restore(&args),
         Command::Log(args) => commands::log::run(args),
         Command::Migrate(args) => commands::migrate::run(args),
+        Command::Rbac(args) => commands::rbac::of_serve(*args),
         Command::Portal(args) => Ok(portal::run(args)),
         Command::Signals(args) => commands::signals::run(args),
         Command::Version(args) => commands::version::run(args),

@@ -86,12 +86,21 @@ impl Name {
     }
 
     /// Whether what follows the first eight bytes stands there, too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ends_at(&self, text: &[u8], start: usize) -> bool {
         let end = start + self.quoted.len();
-        let tail = text.get(end.wrapping_sub(8)..end).and_then(<[u8]>::first_chunk::<8>);
-        tail.is_some_and(|tail| u64::from_le_bytes(*tail) == self.tail)
-            && (end - start <= 16 || self.is_whole_at(text, start))
+        let Some(tail) = text.get(end.wrapping_sub(8)..end).and_then(<[u8]>::first_chunk::<8>) else { return false };
+        if u64::from_le_bytes(*tail) != self.tail {
+            return false;
+        }
+        // What is between; what is left of it after whole eights belongs to the tail.
+        self.quoted.len() <= 16 || self.goes_on_at(&text[start + 8..end])
+    }
+
+    #[inline]
+    fn goes_on_at(&self, text: &[u8]) -> bool {
+        let eights = self.quoted.as_bytes()[8..].as_chunks::<8>().0;
+        text.as_chunks::<8>().0.iter().zip(eights).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
     }
 
     /// The same as [`Name::is_at`], letter by letter. Apart, so that its call takes no registers from those who do not need it.

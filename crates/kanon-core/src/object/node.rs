@@ -251,10 +251,17 @@ impl<'a> Node<'a> {
 
     /// The value that a way of member names leads to, and how many of the names could not be followed: then the value is the
     /// one that lacks the first of them.
-    #[inline]
+    #[inline(always)]
     pub fn along(self, names: &[Name]) -> (Node<'a>, usize) {
         if let [name] = names {
-            return self.member(name).map_or((self, 1), |node| (node, 0));
+            let Some(words) = self.index().short() else {
+                return self.member_slowly(name).map_or((self, 1), |node| (node, 0));
+            };
+            return match look(words, self.text(), self.entry(), self.start(), name) {
+                Look::Found(entry, start) => (Node::new(self.object, entry, start), 0),
+                Look::Absent if !self.object.escaped => (self, 1),
+                _ => self.member_slowly(name).map_or((self, 1), |node| (node, 0)),
+            };
         }
         let (at, missed) = self.place_along(names);
         (Node { object: self.object, at }, missed)
@@ -427,7 +434,10 @@ fn look(words: &[u16], text: &[u8], entry: usize, start: usize, name: &Name) -> 
     if second.is_marked() {
         let Some(entry) = index::entry_by_hash(words, name.hashes(), |_| true) else { return Look::Absent };
         let Some(key) = words.get(entry).map(|it| it.plain() + 1) else { return Look::Absent };
-        return if name.is_at(text, key) { Look::Found(entry, key + name.len() + 2) } else { Look::Unclear };
+        return match name.begins_at(text, key) {
+            Some(true) if name.is_short() || name.ends_at(text, key) => Look::Found(entry, key + name.len() + 2),
+            _ => Look::Unclear,
+        };
     }
     while let Some(word) = words.get(entry) {
         let key = word.plain() + 1;

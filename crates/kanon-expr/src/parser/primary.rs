@@ -1,6 +1,6 @@
 //! Literals, names, brackets and what follows them: members, indexes, slices.
 
-use kanon_lang::{Diagnostics, Span};
+use kanon_lang::{Diagnostics, Span, did_you_mean};
 
 use super::{Parser, Result};
 use crate::{
@@ -8,7 +8,6 @@ use crate::{
     builtins::Builtin,
     functions,
     lexer::{TokenKind, is_word_start},
-    suggest,
 };
 
 impl<'s> Parser<'s> {
@@ -67,7 +66,7 @@ impl<'s> Parser<'s> {
     fn unknown_pointer<T>(&self, name: &str, at: Span) -> Result<T> {
         let mut diagnostics = Diagnostics::one(self.source, format!("unknown pointer #{name}"), at);
         if let Some(first) = diagnostics.list.first_mut() {
-            first.help = suggest::help(&format!("#{name}"), ["#acc", "#index"].into_iter());
+            first.help = did_you_mean(&format!("#{name}"), ["#acc", "#index"]);
         }
         Err(diagnostics)
     }

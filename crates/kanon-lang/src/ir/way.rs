@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bits, Code, Op, OpId, Start, Step, Way};
+use super::{Bits, Code, Op, OpId, Passing, Start, Step, Way};
 
 /// Makes the ways of all operations that have one.
 pub(super) fn make(code: &mut Code) {
@@ -17,14 +17,14 @@ pub(super) fn make(code: &mut Code) {
     }
     let again = (1..=u16::MAX).zip(counts.values_mut().filter(|it| it.0 > 1));
     again.for_each(|(number, count)| count.1 = number);
-    let constants: Vec<Option<i64>> = code.ops.iter().map(|op| code.right_constant(op)).collect();
-    for ((op, made), constant) in code.ops.iter_mut().zip(ways).zip(constants) {
+    let passing: Vec<_> = code.ops.iter().map(|op| code.passing(op)).collect();
+    for ((op, made), passing) in code.ops.iter_mut().zip(ways).zip(passing) {
         let Some(made) = made else { continue };
         let again = counts.get(&key(&made)).map_or(0, |it| it.1);
         let made = Box::new(Way { again, ..made });
         match op {
             Op::Path { way, .. } | Op::Has { way, .. } | Op::EqualConst { way, .. } => *way = Some(made),
-            Op::Compare { way, .. } => *way = constant.map(|constant| (made, constant)),
+            Op::Compare { way, .. } => *way = passing.map(|passing| (made, passing)),
             _ => {}
         }
     }
@@ -40,7 +40,7 @@ impl Code {
                 _ => (*base, none, Some(name.clone())),
             },
             Op::EqualConst { left, .. } => return self.operand(*left),
-            op @ Op::Compare { left, .. } if self.right_constant(op).is_some() => return self.operand(*left),
+            op @ Op::Compare { left, .. } if self.passing(op).is_some() => return self.operand(*left),
             _ => return None,
         };
         let start = match &self.ops[base.at()] {
@@ -59,10 +59,11 @@ impl Code {
         Some(Way { start, names: names.into_iter().flatten().collect(), again: 0, nil: nil(steps) })
     }
 
-    fn right_constant(&self, op: &Op) -> Option<i64> {
-        let Op::Compare { right, .. } = op else { return None };
+    /// What passes a comparison with a whole number.
+    fn passing(&self, op: &Op) -> Option<Passing> {
+        let Op::Compare { op, right, .. } = op else { return None };
         match self.ops[right.at()] {
-            Op::Int(int) => Some(int),
+            Op::Int(int) => Some(Passing::new(*op, int)),
             _ => None,
         }
     }

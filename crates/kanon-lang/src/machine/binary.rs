@@ -6,7 +6,7 @@ use super::Machine;
 use crate::{
     context::Stop,
     dialect::Dialect,
-    ir::{Arithmetic, ArithmeticStep, Comparison, Op, OpId, Scalar, TextTest, Way},
+    ir::{Arithmetic, ArithmeticStep, Op, OpId, Passing, Scalar, TextTest, Way},
     value::Value,
 };
 
@@ -54,17 +54,11 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
     }
 
     #[inline(never)]
-    pub(super) fn compare(
-        &mut self,
-        id: OpId,
-        op: Comparison,
-        left: OpId,
-        way: Option<&(Box<Way>, i64)>,
-    ) -> Result<bool, Stop> {
-        if let Some((way, constant)) = way
+    pub(super) fn compare(&mut self, id: OpId, left: OpId, way: Option<&(Box<Way>, Passing)>) -> Result<bool, Stop> {
+        if let Some((way, passing)) = way
             && let Some(int) = self.operand(left, Some(way)).and_then(Node::as_short_int)
         {
-            return Ok(op.holds(Some(int.cmp(constant))));
+            return Ok(passing.has(int));
         }
         self.compare_other(id)
     }

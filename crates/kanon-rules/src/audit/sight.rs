@@ -93,7 +93,7 @@ impl Sight {
 }
 
 /// Whether one of the loops over stored objects asks a rule.
-fn is_about_stored(entry: &Entry, rules: &Rules) -> bool {
+pub(crate) fn is_about_stored(entry: &Entry, rules: &Rules) -> bool {
     let asks = |mode: &Mode| rules.settings.loops.contains(mode) && is_asked_by(entry, *mode);
     [Mode::Audit, Mode::Network].iter().any(asks)
 }
@@ -107,11 +107,8 @@ pub(crate) fn facts(rules: &Rules, sight: &Sight) -> Facts {
     for entry in active().filter(|it| is_about_stored(it, rules)) {
         entry.own().iter().chain(entry.needs()).for_each(|(kind, keep)| want(kind, keep));
     }
-    // What an event is about is looked up. A Secret is not kept only so that somebody may be told that it was read.
     let observes = rules.settings.loops.contains(&Mode::Runtime);
-    let observed = rules.active().filter(|it| observes && it.modes.contains(&Mode::Runtime)).flat_map(|rule| {
-        rule.matcher.kinds.iter().filter(|it| rule.reads_object || !(it.group.is_empty() && it.kind == "Secret"))
-    });
+    let observed = rules.active().filter(|_| observes).flat_map(|it| observed(it));
     let whole = observed.chain(active().flat_map(|it| &it.lookups));
     whole.chain(&rules.settings.watched).chain([&rules.namespace_kind]).for_each(|it| want(it, &Keep::All));
     // The checks read these, whatever rules there are.
@@ -130,6 +127,13 @@ pub(crate) fn facts(rules: &Rules, sight: &Sight) -> Facts {
     let served = |it: &&&GroupVersionKind| rules.resources.kind(it).is_some() && !sight.has_failed(it);
     let required = required.iter().filter(served).map(|it| (*it).clone()).collect();
     Facts { kinds, required, parts, unknown }
+}
+
+/// What a rule of events looks up: what they are about. A Secret is not kept only so that somebody may be told that it was read.
+pub(crate) fn observed(rule: &Rule) -> impl Iterator<Item = &GroupVersionKind> {
+    let is_asked = rule.modes.contains(&Mode::Runtime);
+    let is_read = |it: &&GroupVersionKind| rule.reads_object || !(it.group.is_empty() && it.kind == "Secret");
+    rule.matcher.kinds.iter().filter(move |it| is_asked && is_read(it))
 }
 
 /// Whether the rule may refuse a request.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Writer, element::Element, set::FieldSet};
 
@@ -84,21 +84,32 @@ impl ManagerEntry {
     }
 
     fn encode(&self) -> Value {
-        let mut entry = json!({
-            "manager": self.manager,
-            "operation": self.operation.name(),
-            "apiVersion": self.api_version,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": self.fields.to_fields_v1(),
-        });
-        if let Value::Object(members) = &mut entry {
-            members.extend(self.time.iter().map(|it| ("time".to_owned(), it.as_str().into())));
-            if !self.subresource.is_empty() {
-                members.insert("subresource".to_owned(), self.subresource.as_str().into());
-            }
-        }
-        entry
+        let writer = Writer {
+            manager: &self.manager,
+            api_version: &self.api_version,
+            subresource: &self.subresource,
+            now: self.time.as_deref().unwrap_or_default(),
+        };
+        encode(&writer, self.operation, self.fields.to_fields_v1())
     }
+}
+
+/// An entry in JSON; without a time where there is none.
+fn encode(writer: &Writer<'_>, operation: Operation, fields: Value) -> Value {
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    put("manager", writer.manager.into());
+    put("operation", operation.name().into());
+    put("apiVersion", writer.api_version.into());
+    put("fieldsType", "FieldsV1".into());
+    put("fieldsV1", fields);
+    if !writer.now.is_empty() {
+        put("time", writer.now.into());
+    }
+    if !writer.subresource.is_empty() {
+        put("subresource", writer.subresource.into());
+    }
+    Value::Object(members)
 }
 
 /// The entries of an object; none when it has none.
@@ -148,13 +159,26 @@ pub(super) fn write_managers(object: &mut Value, mut entries: Vec<ManagerEntry>)
         (it.operation, it.time.clone(), it.manager.clone(), it.api_version.clone(), it.subresource.clone())
     };
     entries.sort_by_cached_key(order);
+    put_entries(object, entries.iter().map(ManagerEntry::encode).collect());
+}
+
+/// Writes the only entry of a new object: `fields` (as `fieldsV1`) of an update by `writer`.
+pub(super) fn write_fresh(object: &mut Value, fields: Map<String, Value>, writer: &Writer<'_>) {
+    let is_owned = !fields.is_empty();
+    put_entries(
+        object,
+        is_owned.then(|| encode(writer, Operation::Update, Value::Object(fields))).into_iter().collect(),
+    );
+}
+
+fn put_entries(object: &mut Value, entries: Vec<Value>) {
     let Some(members) = object.as_object_mut() else { return };
     let metadata = members.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     let Some(metadata) = metadata.as_object_mut() else { return };
     if entries.is_empty() {
         metadata.remove("managedFields");
     } else {
-        metadata.insert("managedFields".to_owned(), entries.iter().map(ManagerEntry::encode).collect());
+        metadata.insert("managedFields".to_owned(), entries.into());
     }
 }
 

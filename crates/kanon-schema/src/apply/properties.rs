@@ -41,6 +41,24 @@ fn spec() -> impl Strategy<Value = Value> {
     )
 }
 
+/// A spec with what nobody should write too: nulls, empty values, elements with one name or none.
+fn odd() -> impl Strategy<Value = Value> {
+    let any = prop::sample::select(vec![
+        json!(null),
+        json!({}),
+        json!([]),
+        json!(1),
+        json!({"x": null, "y": {"z": {}}}),
+        json!([{"name": "x"}, {"name": "x", "weight": 1}, {"note": "z"}, null]),
+        json!(["x", "x", 1, 1.0, {}]),
+    ]);
+    let members = prop::sample::select(vec!["expr", "targets", "tags", "env", "unknown"]);
+    (spec(), prop::collection::btree_map(members, any, 0..4)).prop_map(|(mut spec, odd)| {
+        spec.as_object_mut().unwrap().extend(odd.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        spec
+    })
+}
+
 fn object(spec: &Value) -> Value {
     let mut object = json!({"apiVersion": "example.io/v1", "kind": "Gate", "metadata": {"name": "g"}});
     // An empty spec would be owned as a leaf: that is its own case, in the tests.
@@ -97,6 +115,25 @@ fn all_fields(object: &Value) -> FieldSet {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_new_object_is_owned_as_if_it_came_from_nothing(spec in odd()) {
+        let schema = gate();
+        let place = Place::root(&schema);
+        let mut object = object(&json!({}));
+        object["metadata"]["labels"] = json!({"a": "b"});
+        object["spec"] = spec;
+        let nothing = Value::Object(Map::new());
+        let slow = Changes::between(place, &nothing, &object).into_taken().difference(unowned());
+        prop_assert_eq!(Value::Object(fresh::fields_v1(place, &object, Some(unowned()))), slow.to_fields_v1());
+        let writer = Writer { manager: "A", api_version: "example.io/v1", subresource: "", now: "t" };
+        update_managed_fields(&schema, None, &mut object, &writer);
+        let entry = ManagerEntry {
+            manager: "A".to_owned(), operation: Operation::Update, api_version: "example.io/v1".to_owned(),
+            time: Some("t".to_owned()), subresource: String::new(), fields: slow,
+        };
+        prop_assert_eq!(managers(&object), Ok(vec![entry]));
+    }
 
     #[test]
     fn managed_fields_cover_the_object_and_nothing_else(history in prop::collection::vec(step(), 1..7)) {

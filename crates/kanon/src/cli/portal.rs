@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
-    AdmissionArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs, VetArgs,
+    AdmissionArgs, ClientArgs, InstalledArgs, RuleArgs, RuntimeArgs, ShutdownArgs, SinkArgs, SweepArgs, VetArgs,
     check::CheckOptions,
     installed::HEADING,
     migrate::MigrateRulesArgs,
@@ -45,6 +45,8 @@ pub(crate) enum PortalCommand {
     InitCerts(InitCertsArgs),
     /// Put the definitions of rules and reports into the cluster, or bring them up to date
     InstallCrds(InstallCrdsArgs),
+    /// Print the rights that `run` needs with these flags and rules, as manifests
+    Rbac(Box<super::rbac::PortalRbacArgs>),
     /// The same as `kanon migrate rules`
     MigrateRules(MigrateRulesArgs),
     /// Look for mistakes in rules: the same as `kanon policy lint`
@@ -117,6 +119,9 @@ pub(crate) struct RunArgs {
     /// How the audit is spread.
     #[command(flatten)]
     pub(crate) shards: super::ShardArgs,
+    /// The first look.
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
     /// Kinds.
     #[command(flatten)]
     pub(crate) shapes: super::ShapeArgs,
@@ -147,6 +152,9 @@ pub(crate) struct RunArgs {
     /// Certificates and registration.
     #[command(flatten)]
     pub(crate) installed: InstalledArgs,
+    /// Calls of the API server.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
 }
 
 impl RunArgs {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use kanon_rules::{AlertScope, ReportApi};
+use kanon_rules::{AlertScope, ReportApi, Responses};
 use kanon_sinks::{Alertmanager, LogWriter, Receivers};
 
 use crate::{control::SinkOptions, exit::Failure};
@@ -134,6 +134,31 @@ pub(crate) enum Actions {
 }
 
 impl SinkArgs {
+    /// What the rules may have done and written, for whoever runs nothing: no file is opened.
+    pub(crate) fn possible(&self, namespace: &str) -> Responses {
+        Responses {
+            alerts: Some(AlertScope::Rules),
+            hooks: self.hooks(),
+            allowed: Some(self.allowed()),
+            namespace: namespace.to_owned(),
+            reports: self.reports(),
+            dry_run: self.actions == Actions::DryRun,
+            ..Responses::default()
+        }
+    }
+
+    fn hooks(&self) -> BTreeSet<String> {
+        self.further.action_webhook.iter().map(|it| it.0.clone()).collect()
+    }
+
+    fn allowed(&self) -> BTreeSet<String> {
+        self.further.allow_action.iter().cloned().collect()
+    }
+
+    fn reports(&self) -> Vec<ReportApi> {
+        if self.policy_report { self.further.report_apis() } else { Vec::new() }
+    }
+
     /// The flags, checked; `log` is where the violation log goes when they do not say.
     pub(crate) fn options(&self, log: Option<&str>) -> Result<SinkOptions, Failure> {
         let ca = self.alertmanager_ca.as_ref().map(|it| read("--alertmanager-ca", it)).transpose()?;
@@ -150,9 +175,9 @@ impl SinkArgs {
             templates: self.further.alert_templates.clone(),
             labels: self.further.alertmanager_label.iter().cloned().collect::<BTreeMap<_, _>>(),
             receivers: self.further.receivers()?,
-            hooks: self.further.action_webhook.iter().map(|it| it.0.clone()).collect(),
-            allowed: self.further.allow_action.iter().cloned().collect::<BTreeSet<_>>(),
-            reports: if self.policy_report { self.further.report_apis() } else { Vec::new() },
+            hooks: self.hooks(),
+            allowed: self.allowed(),
+            reports: self.reports(),
             dry_run: self.actions == Actions::DryRun,
             figures: Arc::default(),
         })

@@ -2,7 +2,7 @@
 
 pub(crate) mod docgen;
 mod init_certs;
-mod run;
+pub(crate) mod run;
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ use crate::{
             ApplyArgs, CompletionArgs, ExplainArgs, InstallCrdsArgs, PortalArgs, PortalCli, PortalCommand, source,
         },
     },
-    commands::{check, migrate, policy},
+    commands::{check, migrate, policy, rbac},
     exit::{Exit, Failure},
     families, languages,
     output::print,
@@ -33,6 +33,7 @@ pub(crate) fn run(args: PortalArgs) -> Exit {
         PortalCommand::Run(args) => run::run(*args),
         PortalCommand::InitCerts(args) => init_certs::run(args),
         PortalCommand::InstallCrds(args) => install_crds(&args),
+        PortalCommand::Rbac(args) => rbac::of_run(*args),
         PortalCommand::MigrateRules(args) => migrate::rules(args),
         PortalCommand::Lint(args) => policy::lint::run(&args),
         PortalCommand::Test(args) => policy::test::run(args),

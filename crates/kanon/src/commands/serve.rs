@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use kanon_kube::Source;
 use kanon_net::CancellationToken;
+use kanon_rules::Responses;
 use kanon_runtime::Clock;
 
 use crate::{
@@ -16,32 +17,30 @@ use crate::{
     runtime,
 };
 
+/// The lease that replicas contend for.
+pub(crate) const LEASE: &str = "kanon";
+
 /// Serves until interrupted.
 pub(crate) fn run(args: ServeArgs) -> Result<Exit, Failure> {
     runtime()?.block_on(serve(args))
 }
 
 async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
-    let data_dir = DataDir::resolve(args.data_dir)?;
+    if let Some(flag) = args.installed.first().filter(|_| args.cert_dir.is_none()) {
+        return Err(Failure::usage(format!("{flag} needs --cert-dir: an installer brings certificates, too")));
+    }
+    let data_dir = DataDir::resolve(args.data_dir.clone())?;
     let sinks = args.sinks.options(Some("-"))?;
     let runtime = args.runtime.options(Some(data_dir.audit_place()))?;
     let clock = Clock::start();
     let options = control::Options {
-        families: control::families(families::Settings {
-            only_rules: false,
-            namespace: args.namespace.clone(),
-            enforcement: args.admission.switch(),
-            breaker: args.admission.deny_breaker,
-            fail_closed: args.fail_closed,
-            vet: args.vet.settings(),
-            shapes: args.shapes.shapes(),
-            audit: args.rules.audit(args.audits),
-            network: args.network.settings(&args.namespace),
-            runtime: args.runtime.runtime,
-            responses: sinks.responses(&args.namespace, !args.leader_election),
-            clock: Some(clock),
-        }),
+        families: control::families(settings(
+            &args,
+            sinks.responses(&args.namespace, !args.leader_election),
+            Some(clock),
+        )),
         source: args.kubeconfig.map_or(Source::Infer, Source::File),
+        budget: args.client.budget(),
         log: Some(data_dir.log()),
         definitions: control::Definitions { rules: true, by_installer: false },
         rules_folder: args.rules_folder,
@@ -56,7 +55,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
-        lease: args.leader_election.then(|| ("kanon", identity(), args.shards.audit_shards)),
+        lease: args.leader_election.then(|| (LEASE, identity(), args.shards.audit_shards)),
         sinks,
         runtime,
     };
@@ -68,6 +67,24 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         write_ready_file(file)?;
     }
     end(control, &stop, args.shutdown.shutdown_delay).await
+}
+
+/// What the flags say to the families.
+pub(crate) fn settings(args: &ServeArgs, responses: Responses, clock: Option<Clock>) -> families::Settings {
+    families::Settings {
+        only_rules: false,
+        namespace: args.namespace.clone(),
+        enforcement: args.admission.switch(),
+        breaker: args.admission.deny_breaker,
+        fail_closed: args.fail_closed,
+        vet: args.vet.settings(),
+        shapes: args.shapes.shapes(),
+        audit: args.sweep.shaping(args.rules.audit(args.audits)),
+        network: args.network.settings(&args.namespace),
+        runtime: args.runtime.runtime,
+        responses,
+        clock,
+    }
 }
 
 /// Waits until the process is told to end, and ends: clients learn first that others answer (spec/rules 4.1).

@@ -52,7 +52,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         fail_closed: true,
         vet: args.vet.settings(),
         shapes: args.shapes.shapes(),
-        audit: args.rules.audit(args.audits),
+        audit: args.sweep.shaping(args.rules.audit(args.audits)),
         network: args.network.settings(NAMESPACE),
         runtime: args.runtime.runtime,
         responses: sinks.responses(NAMESPACE, true),
@@ -71,6 +71,8 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let options = control::Options {
         families,
         source,
+        // It is our own, and has its own order of who waits.
+        budget: None,
         log: Some(data_dir.log()),
         definitions: control::Definitions { rules: true, by_installer: false },
         rules_folder: args.rules_folder.clone(),

@@ -31,15 +31,27 @@ pub(super) async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Res
     tracing::info!("definitions of rules and reports are the installer's: this account may not write them");
     let mut served = Vec::new();
     for kind in kinds {
-        if api.get(&format!("{}?limit=1", kind.path(""))).await?.is_some() {
-            served.push(kind);
-        } else if is_rule(&kind.gvk.group) {
-            return Err(Failure::new(format!(
-                "the API server knows no {}: `portal install-crds` brings it, or --rules-cr=false does without",
-                kind.gvk.kind
-            )));
-        } else {
-            tracing::warn!(kind = kind.gvk.kind, "the API server does not know the kind: none of it is written");
+        match api.get(&format!("{}?limit=1", kind.path(""))).await {
+            Ok(Some(_)) => served.push(kind),
+            // Its watch is tried again for ever: a right that is given later counts then.
+            Err(Error::Status { code: 403, message, .. }) if !is_rule(&kind.gvk.group) => {
+                tracing::warn!(
+                    kind = kind.gvk.kind,
+                    message,
+                    "a kind may not be listed: what it remembers is not known"
+                );
+                served.push(kind);
+            }
+            Err(error) => return Err(error.into()),
+            Ok(None) if is_rule(&kind.gvk.group) => {
+                return Err(Failure::new(format!(
+                    "the API server knows no {}: `portal install-crds` brings it, or --rules-cr=false does without",
+                    kind.gvk.kind
+                )));
+            }
+            Ok(None) => {
+                tracing::warn!(kind = kind.gvk.kind, "the API server does not know the kind: none of it is written");
+            }
         }
     }
     Ok(served)

@@ -22,7 +22,7 @@ const READY_MAX: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Readiness {
     pub(super) shared: Arc<Shared>,
-    /// The kinds of policies.
+    /// The kinds of policies, but for those that decisions can do without.
     pub(super) policies: Vec<Kind>,
     /// Whether the webhook is registered.
     pub(super) registered: Arc<AtomicBool>,

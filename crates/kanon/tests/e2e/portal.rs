@@ -1,8 +1,10 @@
 //! The original's command: the binary, linked as `portal`, against an API server that is not its own, with the arguments and
 //! objects that the original's chart gives it.
 
+mod budget;
 mod manifests;
 mod offline;
+mod rights;
 
 use std::{
     path::{Path, PathBuf},

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use kanon_net::CancellationToken;
+use kanon_rules::Responses;
 use kanon_runtime::Clock;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The original's lease: a replica of either holds the other off.
-const LEASE: &str = "portal-leader";
+pub(crate) const LEASE: &str = "portal-leader";
 
 /// Serves until interrupted.
 pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
@@ -25,7 +26,6 @@ pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
 }
 
 async fn serve(args: RunArgs) -> Result<Exit, Failure> {
-    let audits = args.audit || args.network.runs();
     if args.network.runs() && !args.audit {
         tracing::warn!("--network needs --audit: it is enabled");
     }
@@ -35,21 +35,9 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
     let runtime = args.runtime.options(data_dir.as_ref().map(DataDir::audit_place))?;
     let clock = Clock::start();
     let options = control::Options {
-        families: control::families(families::Settings {
-            only_rules: true,
-            namespace: namespace.clone(),
-            shapes: args.shapes.shapes(),
-            audit: args.rules().audit(audits),
-            network: args.network.settings(&namespace),
-            runtime: args.runtime.runtime,
-            enforcement: args.decisions.switch(),
-            breaker: args.decisions.deny_breaker,
-            fail_closed: args.fail_closed,
-            vet: args.vet.settings(),
-            responses: sinks.responses(&namespace, !args.leader_election),
-            clock: Some(clock),
-        }),
+        families: control::families(settings(&args, sinks.responses(&namespace, !args.leader_election), Some(clock))),
         source: source(&args.kubeconfig),
+        budget: args.client.budget(),
         log: data_dir.map(|it| it.log()),
         definitions: control::Definitions { rules: args.rules_cr, by_installer: true },
         rules_folder: Some(args.rules_folder.as_str()).filter(|it| !it.is_empty()).map(PathBuf::from),
@@ -65,6 +53,25 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
     let [webhook, audit] = [control.webhook_addr, control.audit_addr].map(|it| it.map(tracing::field::display));
     tracing::info!(metrics = %control.metrics_addr, webhook, audit, "portal serves");
     end(control, &stop, args.shutdown.shutdown_delay).await
+}
+
+/// What the flags say to the families.
+pub(crate) fn settings(args: &RunArgs, responses: Responses, clock: Option<Clock>) -> families::Settings {
+    let audits = args.audit || args.network.runs();
+    families::Settings {
+        only_rules: true,
+        namespace: args.install_namespace.clone(),
+        shapes: args.shapes.shapes(),
+        audit: args.sweep.shaping(args.rules().audit(audits)),
+        network: args.network.settings(&args.install_namespace),
+        runtime: args.runtime.runtime,
+        enforcement: args.decisions.switch(),
+        breaker: args.decisions.deny_breaker,
+        fail_closed: args.fail_closed,
+        vet: args.vet.settings(),
+        responses,
+        clock,
+    }
 }
 
 fn webhook_options(args: &RunArgs) -> Result<webhook::Options, Failure> {

@@ -211,3 +211,61 @@ fn recorded_requests_are_asked_about_again() {
     let nonsense = file(scratch.path(), "pod.yaml", POD);
     assert!(run(scratch.path(), &["replay", "-r", &rules, &nonsense]).fails(1).contains("neither an AdmissionReview"));
 }
+
+#[test]
+fn rights_follow_the_flags_and_the_rules() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let rules = file(
+        scratch.path(),
+        "rules.yaml",
+        "- {name: w, enabled: true, mode: [audit], match: {gvk: [{group: shop.example, version: v1, kind: Widget}]}, rule: object.x == 1}
+- {name: s, enabled: true, mode: [admission], match: {gvk: [{group: '', version: v1, kind: Pod}]}, rule: \"not consistentCluster.secrets.exists('a', 'b')\"}
+- {name: e, enabled: true, mode: [audit], match: {gvk: [{group: '', version: v1, kind: Pod}]}, rule: object.x == 1, actions: [{type: evict}]}
+",
+    );
+    let definition = file(
+        scratch.path(),
+        "crd.yaml",
+        "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgetry.shop.example},
+        spec: {group: shop.example, scope: Namespaced, names: {kind: Widget, plural: widgetry}, versions: [{name: v1}]}}",
+    );
+    let rights = |command: &mut std::process::Command, args: &[&str]| {
+        let ran = Ran::of(command.args(args).args(["-o", "json"]).output().expect("it runs"));
+        let list: Value = serde_json::from_str(&ran.out).expect("JSON");
+        let rules =
+            list["items"].as_array().expect("items").iter().flat_map(|it| it["rules"].as_array().into_iter().flatten());
+        let text = |it: &Value| it.as_str().expect("text").to_owned();
+        let line = |it: &Value| {
+            let verbs: Vec<_> = it["verbs"].as_array().expect("verbs").iter().map(text).collect();
+            format!("{} {}", text(&it["resources"][0]), verbs.join(","))
+        };
+        (rules.map(line).collect::<Vec<_>>(), ran)
+    };
+    let run = |args: &[&str]| rights(portal(scratch.path()).arg("rbac"), args);
+    // Of a kind that nobody knows nothing is granted, and that is said.
+    let (found, ran) = run(&["-r", &rules, "--audit"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.err.contains("rule w: no definition of shop.example/v1 Widget is known"), "{}", ran.err);
+    assert!(found.iter().all(|it| !it.starts_with("widget")), "{found:?}");
+    let (found, ran) = run(&["-r", &rules, "-r", &definition, "--audit", "--author-check"]);
+    ran.ok();
+    for want in [
+        "widgetry list,watch",
+        "secrets get,list,watch",
+        "pods get,list,watch",
+        "pods/eviction create",
+        "subjectaccessreviews create",
+    ] {
+        assert!(found.iter().any(|it| it == want), "{want}: {found:#?}");
+    }
+    // Without the loop nothing is read for it, and nothing is done.
+    let (found, ran) = run(&["-r", &rules]);
+    ran.fails(3);
+    assert!(found.iter().all(|it| !it.starts_with("pods")), "{found:#?}");
+    // The other name, the other process: its own registration, every family's policies.
+    let (found, ran) = rights(kanon().arg("rbac"), &["-r", &rules, "-r", &definition, "--audit"]);
+    ran.ok();
+    for want in ["validatingwebhookconfigurations create,patch", "policygates list,watch", "widgetry list,watch"] {
+        assert!(found.iter().any(|it| it == want), "{want}: {found:#?}");
+    }
+}

@@ -1,0 +1,69 @@
+//! What a process needs to be allowed to do, as families know it: what they have written, and whose policies want it. Whoever grants
+//! rights learns from it what they are for. Reading the kinds of policies and facts goes without saying: [`Plane::needs`] adds it.
+//!
+//! [`Plane::needs`]: crate::Plane::needs
+
+use std::collections::BTreeSet;
+
+use kanon_core::{Kind, Scope};
+
+use crate::Right;
+
+/// One right that is needed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// To do what.
+    pub right: Right,
+    /// Objects that it is limited to; all where there are none.
+    pub names: Vec<String>,
+    /// The namespace that it is limited to.
+    pub namespace: Option<String>,
+    /// What for: a fragment, such as `rule no-root`; may be empty.
+    pub reason: String,
+}
+
+/// What a family needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The rights.
+    pub rights: BTreeSet<Need>,
+    /// What it is not known how to ask for: whose kinds nobody serves. A sentence each.
+    pub unknown: Vec<String>,
+}
+
+impl Needs {
+    /// Notes a right everywhere.
+    pub fn add(&mut self, right: Right, reason: &str) {
+        self.rights.insert(Need { right, names: Vec::new(), namespace: None, reason: reason.to_owned() });
+    }
+
+    /// Notes the right to create Events, which every family does.
+    pub fn add_events(&mut self, reason: &str) {
+        self.add(Right::new("create", "", "events"), reason);
+    }
+
+    /// Notes the right to write the status of objects of a kind.
+    pub fn add_status(&mut self, kind: &Kind, reason: &str) {
+        let right = Right { part: "status", ..Right::new("patch", &kind.gvk.group, &kind.plural) };
+        self.add(right, reason);
+    }
+
+    /// Notes the rights to apply manifests of a kind: the API server asks for both.
+    pub fn add_apply(&mut self, kind: &Kind, names: &[&str], namespace: Option<&str>, reason: &str) {
+        for verb in ["create", "patch"] {
+            self.rights.insert(Need {
+                right: Right::new(verb, &kind.gvk.group, &kind.plural),
+                names: names.iter().map(|it| (*it).to_owned()).collect(),
+                namespace: namespace.filter(|_| kind.scope == Scope::Namespaced).map(str::to_owned),
+                reason: reason.to_owned(),
+            });
+        }
+    }
+
+    /// Notes the rights to watch a kind.
+    pub fn add_watch(&mut self, kind: &Kind, reason: &str) {
+        for verb in ["list", "watch"] {
+            self.add(Right::new(verb, &kind.gvk.group, &kind.plural), reason);
+        }
+    }
+}

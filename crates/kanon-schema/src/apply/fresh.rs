@@ -1,0 +1,50 @@
+//! What the writer of a new object owns: all of it but what is the server's. The same as the way over sets and changes gives, which
+//! an object without a past does not need: `fieldsV1` is made in one walk. It must not be used where anybody owns anything.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{
+    element::Element,
+    set::FieldSet,
+    typed::{Place, Shape},
+};
+
+/// The fields of `value` as `fieldsV1`, without those in `unowned`.
+pub(super) fn fields_v1(place: Place<'_>, value: &Value, unowned: Option<&FieldSet>) -> Map<String, Value> {
+    let mut out = Map::new();
+    match (place.common_shape(None, Some(value)), value) {
+        (Shape::Map, Value::Object(members)) => {
+            for (key, member) in members {
+                let element = Element::Field(key.clone());
+                put(place.child(key), &element, member, unowned, &mut out);
+            }
+        }
+        (Shape::List(keys), Value::Array(items)) => {
+            // Of elements with one name the first counts.
+            let mut seen = BTreeSet::new();
+            for item in items {
+                let Ok(element) = place.element(keys, item) else { continue };
+                if !seen.contains(&element) {
+                    put(place.items(), &element, item, unowned, &mut out);
+                    seen.insert(element);
+                }
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
+fn put(place: Place<'_>, element: &Element, value: &Value, unowned: Option<&FieldSet>, out: &mut Map<String, Value>) {
+    let known = unowned.and_then(|it| it.get(element));
+    let mut below = fields_v1(place, value, known.map(|it| &it.below));
+    let is_owned = known.is_none_or(|it| !it.member);
+    if is_owned && !below.is_empty() {
+        below.insert(".".to_owned(), Value::Object(Map::new()));
+    }
+    if is_owned || !below.is_empty() {
+        out.insert(element.encode(), Value::Object(below));
+    }
+}
