@@ -18,14 +18,14 @@ const ANNOTATIONS_MAX: usize = 256 * 1024;
 
 /// The metadata of an object, made where it is absent or no object.
 pub(crate) fn meta_mut(object: &mut Value) -> &mut Map<String, Value> {
-    if !object.is_object() {
-        *object = json!({});
+    // Asked before it is made: making room for a name copies it, and this is asked a dozen times a write.
+    if !object.get("metadata").is_some_and(Value::is_object) {
+        if !object.is_object() {
+            *object = json!({});
+        }
+        object["metadata"] = json!({});
     }
-    let meta = &mut object["metadata"];
-    if !meta.is_object() {
-        *meta = json!({});
-    }
-    meta.as_object_mut().expect("made an object above")
+    object.get_mut("metadata").and_then(Value::as_object_mut).expect("made an object above")
 }
 
 /// The text of a metadata member, empty when absent.

@@ -1,7 +1,10 @@
 //! Answers in protobuf, made from the JSON that everything else is answered with. The tables of `kanon-kinds` know the form.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use kanon_kinds::ProtobufList;
 use serde_json::Value;
+
+use crate::list::TAIL;
 
 /// The content type of a watch.
 pub const WATCH: &str = "application/vnd.kubernetes.protobuf;stream=watch";
@@ -10,6 +13,31 @@ pub const WATCH: &str = "application/vnd.kubernetes.protobuf;stream=watch";
 pub fn object(text: &[u8]) -> Option<Bytes> {
     let value: Value = serde_json::from_slice(text).ok()?;
     kanon_kinds::encode_protobuf(&value).ok().map(Bytes::from)
+}
+
+/// A list that is written piece by piece.
+#[derive(Clone, Debug)]
+pub struct List(ProtobufList);
+
+impl List {
+    /// From the head of a list in JSON, up to its items; `None` for what has no such form.
+    pub fn of(head: &[u8]) -> Option<List> {
+        let empty: Value = serde_json::from_slice(&[head, &TAIL].concat()).ok()?;
+        ProtobufList::new(&empty).ok().map(List)
+    }
+
+    /// The text of an item as protobuf; `None` for what has no such form.
+    pub fn item(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.0.item(&serde_json::from_slice(text).ok()?).ok()
+    }
+
+    /// What comes before the items, which take `items` bytes together.
+    pub fn head(&self, items: usize) -> Vec<u8> {
+        self.0.head(items)
+    }
+
+    /// What comes after them.
+    pub const TAIL: Bytes = Bytes::from_static(ProtobufList::TAIL);
 }
 
 /// A line of a watch as a frame: its length in four bytes, then the event. `None` for what has no such form.
@@ -33,6 +61,13 @@ mod tests {
         let body = object(text).unwrap();
         assert_eq!(kanon_kinds::decode_protobuf(&body).unwrap().1, serde_json::from_slice::<Value>(text).unwrap());
         assert_eq!(object(br#"{"apiVersion":"example.io/v1","kind":"Gate"}"#), None);
+        let head = br#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":["#;
+        let list = List::of(head).unwrap();
+        let item = list.item(text).unwrap();
+        let pieces = [list.head(2 * item.len()).as_slice(), &item, &item, &List::TAIL].concat();
+        let whole = [head.as_slice(), text, b",", text, b"]}"].concat();
+        assert_eq!(pieces, super::object(&whole).unwrap());
+        assert!(List::of(br#"{"kind":"GateList","apiVersion":"example.io/v1","items":["#).is_none());
         let line = [br#"{"type":"ADDED","object":"#.as_slice(), text, b"}\n"].concat();
         let frame = frame(&line).unwrap();
         assert_eq!(frame[..4], u32::try_from(frame.len() - 4).unwrap().to_be_bytes());

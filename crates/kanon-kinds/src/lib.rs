@@ -25,7 +25,7 @@ pub use names::{
     NameRule, label_1035_problems, label_problems, label_value_problems, qualified_name_problems, subdomain_problems,
 };
 pub use protobuf::put as protobuf_put;
-pub use protobuf::{ProtobufError, decode_protobuf, encode_protobuf, encode_protobuf_event};
+pub use protobuf::{ProtobufError, ProtobufList, decode_protobuf, encode_protobuf, encode_protobuf_event};
 pub use resources::{BuiltinKind, Subresource, body_schema, by_kind, find, kinds};
 pub use validate::{service_address_problems, validate, validate_kind};
 

@@ -5,11 +5,13 @@
 //! their numbers come from the tables. Numbers that the tables do not know are skipped, as protobuf asks.
 
 mod encode;
+mod list;
 pub mod put;
 mod scalar;
 mod wire;
 
 pub use encode::{encode_protobuf, encode_protobuf_event};
+pub use list::ProtobufList;
 
 use kanon_core::GroupVersionKind;
 use serde_json::{Map, Value};

@@ -65,6 +65,8 @@ pub struct RuleSpec {
     pub container_types: Vec<String>,
     /// `enforce` or `tolerate` (our extension, spec/rules 4.7).
     pub preexisting: String,
+    /// How long an object must be clean before its finding ends, such as `10m` (our extension, spec/rules 1.11).
+    pub resolve_after: String,
     /// Cases that the command line runs, and nothing else looks at (our extension, spec/rules 1.11).
     pub tests: Vec<Value>,
     /// Which events of running workloads (our extension, spec/rules 7.3).

@@ -59,8 +59,8 @@ struct Running {
     kind: GroupVersionKind,
     /// Whether results are of no use any more.
     moot: bool,
-    /// Objects that changed since it began.
-    touched: BTreeSet<ObjectName>,
+    /// What is asked again since it began: what it says of that is out of date.
+    touched: Touched,
     /// Objects that changed and may be looked up in it.
     missed: Vec<Changed>,
     /// Namespaces whose network changed.
@@ -70,8 +70,32 @@ struct Running {
 
 impl Running {
     fn new(kind: GroupVersionKind, sweep: Option<Sweep>) -> Running {
-        let (touched, missed, networks) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        let (touched, missed, networks) = (Touched::default(), Vec::new(), BTreeSet::new());
         Running { kind, moot: false, touched, missed, networks, sweep }
+    }
+}
+
+/// Objects that all rules are asked about again, and those that some rules are: what others said of them stands.
+#[derive(Default)]
+struct Touched {
+    whole: BTreeSet<ObjectName>,
+    by_rule: BTreeMap<ObjectName, BTreeSet<PolicyKey>>,
+}
+
+impl Touched {
+    fn note(&mut self, name: &ObjectName, rule: Option<&PolicyKey>) {
+        match rule {
+            Some(rule) => drop(self.by_rule.entry(name.clone()).or_default().insert(rule.clone())),
+            None => drop(self.whole.insert(name.clone())),
+        }
+    }
+
+    fn has_whole(&self, name: &ObjectName) -> bool {
+        self.whole.contains(name)
+    }
+
+    fn has(&self, name: &ObjectName, rule: &PolicyKey) -> bool {
+        self.has_whole(name) || self.by_rule.get(name).is_some_and(|it| it.contains(rule))
     }
 }
 
@@ -279,7 +303,7 @@ impl Audit {
         let name = scan::name(object);
         self.neighbour_changed(kind, &name, Some(object), now);
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
-            running.touched.insert(name.clone());
+            running.touched.note(&name, None);
         }
         self.is_watching(kind, &name, None).then_some(name)
     }
@@ -303,7 +327,7 @@ impl Audit {
             names.remove(&name);
         }
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
-            running.touched.insert(name.clone());
+            running.touched.note(&name, None);
         }
         self.open().forget(kind, &name, now)
     }
@@ -346,7 +370,7 @@ impl Audit {
     }
 
     /// What is due: verdicts that change by themselves are asked for again.
-    pub(crate) fn tick(&mut self, now: Now) {
+    pub(crate) fn tick(&mut self, now: Now) -> Vec<Change> {
         if self.resync_at.is_some_and(|at| at <= now.mono) {
             self.resync_at = Some(now.mono.after(self.resync));
             let by_itself = self.rules.iter().filter(|it| it.1.looks_around());
@@ -354,11 +378,21 @@ impl Audit {
             self.sweep_for(&by_itself);
         }
         self.ask_those_that_waited(now);
+        self.open().end_rests(now)
+    }
+
+    /// Takes over a resting finding of an earlier process; whether its object is still there is to be seen.
+    pub(crate) fn remember(&mut self, policy: PolicyKey, finding: Finding) {
+        let subject = &finding.verdict.subject;
+        let (kind, name) = (subject.gvk.clone(), (subject.namespace.clone(), subject.name.clone()));
+        self.open().remember(policy.clone(), finding);
+        self.touch(&kind, name, Some(policy));
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         let resync = self.resync_at.filter(|_| self.rules.values().any(InForce::looks_around));
-        [resync, self.guard.next_deadline(), self.pace.wake()].into_iter().flatten().min()
+        let ends = self.open().next_end();
+        [resync, self.guard.next_deadline(), self.pace.wake(), ends].into_iter().flatten().min()
     }
 
     /// Whether everything that can be looked at was looked at, given that the family's own kinds have arrived.
@@ -391,20 +425,23 @@ impl Audit {
         };
         let asked: BTreeSet<PolicyKey> =
             scanned.rules.entries().iter().filter(is_asked).map(|it| it.key.clone()).collect();
-        let share = |key: &PolicyKey, namespace: &str| {
-            let is_asked = asked.contains(key) && area.asks(key, namespace);
-            is_asked.then(|| self.share(key, namespace)).filter(|it| !it.is_none())
+        let share = |key: &PolicyKey, name: &ObjectName| {
+            let counts = asked.contains(key) && !touched.has(name, key) && area.asks(key, &name.0);
+            counts.then(|| self.share(key, &name.0)).filter(|it| !it.is_none())
         };
         let mut changes = Vec::new();
         let mut findings = lock(&self.findings);
         let mut said = BTreeSet::new();
         for Found { name, uid, verdicts } in &scanned.found {
             said.insert(name.clone());
-            if touched.contains(name) {
+            if touched.has_whole(name) {
                 continue;
             }
             let found = Found { name: name.clone(), uid: uid.clone(), verdicts: verdicts.clone() };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, &name.0), now));
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, name), now));
+        }
+        for name in scanned.absent.iter().filter(|it| !touched.has_whole(it)) {
+            changes.extend(findings.forget(&kind, name, now));
         }
         // Nothing was found about the others.
         let looked_at = |name: &ObjectName| match which {
@@ -413,14 +450,14 @@ impl Audit {
                 last.as_ref().is_none_or(|it| name > it) && scanned.next.as_ref().is_none_or(|it| name <= it)
             }
         };
-        let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.contains(name));
+        let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.has_whole(name));
         for (name, uid) in silent {
-            let namespace = name.0.clone();
-            let found = Found { name, uid, verdicts: Vec::new() };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, &namespace), now));
+            let found = Found { name: name.clone(), uid, verdicts: Vec::new() };
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, &name), now));
         }
         drop(findings);
-        self.note_queries(scanned, |key, name| asked.contains(key) && !touched.contains(name), &missed, now);
+        let counts = |key: &PolicyKey, name: &ObjectName| asked.contains(key) && !touched.has(name, key);
+        self.note_queries(scanned, counts, &missed, now);
         for namespace in &networks {
             self.ask_around(namespace);
         }
@@ -493,7 +530,7 @@ impl Audit {
 
     fn touch(&mut self, kind: &GroupVersionKind, name: ObjectName, policy: Option<PolicyKey>) {
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
-            running.touched.insert(name.clone());
+            running.touched.note(&name, policy.as_ref());
         }
         self.dirty.entry((kind.clone(), policy)).or_default().insert(name);
     }

@@ -40,6 +40,7 @@ pub use time::timed_limits;
 pub(crate) use together::Plan;
 use together::{Answers, Scope};
 pub use trace::Trace;
+pub(crate) use verdicts::VIOLATION;
 use verdicts::Writer;
 
 /// The API group that webhooks never look at, so that break-glass always works (spec/rules 4.5).

@@ -415,9 +415,9 @@ impl Family for RulesFamily {
         self.flush(now, out);
         // What was found before has to be known first, so that it is no news.
         if self.respond.is_ready() {
+            self.settle(now, out);
             self.audit.go_on(now, out);
             self.network.patrol.go_on(now, out);
-            self.settle(now, out);
         }
     }
 

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use kanon_core::{Delivery, Figure, FigureKind, Figures, Kind, Mono, Now, Object, Shards, Verdict};
 use kanon_plane::Outbox;
 
-use crate::respond::Occasion;
+use crate::{audit::findings::Rest, respond::Occasion};
 pub use apis::ReportApi;
 pub(crate) use row::Stale;
 use row::{Key, Row};
@@ -125,6 +125,14 @@ impl Reports {
         of.dirty = true;
     }
 
+    /// Notes since when the object of a finding is clean, while the finding waits for its end.
+    pub(crate) fn rest(&mut self, verdict: &Verdict, since: Option<Timestamp>) {
+        let Some(of) = self.namespaces.get_mut(&verdict.subject.namespace) else { return };
+        if let Some(row) = of.rows.get_mut(&Key::of(verdict)) {
+            of.dirty |= row.rest(&verdict.evidence.part, since);
+        }
+    }
+
     /// Notes that an alert stands for a finding, under these labels besides the documented ones, so that a later process can
     /// end it.
     pub(crate) fn alerted(&mut self, verdict: &Verdict, labels: &BTreeMap<String, String>) {
@@ -194,8 +202,8 @@ impl Reports {
         }
     }
 
-    /// The first look at everything is over: what it did not confirm is not so any more.
-    pub(crate) fn settle(&mut self) -> Vec<Stale> {
+    /// The first look at everything is over: what it did not confirm is not so any more, or rests where `rest_of` says so.
+    pub(crate) fn settle(&mut self, rest_of: impl Fn(&Stale) -> Option<Rest>) -> Vec<(Stale, Option<Rest>)> {
         let learnt = std::mem::replace(&mut self.learning, Shards::none_of(self.held.count()));
         let mut stale = Vec::new();
         for (namespace, of) in self.namespaces.iter_mut().filter(|it| learnt.holds(it.0)) {
@@ -205,7 +213,7 @@ impl Reports {
                     of.rows.insert(key, row);
                     continue;
                 }
-                let (rest, ended) = row.settle(&key, namespace);
+                let (rest, ended) = row.settle(&key, namespace, &rest_of);
                 of.dirty |= !ended.is_empty();
                 stale.extend(ended);
                 if let Some(row) = rest {

@@ -44,6 +44,7 @@ use crate::{
 use brake::Brake;
 pub(crate) use brake::brake_kind;
 pub use brake::{BRAKE_MAP, BUDGET};
+pub(crate) use findings::Settled;
 use findings::{Standing, Undoing};
 use job::Job;
 use pace::{Recent, Window};

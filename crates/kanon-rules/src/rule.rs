@@ -240,6 +240,8 @@ pub struct Rule {
     pub on_error: OnError,
     /// What becomes of an update of an object that violated it before.
     pub preexisting: Preexisting,
+    /// How long an object must be clean before its finding ends.
+    pub resolve_after: Duration,
     /// The text of a finding.
     pub message: Message,
     /// Response actions in order, the `alert` shorthand first.

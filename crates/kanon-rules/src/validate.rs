@@ -8,7 +8,7 @@ mod facade;
 mod keys;
 mod runtime;
 
-use std::{collections::BTreeSet, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use kanon_core::GroupVersionKind;
 use kanon_lang::{Environment, Language, Options, Program};
@@ -185,6 +185,7 @@ fn check(
         problem: None,
         on_error: mistakes.word("onError", &wire.on_error).unwrap_or(OnError::Skip),
         preexisting: mistakes.word("preexisting", &wire.preexisting).unwrap_or(Preexisting::Enforce),
+        resolve_after: check_time(&wire.resolve_after, mistakes),
         message,
         responses: actions::prepare(&actions, compiler, &mut warnings),
         actions,
@@ -206,6 +207,20 @@ fn check_name(name: &str, mistakes: &mut Mistakes) {
     } else if name.len() > NAME_LEN_MAX {
         mistakes.add("name", format!("has {} bytes, at most {NAME_LEN_MAX} are allowed", name.len()));
     }
+}
+
+/// Longest `resolveAfter`: what is clean for a day is clean.
+const RESOLVE_AFTER_MAX: Duration = Duration::from_hours(24);
+
+fn check_time(text: &str, mistakes: &mut Mistakes) -> Duration {
+    if text.is_empty() {
+        return Duration::ZERO;
+    }
+    let time = text.parse::<jiff::SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
+    time.filter(|it| *it <= RESOLVE_AFTER_MAX).unwrap_or_else(|| {
+        mistakes.add("resolveAfter", format!("`{text}` is not a time such as `90s` or `10m`, at most `24h`"));
+        Duration::ZERO
+    })
 }
 
 fn check_expression(text: &str, compiler: &Compiler, mistakes: &mut Mistakes) -> Option<Arc<dyn Program>> {

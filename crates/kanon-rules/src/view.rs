@@ -166,7 +166,10 @@ impl RulesView {
         let is_about_stored = active.contains(&Mode::Audit) || active.contains(&Mode::Network);
         let rows = self.found(entry, |it| {
             let subject = &it.verdict.subject;
-            let (part, message) = (it.verdict.evidence.part.clone(), it.verdict.message.clone());
+            let (part, mut message) = (it.verdict.evidence.part.clone(), it.verdict.message.clone());
+            if let Some(rest) = &it.rests {
+                message = format!("{message} (clean since {}, resolves at {})", rest.since, rest.until());
+            }
             vec![subject.gvk.kind.clone(), subject.namespace.clone(), subject.name.clone(), part, message]
         });
         let columns = ["KIND", "NAMESPACE", "NAME", "CONTAINER", "MESSAGE"].map(str::to_owned).to_vec();
@@ -184,6 +187,8 @@ impl RulesView {
                     "container": it.verdict.evidence.part,
                     "message": it.verdict.message,
                     "since": it.since.to_string(),
+                    "cleanSince": it.rests.map(|it| it.since.to_string()),
+                    "resolvesAt": it.rests.map(|it| it.until().to_string()),
                 })
             })
             .into();
@@ -285,6 +290,12 @@ fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
     let classes: Vec<_> = rule.events.classes.iter().map(|it| it.as_str()).collect();
     if !classes.is_empty() {
         rows.push(("events", classes.join(", ")));
+    }
+    if !rule.resolve_after.is_zero() {
+        rows.push((
+            "resolves after",
+            format!("{:#}", jiff::SignedDuration::try_from(rule.resolve_after).unwrap_or_default()),
+        ));
     }
     rows.push(("action", rule.enforcement.map_or("report only", |it| it.as_str()).to_owned()));
     if let Some(severity) = rule.severity {

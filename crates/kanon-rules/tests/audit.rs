@@ -279,6 +279,22 @@ fn a_result_about_an_object_that_changed_meanwhile_does_not_count() {
 }
 
 #[test]
+fn a_neighbour_that_changes_meanwhile_takes_nothing_from_other_rules() {
+    let mut world = found();
+    world.apply(&rule("gated", 1, json!({"rule": "cluster.pods.exists('shop', 'gate')"})));
+    assert_eq!(world.news(), Vec::<String>::new());
+    // While both rules look at the pod, what one of them looked up appears: that one is asked again, and the other's finding stands.
+    world.apply(&pod("good", "2", true));
+    world.apply(&pod("gate", "3", false));
+    let mut news = world.news();
+    news.sort();
+    assert_eq!(
+        news,
+        ["gated/ bad", "gated/ gate", "gated/ good", "privileged/c good"].map(|it| format!("{it} dryrun RuleViolated"))
+    );
+}
+
+#[test]
 fn followers_look_at_nothing_until_they_lead() {
     let mut world = World::new(false);
     world.apply(&rule("privileged", 1, json!({})));
@@ -475,4 +491,93 @@ fn a_rule_that_reads_more_is_asked_when_more_is_there() {
     deliver(&mut world, &Keep::All, "1");
     world.synced(&pods());
     assert_eq!(world.news(), ["lookup/ bad dryrun RuleViolated"]);
+}
+
+#[test]
+fn a_finding_ends_when_its_object_was_clean_for_long_enough() {
+    let mut world = World::new(true);
+    let slow = |generation, fields: Value| rule("privileged", generation, fields);
+    world.apply(&slow(1, json!({"resolveAfter": "1m"})));
+    world.apply(&pod("bad", "1", true));
+    world.synced(&pods());
+    assert_eq!(world.news(), [OPENED]);
+    // Clean, and back: the same finding all the time.
+    world.apply(&pod("bad", "1", false));
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.secs = 59;
+    world.input(&Input::Tick);
+    world.apply(&pod("bad", "1", true));
+    assert_eq!(world.news(), Vec::<String>::new());
+    assert_eq!(world.figure("portal_open_findings")[0].1, 1);
+    world.secs = 100;
+    world.input(&Input::Tick);
+    world.apply(&pod("bad", "1", false));
+    world.news();
+    // Another look at a clean object does not begin anew.
+    world.secs = 130;
+    world.apply(&pod("bad", "1", false));
+    world.news();
+    let target = Target { kind: "rule".into(), name: "privileged".into(), namespace: String::new() };
+    let explained = world.plane.views().explain(&target, now(world.secs)).unwrap();
+    assert_eq!(explained.data["rules"][0]["findings"][0]["cleanSince"], "2026-11-21T09:01:40Z");
+    let shown = explained.sections[1].rows[0][4].clone();
+    assert!(shown.ends_with("(clean since 2026-11-21T09:01:40Z, resolves at 2026-11-21T09:02:40Z)"), "{shown}");
+    world.secs = 159;
+    world.input(&Input::Tick);
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.secs = 160;
+    world.input(&Input::Tick);
+    assert_eq!(world.news(), ["privileged/c bad allow FindingFixed"]);
+    assert_eq!(world.figure("portal_open_findings"), []);
+    assert_eq!(world.figure("portal_audit_violations")[0].1, 1);
+}
+
+/// What ends a finding.
+type End = fn(&mut World);
+
+#[test]
+fn a_resting_finding_ends_at_once_with_its_object_its_rule_or_the_wish_to_wait() {
+    let ends: [(End, &str); 3] = [
+        (|world| world.change(&pods(), Change::Deleted, &pod("bad", "1", false)), "ObjectDeleted"),
+        (|world| world.apply(&rule("privileged", 2, json!({"enabled": false}))), "RuleWithdrawn"),
+        (|world| world.apply(&rule("privileged", 2, json!({}))), "FindingFixed"),
+    ];
+    for (end, reason) in ends {
+        let mut world = World::new(true);
+        world.apply(&rule("privileged", 1, json!({"resolveAfter": "1h30m"})));
+        world.apply(&pod("bad", "1", true));
+        world.synced(&pods());
+        assert_eq!(world.news(), [OPENED]);
+        world.apply(&pod("bad", "1", false));
+        assert_eq!(world.news(), Vec::<String>::new());
+        end(&mut world);
+        assert_eq!(world.news(), [format!("privileged/c bad allow {reason}")]);
+    }
+}
+
+#[test]
+fn an_evaluation_that_fails_ends_the_rest_and_nothing_else() {
+    let mut world = World::new(true);
+    let labels = json!({"rule": "object.metadata.labels.team == 'a'", "resolveAfter": "1m"});
+    world.apply(&rule("team", 1, labels));
+    let of_team = |team: &str| {
+        let mut pod = pod("bad", "1", false);
+        pod["metadata"]["labels"] = json!({"team": team});
+        pod
+    };
+    world.apply(&of_team("a"));
+    world.synced(&pods());
+    world.news();
+    world.apply(&of_team("b"));
+    world.news();
+    world.secs = 50;
+    world.apply(&pod("bad", "1", false));
+    assert_eq!(world.news(), ["team/ bad error EvaluationError"]);
+    world.secs = 90;
+    world.input(&Input::Tick);
+    world.apply(&of_team("b"));
+    assert_eq!(world.news(), Vec::<String>::new());
+    world.secs = 150;
+    world.input(&Input::Tick);
+    assert_eq!(world.news(), ["team/ bad allow FindingFixed"]);
 }

@@ -9,6 +9,7 @@ use http::StatusCode;
 use kanon_apimachinery::{
     list::{self, Listing, TAIL},
     negotiate::{self, Encoding, Form},
+    protobuf::List,
     request::{ListOptions, Resolved},
     resource::Resource,
     status::{ApiError, Result},
@@ -21,6 +22,8 @@ use crate::{body::Body, core::Core, indent::Indenter, reply::Reply, service::Ask
 
 /// Bytes made at a time, about.
 const CHUNK: usize = 32 << 10;
+/// Bytes of protobuf that are kept while a list is measured.
+const MEASURED: usize = 256 << 10;
 
 pub(super) async fn list(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
     let Resolved { resource, address, .. } = target;
@@ -37,19 +40,27 @@ pub(super) async fn list(core: &Core, asked: &Asked, target: &Resolved) -> Resul
         // What is stored goes out as it is.
         Encoding::Json => is_pretty || answer.form != Form::Object || !resource.serves_stored_form(),
         Encoding::Yaml => true,
-        // Its lists begin with their length.
-        Encoding::Protobuf => false,
+        // A table is one message of its own.
+        Encoding::Protobuf => !matches!(answer.form, Form::Table(_)),
     };
     if is_made && !asked.answer_is_recorded {
         let (head, item) = items(core, resource, &listing, answer.form, &options);
         let items = Items::new(listing.entries, item);
-        let mut reply = Reply::new(StatusCode::OK, answer.encoding.content_type(), Bytes::new());
-        reply.body = if answer.encoding == Encoding::Yaml {
-            let member = if matches!(answer.form, Form::Table(_)) { "rows" } else { "items" };
-            items.yaml(&head, member).ok_or_else(|| ApiError::internal("the list has no YAML form"))?
-        } else {
-            items.json(head, is_pretty)
+        let (encoding, body) = match answer.encoding {
+            Encoding::Yaml => {
+                let member = if matches!(answer.form, Form::Table(_)) { "rows" } else { "items" };
+                let body = items.yaml(&head, member);
+                (Encoding::Yaml, body.ok_or_else(|| ApiError::internal("the list has no YAML form"))?)
+            }
+            Encoding::Json => (Encoding::Json, items.json(head, is_pretty)),
+            Encoding::Protobuf => match List::of(&head).and_then(|list| Some((items.measured(&list)?, list))) {
+                Some((measured, list)) => (Encoding::Protobuf, items.protobuf(list, measured)),
+                // What has no other form than JSON is better than nothing.
+                None => (Encoding::Json, items.json(head, false)),
+            },
         };
+        let mut reply = Reply::new(StatusCode::OK, encoding.content_type(), Bytes::new());
+        reply.body = body;
         return Ok(reply);
     }
     let pieces = match answer.form {
@@ -103,6 +114,15 @@ struct Items {
     ended: bool,
 }
 
+/// How long the items of a list are in protobuf.
+struct Measured {
+    /// The first of them, ready to be sent, and how many they are.
+    kept: Vec<u8>,
+    made: usize,
+    /// Bytes of all.
+    len: usize,
+}
+
 impl Items {
     fn new(entries: Vec<Arc<Entry>>, item: Item) -> Items {
         let entries = entries.into_iter();
@@ -143,6 +163,32 @@ impl Items {
             }
             Some(out)
         })
+    }
+
+    /// The length of all items stands before the first. So each is made once to be measured; those that do not fit into
+    /// [`MEASURED`] are made again when their turn comes. None where an item has no such form.
+    fn measured(&self, list: &List) -> Option<Measured> {
+        let mut measured = Measured { kept: Vec::new(), made: 0, len: 0 };
+        for entry in self.entries.as_slice() {
+            let item = list.item(&(self.item)(entry))?;
+            // Once one does not fit, none does: what is kept is the beginning.
+            if measured.len < MEASURED {
+                measured.kept.extend_from_slice(&item);
+                measured.made += 1;
+            }
+            measured.len += item.len();
+        }
+        Some(measured)
+    }
+
+    fn protobuf(mut self, list: List, measured: Measured) -> Body {
+        let Measured { kept, made, len } = measured;
+        self.entries.by_ref().take(made).for_each(drop);
+        (self.opening, self.closing) = ([list.head(len), kept].concat().into(), List::TAIL);
+        let item = self.item;
+        // What was measured has this form.
+        self.item = Box::new(move |entry| list.item(&item(entry)).unwrap_or_default().into());
+        Body::made(move || self.next())
     }
 
     /// None where `head` is not that of a list of this member.

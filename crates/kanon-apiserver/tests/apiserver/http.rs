@@ -313,6 +313,34 @@ async fn pages_belong_to_the_first_ones_version() {
 }
 
 #[tokio::test]
+async fn lists_in_protobuf_are_those_in_json_however_long() {
+    let world = World::start().await;
+    let mut revision = String::new();
+    // More than is kept while a list is measured.
+    for number in 0..12 {
+        let mut map = map(&format!("m{number}"));
+        map["data"]["a"] = "long ".repeat(8 << 10).into();
+        let (status, made) = world.post(MAPS, &map).await;
+        assert_eq!(status, 201);
+        revision = made["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    }
+    for selector in ["", "&limit=2"] {
+        let path = format!("{MAPS}?resourceVersion={revision}&resourceVersionMatch=Exact{selector}");
+        let list = async |accept: &str| {
+            let request = Request::get(&path).header("accept", accept).body(Full::default()).expect("a request");
+            let response = world.send(request).await;
+            let kind = response.headers()["content-type"].to_str().unwrap_or_default().to_owned();
+            (kind, response.into_body().collect().await.expect("infallible").to_bytes())
+        };
+        let (kind, streamed) = list("application/vnd.kubernetes.protobuf").await;
+        assert_eq!(kind, "application/vnd.kubernetes.protobuf");
+        let whole = list("application/json").await.1;
+        let whole = kanon_apimachinery::protobuf::object(&whole).expect("it has this form");
+        assert!(streamed == whole, "{selector}: {} bytes, not the {} of one piece", streamed.len(), whole.len());
+    }
+}
+
+#[tokio::test]
 async fn owners_take_their_dependants_along() {
     let world = World::start().await;
     let (_, owner) = world.post(MAPS, &map("owner")).await;

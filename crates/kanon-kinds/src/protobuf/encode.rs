@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 
 use super::{
     MAGIC, MAX_DEPTH, Place, ProtobufError, SCHEMA,
+    list::ProtobufList,
     put::{bytes, double, integer},
 };
 use crate::{
-    META, resources,
+    resources,
     table::{self, FieldDef, FieldType, Scalar, Tables, TypeId},
 };
 
@@ -22,17 +23,24 @@ use crate::{
 pub fn encode_protobuf(object: &Value) -> Result<Vec<u8>, ProtobufError> {
     let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let encoder = Encoder { tables: table::tables() };
-    let message = encoder.body(&GroupVersionKind::from_api_version(&api_version, &kind), object)?;
+    let Some(id) = resources::type_of(&GroupVersionKind::from_api_version(&api_version, &kind)) else {
+        return ProtobufList::new(object)?.whole(object);
+    };
+    let members = object.as_object().ok_or(ProtobufError::Malformed)?;
+    let message = Encoder::new().message(id, members, 0)?;
     let mut out = MAGIC.to_vec();
+    body_of(&api_version, &kind, &mut out);
+    bytes(2, &message, &mut out);
+    out.extend_from_slice(ProtobufList::TAIL);
+    Ok(out)
+}
+
+/// Appends the field of a body that names the kind.
+pub(super) fn body_of(api_version: &str, kind: &str, out: &mut Vec<u8>) {
     let mut meta = Vec::new();
     bytes(1, api_version.as_bytes(), &mut meta);
     bytes(2, kind.as_bytes(), &mut meta);
-    bytes(1, &meta, &mut out);
-    bytes(2, &message, &mut out);
-    bytes(3, b"", &mut out);
-    bytes(4, b"", &mut out);
-    Ok(out)
+    bytes(1, &meta, out);
 }
 
 /// Writes a watch event around an object that was written by [`encode_protobuf`].
@@ -45,33 +53,28 @@ pub fn encode_protobuf_event(kind: &str, object: &[u8]) -> Vec<u8> {
     event
 }
 
+/// Writes messages by the tables.
 #[derive(Clone, Copy)]
-struct Encoder {
+pub(super) struct Encoder {
     tables: &'static Tables,
 }
 
 impl Encoder {
-    fn body(self, gvk: &GroupVersionKind, object: &Value) -> Result<Vec<u8>, ProtobufError> {
-        let unknown = || ProtobufError::UnknownKind { api_version: gvk.api_version(), kind: gvk.kind.clone() };
-        if let Some(id) = resources::type_of(gvk) {
-            return self.message(id, object.as_object().ok_or_else(unknown)?, 0);
-        }
-        // A list of a kind: metadata and items.
-        let single = gvk.kind.strip_suffix("List").ok_or_else(unknown)?;
-        let single = GroupVersionKind { kind: single.to_owned(), ..gvk.clone() };
-        let item = resources::type_of(&single).ok_or_else(unknown)?;
-        let list = self.tables.find(&format!("{META}.ListMeta")).ok_or_else(unknown)?;
-        let mut out = Vec::new();
-        if let Some(metadata) = object["metadata"].as_object() {
-            bytes(1, &self.message(list, metadata, 0)?, &mut out);
-        }
-        for value in object["items"].as_array().into_iter().flatten() {
-            bytes(2, &self.message(item, value.as_object().ok_or_else(unknown)?, 0)?, &mut out);
-        }
-        Ok(out)
+    pub(super) fn new() -> Encoder {
+        Encoder { tables: table::tables() }
     }
 
-    fn message(self, id: TypeId, members: &Map<String, Value>, depth: usize) -> Result<Vec<u8>, ProtobufError> {
+    /// The type of this published name.
+    pub(super) fn find(self, name: &str) -> Option<TypeId> {
+        self.tables.find(name)
+    }
+
+    pub(super) fn message(
+        self,
+        id: TypeId,
+        members: &Map<String, Value>,
+        depth: usize,
+    ) -> Result<Vec<u8>, ProtobufError> {
         if depth > MAX_DEPTH {
             return Err(ProtobufError::TooDeep);
         }
@@ -211,7 +214,7 @@ impl Encoder {
         value: &Value,
         depth: usize,
     ) -> Result<Vec<u8>, ProtobufError> {
-        let id = self.tables.find(SCHEMA).ok_or(ProtobufError::Malformed)?;
+        let id = self.find(SCHEMA).ok_or(ProtobufError::Malformed)?;
         let mut out = Vec::new();
         match value {
             Value::Bool(flag) => integer(1, i64::from(*flag), &mut out),

@@ -12,6 +12,9 @@ use crate::{
 /// `rateLimit` (spec/rules 8.3): blanks around the parts and any case are allowed.
 const RATE_PATTERN: &str = r"^\s*[1-9][0-9]*\s*/\s*([sS]|[sS][eE][cC]([oO][nN][dD][sS]?)?|[mM]|[mM][iI][nN]([uU][tT][eE][sS]?)?|[hH]|[hH][rR]|[hH][oO][uU][rR][sS]?)\s*$";
 
+/// Such as `90s`, `10m`, `1h30m`.
+const DURATION_PATTERN: &str = "^([0-9]+(h|m|s|ms))+$";
+
 /// Longest `name` (spec/rules 1.5).
 pub(crate) const NAME_LEN_MAX: usize = 253;
 /// Longest expression (spec/rules 1.5).
@@ -118,6 +121,10 @@ fn spec() -> Value {
             "preexisting": {
                 "type": "string", "enum": Preexisting::WORDS,
                 "description": "What becomes of the update of an object that violated the rule before; enforce by default (Kanon extension).",
+            },
+            "resolveAfter": {
+                "type": "string", "maxLength": 32, "pattern": DURATION_PATTERN,
+                "description": "How long an object must be clean before its finding ends, such as 10m; at once by default (Kanon extension).",
             },
             "runtime": runtime(),
             "tests": {

@@ -2,11 +2,17 @@
 //! opens when an evaluation says so for the first time, and ends when an evaluation no longer does, when the object or the rule
 //! is gone, or when the rule changed so that it is not about the object any more. An evaluation that fails says nothing: what
 //! was open stays open.
+//!
+//! A rule with `resolveAfter` wants its objects to be clean for some time first: until then the finding *rests*. It stands in
+//! reports and alerts, and a violation meanwhile is no news. An evaluation that fails ends the rest: nobody knows.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
-use kanon_core::{Evidence, GroupVersionKind, Now, Outcome, Verdict};
+use kanon_core::{Evidence, GroupVersionKind, Mono, Now, Outcome, Verdict};
 use kanon_plane::{ObjectName, PolicyKey};
 
 use super::scan::Found;
@@ -38,6 +44,32 @@ pub(crate) struct Finding {
     pub severity: &'static str,
     /// What of its consequences followed here.
     pub share: Share,
+    /// While its object is clean, and was not for long enough.
+    pub rests: Option<Rest>,
+}
+
+/// Since when an object is clean, and until when that is watched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rest {
+    pub since: Timestamp,
+    /// What the rule asks for.
+    after: Duration,
+    due: Mono,
+}
+
+impl Rest {
+    /// An object is clean since then; nothing where that is long enough.
+    pub(crate) fn new(since: Timestamp, after: Duration, now: Now) -> Option<Rest> {
+        // A clock that was put back makes nothing wait for longer.
+        let past = Duration::try_from(now.wall.duration_since(since)).unwrap_or_default();
+        let left = after.checked_sub(past).filter(|it| !it.is_zero())?;
+        Some(Rest { since, after, due: now.mono.after(left) })
+    }
+
+    /// When the finding ends.
+    pub(crate) fn until(&self) -> Timestamp {
+        self.since.checked_add(self.after).unwrap_or(Timestamp::MAX)
+    }
 }
 
 #[derive(Default)]
@@ -52,6 +84,8 @@ struct OfObject {
 #[derive(Default)]
 pub(crate) struct Findings {
     kinds: BTreeMap<GroupVersionKind, BTreeMap<ObjectName, OfObject>>,
+    /// When resting findings end; those that have gone on are here, too.
+    due: BTreeSet<(Mono, GroupVersionKind, ObjectName, Key)>,
 }
 
 /// What changed.
@@ -59,6 +93,10 @@ pub(crate) enum Change {
     /// A violation is new, or one of an earlier revision of the rule, which had the severity `before`, or more of what follows
     /// from it is this replica's now: the share.
     Opened { key: PolicyKey, verdict: Verdict, severity: &'static str, before: Option<&'static str>, share: Share },
+    /// The object is clean, and the finding waits for its end.
+    Rests { verdict: Verdict, since: Timestamp },
+    /// The object of a finding that waited for its end is not clean.
+    Returned { verdict: Verdict },
     /// A violation ended.
     Ended { verdict: Verdict, severity: &'static str, share: Share },
     /// An evaluation fails that did not before.
@@ -92,6 +130,11 @@ impl Findings {
             let Some(share) = asked(&entry.key) else { continue };
             let key = (entry.key.clone(), verdict.evidence.part.clone());
             seen.push(key.clone());
+            if let Some(open) = object.open.get_mut(&key)
+                && open.rests.take().is_some()
+            {
+                changes.push(Change::Returned { verdict: open.verdict.clone() });
+            }
             if verdict.outcome == Outcome::Error {
                 if !share.tells {
                     continue;
@@ -118,7 +161,8 @@ impl Findings {
             }
             let since = known.map_or(now.wall, |it| it.since);
             let share = share.or(known.map(|it| it.share).unwrap_or_default());
-            object.open.insert(key, Finding { verdict: without_values(verdict), since, severity, share });
+            let finding = Finding { verdict: without_values(verdict), since, severity, share, rests: None };
+            object.open.insert(key, finding);
         }
         let (others, before): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut object.failing).into_iter().partition(|it| asked(&it.0.0).is_none());
@@ -126,8 +170,59 @@ impl Findings {
         changes.extend(recovered.map(|it| Change::Recovered { verdict: it.1 }));
         object.failing = others;
         object.failing.append(&mut failing);
-        end(of_kind, &name, |key| asked(&key.0).is_some() && !seen.contains(key), ended::FIXED, now, &mut changes);
+        for (key, finding) in object.open.iter_mut().filter(|it| asked(&it.0.0).is_some() && !seen.contains(it.0)) {
+            let after = resolve_after(rules, &key.0);
+            match finding.rests {
+                Some(rest) if rest.after == after => continue,
+                Some(rest) => finding.rests = Rest::new(rest.since, after, now),
+                None => {
+                    finding.rests = Rest::new(now.wall, after, now);
+                    if let Some(Rest { since, .. }) = finding.rests {
+                        changes.push(Change::Rests { verdict: finding.verdict.clone(), since });
+                    }
+                }
+            }
+            if let Some(rest) = finding.rests {
+                self.due.insert((rest.due, kind.clone(), name.clone(), key.clone()));
+            }
+        }
+        let rests: BTreeSet<Key> =
+            object.open.iter().filter(|it| it.1.rests.is_some()).map(|it| it.0.clone()).collect();
+        let is_over = |key: &Key| asked(&key.0).is_some() && !seen.contains(key) && !rests.contains(key);
+        end(of_kind, &name, is_over, ended::FIXED, now, &mut changes);
         changes
+    }
+
+    /// Ends what has rested for long enough.
+    pub(crate) fn end_rests(&mut self, now: Now) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while self.due.first().is_some_and(|it| it.0 <= now.mono) {
+            let Some((due, kind, name, key)) = self.due.pop_first() else { break };
+            let Some(of_kind) = self.kinds.get_mut(&kind) else { continue };
+            let finding = of_kind.get(&name).and_then(|it| it.open.get(&key));
+            if finding.and_then(|it| it.rests).is_some_and(|it| it.due == due) {
+                end(of_kind, &name, |it| *it == key, ended::FIXED, now, &mut changes);
+            }
+        }
+        changes
+    }
+
+    /// When the next of them may end.
+    pub(crate) fn next_end(&self) -> Option<Mono> {
+        self.due.first().map(|it| it.0)
+    }
+
+    /// Takes over a resting finding of an earlier process.
+    pub(crate) fn remember(&mut self, policy: PolicyKey, finding: Finding) {
+        let subject = &finding.verdict.subject;
+        let (kind, name) = (subject.gvk.clone(), (subject.namespace.clone(), subject.name.clone()));
+        let key = (policy, finding.verdict.evidence.part.clone());
+        let object = self.kinds.entry(kind.clone()).or_default().entry(name.clone()).or_default();
+        object.uid.clone_from(&subject.uid);
+        if let Some(rest) = finding.rests {
+            self.due.insert((rest.due, kind, name, key.clone()));
+        }
+        object.open.insert(key, finding);
     }
 
     /// Objects of a kind with open findings, from one name to another.
@@ -220,6 +315,12 @@ fn end(
     if object.open.is_empty() && object.failing.is_empty() {
         of_kind.remove(name);
     }
+}
+
+/// How long objects must be clean for a rule.
+fn resolve_after(rules: &Rules, key: &PolicyKey) -> Duration {
+    let entry = rules.entries().iter().find(|it| it.key == *key);
+    entry.and_then(|it| it.rule.as_ref()).map_or(Duration::ZERO, |it| it.resolve_after)
 }
 
 /// What is kept: the log has the values and the reads.

@@ -1,7 +1,7 @@
 //! Looking at stored objects with the rules of a snapshot: what runs on the worker thread. The decision is the one function that
 //! admission asks too; here it is asked about many objects, and what it says is gathered for the family.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use kanon_core::{GroupVersionKind, Node, Now, Object, ObjectRef, Verdict};
 use kanon_plane::{ObjectName, ObjectStore, Which, Work};
@@ -27,6 +27,8 @@ pub(crate) struct Scanned {
     pub failed: Vec<(usize, ObjectRef)>,
     /// Objects that something was found about.
     pub found: Vec<Found>,
+    /// Objects that were asked for and are not there.
+    pub absent: Vec<ObjectName>,
     /// What rules looked up: position of the entry, object, questions.
     pub queries: Vec<(usize, ObjectName, Vec<Query>)>,
 }
@@ -92,8 +94,15 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
         Which::After { limit, .. } if objects.len() == limit => objects.last().map(|it| name(it)),
         Which::After { .. } | Which::Named(_) => None,
     };
+    let absent = match &work.which {
+        Which::Named(names) if objects.len() < names.len() => {
+            let found: BTreeSet<_> = objects.iter().map(|it| name(it)).collect();
+            names.iter().filter(|it| !found.contains(*it)).cloned().collect()
+        }
+        Which::Named(_) | Which::After { .. } => Vec::new(),
+    };
     let rows = sums.rows();
-    Scanned { rules: Arc::clone(rules), work: work.clone(), next, rows, failed, found, queries }
+    Scanned { rules: Arc::clone(rules), work: work.clone(), next, rows, failed, found, absent, queries }
 }
 
 /// Objects of one namespace, one after the other.

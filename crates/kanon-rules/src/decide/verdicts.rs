@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Reasons of this family's verdicts.
-const VIOLATION: &str = "RuleViolated";
+pub(crate) const VIOLATION: &str = "RuleViolated";
 const ERROR: &str = "EvaluationError";
 const OBJECTLESS: &str = "NoObject";
 

@@ -10,6 +10,7 @@ use crate::{
     audit::{findings::Change, scan::Scanned, sight::facts},
     index::Entry,
     lookups::resources::Resources,
+    respond::Settled,
     rule::Mode,
 };
 
@@ -84,10 +85,7 @@ impl RulesFamily {
                 forgotten.iter().for_each(|it| self.gauge(&it.verdict, it.severity, -1));
                 Vec::new()
             }
-            Input::Tick => {
-                self.audit.tick(now);
-                Vec::new()
-            }
+            Input::Tick => self.audit.tick(now),
             Input::Scanned { .. }
             | Input::Folder { .. }
             | Input::AlertTemplates { .. }
@@ -143,8 +141,14 @@ impl RulesFamily {
             let check = if mode == Mode::Network { network.rule_named(&policy.name) } else { None };
             check.or_else(|| rules.entries().iter().find(is_it))
         };
-        for ended in self.respond.settled(rule_of, now, out) {
+        let Settled { ended, resting } = self.respond.settled(rule_of, now, out);
+        for ended in ended {
             out.verdict(ended);
+        }
+        for (key, mode, finding) in resting {
+            self.gauge(&finding.verdict, finding.severity, 1);
+            let of_loop = if mode == Mode::Network { &mut self.network.patrol } else { &mut self.audit };
+            of_loop.remember(key, finding);
         }
     }
 
@@ -170,6 +174,8 @@ impl RulesFamily {
                         out.verdict(verdict);
                     }
                 }
+                Change::Rests { verdict, since } => self.respond.rests(&verdict, since),
+                Change::Returned { verdict } => self.respond.returned(&verdict, now, out),
                 Change::Ended { verdict, severity, share } => {
                     self.gauge(&verdict, severity, -i64::from(share.tells));
                     self.respond.resolved(&verdict, mode, share, now, out);

@@ -71,10 +71,7 @@ impl RulesFamily {
                 news.into_iter().for_each(|told| self.tell(told, now, out));
                 Vec::new()
             }
-            Input::Tick => {
-                patrol.tick(now);
-                Vec::new()
-            }
+            Input::Tick => patrol.tick(now),
             Input::Resources { .. }
             | Input::Scanned { .. }
             | Input::Folder { .. }

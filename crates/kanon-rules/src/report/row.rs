@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kanon_core::{Digest, GroupVersionKind, Node, ObjectRef, Outcome, PolicyRef, Verdict};
 use serde_json::{Value, json};
 
-use crate::{respond::Occasion, rule::Mode};
+use crate::{audit::findings::Rest, respond::Occasion, rule::Mode};
 
 /// Longest message in a report.
 const MESSAGE_LEN_MAX: usize = 4096;
@@ -47,6 +47,8 @@ struct Part {
     message: String,
     /// Whether this process found it.
     confirmed: bool,
+    /// Since when the object is clean, while the finding waits for its end.
+    clean: Option<Timestamp>,
 }
 
 /// A part of a row that nobody confirmed.
@@ -58,6 +60,9 @@ pub(crate) struct Stale {
     pub severity: String,
     pub since: Timestamp,
     pub event_id: String,
+    pub message: String,
+    /// Since when the object was known to be clean.
+    pub clean: Option<Timestamp>,
     /// Whether it is about a failed evaluation.
     pub is_failure: bool,
     /// Further labels of the alert that ends with it, if one does.
@@ -114,7 +119,7 @@ impl Row {
             event_id: occasion.event_id.clone(),
             policy: (verdict.policy.kind.clone(), verdict.policy.revision.clone()),
             since: verdict.now.wall,
-            parts: BTreeMap::from([(verdict.evidence.part.clone(), Part { message, confirmed: true })]),
+            parts: BTreeMap::from([(verdict.evidence.part.clone(), Part { message, confirmed: true, clean: None })]),
             alert: None,
         }
     }
@@ -144,12 +149,17 @@ impl Row {
     }
 
     /// What of it is confirmed, if anything, and what is not.
-    pub(super) fn settle(mut self, key: &Key, namespace: &str) -> (Option<Row>, Vec<Stale>) {
+    pub(super) fn settle(
+        mut self,
+        key: &Key,
+        namespace: &str,
+        rest_of: impl Fn(&Stale) -> Option<Rest>,
+    ) -> (Option<Row>, Vec<(Stale, Option<Rest>)>) {
         let Some(mode) = key.mode() else { return (Some(self), Vec::new()) };
         let parts = std::mem::take(&mut self.parts);
-        let (confirmed, ended): (BTreeMap<_, _>, BTreeMap<_, _>) = parts.into_iter().partition(|it| it.1.confirmed);
-        let alert = if confirmed.is_empty() { self.alert.clone() } else { None };
-        let stale = |part: String| Stale {
+        let (mut confirmed, unconfirmed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            parts.into_iter().partition(|it| it.1.confirmed);
+        let stale = |part: &str, Part { message, clean, .. }: &Part| Stale {
             policy: PolicyRef {
                 kind: self.policy.0.clone(),
                 namespace: key.home.clone(),
@@ -163,20 +173,31 @@ impl Row {
                 name: key.name.clone(),
                 uid: self.uid.clone(),
             },
-            part,
+            part: part.to_owned(),
             severity: self.severity.clone(),
             since: self.since,
             event_id: self.event_id.clone(),
+            message: message.clone(),
+            clean: *clean,
             is_failure: key.is_failure,
             alert: None,
         };
-        let mut ended: Vec<_> = ended.into_keys().map(stale).collect();
-        // One alert stands for all containers of an object.
-        if let Some(last) = ended.last_mut() {
-            last.alert = alert;
+        let mut left = Vec::new();
+        for (name, part) in unconfirmed {
+            let stale = stale(&name, &part);
+            let rest = rest_of(&stale);
+            if let Some(Rest { since, .. }) = rest {
+                confirmed.insert(name, Part { confirmed: true, clean: Some(since), ..part });
+            }
+            left.push((stale, rest));
+        }
+        // One alert stands for all containers of an object: it ends with the last of them, or goes on with those that rest.
+        let goes_on = !confirmed.is_empty();
+        if let Some((last, _)) = left.iter_mut().rfind(|it| it.1.is_some() == goes_on) {
+            last.alert.clone_from(&self.alert);
         }
         self.parts = confirmed;
-        ((!self.parts.is_empty()).then_some(self), ended)
+        (goes_on.then_some(self), left)
     }
 
     /// A result of a report that was written before, if it is one of ours.
@@ -200,7 +221,8 @@ impl Row {
             is_failure: text(&["result"]) == "error",
         };
         let message = text(&["message"]);
-        let part = |name: &str| (name.to_owned(), Part { message: message.clone(), confirmed: false });
+        let clean = property("cleanSince").parse().ok();
+        let part = |name: &str| (name.to_owned(), Part { message: message.clone(), confirmed: false, clean });
         let row = Row {
             uid: of("uid").to_owned(),
             severity: text(&["severity"]),
@@ -220,6 +242,7 @@ impl Row {
         let mut properties = json!({"mode": key.mode, "eventID": self.event_id});
         let labels = self.alert.as_ref().filter(|it| !it.is_empty()).map(|it| json!(it).to_string());
         let optional = [
+            ("cleanSince", self.clean_since().map(|it| it.to_string()).unwrap_or_default()),
             ("container", containers.join(",")),
             ("enforcementAction", self.enforcement.clone()),
             ("policyNamespace", key.home.clone()),
@@ -257,6 +280,17 @@ impl Row {
     pub(super) fn remove(&mut self, part: &str) -> bool {
         self.parts.remove(part);
         self.parts.is_empty()
+    }
+
+    /// Notes since when a container is clean, while its finding waits for its end; says whether that is new.
+    pub(super) fn rest(&mut self, part: &str, since: Option<Timestamp>) -> bool {
+        let Some(part) = self.parts.get_mut(part) else { return false };
+        std::mem::replace(&mut part.clean, since) != since
+    }
+
+    /// Since when all of it is clean.
+    fn clean_since(&self) -> Option<Timestamp> {
+        self.parts.values().try_fold(Timestamp::MIN, |last, it| it.clean.map(|it| it.max(last)))
     }
 
     pub(super) fn uid(&self) -> &str {

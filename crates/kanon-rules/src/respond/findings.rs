@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use kanon_core::{Digest, Now, Outcome, PolicyRef, Shards, Verdict};
-use kanon_plane::{Outbox, Prepared, Reach};
+use kanon_plane::{Outbox, PolicyKey, Prepared, Reach};
 
 use super::{
     Occasion, Responder, event_id,
     job::{self, Job, Task},
+    running::Meant,
 };
 use crate::{
     FAMILY,
-    audit::findings::ended,
+    audit::findings::{Finding, Rest, ended},
+    decide::VIOLATION,
     index::Entry,
     report::Stale,
-    rule::{Mode, Response, Work},
+    rule::{Mode, Response, Severity, Work},
     share::Share,
 };
 
@@ -29,8 +32,35 @@ pub(super) struct Standing {
     share: Share,
     /// The containers that it is about.
     parts: BTreeSet<String>,
+    /// Those of them that are clean, and wait for the end.
+    clean: BTreeSet<String>,
+    /// Runs that waited when all of them were clean: they go on if the violation comes back.
+    paused: Vec<Job>,
     /// What takes back what was done because of it, by what that does.
     undo: BTreeMap<Digest, Job>,
+}
+
+impl Standing {
+    fn new(revision: &str, severity: &'static str, namespace: &str, share: Share, part: String) -> Standing {
+        Standing {
+            revision: revision.to_owned(),
+            severity,
+            namespace: namespace.to_owned(),
+            share,
+            parts: BTreeSet::from([part]),
+            clean: BTreeSet::new(),
+            paused: Vec::new(),
+            undo: BTreeMap::new(),
+        }
+    }
+}
+
+/// What became of findings of before that nobody has found again.
+pub(crate) struct Settled {
+    /// Their ends, to be recorded.
+    pub ended: Vec<Verdict>,
+    /// Those that wait for their end, by rule and loop.
+    pub resting: Vec<(PolicyKey, Mode, Finding)>,
 }
 
 /// What runs take back what was done, and how many findings still stand behind each.
@@ -75,9 +105,11 @@ impl Responder {
         let severity = entry.rule.as_ref().and_then(|it| it.severity).map_or("", |it| it.as_str());
         match self.standing.get_mut(&finding) {
             Some(known) if known.revision == *revision => {
+                known.clean.remove(&part);
                 known.parts.insert(part);
                 let more = share.minus(known.share);
                 known.share = known.share.or(share);
+                self.resume(finding, now, out);
                 if !more.is_none() {
                     self.run(entry, verdict, occasion, more, now, out);
                 }
@@ -86,9 +118,8 @@ impl Responder {
                 let is_known = known.is_some();
                 // What an earlier revision did is taken back in the end, too.
                 let (before, undo) = known.map(|it| (it.share, std::mem::take(&mut it.undo))).unwrap_or_default();
-                let (parts, namespace) = (BTreeSet::from([part]), verdict.subject.namespace.clone());
-                let (revision, whole) = (revision.clone(), share.or(before));
-                let standing = Standing { revision, severity, namespace, share: whole, parts, undo };
+                let standing = Standing::new(revision, severity, &verdict.subject.namespace, share.or(before), part);
+                let standing = Standing { undo, ..standing };
                 self.standing.insert(finding, standing);
                 if is_known {
                     self.call_off(finding);
@@ -120,6 +151,7 @@ impl Responder {
         let finding = job::finding(verdict);
         let Some(standing) = self.standing.get_mut(&finding) else { return };
         standing.parts.remove(&verdict.evidence.part);
+        standing.clean.remove(&verdict.evidence.part);
         let severity = standing.severity;
         // Another container may still violate: then the object's finding lasts.
         let over = if standing.parts.is_empty() { self.standing.remove(&finding) } else { None };
@@ -127,7 +159,10 @@ impl Responder {
         if share.tells {
             self.log(severity, &[], verdict, &occasion, out);
         }
-        let Some(standing) = over else { return };
+        let Some(standing) = over else {
+            self.pause(finding);
+            return;
+        };
         self.alerts.resolve(finding, now, out);
         self.call_off(finding);
         for at in 0..=crate::api::crds::ACTIONS_MAX {
@@ -141,17 +176,111 @@ impl Responder {
         }
     }
 
+    /// The object of a finding is clean, and the finding waits for its end: what has not been done about it waits, too.
+    pub(crate) fn rests(&mut self, verdict: &Verdict, since: Timestamp) {
+        self.reports.rest(verdict, Some(since));
+        let finding = job::finding(verdict);
+        if let Some(standing) = self.standing.get_mut(&finding) {
+            standing.clean.insert(verdict.evidence.part.clone());
+            self.pause(finding);
+        }
+    }
+
+    /// The violation came back before its finding ended: nothing is new.
+    pub(crate) fn returned(&mut self, verdict: &Verdict, now: Now, out: &mut Outbox) {
+        self.reports.rest(verdict, None);
+        let finding = job::finding(verdict);
+        if let Some(standing) = self.standing.get_mut(&finding) {
+            standing.clean.remove(&verdict.evidence.part);
+            self.resume(finding, now, out);
+        }
+    }
+
+    /// Holds what waits because of a finding, when all of it is clean.
+    fn pause(&mut self, finding: Digest) {
+        if self.standing.get(&finding).is_some_and(|it| it.clean.len() == it.parts.len()) {
+            let jobs = self.call_off(finding);
+            if let Some(standing) = self.standing.get_mut(&finding) {
+                standing.paused.extend(jobs);
+            }
+        }
+    }
+
+    fn resume(&mut self, finding: Digest, now: Now, out: &mut Outbox) {
+        let paused = self.standing.get_mut(&finding).map(|it| std::mem::take(&mut it.paused));
+        for job in paused.into_iter().flatten() {
+            self.begin(job, now, out);
+        }
+        for job in self.under_way.values_mut().filter(|it| it.finding == Some(finding)) {
+            job.called_off = false;
+        }
+    }
+
     /// The loops have looked at everything once: what reports of before say beyond that is not so any more. `rule_of` gives the
-    /// rule in force in a loop, if there is one. Gives the ends, to be recorded.
+    /// rule in force in a loop, if there is one
     pub(crate) fn settled<'r>(
         &mut self,
         rule_of: impl Fn(&PolicyRef, Mode) -> Option<&'r Entry>,
         now: Now,
         out: &mut Outbox,
-    ) -> Vec<Verdict> {
-        let stale = self.reports.settle();
-        let ends = stale.into_iter().filter(|it| !it.is_failure);
-        ends.map(|it| self.end_stale(it, &rule_of, now, out)).collect()
+    ) -> Settled {
+        let rest_of = |stale: &Stale| {
+            let rule = rule_of(&stale.policy, stale.mode)?.rule.as_ref()?;
+            let is_about = !stale.is_failure && rule.is_about(&stale.subject.gvk, &stale.subject.namespace);
+            Rest::new(stale.clean.unwrap_or(now.wall), rule.resolve_after, now).filter(|_| is_about)
+        };
+        let mut settled = Settled { ended: Vec::new(), resting: Vec::new() };
+        for (stale, rest) in self.reports.settle(rest_of) {
+            match (rest, rule_of(&stale.policy, stale.mode)) {
+                _ if stale.is_failure => {}
+                (Some(rest), Some(entry)) => settled.resting.push(self.remember(&stale, rest, entry, now, out)),
+                _ => settled.ended.push(self.end_stale(stale, &rule_of, now, out)),
+            }
+        }
+        settled
+    }
+
+    /// Goes on with a finding whose object is clean now, as far as it was seen: its alert stands, and what was done about it is
+    /// taken back when it ends.
+    fn remember(
+        &mut self,
+        stale: &Stale,
+        rest: Rest,
+        entry: &Entry,
+        now: Now,
+        out: &mut Outbox,
+    ) -> (PolicyKey, Mode, Finding) {
+        let Stale { policy, mode, subject, part, since, event_id, message, .. } = stale;
+        let verdict = Verdict {
+            family: FAMILY,
+            policy: policy.clone(),
+            subject: subject.clone(),
+            occasion: mode.as_str(),
+            outcome: Outcome::DryRun,
+            reason: VIOLATION,
+            message: message.clone(),
+            evidence: kanon_core::Evidence { part: part.clone(), ..kanon_core::Evidence::default() },
+            now,
+        };
+        let severity = stale.severity.parse().map_or("", Severity::as_str);
+        let finding = job::finding(&verdict);
+        let acts = entry.rule.as_ref().is_some_and(|it| it.acts(mode));
+        let share = Share::of(self.shards, acts, &subject.namespace);
+        let standing = Standing::new(&policy.revision, severity, &subject.namespace, share, part.clone());
+        let standing = self.standing.entry(finding).or_insert(standing);
+        standing.parts.insert(part.clone());
+        standing.clean.insert(part.clone());
+        let occasion = Occasion { mode: *mode, event_id: event_id.clone(), stored: true };
+        if stale.alert.is_some() {
+            self.run_those(entry, &verdict, &occasion, Meant { share, only_alerts: true }, now, out);
+            if entry.rule.as_ref().and_then(|it| it.severity).map_or("", Severity::as_str) != severity {
+                self.alerts.end(stale, now, out);
+            }
+        }
+        for undo in undoing(entry, &verdict, &occasion, now) {
+            self.remember_undo(finding, undo);
+        }
+        (entry.key.clone(), *mode, Finding { verdict, since: *since, severity, share, rests: Some(rest) })
     }
 
     fn end_stale<'r>(
@@ -193,14 +322,16 @@ impl Responder {
         verdict
     }
 
-    /// Calls off what waits because of a finding; what is under way is not tried again.
-    pub(super) fn call_off(&mut self, finding: Digest) {
-        for job in self.waiting.call_off(finding) {
+    /// Calls off what waits because of a finding, and gives it; what is under way is not tried again.
+    pub(super) fn call_off(&mut self, finding: Digest) -> Vec<Job> {
+        let jobs = self.waiting.call_off(finding);
+        for job in &jobs {
             self.busy.remove(&job.target);
         }
         for job in self.under_way.values_mut().filter(|it| it.finding == Some(finding)) {
             job.called_off = true;
         }
+        jobs
     }
 
     /// Other shards are this process's: of the findings that last, what is somebody else's now is forgotten without a word, who finds

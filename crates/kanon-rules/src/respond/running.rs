@@ -17,6 +17,12 @@ use crate::{
     share::Share,
 };
 
+/// Which actions of a violation are meant.
+pub(super) struct Meant {
+    pub(super) share: Share,
+    pub(super) only_alerts: bool,
+}
+
 impl Responder {
     /// Runs those actions of a violation that are this replica's, in order; says whether an alert is among them.
     pub(super) fn run(
@@ -28,6 +34,20 @@ impl Responder {
         now: Now,
         out: &mut Outbox,
     ) -> bool {
+        self.run_those(entry, verdict, occasion, Meant { share, only_alerts: false }, now, out)
+    }
+
+    /// The same of the actions that are meant.
+    pub(super) fn run_those(
+        &mut self,
+        entry: &Entry,
+        verdict: &Verdict,
+        occasion: &Occasion,
+        meant: Meant,
+        now: Now,
+        out: &mut Outbox,
+    ) -> bool {
+        let Meant { share, only_alerts } = meant;
         let Some(rule) = &entry.rule else { return false };
         let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
         let mut alerted = false;
@@ -47,6 +67,7 @@ impl Responder {
                 continue;
             }
             let (id, window, destructive, prepared) = match work {
+                Work::Run { prepared, .. } if only_alerts && !matches!(prepared, Prepared::Alert(_)) => continue,
                 Work::Run { id, window, destructive, prepared } => (*id, *window, *destructive, prepared),
                 Work::Unknown => {
                     self.count(&spec.action, "unknown");

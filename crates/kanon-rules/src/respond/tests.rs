@@ -392,7 +392,7 @@ fn what_a_report_of_before_says_is_kept_until_everything_was_looked_at() {
     assert_eq!(kept["a"]["timestamp"], json!({"seconds": 1_700_000_000, "nanos": 5}));
     let mut out = Outbox::new(FamilyId("rules"));
     let now = bench.now();
-    let ended = bench.responder.settled(|_, _| None, now, &mut out);
+    let ended = bench.responder.settled(|_, _| None, now, &mut out).ended;
     let ended: Vec<_> = ended.iter().map(|it| (it.subject.name.as_str(), it.reason, it.message.as_str())).collect();
     assert_eq!(ended, [("gone", "RuleWithdrawn", "resolved")]);
     bench.effects.extend(out.wanted().cloned());

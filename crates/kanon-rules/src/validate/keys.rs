@@ -16,6 +16,7 @@ const SPEC: &[&str] = &[
     "onError",
     "containerTypes",
     "preexisting",
+    "resolveAfter",
     "runtime",
     "tests",
 ];

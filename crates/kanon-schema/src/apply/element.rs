@@ -43,9 +43,9 @@ impl Element {
     /// The form that managed fields use.
     pub(super) fn encode(&self) -> String {
         match self {
-            Element::Field(name) => format!("f:{name}"),
-            Element::Key(json) => format!("k:{json}"),
-            Element::Value(json) => format!("v:{json}"),
+            Element::Field(name) => ["f:", name].concat(),
+            Element::Key(json) => ["k:", json].concat(),
+            Element::Value(json) => ["v:", json].concat(),
             Element::Index(index) => format!("i:{index}"),
         }
     }

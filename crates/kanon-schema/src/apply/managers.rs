@@ -112,18 +112,21 @@ fn encode(writer: &Writer<'_>, operation: Operation, fields: Value) -> Value {
     Value::Object(members)
 }
 
+fn entries(object: &Value) -> Option<&Vec<Value>> {
+    object.get("metadata")?.get("managedFields")?.as_array()
+}
+
 /// The entries of an object; none when it has none.
 ///
 /// # Errors
 /// What is wrong with one of them.
 pub fn managers(object: &Value) -> Result<Vec<ManagerEntry>, String> {
-    let list = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    list.into_iter().flatten().map(ManagerEntry::decode).collect()
+    entries(object).into_iter().flatten().map(ManagerEntry::decode).collect()
 }
 
 /// Whether a request asks to forget all entries: an empty list, or one empty entry.
 pub(super) fn is_reset(object: &Value) -> bool {
-    match object.pointer("/metadata/managedFields").and_then(Value::as_array).map(Vec::as_slice) {
+    match entries(object).map(Vec::as_slice) {
         Some([]) => true,
         Some([one]) => one.as_object().is_some_and(Map::is_empty),
         Some(_) | None => false,

@@ -241,3 +241,49 @@ async fn a_new_leader_goes_on_where_the_last_one_ended() {
     cluster.decided("second", &["new ObjectDeleted", "new RuleViolated", "stays ObjectDeleted"]);
     cluster.reported(&[]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_may_wait_before_a_finding_ends_and_a_restart_does_not_shorten_that() {
+    let cluster = Cluster::start().await;
+    cluster.apply(&["back", "deleted"].map(|it| pod(it, "bad")).concat());
+    cluster.apply(&pod("quick", "odd"));
+    let replica = cluster.replica("one");
+    let waits =
+        |label: &str, time: &str| rule(label, label).replace("  alert:", &format!("  resolveAfter: {time}\n  alert:"));
+    cluster.apply(&(waits("bad", "1h") + &waits("odd", "2s")));
+    let began = cluster.alertmanager.settles(|it| it.len() == 3);
+    cluster.reported(&["back", "deleted", "quick"]);
+
+    // Clean: the short wait comes to its end, the long one does not.
+    let cleaned = Instant::now();
+    cluster.kubectl("label pod back deleted -n shop bad-").ok();
+    cluster.kubectl("label pod quick -n shop odd-").ok();
+    cluster.reported(&["back", "deleted"]);
+    assert!(cleaned.elapsed() >= Duration::from_secs(2), "{:?}", cleaned.elapsed());
+    let since = "get polr portal -n shop -o jsonpath={.results[*].properties.cleanSince}";
+    cluster.settles(since, |it| it.split_whitespace().count() == 2);
+    let before = cluster.kubectl(since).ok();
+    replica.kill();
+
+    // One is gone when the next process looks; the other still rests, under the same alert.
+    cluster.kubectl("delete pod deleted -n shop --now").ok();
+    let _replica = cluster.replica("one");
+    cluster.reported(&["back"]);
+    let firing = cluster.alertmanager.settles(|it| it.len() == 1);
+    let of = |it: &[Value]| it.iter().find(|it| it["labels"]["name"] == "back").map(|it| it["startsAt"].clone());
+    assert_eq!(of(&firing), of(&began));
+    assert!(before.contains(&cluster.kubectl(since).ok()), "{before}");
+
+    // It comes back within the hour: the same finding.
+    cluster.kubectl("label pod back -n shop bad=yes").ok();
+    cluster.settles(since, str::is_empty);
+    cluster.reported(&["back"]);
+    let told = [
+        "back RuleViolated",
+        "deleted ObjectDeleted",
+        "deleted RuleViolated",
+        "quick FindingFixed",
+        "quick RuleViolated",
+    ];
+    cluster.decided("one", &told);
+}

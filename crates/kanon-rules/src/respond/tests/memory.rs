@@ -1,5 +1,7 @@
 //! What the responder remembers over the end of a process and a change of the lead, and what it takes back.
 
+use kanon_plane::PolicyKey;
+
 use super::*;
 
 /// A row of an earlier process's report.
@@ -24,7 +26,7 @@ fn settle(bench: &mut Bench) -> Vec<String> {
     let mut out = Outbox::new(FamilyId("rules"));
     let (now, rules) = (bench.now(), bench.rules());
     let rule_of = |policy: &PolicyRef, _| rules.entries().iter().find(|it| it.policy.name == policy.name);
-    let ended = bench.responder.settled(rule_of, now, &mut out);
+    let ended = bench.responder.settled(rule_of, now, &mut out).ended;
     bench.effects.extend(out.wanted().cloned());
     bench.input(&Input::Tick);
     let shown = |it: &Verdict| format!("{} {} {}", it.subject.name, it.evidence.part, it.reason);
@@ -145,4 +147,78 @@ fn a_failing_evaluation_is_an_error_in_the_report_until_it_works() {
     bench.responder.recovered(&verdict);
     bench.pass(2_000);
     assert_eq!(bench.report().unwrap().keys().collect::<Vec<_>>(), ["b"]);
+}
+
+/// A rule that waits an hour before its findings end.
+fn slow(actions: Value) -> Value {
+    let mut rule = rule("r", actions);
+    rule["spec"]["resolveAfter"] = json!("1h");
+    rule
+}
+
+#[test]
+fn what_waits_because_of_a_finding_waits_while_it_rests_and_goes_on_when_it_is_back() {
+    let mut bench = Bench::new(&[slow(json!([{"type": "evict", "on": ["audit"], "rateLimit": "1/min"}]))]);
+    bench.fire("r", "a", "", Mode::Audit);
+    bench.fire("r", "b", "", Mode::Audit);
+    assert_eq!(bench.done(), ["evict a"]);
+    let verdict = bench.verdict("r", "b", "", Mode::Audit);
+    let since = bench.now().wall;
+    bench.responder.rests(&verdict, since);
+    bench.pass(600_000);
+    assert_eq!(bench.report().unwrap()["b"]["properties"]["cleanSince"], since.to_string());
+    assert_eq!(bench.done(), [""; 0], "it is clean");
+    let mut out = Outbox::new(FamilyId("rules"));
+    let now = bench.now();
+    bench.responder.returned(&verdict, now, &mut out);
+    bench.effects.extend(out.wanted().cloned());
+    bench.pass(2_000);
+    assert!(bench.report().unwrap()["b"]["properties"].get("cleanSince").is_none());
+    assert_eq!(bench.done(), ["evict b"]);
+}
+
+#[test]
+fn a_finding_that_rested_when_a_process_ended_rests_on() {
+    let mut bench =
+        Bench::new(&[slow(json!([{"type": "alertmanager"}, {"type": "label", "key": "k", "removeOnResolve": true}]))]);
+    let now = bench.now();
+    let clean = |bench: &Bench, pod: &str, minutes: u64| {
+        let mut row = row(bench, pod, "");
+        row["properties"]["cleanSince"] = json!((now.wall - Duration::from_mins(minutes)).to_string());
+        row
+    };
+    let rows = [clean(&bench, "a", 10), clean(&bench, "b", 70), row(&bench, "c", ""), clean(&bench, "d", 10)];
+    bench.input(&report(Change::Applied, &rows));
+    assert!(!is_news(&mut bench, "d", ""), "it is back");
+    assert_eq!(bench.done().iter().filter(|it| it.starts_with("label")).count(), 1);
+    let mut out = Outbox::new(FamilyId("rules"));
+    let rules = bench.rules();
+    let rule_of = |policy: &PolicyRef, _| rules.entries().iter().find(|it| it.policy.name == policy.name);
+    let Settled { ended, resting } = bench.responder.settled(rule_of, now, &mut out);
+    let ended: Vec<_> = ended.iter().map(|it| it.subject.name.clone()).collect();
+    assert_eq!(ended, ["b"], "it was clean for longer than the rule asks for");
+    let until = |it: &(PolicyKey, Mode, crate::audit::findings::Finding)| {
+        let rest = it.2.rests.unwrap();
+        (it.2.verdict.subject.name.clone(), rest.until().duration_since(now.wall).as_mins())
+    };
+    assert_eq!(resting.iter().map(until).collect::<Vec<_>>(), [("a".to_owned(), 50), ("c".to_owned(), 60)]);
+    bench.effects.extend(out.wanted().cloned());
+    // Their alerts are kept alive; nothing else is done, but what was done is taken back with the end.
+    let firing: Vec<_> = bench
+        .effects
+        .iter()
+        .filter_map(|it| match &it.action {
+            Action::Send { body, .. } if body[0].get("endsAt").is_none() => Some(body[0]["labels"]["name"].clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(firing, ["a", "c"]);
+    let undone = bench.done();
+    assert_eq!(undone.iter().filter(|it| it.starts_with("label")).collect::<Vec<_>>(), ["label b"]);
+    bench.end("r", "a", "");
+    bench.pass(2_000);
+    let report = bench.report().unwrap();
+    assert_eq!(report.keys().collect::<Vec<_>>(), ["c", "d"]);
+    assert_eq!(bench.done(), ["label a"]);
+    assert!(report["c"]["properties"].get("cleanSince").is_some());
 }
