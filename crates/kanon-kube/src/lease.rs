@@ -54,10 +54,11 @@ pub async fn run_elections(
     stop: CancellationToken,
 ) {
     let held = Arc::new(Mutex::new(Shards::none_of(shards)));
+    let turn = Arc::new(Mutex::new(()));
     let mut elections = JoinSet::new();
     for shard in 0..shards {
         let candidate = Candidate { name: lease_name(&candidate.name, shard), ..candidate.clone() };
-        let seat = Seat { shard, held: Arc::clone(&held), send: send.clone() };
+        let seat = Seat { shard, held: Arc::clone(&held), turn: Arc::clone(&turn), send: send.clone() };
         elections.spawn(run_election(api.clone(), candidate, seat, clock.clone(), stop.clone()));
     }
     elections.join_all().await;
@@ -72,6 +73,9 @@ pub fn lease_name(name: &str, shard: u32) -> String {
 struct Seat {
     shard: u32,
     held: Arc<Mutex<Shards>>,
+    /// One shard at a time is contended for, so that it is known what this process has already; what is held is renewed all the
+    /// same.
+    turn: Arc<Mutex<()>>,
     send: mpsc::Sender<Input>,
 }
 
@@ -103,6 +107,7 @@ async fn run_election(
     let mut leading = false;
     let mut renewed = Mono::default();
     loop {
+        let turn = if leading { None } else { Some(seat.turn.lock().await) };
         let Now { wall, mono } = clock();
         let patience = seat.patience().await;
         match round(&api, &candidate, &mut seen, patience, (wall, mono)).await {
@@ -125,6 +130,7 @@ async fn run_election(
                 }
             }
         }
+        drop(turn);
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(RETRY) => {}

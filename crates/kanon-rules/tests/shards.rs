@@ -323,9 +323,9 @@ fn check(seed: u64, moves: std::ops::Range<u32>) {
     }
 }
 
-/// More of them where the environment says so.
+/// More of them by `PROPTEST_CASES`, of which a seed counts for six.
 fn seeds() -> u64 {
-    std::env::var("KANON_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(40)
+    u64::from(proptest::test_runner::Config::default().cases) / 6
 }
 
 #[test]
