@@ -9,6 +9,7 @@ use crate::{
     names::{FamilyId, Kind},
     object::{Keep, Object},
     review::Review,
+    shards::Shards,
     verdict::Verdict,
 };
 
@@ -119,8 +120,9 @@ pub enum Input {
     },
     /// An effect was carried out, or given up.
     Delivered(Delivery),
-    /// This process became the leader (`true`) or lost the lead. Followers decide but hold their effects.
-    Leadership(bool),
+    /// This process looks after these namespaces from now on. Whoever holds shard 0 leads; others decide but hold their effects,
+    /// but for what is about the namespaces of their own shards.
+    Leadership(Shards),
     /// The deadline that the plane named has come.
     Tick,
 }

@@ -12,6 +12,7 @@ mod names;
 mod object;
 mod rate;
 mod review;
+mod shards;
 mod time;
 mod verdict;
 
@@ -24,5 +25,6 @@ pub use names::{FamilyId, GroupVersionKind, Kind, NameError, ObjectRef, PolicyRe
 pub use object::{Elements, Keep, MAX_DEPTH, Members, Name, Node, NodeKind, Number, Object, ParseError};
 pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
+pub use shards::Shards;
 pub use time::{Mono, Now, Stopwatch};
 pub use verdict::{Evidence, EvidenceValue, Outcome, ReadEvidence, Verdict};

@@ -1,14 +1,18 @@
-//! Leader election by a `coordination.k8s.io/v1` Lease, with client-go's timings and rules.
+//! Leader election by `coordination.k8s.io/v1` Leases, with client-go's timings and rules: one lease for each shard of the audit, of
+//! which the first is the lead.
 //!
 //! A candidate that sees the lease unchanged for its whole duration, by its own clock, may take it. What a holder wrote as
 //! its time is never compared with our clock: clocks of machines differ.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
-use kanon_core::{Input, Mono, Node, Now, Object};
+use kanon_core::{Input, Mono, Node, Now, Object, Shards};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Api, Error};
@@ -39,24 +43,74 @@ struct Seen {
     since: Mono,
 }
 
-/// Contends for the lease until cancelled, and tells the plane when the lead is won or lost. The lease is given back at
-/// the end, so that a successor need not wait.
-pub async fn run_election(
+/// Contends for the leases of so many shards until cancelled, and tells the plane which are held whenever that changes. They are
+/// given back at the end, so that a successor need not wait. See [`lease_name`].
+pub async fn run_elections(
     api: Api,
     candidate: Candidate,
-    clock: impl Fn() -> Now + Send,
+    shards: u32,
+    clock: impl Fn() -> Now + Clone + Send + Sync + 'static,
     send: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) {
-    let lead = async |leader| {
-        let _ = send.send(Input::Leadership(leader)).await;
-    };
+    let held = Arc::new(Mutex::new(Shards::none_of(shards)));
+    let turn = Arc::new(Mutex::new(()));
+    let mut elections = JoinSet::new();
+    for shard in 0..shards {
+        let candidate = Candidate { name: lease_name(&candidate.name, shard), ..candidate.clone() };
+        let seat = Seat { shard, held: Arc::clone(&held), turn: Arc::clone(&turn), send: send.clone() };
+        elections.spawn(run_election(api.clone(), candidate, seat, clock.clone(), stop.clone()));
+    }
+    elections.join_all().await;
+}
+
+/// The lease of a shard: of the candidate's name for shard 0, which is the lead, and with a number after it for others.
+pub fn lease_name(name: &str, shard: u32) -> String {
+    if shard == 0 { name.to_owned() } else { format!("{name}-{shard}") }
+}
+
+/// One shard, and what this process holds of all.
+struct Seat {
+    shard: u32,
+    held: Arc<Mutex<Shards>>,
+    /// One shard at a time is contended for, so that it is known what this process has already; what is held is renewed all the
+    /// same.
+    turn: Arc<Mutex<()>>,
+    send: mpsc::Sender<Input>,
+}
+
+impl Seat {
+    /// The shard was won or lost.
+    async fn take(&self, is_held: bool) {
+        // The lock is held until it is told, so that what is told last is so.
+        let mut held = self.held.lock().await;
+        *held = if is_held { held.with(self.shard) } else { held.without(self.shard) };
+        let _ = self.send.send(Input::Leadership(*held)).await;
+    }
+
+    /// How much longer a lease is left to others: whoever has one already lets those go first who have none.
+    async fn patience(&self) -> Duration {
+        if self.held.lock().await.is_empty() { Duration::ZERO } else { RETRY }
+    }
+}
+
+/// Contends for one lease.
+async fn run_election(
+    api: Api,
+    candidate: Candidate,
+    seat: Seat,
+    clock: impl Fn() -> Now + Send,
+    stop: CancellationToken,
+) {
+    let lead = async |leader| seat.take(leader).await;
     let mut seen = Seen::default();
     let mut leading = false;
     let mut renewed = Mono::default();
     loop {
+        let turn = if leading { None } else { Some(seat.turn.lock().await) };
         let Now { wall, mono } = clock();
-        match round(&api, &candidate, &mut seen, wall, mono).await {
+        let patience = seat.patience().await;
+        match round(&api, &candidate, &mut seen, patience, (wall, mono)).await {
             Ok(true) => {
                 renewed = mono;
                 if !std::mem::replace(&mut leading, true) {
@@ -76,6 +130,7 @@ pub async fn run_election(
                 }
             }
         }
+        drop(turn);
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(RETRY) => {}
@@ -91,11 +146,11 @@ async fn round(
     api: &Api,
     candidate: &Candidate,
     seen: &mut Seen,
-    wall: jiff::Timestamp,
-    mono: Mono,
+    patience: Duration,
+    now: (jiff::Timestamp, Mono),
 ) -> Result<bool, Error> {
     let lease = api.get(&path(candidate)).await?;
-    let body = match decide(lease.as_ref(), candidate, seen, wall, mono) {
+    let body = match decide(lease.as_ref(), candidate, seen, patience, now) {
         Some(body) => body,
         None => return Ok(false),
     };
@@ -111,13 +166,13 @@ async fn round(
     }
 }
 
-/// The lease to write, if it is ours to take or to renew. Pure.
+/// The lease to write, if it is ours to take, when it has been free for as long as `patience` says, or to renew. Pure.
 fn decide(
     lease: Option<&Object>,
     candidate: &Candidate,
     seen: &mut Seen,
-    wall: jiff::Timestamp,
-    mono: Mono,
+    patience: Duration,
+    (wall, mono): (jiff::Timestamp, Mono),
 ) -> Option<Value> {
     let time = wall.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     let spec = |name: &str| lease.and_then(|it| it.at(&["spec", name]));
@@ -129,8 +184,8 @@ fn decide(
     }
     let ours = holder == candidate.identity;
     let duration = spec("leaseDurationSeconds").and_then(Node::as_i64).unwrap_or(0);
-    let expires = seen.since.after(Duration::from_secs(duration.unsigned_abs()));
-    if !ours && !holder.is_empty() && mono < expires {
+    let expires = if holder.is_empty() { Duration::ZERO } else { Duration::from_secs(duration.unsigned_abs()) };
+    if !ours && mono < seen.since.after(expires + patience) {
         return None;
     }
     let transitions = spec("leaseTransitions").and_then(Node::as_i64).unwrap_or(0);
@@ -192,8 +247,7 @@ mod tests {
 
     /// One round of a candidate: its view of the lease, at a time; the lease afterwards.
     fn round(lease: &mut Option<Object>, who: &str, seen: &mut Seen, secs: u64) -> bool {
-        let (wall, mono) = at(secs);
-        let body = decide(lease.as_ref(), &candidate(who), seen, wall, mono);
+        let body = decide(lease.as_ref(), &candidate(who), seen, Duration::ZERO, at(secs));
         let won = body.is_some();
         if let Some(body) = body {
             *lease = Some(Object::from_value(&body));
@@ -214,6 +268,23 @@ mod tests {
         let lease = lease.unwrap();
         assert_eq!(lease.at(&["spec", "leaseTransitions"]).and_then(Node::as_i64), Some(1));
         assert!(lease.str_at(&["spec", "renewTime"]).ends_with(".000000Z"));
+    }
+
+    #[test]
+    fn whoever_holds_a_shard_leaves_a_free_one_to_others_for_a_moment() {
+        let taken = |lease: Option<&Object>, seen: &mut Seen, secs| {
+            decide(lease, &candidate("a"), seen, RETRY, at(secs)).is_some()
+        };
+        let mut seen = Seen::default();
+        assert_eq!([5, 6, 7].map(|secs| taken(None, &mut seen, secs)), [false, false, true]);
+        let free = Object::parse(r#"{"spec":{"holderIdentity":"","renewTime":"x","leaseDurationSeconds":1}}"#).unwrap();
+        assert_eq!([8, 9, 10].map(|secs| taken(Some(&free), &mut seen, secs)), [false, false, true]);
+        let old = r#"{"spec":{"holderIdentity":"b","renewTime":"x","leaseDurationSeconds":15}}"#;
+        let old = Object::parse(old).unwrap();
+        assert_eq!([20, 35, 36, 37].map(|secs| taken(Some(&old), &mut seen, secs)), [false, false, false, true]);
+        // What is ours is renewed at once.
+        let ours = Object::parse(r#"{"spec":{"holderIdentity":"a","leaseDurationSeconds":15}}"#).unwrap();
+        assert!(taken(Some(&ours), &mut seen, 38));
     }
 
     #[test]

@@ -21,6 +21,6 @@ pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;
 pub use effects::run_effects;
 pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};
-pub use lease::{Candidate, run_election};
+pub use lease::{Candidate, lease_name, run_elections};
 pub use live::read_live;
 pub use watch::{list, run_watch};

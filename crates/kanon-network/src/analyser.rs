@@ -72,23 +72,33 @@ impl Analyser {
         self.marked.extend(self.findings.namespaces().map(str::to_owned));
     }
 
-    /// Forgets the findings, whoever is told of them now: gives what was open.
+    /// Forgets all findings, whoever is told of them now: gives what was open.
     pub fn clear(&mut self) -> Vec<Finding> {
-        let open = self.findings.open().cloned().collect();
-        self.findings = Findings::default();
-        open
+        self.retain(|_| false)
+    }
+
+    /// Forgets all findings but these; they have not ended. Gives the forgotten.
+    pub fn retain(&mut self, stays: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+        self.findings.retain(stays)
     }
 
     /// What is due: at most `limit` of the marked namespaces are checked; says what changed. More may be due right after.
     pub fn check(&mut self, limit: usize, now: Mono) -> Pass {
+        self.check_among(limit, now, |_| true)
+    }
+
+    /// The same where only these namespaces are checked; the others are as good as seen.
+    pub fn check_among(&mut self, limit: usize, now: Mono, is_meant: impl Fn(&str) -> bool) -> Pass {
         let mut pass = Pass { events: self.findings.tick(now), namespaces: Vec::new() };
         if self.since.is_none_or(|it| it.after(Self::SETTLE) > now) {
             return pass;
         }
         for _ in 0..limit {
             let Some(name) = self.marked.pop_first() else { break };
-            let found = self.model.namespace(&name).map_or(Vec::new(), |it| checks::check(it, &self.options));
-            pass.events.extend(self.findings.update(&name, found, now));
+            if is_meant(&name) {
+                let found = self.model.namespace(&name).map_or(Vec::new(), |it| checks::check(it, &self.options));
+                pass.events.extend(self.findings.update(&name, found, now));
+            }
             pass.namespaces.push(name);
         }
         if self.marked.is_empty() {

@@ -108,6 +108,22 @@ impl Findings {
         events
     }
 
+    /// Forgets all but these, without a word. Gives the forgotten.
+    pub(crate) fn retain(&mut self, stays: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+        let mut over = Vec::new();
+        for (_, of_namespace) in std::mem::take(&mut self.by_namespace) {
+            for (key, open) in of_namespace {
+                if stays(&open.finding) {
+                    self.by_namespace.entry(key.namespace.clone()).or_default().insert(key, open);
+                } else {
+                    self.forget_due(Some(&open));
+                    over.push(open.finding);
+                }
+            }
+        }
+        over
+    }
+
     /// When [`Findings::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Mono> {
         self.due.first().map(|(at, _)| *at)

@@ -31,4 +31,4 @@ pub use policies::{Applied, PolicyEntry, PolicyKey, PolicyStore};
 pub use record::{Break, Chain, Line, Payload, Verifier};
 pub use retention::{Retention, Segment, surplus};
 pub use rights::{Need, Needs};
-pub use scan::{BrokenScan, ObjectName, Scan, Which, Work};
+pub use scan::{Area, BrokenScan, ObjectName, Scan, Which, Work};

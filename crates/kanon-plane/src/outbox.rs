@@ -18,7 +18,7 @@ pub(crate) enum Pace {
     Spare,
     /// From the leader.
     Urgent,
-    /// From the replica that wants it: it alone answered the request.
+    /// From the replica that wants it: it alone answered the request, or holds the shard.
     Own,
 }
 
@@ -52,11 +52,12 @@ impl Outbox {
         self.push(self.effect(id, subject, Action::Apply { kind: kind.clone(), manifest }), Pace::Urgent);
     }
 
-    /// The same for a manifest that only sums up decisions, which have records of their own.
+    /// The same for a manifest that only sums up decisions, which have records of their own; from the replica whose shard it is
+    /// about, whoever leads.
     pub fn report(&mut self, kind: &Kind, subject: ObjectRef, manifest: serde_json::Value) {
         let id = EffectId::new(&manifest.to_string(), "report", &subject.to_string());
         let effect = self.effect(id, subject, Action::Apply { kind: kind.clone(), manifest });
-        self.push(Effect { echo: true, ..effect }, Pace::Urgent);
+        self.push(Effect { echo: true, ..effect }, Pace::Own);
     }
 
     /// Records a Kubernetes Event about an object; `cause` tells repeats from news.
@@ -67,30 +68,22 @@ impl Outbox {
     }
 
     /// Has a policy's action done, under an id that its repeats share. `own` says that this replica alone knows of it, so
-    /// that it does not wait for the lead.
+    /// that it needs no lead.
     pub fn act(&mut self, id: EffectId, wanted: &Wanted, cause: Cause, own: bool) {
         let effect = self.effect(id, wanted.subject().clone(), wanted.action().clone());
         self.push(Effect { cause: Some(Box::new(cause)), ..effect }, if own { Pace::Own } else { Pace::Urgent });
     }
 
-    /// Sends a document to a receiver by HTTP because a policy's action asks for it; otherwise as [`Outbox::act`].
-    pub fn call(&mut self, id: EffectId, subject: ObjectRef, body: serde_json::Value, cause: Cause, own: bool) {
+    /// Sends a document to a receiver by HTTP because a policy's action asks for it, from the replica that wants it.
+    pub fn call(&mut self, id: EffectId, subject: ObjectRef, body: serde_json::Value, cause: Cause) {
         let effect = self.effect(id, subject, Action::Send { sink: Sink::Webhook, body });
-        self.push(Effect { cause: Some(Box::new(cause)), ..effect }, if own { Pace::Own } else { Pace::Urgent });
+        self.push(Effect { cause: Some(Box::new(cause)), ..effect }, Pace::Own);
     }
 
-    /// Sends a document to a sink. `echo` says that it tells nothing new; `own` as for [`Outbox::act`].
-    pub fn send(
-        &mut self,
-        id: EffectId,
-        subject: ObjectRef,
-        sink: Sink,
-        body: serde_json::Value,
-        echo: bool,
-        own: bool,
-    ) {
+    /// Sends a document to a sink, from the replica that wants it. `echo` says that it tells nothing new.
+    pub fn send(&mut self, id: EffectId, subject: ObjectRef, sink: Sink, body: serde_json::Value, echo: bool) {
         let effect = Effect { echo, ..self.effect(id, subject, Action::Send { sink, body }) };
-        self.push(effect, if own { Pace::Own } else { Pace::Urgent });
+        self.push(effect, Pace::Own);
     }
 
     /// Records a decision.
@@ -163,6 +156,7 @@ impl Queue {
                 self.statuses.remove(&(true, effect.subject.clone()));
                 self.statuses.insert((pace == Pace::Spare && !was_urgent, effect.subject.clone()), effect);
             }
+            Action::Apply { .. } if pace == Pace::Own => self.ready.push(effect),
             Action::Apply { .. } => {
                 self.applies.insert(effect.subject.clone(), effect);
             }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kanon_core::{Effect, Input, Keep, Kind, Mono, Now, Rate};
+use kanon_core::{Effect, Input, Keep, Kind, Mono, Now, Rate, Shards};
 
 use crate::{
     answer::Views,
@@ -125,7 +125,7 @@ impl Plane {
         &self.objects
     }
 
-    /// Whether effects leave: at the start as the settings say, then as [`Input::Leadership`] tells.
+    /// Whether this process leads, so that all effects leave: at the start as the settings say, then as [`Input::Leadership`] tells.
     pub fn leads(&self) -> bool {
         self.queue.leads()
     }
@@ -134,7 +134,7 @@ impl Plane {
     pub fn handle(&mut self, input: &Input, now: Now) -> Step {
         let mut step = Step::default();
         if !std::mem::replace(&mut self.begun, true) && self.leads() {
-            self.route(&Input::Leadership(true), now, &mut step);
+            self.route(&Input::Leadership(Shards::all()), now, &mut step);
         }
         self.prepare(input, now, &mut step);
         self.route(input, now, &mut step);
@@ -215,7 +215,7 @@ impl Plane {
                 self.objects.forget(&kind.gvk);
                 step.objects = true;
             }
-            Input::Leadership(leader) => self.queue.lead(*leader),
+            Input::Leadership(shards) => self.queue.lead(shards.leads()),
             Input::Delivered(delivery) => {
                 let error = delivery.result.as_ref().err().map(|it| it.message.clone()).unwrap_or_default();
                 if !error.is_empty() {

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use kanon_core::{FamilyId, GroupVersionKind, Input, Now, Object, Review};
+use kanon_core::{FamilyId, GroupVersionKind, Input, Now, Object, Review, Shards};
 
 use crate::{
     family::View,
@@ -26,6 +26,40 @@ pub struct Work {
     pub which: Which,
     /// The policies asked; all that concern them when there is none.
     pub policies: Option<Arc<BTreeSet<PolicyKey>>>,
+    /// In which namespaces.
+    pub area: Area,
+}
+
+/// The namespaces that a replica looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// Those of its own shards, with all policies.
+    pub shards: Shards,
+    /// Policies that are asked in all others too.
+    pub beyond: Arc<BTreeSet<PolicyKey>>,
+}
+
+impl Area {
+    /// Whether something is asked about the objects of every namespace.
+    pub fn covers_all(&self) -> bool {
+        !self.beyond.is_empty() || self.shards.is_all()
+    }
+
+    /// Whether anything is asked about the objects of a namespace.
+    pub fn covers(&self, namespace: &str) -> bool {
+        self.covers_all() || self.shards.holds(namespace)
+    }
+
+    /// Whether a policy is asked about the objects of a namespace.
+    pub fn asks(&self, policy: &PolicyKey, namespace: &str) -> bool {
+        self.shards.holds(namespace) || self.beyond.contains(policy)
+    }
+}
+
+impl Default for Area {
+    fn default() -> Area {
+        Area { shards: Shards::all(), beyond: Arc::default() }
+    }
 }
 
 /// Which objects of a kind.
@@ -53,7 +87,26 @@ impl Work {
             }
             Which::After { last, limit } => {
                 let last = last.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-                store.after(&self.kind, last).take(*limit).collect()
+                let all = store.after(&self.kind, last);
+                if self.area.covers_all() {
+                    return all.take(*limit).collect();
+                }
+                // They come in order of namespace.
+                let mut before: Option<(&'s str, bool)> = None;
+                let mut found = Vec::new();
+                for object in all {
+                    let namespace = object.str_at(&["metadata", "namespace"]);
+                    let known = before.filter(|it| it.0 == namespace);
+                    let (_, is_covered) =
+                        *before.insert(known.unwrap_or_else(|| (namespace, self.area.covers(namespace))));
+                    if is_covered {
+                        found.push(object);
+                    }
+                    if found.len() == *limit {
+                        break;
+                    }
+                }
+                found
             }
             Which::Answered(review) => review.subject_object().into_iter().collect(),
         }

@@ -500,7 +500,7 @@ impl Family for PromotionFamily {
                 }
             }
             // A follower's statuses were held and may be old.
-            Input::Leadership(true) => {
+            Input::Leadership(shards) if shards.leads() => {
                 self.gates.iter_mut().flatten().for_each(|it| it.is_new = true);
                 self.concerning(now, out, |_| true);
             }
@@ -509,7 +509,7 @@ impl Family for PromotionFamily {
             | Input::Reviewed { .. }
             | Input::Observed { .. }
             | Input::Delivered(_)
-            | Input::Leadership(false)
+            | Input::Leadership(_)
             | Input::WatchFailed { .. }
             | Input::Unwatched { .. }
             | Input::Resources { .. }

@@ -17,7 +17,7 @@ use kanon_core::{Digest, EffectId, Mono, Now, ObjectRef, Sink, Verdict};
 use kanon_plane::Outbox;
 use serde_json::{Value, json};
 
-use crate::{report::Stale, respond::Extra, rule::Mode};
+use crate::{report::Stale, respond::Extra, rule::Mode, share::Share};
 
 /// The documented labels and annotations, which nobody else may set.
 pub(crate) const LABELS: [&str; 7] = ["alertname", "rule", "severity", "namespace", "kind", "name", "mode"];
@@ -41,6 +41,8 @@ pub(crate) struct Firing<'f> {
     pub extra: &'f Extra,
     /// The finding, where it has an end.
     pub finding: Option<Digest>,
+    /// Whether the alert is the leader's, wherever the object is.
+    pub acts: bool,
     /// When it began.
     pub since: Timestamp,
 }
@@ -53,6 +55,8 @@ struct Alert {
     annotations: Value,
     since: Timestamp,
     findings: BTreeSet<Digest>,
+    /// Whether it is the leader's.
+    acts: bool,
     /// When it ended, and until when that is said.
     ended: Option<(Timestamp, Mono)>,
 }
@@ -77,7 +81,7 @@ impl Alerts {
         let subject = subject.clone();
         let Some(finding) = firing.finding else {
             let body = json!([render(&labels, &annotations, firing.since, None)]);
-            out.send(id, subject, Sink::Alertmanager, body, false, true);
+            out.send(id, subject, Sink::Alertmanager, body, false);
             return true;
         };
         let key = labels.to_string();
@@ -96,9 +100,10 @@ impl Alerts {
             annotations,
             since: firing.since,
             findings: BTreeSet::from([finding]),
+            acts: firing.acts,
             ended: None,
         };
-        out.send(id, alert.subject.clone(), Sink::Alertmanager, json!([alert.render()]), false, false);
+        out.send(id, alert.subject.clone(), Sink::Alertmanager, json!([alert.render()]), false);
         self.by_labels.insert(key, alert);
         self.next.get_or_insert(now.mono.after(REPEAT));
         true
@@ -112,8 +117,19 @@ impl Alerts {
         if alert.findings.is_empty() && alert.ended.is_none() {
             alert.ended = Some((now.wall, now.mono.after(ENDED_FOR)));
             let id = EffectId::new(&alert.since.to_string(), "resolved", &key);
-            out.send(id, alert.subject.clone(), Sink::Alertmanager, json!([alert.render()]), false, false);
+            out.send(id, alert.subject.clone(), Sink::Alertmanager, json!([alert.render()]), false);
         }
+    }
+
+    /// Whether an alert stands for a finding.
+    pub(crate) fn stands(&self, finding: &Digest) -> bool {
+        self.of.contains_key(finding)
+    }
+
+    /// Forgets alerts that are somebody else's now, without a word; `share` says what may be ours in a namespace.
+    pub(crate) fn hand_over(&mut self, share: impl Fn(&str) -> Share) {
+        self.by_labels.retain(|_, it| share(&it.subject.namespace).takes(it.acts));
+        self.of.retain(|_, key| self.by_labels.contains_key(key));
     }
 
     /// Ends the alert of a finding of an earlier process that nobody has confirmed.
@@ -128,9 +144,9 @@ impl Alerts {
         let annotations = json!({"description": "resolved", "summary": policy.name, "source": event_id});
         let ended = Some((now.wall, now.mono.after(ENDED_FOR)));
         let (subject, since, findings) = (subject.clone(), *since, BTreeSet::new());
-        let alert = Alert { subject, labels, annotations, since, findings, ended };
+        let alert = Alert { subject, labels, annotations, since, findings, acts: false, ended };
         let id = EffectId::new(&alert.since.to_string(), "resolved", &key);
-        out.send(id, alert.subject.clone(), Sink::Alertmanager, json!([alert.render()]), false, false);
+        out.send(id, alert.subject.clone(), Sink::Alertmanager, json!([alert.render()]), false);
         self.by_labels.insert(key, alert);
         self.next.get_or_insert(now.mono.after(REPEAT));
     }
@@ -148,7 +164,7 @@ impl Alerts {
         let all: Vec<_> = self.by_labels.values().map(Alert::render).collect();
         for (at, batch) in all.chunks(BATCH_MAX).enumerate() {
             let id = EffectId::new(&now.wall.to_string(), "alerts", &at.to_string());
-            out.send(id, ObjectRef::default(), Sink::Alertmanager, Value::from(batch), true, false);
+            out.send(id, ObjectRef::default(), Sink::Alertmanager, Value::from(batch), true);
         }
         self.next = (!self.by_labels.is_empty()).then(|| now.mono.after(REPEAT));
     }
@@ -230,7 +246,17 @@ mod tests {
         let finding = finding.map(|it| Digest::of(&[it.as_bytes()]));
         let (severity, event_id, runbook_url) = ("critical", "e1", "http://run");
         static PLAIN: Extra = Extra { labels: BTreeMap::new(), annotations: BTreeMap::new() };
-        Firing { verdict, severity, mode, event_id, runbook_url, extra: &PLAIN, finding, since: now(secs).wall }
+        Firing {
+            verdict,
+            severity,
+            mode,
+            event_id,
+            runbook_url,
+            extra: &PLAIN,
+            finding,
+            acts: false,
+            since: now(secs).wall,
+        }
     }
 
     /// What was sent, and whether as an echo.

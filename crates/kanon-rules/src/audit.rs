@@ -6,7 +6,8 @@
 //! looked at again, and what the running scan says of them does not count. A pair of rule and object is evaluated again only
 //! when one of the two changed, or something that the rule reads besides.
 //!
-//! Only the leader audits. Whoever wins the lead looks at everything once.
+//! A replica audits the namespaces of its shards, and for the leader's actions all others by the rules that act (`share`). Whoever wins a
+//! shard looks at everything once.
 
 mod dependencies;
 pub(crate) mod findings;
@@ -22,8 +23,8 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{GroupVersionKind, Keep, Kind, Mono, Now, Object, Rate};
-use kanon_plane::{ObjectName, Outbox, PolicyKey, Which, Work};
+use kanon_core::{GroupVersionKind, Keep, Kind, Mono, Now, Object, Rate, Shards};
+use kanon_plane::{Area, ObjectName, Outbox, PolicyKey, Which, Work};
 
 use self::{
     dependencies::Dependencies,
@@ -37,6 +38,7 @@ use self::{
 use crate::{
     index::{Entry, Rules},
     rule::{Mode, Rule},
+    share::Share,
 };
 
 /// Objects in one scan: so few that a changed object does not wait long for its turn.
@@ -107,6 +109,8 @@ struct InForce {
     own: BTreeMap<GroupVersionKind, Keep>,
     /// What must be there of other kinds before it is asked.
     needs: BTreeMap<GroupVersionKind, Keep>,
+    /// Whether what follows from it counts for the whole cluster.
+    acts: bool,
 }
 
 impl InForce {
@@ -126,7 +130,8 @@ pub(crate) struct Audit {
     mode: Mode,
     /// Whether this process runs the loop at all.
     runs: bool,
-    leads: bool,
+    /// Which namespaces this replica looks at.
+    area: Area,
     /// What arrives of the cluster.
     pub(crate) sight: Sight,
     /// Rules in force in this loop.
@@ -165,7 +170,7 @@ impl Audit {
         Audit {
             mode,
             runs,
-            leads: false,
+            area: Area { shards: Shards::none(), ..Area::default() },
             sight: Sight::default(),
             rules: BTreeMap::new(),
             kinds: BTreeSet::new(),
@@ -218,11 +223,13 @@ impl Audit {
         let in_force = |it: &Entry| {
             let (revision, rule, lookups) = (it.policy.revision.clone(), it.rule.clone()?, it.lookups.clone());
             let (own, needs) = (it.own().clone(), it.needs().clone());
-            Some((it.key.clone(), InForce { revision, rule, lookups, own, needs }))
+            let acts = rule.acts(&self.mode);
+            Some((it.key.clone(), InForce { revision, rule, lookups, own, needs, acts }))
         };
         let new: BTreeMap<_, _> = audited.filter_map(in_force).collect();
         let old = std::mem::replace(&mut self.rules, new);
         self.kinds = self.rules.values().flat_map(|it| &it.rule.matcher.kinds).cloned().collect();
+        self.look_beyond();
         let is_new = |it: &(&PolicyKey, &InForce)| {
             old.get(it.0).is_none_or(|was| {
                 let of = |it: &InForce| (it.revision.clone(), it.lookups.clone(), it.rule.matcher.kinds.clone());
@@ -237,9 +244,9 @@ impl Audit {
             return Vec::new();
         }
         self.sweep_for(&changed);
-        let rules = &self.rules;
+        let (rules, area) = (&self.rules, &self.area);
         let stays = |key: &PolicyKey, kind: &GroupVersionKind, namespace: &str| {
-            rules.get(key).is_some_and(|it| it.rule.is_about(kind, namespace))
+            area.asks(key, namespace) && rules.get(key).is_some_and(|it| it.rule.is_about(kind, namespace))
         };
         lock(&self.findings).withdraw(stays, now)
     }
@@ -284,7 +291,7 @@ impl Audit {
     /// An object is new or changed.
     pub(crate) fn object_changed(&mut self, kind: &GroupVersionKind, object: &Object, now: Now) {
         let name = scan::name(object);
-        if self.is_watching(kind) {
+        if self.is_watching(kind, &name, None) {
             self.touch(kind, name.clone(), None);
         }
         self.neighbour_changed(kind, &name, Some(object), now);
@@ -298,12 +305,12 @@ impl Audit {
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
             running.touched.note(&name, None);
         }
-        self.is_watching(kind).then_some(name)
+        self.is_watching(kind, &name, None).then_some(name)
     }
 
     /// Looks at an object again.
     pub(crate) fn look_at(&mut self, kind: &GroupVersionKind, name: ObjectName) {
-        if self.is_watching(kind) {
+        if self.is_watching(kind, &name, None) {
             self.touch(kind, name, None);
         }
     }
@@ -312,7 +319,7 @@ impl Audit {
     pub(crate) fn object_deleted(&mut self, kind: &GroupVersionKind, object: &Object, now: Now) -> Vec<Change> {
         let name = scan::name(object);
         self.neighbour_changed(kind, &name, None, now);
-        if !self.is_watching(kind) {
+        if !self.is_watching(kind, &name, None) {
             return Vec::new();
         }
         self.dependencies.forget(kind, &name);
@@ -325,25 +332,41 @@ impl Audit {
         self.open().forget(kind, &name, now)
     }
 
-    /// Whoever leads looks at everything; others at nothing. Gives what was open.
-    pub(crate) fn lead(&mut self, leads: bool, now: Now) -> Vec<Finding> {
-        self.leads = leads;
+    /// Other shards are this replica's now: all that is in them is looked at once. Gives what was open in those that were lost.
+    pub(crate) fn lead(&mut self, shards: Shards, now: Now) -> Vec<Finding> {
+        self.area.shards = shards;
+        self.look_beyond();
         self.dirty.clear();
         self.sweeps.clear();
         if let Some(running) = &mut self.running {
             running.moot = true;
             running.sweep = None;
         }
-        self.resync_at = (leads && self.runs).then(|| now.mono.after(self.resync));
-        // Findings without an end would stay open here for ever; the new leader's are its own.
-        let forgotten = self.open().clear();
+        self.resync_at = (!shards.is_empty() && self.runs).then(|| now.mono.after(self.resync));
+        // Findings without an end would stay open here for ever; whoever holds their shard now has its own.
+        let forgotten = self.open().hand_over(|namespace| Share::at_most(shards, namespace));
         self.dependencies.forget_rules(|_| true);
         self.guard.clear();
-        if leads {
-            let kinds: Vec<_> = self.sight.kinds().cloned().collect();
-            kinds.into_iter().for_each(|kind| self.sweep(kind, None));
-        }
+        let kinds: Vec<_> = self.sight.kinds().cloned().collect();
+        kinds.into_iter().for_each(|kind| self.sweep(kind, None));
         forgotten
+    }
+
+    /// Which rules are asked about objects of other shards, too.
+    fn look_beyond(&mut self) {
+        let looks = self.area.shards.leads() && !self.area.shards.is_all();
+        let acting = self.rules.iter().filter(|it| looks && it.1.acts).map(|it| it.0.clone());
+        self.area.beyond = Arc::new(acting.collect());
+    }
+
+    /// What is this replica's of a rule's findings in a namespace.
+    fn share(&self, key: &PolicyKey, namespace: &str) -> Share {
+        Share::of(self.area.shards, self.rules.get(key).is_some_and(|it| it.acts), namespace)
+    }
+
+    /// Whether this replica looks at anything.
+    fn is_idle(&self) -> bool {
+        self.area.shards.is_empty()
     }
 
     /// What is due: verdicts that change by themselves are asked for again.
@@ -375,7 +398,7 @@ impl Audit {
     /// Whether everything that can be looked at was looked at, given that the family's own kinds have arrived.
     pub(crate) fn is_settled(&self, own: &[Kind]) -> bool {
         self.runs
-            && self.leads
+            && !self.is_idle()
             && self.running.is_none()
             && self.sweeps.is_empty()
             && self.dirty.is_empty()
@@ -392,7 +415,7 @@ impl Audit {
             return Vec::new();
         };
         let Some(scanned) = scanned.filter(|_| !moot) else { return Vec::new() };
-        let Work { which, policies, .. } = &scanned.work;
+        let Work { which, policies, area, .. } = &scanned.work;
         // Only what is still in force as it was asked says something.
         let is_asked = |it: &&Entry| {
             policies.as_ref().is_none_or(|among| among.contains(&it.key))
@@ -402,7 +425,10 @@ impl Audit {
         };
         let asked: BTreeSet<PolicyKey> =
             scanned.rules.entries().iter().filter(is_asked).map(|it| it.key.clone()).collect();
-        let counts = |key: &PolicyKey, name: &ObjectName| asked.contains(key) && !touched.has(name, key);
+        let share = |key: &PolicyKey, name: &ObjectName| {
+            let counts = asked.contains(key) && !touched.has(name, key) && area.asks(key, &name.0);
+            counts.then(|| self.share(key, &name.0)).filter(|it| !it.is_none())
+        };
         let mut changes = Vec::new();
         let mut findings = lock(&self.findings);
         let mut said = BTreeSet::new();
@@ -411,10 +437,8 @@ impl Audit {
             if touched.has_whole(name) {
                 continue;
             }
-            let in_force = |at: usize| scanned.rules.entries().get(at).is_some_and(|it| counts(&it.key, name));
-            let verdicts = verdicts.iter().filter(|it| in_force(it.0)).cloned().collect();
-            let found = Found { name: name.clone(), uid: uid.clone(), verdicts };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| counts(key, name), now));
+            let found = Found { name: name.clone(), uid: uid.clone(), verdicts: verdicts.clone() };
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, name), now));
         }
         for name in scanned.absent.iter().filter(|it| !touched.has_whole(it)) {
             changes.extend(findings.forget(&kind, name, now));
@@ -430,9 +454,10 @@ impl Audit {
         let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.has_whole(name));
         for (name, uid) in silent {
             let found = Found { name: name.clone(), uid, verdicts: Vec::new() };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| counts(key, &name), now));
+            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, &name), now));
         }
         drop(findings);
+        let counts = |key: &PolicyKey, name: &ObjectName| asked.contains(key) && !touched.has(name, key);
         self.note_queries(scanned, counts, &missed, now);
         for namespace in &networks {
             self.ask_around(namespace);
@@ -445,7 +470,7 @@ impl Audit {
 
     /// Asks for the next scan, when none is under way. Changed objects and sweeps take turns.
     pub(crate) fn go_on(&mut self, now: Now, out: &mut Outbox) {
-        if self.running.is_some() || !self.leads {
+        if self.running.is_some() || self.is_idle() {
             return;
         }
         if !self.sweeps_turn || self.sweeps.is_empty() {
@@ -462,7 +487,7 @@ impl Audit {
         let Sweep { kind, policies, last } = &sweep;
         let which = Which::After { last: last.clone(), limit: CHUNK };
         let occasion = self.mode.as_str();
-        out.scan(Work { occasion, kind: kind.clone(), which, policies: policies.clone() });
+        out.scan(Work { occasion, kind: kind.clone(), which, policies: policies.clone(), area: self.area.clone() });
         let kind = kind.clone();
         self.running = Some(Running::new(kind, Some(sweep)));
     }
@@ -489,14 +514,19 @@ impl Audit {
         }
         let which = Which::Named(taken.into_iter().collect());
         let (occasion, policies) = (self.mode.as_str(), policy.map(|it| Arc::new(BTreeSet::from([it]))));
-        out.scan(Work { occasion, kind: kind.clone(), which, policies });
+        out.scan(Work { occasion, kind: kind.clone(), which, policies, area: self.area.clone() });
         self.running = Some(Running::new(kind, None));
         true
     }
 
-    fn is_watching(&self, kind: &GroupVersionKind) -> bool {
+    /// Whether an object is looked at here, by a rule or by any.
+    fn is_watching(&self, kind: &GroupVersionKind, name: &ObjectName, rule: Option<&PolicyKey>) -> bool {
+        let is_ours = match rule {
+            Some(rule) => self.area.asks(rule, &name.0),
+            None => self.area.covers(&name.0),
+        };
         // Before that a sweep will see it anyway.
-        self.leads && self.sight.is_synced(kind) && self.kinds.contains(kind)
+        is_ours && self.sight.is_synced(kind) && self.kinds.contains(kind)
     }
 
     fn touch(&mut self, kind: &GroupVersionKind, name: ObjectName, policy: Option<PolicyKey>) {
@@ -520,7 +550,7 @@ impl Audit {
     }
 
     fn sweep(&mut self, kind: GroupVersionKind, policies: Option<BTreeSet<PolicyKey>>) {
-        if !self.leads || !self.sight.is_synced(&kind) || !self.kinds.contains(&kind) {
+        if self.is_idle() || !self.sight.is_synced(&kind) || !self.kinds.contains(&kind) {
             return;
         }
         // One that has not begun yet does it with.

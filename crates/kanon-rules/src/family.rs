@@ -402,7 +402,7 @@ impl Family for RulesFamily {
             }
             Input::Scanned { result, .. } => self.timed(&**result),
             // A follower's statuses were held; what was last planned may be old.
-            Input::Leadership(true) => self.plan(|_, _| true, now, out),
+            Input::Leadership(shards) if shards.leads() => self.plan(|_, _| true, now, out),
             Input::Object { .. }
             | Input::Synced { .. }
             | Input::WatchFailed { .. }
@@ -412,7 +412,7 @@ impl Family for RulesFamily {
             | Input::Observed { .. }
             | Input::AlertTemplates { .. }
             | Input::Delivered(_)
-            | Input::Leadership(false)
+            | Input::Leadership(_)
             | Input::Tick => {}
         }
         self.audit_input(input, now, out);

@@ -33,6 +33,7 @@ mod report;
 mod respond;
 mod rule;
 mod runtime;
+mod share;
 mod status;
 mod validate;
 mod vet;

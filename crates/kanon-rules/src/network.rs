@@ -7,14 +7,17 @@
 //! itself, and every object whose rule looked at a namespace when the pods or policies of that did.
 //!
 //! Each check is a rule of the process itself: its name is the check's id, so that actions, sinks and figures treat it as any
-//! other. Only the leader checks; the model is kept up all the same, so that whoever wins the lead knows the cluster.
+//! other. A replica checks the namespaces of its shards, and the leader all others by the checks that act; the model of the whole
+//! cluster is kept up all the same, so that whoever wins a shard knows it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use kanon_core::{Change, Evidence, GroupVersionKind, Keep, Kind, Mono, Now, Object, Outcome, PolicyRef, Verdict};
+use kanon_core::{
+    Change, Evidence, GroupVersionKind, Keep, Kind, Mono, Now, Object, Outcome, PolicyRef, Shards, Verdict,
+};
 use kanon_network::{Analyser, Check, Event, Finding, Kinds, Options, Pass};
 use kanon_plane::{ObjectName, PolicyKey};
 use serde_json::{Value, json};
@@ -28,6 +31,7 @@ use crate::{
     index::{self, Counts, Entry, Item, RESYNC, State},
     lookups::{picture::network_kinds, resources::Resources},
     rule::Mode,
+    share::Share,
     validate::{Compiler, validate},
 };
 
@@ -57,18 +61,18 @@ pub struct NetworkSettings {
 /// What became of a finding.
 pub(crate) enum Told {
     /// It is new, or its severity changed; the severity that it had before.
-    Opened { check: Check, verdict: Verdict, severity: &'static str, before: Option<&'static str> },
+    Opened { check: Check, verdict: Verdict, severity: &'static str, before: Option<&'static str>, share: Share },
     /// It stands, in other words.
-    Reworded { check: Check, verdict: Verdict },
+    Reworded { check: Check, verdict: Verdict, share: Share },
     /// It ended.
-    Ended { verdict: Verdict, severity: &'static str },
+    Ended { verdict: Verdict, severity: &'static str, share: Share },
 }
 
 /// See the module.
 pub(crate) struct Network {
     /// Whether this process runs the loop at all.
     runs: bool,
-    leads: bool,
+    shards: Shards,
     analyser: Analyser,
     /// The checks as rules.
     rules: BTreeMap<Check, Entry>,
@@ -89,7 +93,7 @@ impl Network {
     pub(crate) fn off() -> Network {
         Network {
             runs: false,
-            leads: false,
+            shards: Shards::none(),
             analyser: Analyser::default(),
             rules: BTreeMap::new(),
             kinds: Vec::new(),
@@ -165,15 +169,38 @@ impl Network {
         self.patrol.kind_forgotten(kind, now)
     }
 
-    /// Whoever leads looks at everything; others at nothing. Gives what the checks had open.
-    pub(crate) fn lead(&mut self, leads: bool, now: Mono) -> Vec<Finding> {
-        self.leads = leads;
-        if leads {
-            self.analyser.mark_all(now);
+    /// Other shards are this replica's now: everything is looked at once. Gives what is not told of here any more, and what is to be
+    /// acted on from now on.
+    pub(crate) fn lead(&mut self, shards: Shards, now: Now) -> (Vec<Finding>, Vec<Told>) {
+        let before = std::mem::replace(&mut self.shards, shards);
+        if !shards.is_empty() {
+            self.analyser.mark_all(now.mono);
         }
         self.settling.clear();
         self.since = None;
-        self.analyser.clear()
+        let change = |rules: &BTreeMap<Check, Entry>, it: &Finding| {
+            let acts = acts(rules, it.key.check);
+            let [was, is] = [before, shards].map(|shards| Share::of(shards, acts, &it.key.namespace));
+            (was, is)
+        };
+        let rules = &self.rules;
+        let stays = |it: &Finding| {
+            let (was, is) = change(rules, it);
+            was.tells == is.tells && !is.is_none()
+        };
+        let mut over = self.analyser.retain(stays);
+        over.retain(|it| change(rules, it).0.tells);
+        let news = self.analyser.findings().open().filter_map(|it| {
+            let (was, is) = change(rules, it);
+            let (share, verdict, severity) = (is.minus(was), verdict(it, now), it.severity.as_str());
+            (!share.is_none()).then_some(Told::Opened { check: it.key.check, verdict, severity, before: None, share })
+        });
+        (over, news.collect())
+    }
+
+    /// What is this replica's of a check's findings in a namespace.
+    fn share(&self, check: Check, namespace: &str) -> Share {
+        Share::of(self.shards, acts(&self.rules, check), namespace)
     }
 
     /// What is due: what the checks have to tell. The rules are asked by scans.
@@ -187,11 +214,13 @@ impl Network {
         if !self.is_awake() {
             return Vec::new();
         }
-        let Pass { events, namespaces } = self.analyser.check(CHUNK, now.mono);
+        let looks_beyond = self.shards.leads() && self.rules.keys().any(|it| acts(&self.rules, *it));
+        let is_meant = |namespace: &str| looks_beyond || self.shards.holds(namespace);
+        let Pass { events, namespaces } = self.analyser.check_among(CHUNK, now.mono, is_meant);
         for namespace in &namespaces {
             self.patrol.network_changed(namespace);
         }
-        events.into_iter().map(|it| self.tell(it, now)).collect()
+        events.into_iter().filter_map(|it| self.tell(it, now)).collect()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
@@ -212,31 +241,32 @@ impl Network {
 
     /// Before all is known, what is missing would be found fault with.
     fn is_awake(&self) -> bool {
-        self.runs && self.leads && self.synced.len() == self.kinds.len()
+        self.runs && !self.shards.is_empty() && self.synced.len() == self.kinds.len()
     }
 
-    fn tell(&self, event: Event, now: Now) -> Told {
-        let verdict = |finding: &Finding| verdict(finding, now);
-        match event {
-            Event::Fired(it) => Told::Opened {
-                check: it.key.check,
-                severity: it.severity.as_str(),
-                before: None,
-                verdict: verdict(&it),
-            },
-            Event::Regraded(it, before) => {
-                let (severity, before) = (it.severity.as_str(), Some(before.as_str()));
-                Told::Opened { check: it.key.check, severity, before, verdict: verdict(&it) }
+    fn tell(&self, event: Event, now: Now) -> Option<Told> {
+        let (Event::Fired(it) | Event::Regraded(it, _) | Event::Refreshed(it) | Event::Resolved(it)) = &event;
+        let (check, severity, verdict) = (it.key.check, it.severity.as_str(), verdict(it, now));
+        let share = self.share(check, &it.key.namespace);
+        let told = match event {
+            Event::Fired(_) => Told::Opened { check, severity, before: None, verdict, share },
+            Event::Regraded(_, before) => {
+                Told::Opened { check, severity, before: Some(before.as_str()), verdict, share }
             }
-            Event::Refreshed(it) => Told::Reworded { check: it.key.check, verdict: verdict(&it) },
-            Event::Resolved(it) => {
+            Event::Refreshed(_) => Told::Reworded { check, verdict, share },
+            Event::Resolved(_) => {
                 let message = "resolved".to_owned();
-                let open = verdict(&it);
-                let verdict = Verdict { outcome: Outcome::Allow, reason: ended::FIXED, message, ..open };
-                Told::Ended { severity: it.severity.as_str(), verdict }
+                let verdict = Verdict { outcome: Outcome::Allow, reason: ended::FIXED, message, ..verdict };
+                Told::Ended { severity, verdict, share }
             }
-        }
+        };
+        Some(told).filter(|_| !share.is_none())
     }
+}
+
+/// Whether a check's findings have more than tellings follow.
+fn acts(rules: &BTreeMap<Check, Entry>, check: Check) -> bool {
+    rules.get(&check).and_then(|it| it.rule.as_ref()).is_some_and(|it| it.acts(&Mode::Network))
 }
 
 fn verdict(finding: &Finding, now: Now) -> Verdict {

@@ -6,7 +6,7 @@
 //! not written. What does not fit one object goes to `portal-1`, `portal-2`, …, each row to one of them by its hash.
 //!
 //! Reports outlive the process, and are there for whichever replica leads next: they are the memory of what is open. Whoever
-//! begins to lead takes their rows over; a finding that is found again goes on, without news. When the first look at everything
+//! wins a shard takes the rows of its namespaces over; a finding that is found again goes on, without news. When the first look at everything
 //! is over, what nobody confirmed has ended. (The decision log would not do: each replica has its own.)
 
 mod apis;
@@ -19,7 +19,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kanon_core::{Delivery, Figure, FigureKind, Figures, Kind, Mono, Now, Object, Verdict};
+use kanon_core::{Delivery, Figure, FigureKind, Figures, Kind, Mono, Now, Object, Shards, Verdict};
 use kanon_plane::Outbox;
 
 use crate::{audit::findings::Rest, respond::Occasion};
@@ -52,33 +52,23 @@ const OMITTED: &str = "kanon.dev/results-omitted";
 const ADMITTED_MAX: usize = 50;
 const ADMITTED_FOR: Duration = Duration::from_hours(1);
 
-/// What rows of before are to this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
-    /// Somebody else's.
-    #[default]
-    Follows,
-    /// Taken over, and kept until the first look at everything is over.
-    Learns,
-    /// Confirmed or gone.
-    Settled,
-}
-
 /// All reports.
-#[derive(Default)]
 pub(crate) struct Reports {
     apis: Vec<ReportApi>,
     namespaces: BTreeMap<String, OfNamespace>,
     /// Kinds of reports whose objects have all been seen, or cannot be.
     known: BTreeSet<Kind>,
-    phase: Phase,
+    /// The shards whose namespaces are this process's to report about.
+    held: Shards,
+    /// Those of them whose rows were taken over, and are kept until the first look at everything is over.
+    learning: Shards,
 }
 
 impl Reports {
     /// Reports in these APIs; none where there are none. `leads` says whether this process leads from the start.
     pub(crate) fn new(apis: &[ReportApi], leads: bool) -> Reports {
-        let phase = if leads { Phase::Learns } else { Phase::Follows };
-        Reports { apis: apis.to_vec(), phase, ..Reports::default() }
+        let held = Shards::lead(leads);
+        Reports { apis: apis.to_vec(), namespaces: BTreeMap::new(), known: BTreeSet::new(), held, learning: held }
     }
 
     /// A violation or a failed evaluation: a row of its own, or a further container of one. Says whether it is news: not if a
@@ -161,9 +151,10 @@ impl Reports {
     /// A report as the API server has it.
     pub(crate) fn seen(&mut self, kind: &Kind, object: &Object, now: Now) {
         let Some(place) = self.place(kind, object) else { return };
-        let of = self.namespaces.entry(object.str_at(&["metadata", "namespace"]).to_owned()).or_default();
+        let namespace = object.str_at(&["metadata", "namespace"]);
+        let of = self.namespaces.entry(namespace.to_owned()).or_default();
         of.stored.insert(place, object.clone());
-        if self.phase == Phase::Learns && !of.ours {
+        if self.learning.holds(namespace) && !of.ours {
             load(of, place, object, now);
         }
     }
@@ -188,15 +179,21 @@ impl Reports {
         self.known.len() == 2 * self.apis.len()
     }
 
-    /// The lead was won: what is written now is taken over, and findings are found anew; or lost, and somebody else's.
-    pub(crate) fn lead(&mut self, leads: bool, now: Now) {
-        self.phase = if leads { Phase::Learns } else { Phase::Follows };
-        for of in self.namespaces.values_mut() {
+    /// Other shards are this process's: what is written in those that were won is taken over, and findings are found anew; in those
+    /// that were lost it is somebody else's.
+    pub(crate) fn lead(&mut self, shards: Shards, now: Now) {
+        let before = std::mem::replace(&mut self.held, shards);
+        self.learning = shards.minus(before).or(shards.and(self.learning));
+        for (namespace, of) in &mut self.namespaces {
+            let is_held = shards.holds(namespace);
+            if is_held == before.holds(namespace) {
+                continue;
+            }
             of.rows.retain(|key, _| !key.lasts());
             of.ours = false;
             of.distrust();
             of.dirty = true;
-            if leads {
+            if is_held {
                 for (place, object) in std::mem::take(&mut of.stored) {
                     load(of, place, &object, now);
                     of.stored.insert(place, object);
@@ -207,12 +204,9 @@ impl Reports {
 
     /// The first look at everything is over: what it did not confirm is not so any more, or rests where `rest_of` says so.
     pub(crate) fn settle(&mut self, rest_of: impl Fn(&Stale) -> Option<Rest>) -> Vec<(Stale, Option<Rest>)> {
-        if self.phase != Phase::Learns {
-            return Vec::new();
-        }
-        self.phase = Phase::Settled;
+        let learnt = std::mem::replace(&mut self.learning, Shards::none_of(self.held.count()));
         let mut stale = Vec::new();
-        for (namespace, of) in &mut self.namespaces {
+        for (namespace, of) in self.namespaces.iter_mut().filter(|it| learnt.holds(it.0)) {
             let rows = std::mem::take(&mut of.rows);
             for (key, row) in rows {
                 if !key.lasts() {
@@ -232,10 +226,11 @@ impl Reports {
 
     /// Writes what is due.
     pub(crate) fn write(&mut self, now: Now, out: &mut Outbox) {
-        if !self.are_known() || self.phase == Phase::Follows {
+        if !self.are_known() || self.held.is_empty() {
             return;
         }
-        for (namespace, of) in &mut self.namespaces {
+        let held = self.held;
+        for (namespace, of) in self.namespaces.iter_mut().filter(|it| held.holds(it.0)) {
             while let Some((_, key)) = of.ends.first().cloned().filter(|it| it.0 <= now.mono) {
                 of.ends.pop_first();
                 of.rows.remove(&key);
@@ -257,8 +252,8 @@ impl Reports {
             let dirty = it.dirty.then(|| it.rests_until.unwrap_or_default());
             dirty.into_iter().chain(it.ends.first().map(|it| it.0)).min()
         };
-        let writes = self.are_known() && self.phase != Phase::Follows;
-        if writes { self.namespaces.values().filter_map(of).min() } else { None }
+        let held = self.namespaces.iter().filter(|it| self.held.holds(it.0));
+        if self.are_known() { held.filter_map(|it| of(it.1)).min() } else { None }
     }
 
     /// How a write ended.

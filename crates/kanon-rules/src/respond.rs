@@ -26,7 +26,8 @@ use std::{
 };
 
 use kanon_core::{
-    Change, Digest, EffectId, Figure, FigureKind, Figures, Input, Mono, Now, ObjectRef, Outcome, Review, Sink, Verdict,
+    Change, Digest, EffectId, Figure, FigureKind, Figures, Input, Mono, Now, ObjectRef, Outcome, Review, Shards, Sink,
+    Verdict,
 };
 use kanon_events::asks_about_parent;
 use kanon_lang::Language;
@@ -38,6 +39,7 @@ use crate::{
     index::Entry,
     report::{ReportApi, Reports},
     rule::{ActionSpec, Mode},
+    share::Share,
 };
 use brake::Brake;
 pub(crate) use brake::brake_kind;
@@ -125,7 +127,8 @@ pub(crate) struct Responder {
     templates: Templates,
     alerts: Alerts,
     reports: Reports,
-    leads: bool,
+    /// The shards of this process.
+    shards: Shards,
     /// What was done of each rate-limited action.
     windows: BTreeMap<(PolicyKey, usize), Window>,
     recent: Recent,
@@ -148,7 +151,7 @@ impl Responder {
             templates: Templates::new(language, &settings.namespace, &settings.alert_labels),
             alerts: Alerts::default(),
             reports: Reports::new(&settings.reports, settings.leads),
-            leads: settings.leads,
+            shards: Shards::lead(settings.leads),
             settings,
             windows: BTreeMap::new(),
             recent: Recent::default(),
@@ -200,7 +203,7 @@ impl Responder {
                     verdict.subject.uid.clear();
                 }
                 self.report(entry, &verdict, &occasion, now);
-                self.run(entry, &verdict, &occasion, now, out);
+                self.run(entry, &verdict, &occasion, Share::ALL, now, out);
             }
         }
     }
@@ -210,25 +213,33 @@ impl Responder {
         for verdict in verdicts.iter().filter(|it| it.outcome != Outcome::Error) {
             let mut entries = tally.rows.iter().filter_map(|row| tally.rules.entries().get(row.entry()));
             if let Some(entry) = entries.find(|it| it.policy == verdict.policy) {
-                self.fired(entry, verdict, Mode::Runtime, now, out);
+                self.fired(entry, verdict, Mode::Runtime, Share::ALL, now, out);
             }
         }
     }
 
     /// A violation that is new: found by audit, network or runtime. Its actions run, its sinks are told. A loop that knows
     /// containers calls it once for each that violates (`verdict.evidence.part`). Says whether it is news: not if a report of
-    /// before this process led says so already; then it goes on.
-    pub(crate) fn fired(&mut self, entry: &Entry, verdict: &Verdict, mode: Mode, now: Now, out: &mut Outbox) -> bool {
+    /// before this process led says so already; then it goes on. `share` is what is this replica's of what follows.
+    pub(crate) fn fired(
+        &mut self,
+        entry: &Entry,
+        verdict: &Verdict,
+        mode: Mode,
+        share: Share,
+        now: Now,
+        out: &mut Outbox,
+    ) -> bool {
         let occasion = Occasion { mode, event_id: event_id(verdict), stored: true };
-        let is_news = self.report(entry, verdict, &occasion, now);
+        let is_news = share.tells && self.report(entry, verdict, &occasion, now);
         if is_news && let Some(rule) = &entry.rule {
             let severity = rule.severity.map_or("", |it| it.as_str());
             self.log(severity, &rule.actions, verdict, &occasion, out);
         }
         if occasion.lasts() {
-            self.stand(entry, verdict, &occasion, now, out);
+            self.stand(entry, verdict, &occasion, share, now, out);
         } else {
-            self.run(entry, verdict, &occasion, now, out);
+            self.run(entry, verdict, &occasion, share, now, out);
         }
         is_news
     }
@@ -261,9 +272,8 @@ impl Responder {
                 Change::Applied => self.reports.seen(kind, object, now),
                 Change::Deleted => self.reports.deleted(kind, object),
             },
-            Input::Leadership(leads) => {
-                self.leads = *leads;
-                self.begin_anew(now);
+            Input::Leadership(shards) => {
+                self.lead(*shards, now);
                 self.waiting.release(now.mono);
             }
             _ => {}
@@ -294,7 +304,7 @@ impl Responder {
             let line = line::render(severity, actions, verdict, occasion);
             // The decision is recorded; the replica that found it says it.
             let id = EffectId::new(&occasion.event_id, "log", &verdict.policy.name);
-            out.send(id, verdict.subject.clone(), Sink::Log, line, true, true);
+            out.send(id, verdict.subject.clone(), Sink::Log, line, true);
         }
     }
 

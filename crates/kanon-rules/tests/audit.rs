@@ -7,7 +7,7 @@ mod common;
 use std::{collections::VecDeque, sync::Arc};
 
 use common::{language, now};
-use kanon_core::{Change, Figures, Input, Keep, Kind, Object, Rate};
+use kanon_core::{Change, Figures, Input, Keep, Kind, Object, Rate, Shards};
 use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings, Target};
 use kanon_rules::{Mode, Responses, RulesFamily, Settings, api};
 use serde_json::{Value, json};
@@ -323,14 +323,14 @@ fn followers_look_at_nothing_until_they_lead() {
     world.synced(&pods());
     world.apply(&pod("worse", "2", true));
     assert_eq!(world.news(), Vec::<String>::new());
-    world.input(&Input::Leadership(true));
+    world.input(&Input::Leadership(Shards::lead(true)));
     assert_eq!(world.news(), [OPENED, "privileged/c worse dryrun RuleViolated"]);
-    world.input(&Input::Leadership(false));
+    world.input(&Input::Leadership(Shards::lead(false)));
     world.change(&pods(), Change::Deleted, &pod("bad", "1", true));
     // Nothing ended: somebody else tells now.
     assert_eq!(world.news(), Vec::<String>::new());
     assert_eq!(world.figure("portal_open_findings"), []);
-    world.input(&Input::Leadership(true));
+    world.input(&Input::Leadership(Shards::lead(true)));
     assert_eq!(world.news(), ["privileged/c worse dryrun RuleViolated"]);
 }
 

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Plane, creation, now};
-use kanon_core::{Action, Change, Delivery, Effect, Failure, FamilyId, Input, Mono, PolicyFile, Review};
+use kanon_core::{Action, Change, Delivery, Effect, Failure, FamilyId, Input, Mono, PolicyFile, Review, Shards};
 use kanon_plane::{Family, NoLookups, PolicySummary, Target};
 use kanon_rules::RuleStatus;
 use serde_json::{Value, json};
@@ -329,7 +329,7 @@ fn a_new_leader_writes_what_the_objects_do_not_say() {
     plane.apply(&rule(1, PRIVILEGED));
     let status = plane.status();
     plane.echo(&rule(1, PRIVILEGED), &RuleStatus { observed_generation: 1, ..RuleStatus::default() });
-    plane.input(&Input::Leadership(true));
+    plane.input(&Input::Leadership(Shards::lead(true)));
     let again = plane.status();
     assert_eq!((again.last_applied, again.active_on), (status.last_applied, status.active_on));
 }

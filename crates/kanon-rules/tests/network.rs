@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kanon_core::{Change, Figures, Input, Keep, Kind, Mono, Now, Object, Verdict};
+use kanon_core::{Change, Figures, Input, Keep, Kind, Mono, Now, Object, Shards, Verdict};
 use kanon_network::{Check, Options};
 use kanon_plane::{Family, Outbox};
 use kanon_rules::{FAMILY, NetworkSettings, Responses, RulesFamily, Settings};
@@ -77,14 +77,14 @@ fn only_the_leader_checks_and_only_when_all_is_known() {
     let mut scene = Scene::new(&NetworkSettings::default());
     scene.object(Change::Applied, &pod());
     assert_eq!(scene.wake(), Vec::<String>::new());
-    scene.put(&Input::Leadership(true));
+    scene.put(&Input::Leadership(Shards::lead(true)));
     assert_eq!(scene.wake(), Vec::<String>::new(), "policies have not arrived");
     scene.sync();
     assert_eq!(scene.wake(), [MISSING]);
     // Who loses the lead forgets; who wins it looks at everything.
-    assert_eq!(scene.put(&Input::Leadership(false)), Vec::<String>::new());
+    assert_eq!(scene.put(&Input::Leadership(Shards::lead(false))), Vec::<String>::new());
     assert_eq!(scene.wake(), Vec::<String>::new());
-    scene.put(&Input::Leadership(true));
+    scene.put(&Input::Leadership(Shards::lead(true)));
     assert_eq!(scene.wake(), [MISSING]);
     let open: Vec<_> = scene.figures.read().into_iter().filter(|it| it.0.name == "portal_open_findings").collect();
     assert_eq!(open[0].1.values().sum::<i64>(), 1);
@@ -93,7 +93,7 @@ fn only_the_leader_checks_and_only_when_all_is_known() {
 #[test]
 fn findings_end_with_their_cause_and_are_counted_once() {
     let mut scene = Scene::new(&NetworkSettings::default());
-    scene.put(&Input::Leadership(true));
+    scene.put(&Input::Leadership(Shards::lead(true)));
     scene.sync();
     scene.object(Change::Applied, &pod());
     assert_eq!(scene.wake(), [MISSING]);
@@ -123,12 +123,12 @@ fn a_family_without_the_loop_sees_nothing() {
         options: Options { on: [Check::BroadCidr].into(), ..Options::default() },
         ..NetworkSettings::default()
     });
-    scene.put(&Input::Leadership(true));
+    scene.put(&Input::Leadership(Shards::lead(true)));
     scene.sync();
     scene.object(Change::Applied, &pod());
     assert_eq!(scene.wake(), Vec::<String>::new(), "a check that is off");
     scene.family = RulesFamily::new(Arc::new(kanon_expr::Expr::default()), Settings::default());
-    scene.put(&Input::Leadership(true));
+    scene.put(&Input::Leadership(Shards::lead(true)));
     scene.sync();
     scene.object(Change::Applied, &pod());
     assert_eq!(scene.wake(), Vec::<String>::new());

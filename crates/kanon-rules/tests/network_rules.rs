@@ -7,7 +7,7 @@ mod common;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use common::language;
-use kanon_core::{Change, Figures, Input, Keep, Kind, Mono, Now, Object, ReadEvidence};
+use kanon_core::{Change, Figures, Input, Keep, Kind, Mono, Now, Object, ReadEvidence, Shards};
 use kanon_network::Kinds;
 use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings};
 use kanon_rules::{Mode, NetworkSettings, Responses, RulesFamily, Settings, api};
@@ -381,12 +381,12 @@ fn whoever_loses_the_lead_forgets_and_whoever_wins_it_looks_at_everything() {
     world.apply(&pod("shop", "web", "web"));
     world.apply(&rule("open", POD, "!network.pod.ingressIsolated"));
     assert_eq!(world.news(), ["open web dryrun RuleViolated"]);
-    world.input(&Input::Leadership(false));
+    world.input(&Input::Leadership(Shards::lead(false)));
     assert_eq!(world.news(), Vec::<String>::new());
     assert_eq!(world.figure("portal_open_findings"), []);
     world.apply(&policy("shop", "deny", &deny()));
     assert_eq!(world.news(), Vec::<String>::new());
-    world.input(&Input::Leadership(true));
+    world.input(&Input::Leadership(Shards::lead(true)));
     assert_eq!(world.news(), Vec::<String>::new());
     world.change(Change::Deleted, &policy("shop", "deny", &deny()));
     assert_eq!(world.news(), ["open web dryrun RuleViolated"]);

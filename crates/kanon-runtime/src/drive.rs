@@ -3,13 +3,13 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use kanon_core::{Effect, Input, Mono};
+use kanon_core::{Effect, Input, Mono, Shards};
 use kanon_plane::{Facts, ObjectStore, Payload, Plane, Step, Views};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -37,10 +37,10 @@ pub struct Shared {
     pub objects: ArcSwap<ObjectStore>,
     /// What to watch besides policies.
     pub facts: ArcSwap<Facts>,
-    /// Whether this process leads: others decide, and hold their effects.
-    pub leader: AtomicBool,
+    /// The shards of this process.
+    pub shards: ArcSwap<Shards>,
     /// Changes whenever new views were published, or other kinds are to be watched, or all objects of a kind have arrived, or
-    /// the lead was won or lost.
+    /// shards were won or lost.
     pub published: watch::Sender<u64>,
     /// Reviews whose counts were lost to a full queue: clean ones, and ones with verdicts.
     pub dropped: [AtomicU64; 2],
@@ -48,6 +48,13 @@ pub struct Shared {
     pub records: AtomicU64,
     /// Appends to the decision log that failed.
     pub log_errors: AtomicU64,
+}
+
+impl Shared {
+    /// Whether this process leads: others decide, and hold their effects.
+    pub fn leads(&self) -> bool {
+        self.shards.load().leads()
+    }
 }
 
 /// Where inputs go in. Cheap to clone.
@@ -106,7 +113,7 @@ pub fn start(
         views: ArcSwap::from_pointee(plane.views().clone()),
         objects: ArcSwap::from_pointee(plane.objects().clone()),
         facts: ArcSwap::new(Arc::clone(plane.facts())),
-        leader: AtomicBool::new(plane.leads()),
+        shards: ArcSwap::from_pointee(Shards::lead(plane.leads())),
         published: watch::Sender::new(0),
         dropped: [AtomicU64::new(0), AtomicU64::new(0)],
         records: AtomicU64::new(log.as_ref().map_or(0, |it| it.chain().seq())),
@@ -191,8 +198,8 @@ impl Driver {
         // A snapshot for every object would make the next change copy; readers get one a batch.
         self.stale |= objects;
         let mut news = views.is_some() || facts.is_some() || matches!(input, Input::Synced { .. });
-        if let Input::Leadership(leader) = input {
-            self.shared.leader.store(*leader, Ordering::Release);
+        if let Input::Leadership(shards) = input {
+            self.shared.shards.store(Arc::new(*shards));
             news = true;
         }
         for scan in scans {

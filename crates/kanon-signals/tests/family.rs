@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{language, now};
-use kanon_core::{Action, Change, Effect, EventType, Input, Keep, Object, PolicyFile};
+use kanon_core::{Action, Change, Effect, EventType, Input, Keep, Object, PolicyFile, Shards};
 use kanon_plane::{Explanation, Family, Plane, Settings as PlaneSettings, Target, Views};
 use kanon_signals::{CLASSIFICATION_POLICY, Settings, SignalsFamily, api};
 use serde_json::{Value, json};
@@ -331,6 +331,6 @@ fn a_follower_says_nothing_until_it_leads() {
     let step = plane.handle(&Input::Object { kind: kind.clone(), change: Change::Applied, object }, now(0));
     assert!(step.effects.is_empty());
     assert!(plane.handle(&Input::Synced { kind, keep: Keep::All }, now(1)).effects.is_empty());
-    let effects = plane.handle(&Input::Leadership(true), now(2)).effects;
+    let effects = plane.handle(&Input::Leadership(Shards::lead(true)), now(2)).effects;
     assert!(matches!(&effects[..], [Effect { action: Action::Apply { .. }, .. }]), "{effects:?}");
 }

@@ -16,6 +16,7 @@ mod rules;
 mod runtime;
 mod services;
 mod shapes;
+mod shards;
 mod sinks;
 mod sweep;
 mod texts;
@@ -37,6 +38,7 @@ pub(crate) use rules::RuleArgs;
 pub(crate) use runtime::RuntimeArgs;
 pub(crate) use services::ServiceArgs;
 pub(crate) use shapes::ShapeArgs;
+pub(crate) use shards::ShardArgs;
 pub(crate) use sinks::SinkArgs;
 pub(crate) use sweep::SweepArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
@@ -227,6 +229,9 @@ pub(crate) struct ServeArgs {
     /// The rules' loops.
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
+    /// How the audit is spread.
+    #[command(flatten)]
+    pub(crate) shards: ShardArgs,
     /// The first look.
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,

@@ -61,8 +61,9 @@ pub(crate) struct Options {
     pub(crate) metrics_addr: SocketAddr,
     /// Our namespace.
     pub(crate) namespace: String,
-    /// Contend for the lease of this name, in our namespace, under this identity; lead without asking when none.
-    pub(crate) lease: Option<(&'static str, String)>,
+    /// Contend for the leases of this name, in our namespace, under this identity, one for each of so many shards; lead without
+    /// asking when none.
+    pub(crate) lease: Option<(&'static str, String, u32)>,
     /// What is done about violations, and who hears of them.
     pub(crate) sinks: SinkOptions,
     /// Where events of running workloads come from; none where rules are not asked about them.
@@ -195,11 +196,12 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     watches.start(&mut tasks, &kinds);
     let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
     tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
-    if let Some((name, identity)) = &options.lease {
+    if let Some((name, identity, shards)) = &options.lease {
         let (namespace, name, identity) = (options.namespace.clone(), (*name).to_owned(), identity.clone());
         let candidate = Candidate { namespace, name, identity };
         let now = move || clock.now();
-        tasks.spawn(kanon_kube::run_election(api.urgent(), candidate, now, intake.sender(), stop.clone()));
+        let send = intake.sender();
+        tasks.spawn(kanon_kube::run_elections(api.urgent(), candidate, *shards, now, send, stop.clone()));
     }
 
     let feed = sources.as_ref().map(|it| it.feed.clone());
@@ -284,9 +286,22 @@ fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {
         gauge("kanon_reviews_dropped_verdicts", "Reviews whose verdicts were dropped", |it| {
             it.dropped[1].load(Ordering::Relaxed)
         }),
+        shards_held(shared),
         cached(shared, "portal_cache_objects", "Objects that are cached", |it| it.1),
         cached(shared, "portal_cache_bytes", "Bytes that cached objects take with their indexes", |it| it.2),
     ]
+}
+
+/// The shards of the audit that this process holds; the holder of shard 0 leads.
+fn shards_held(shared: &Arc<Shared>) -> Gauge {
+    let shared = Arc::clone(shared);
+    let help = "Whether this process holds the lease of a shard of the audit; that of shard 0 is the lead";
+    let figure = Figure { name: "portal_leader", kind: FigureKind::Gauge, help, labels: &["shard"] };
+    let series = move || {
+        let held = shared.shards.load();
+        (0..held.count()).map(|it| (vec![it.to_string()], held.has(it).into())).collect()
+    };
+    Gauge { figure, read: Box::new(series) }
 }
 
 /// Something about the cached objects of each kind.

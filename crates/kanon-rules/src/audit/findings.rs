@@ -16,7 +16,7 @@ use kanon_core::{Evidence, GroupVersionKind, Mono, Now, Outcome, Verdict};
 use kanon_plane::{ObjectName, PolicyKey};
 
 use super::scan::Found;
-use crate::index::Rules;
+use crate::{index::Rules, share::Share};
 
 /// Why findings end: reasons of their records.
 pub(crate) mod ended {
@@ -42,6 +42,8 @@ pub(crate) struct Finding {
     pub since: Timestamp,
     /// The rule's severity; empty when it states none.
     pub severity: &'static str,
+    /// What of its consequences followed here.
+    pub share: Share,
     /// While its object is clean, and was not for long enough.
     pub rests: Option<Rest>,
 }
@@ -88,14 +90,15 @@ pub(crate) struct Findings {
 
 /// What changed.
 pub(crate) enum Change {
-    /// A violation is new, or one of an earlier revision of the rule, which had the severity `before`.
-    Opened { key: PolicyKey, verdict: Verdict, severity: &'static str, before: Option<&'static str> },
+    /// A violation is new, or one of an earlier revision of the rule, which had the severity `before`, or more of what follows
+    /// from it is this replica's now: the share.
+    Opened { key: PolicyKey, verdict: Verdict, severity: &'static str, before: Option<&'static str>, share: Share },
     /// The object is clean, and the finding waits for its end.
     Rests { verdict: Verdict, since: Timestamp },
     /// The object of a finding that waited for its end is not clean.
     Returned { verdict: Verdict },
     /// A violation ended.
-    Ended { verdict: Verdict, severity: &'static str },
+    Ended { verdict: Verdict, severity: &'static str, share: Share },
     /// An evaluation fails that did not before.
     Failed { key: PolicyKey, verdict: Verdict },
     /// An evaluation that failed does not any more, or is not made.
@@ -103,13 +106,13 @@ pub(crate) enum Change {
 }
 
 impl Findings {
-    /// Takes in what was found about one object by the rules that `asked` says; gives what changed.
+    /// Takes in what was found about one object by the rules that `asked` gives a share for; gives what changed.
     pub(crate) fn take(
         &mut self,
         kind: &GroupVersionKind,
         found: Found,
         rules: &Rules,
-        asked: impl Fn(&PolicyKey) -> bool,
+        asked: impl Fn(&PolicyKey) -> Option<Share>,
         now: Now,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -124,6 +127,7 @@ impl Findings {
         let (mut seen, mut failing) = (Vec::new(), BTreeMap::new());
         for (at, verdict) in verdicts {
             let Some(entry) = rules.entries().get(at) else { continue };
+            let Some(share) = asked(&entry.key) else { continue };
             let key = (entry.key.clone(), verdict.evidence.part.clone());
             seen.push(key.clone());
             if let Some(open) = object.open.get_mut(&key)
@@ -132,6 +136,9 @@ impl Findings {
                 changes.push(Change::Returned { verdict: open.verdict.clone() });
             }
             if verdict.outcome == Outcome::Error {
+                if !share.tells {
+                    continue;
+                }
                 if !object.failing.contains_key(&key) {
                     changes.push(Change::Failed { key: key.0.clone(), verdict: verdict.clone() });
                 }
@@ -140,20 +147,30 @@ impl Findings {
             }
             let severity = entry.rule.as_ref().and_then(|it| it.severity).map_or("", |it| it.as_str());
             let known = object.open.get(&key);
-            if known.is_none_or(|it| it.verdict.policy.revision != verdict.policy.revision) {
-                let (verdict, before) = (verdict.clone(), known.map(|it| it.severity));
-                changes.push(Change::Opened { key: key.0.clone(), verdict, severity, before });
+            let same = known.filter(|it| it.verdict.policy.revision == verdict.policy.revision);
+            let news = share.minus(same.map(|it| it.share).unwrap_or_default());
+            if same.is_none() || !news.is_none() {
+                let before = known.filter(|it| it.share.tells && news.tells).map(|it| it.severity);
+                changes.push(Change::Opened {
+                    key: key.0.clone(),
+                    verdict: verdict.clone(),
+                    severity,
+                    before,
+                    share: news,
+                });
             }
             let since = known.map_or(now.wall, |it| it.since);
-            object.open.insert(key, Finding { verdict: without_values(verdict), since, severity, rests: None });
+            let share = share.or(known.map(|it| it.share).unwrap_or_default());
+            let finding = Finding { verdict: without_values(verdict), since, severity, share, rests: None };
+            object.open.insert(key, finding);
         }
         let (others, before): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            std::mem::take(&mut object.failing).into_iter().partition(|it| !asked(&it.0.0));
+            std::mem::take(&mut object.failing).into_iter().partition(|it| asked(&it.0.0).is_none());
         let recovered = before.into_iter().filter(|it| !failing.contains_key(&it.0));
         changes.extend(recovered.map(|it| Change::Recovered { verdict: it.1 }));
         object.failing = others;
         object.failing.append(&mut failing);
-        for (key, finding) in object.open.iter_mut().filter(|it| asked(&it.0.0) && !seen.contains(it.0)) {
+        for (key, finding) in object.open.iter_mut().filter(|it| asked(&it.0.0).is_some() && !seen.contains(it.0)) {
             let after = resolve_after(rules, &key.0);
             match finding.rests {
                 Some(rest) if rest.after == after => continue,
@@ -171,7 +188,7 @@ impl Findings {
         }
         let rests: BTreeSet<Key> =
             object.open.iter().filter(|it| it.1.rests.is_some()).map(|it| it.0.clone()).collect();
-        let is_over = |key: &Key| asked(&key.0) && !seen.contains(key) && !rests.contains(key);
+        let is_over = |key: &Key| asked(&key.0).is_some() && !seen.contains(key) && !rests.contains(key);
         end(of_kind, &name, is_over, ended::FIXED, now, &mut changes);
         changes
     }
@@ -244,11 +261,27 @@ impl Findings {
         changes
     }
 
-    /// Forgets everything: somebody else leads now. Nothing ended, so nobody is told.
-    pub(crate) fn clear(&mut self) -> Vec<Finding> {
-        self.due.clear();
-        let objects = std::mem::take(&mut self.kinds).into_values().flat_map(BTreeMap::into_values);
-        objects.flat_map(|it| it.open.into_values()).collect()
+    /// Forgets what is somebody else's now; `share` says what may be ours in a namespace. Nothing ended, so nobody is told. Gives
+    /// the findings that are not told of here any more.
+    pub(crate) fn hand_over(&mut self, share: impl Fn(&str) -> Share) -> Vec<Finding> {
+        let mut over = Vec::new();
+        for of_kind in self.kinds.values_mut() {
+            of_kind.retain(|(namespace, _), object| {
+                let ours = share(namespace);
+                if !ours.tells {
+                    object.failing.clear();
+                }
+                object.open.retain(|_, finding| {
+                    if finding.share.tells && !ours.tells {
+                        over.push(finding.clone());
+                    }
+                    finding.share = finding.share.and(ours);
+                    !finding.share.is_none()
+                });
+                !object.open.is_empty() || !object.failing.is_empty()
+            });
+        }
+        over
     }
 
     /// The open findings of a rule, in order of object.
@@ -274,10 +307,10 @@ fn end(
     }
     let over: Vec<Key> = object.open.keys().filter(|it| ends(it)).cloned().collect();
     for key in over {
-        let Some(Finding { verdict, severity, .. }) = object.open.remove(&key) else { continue };
+        let Some(Finding { verdict, severity, share, .. }) = object.open.remove(&key) else { continue };
         let message = "resolved".to_owned();
         let verdict = Verdict { outcome: Outcome::Allow, reason, message, now, ..verdict };
-        changes.push(Change::Ended { verdict, severity });
+        changes.push(Change::Ended { verdict, severity, share });
     }
     if object.open.is_empty() && object.failing.is_empty() {
         of_kind.remove(name);

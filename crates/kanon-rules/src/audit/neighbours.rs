@@ -38,7 +38,7 @@ impl Audit {
             return;
         }
         let before = self.dependencies.remember(kind, name, after);
-        if !self.leads || !self.sight.is_synced(kind) {
+        if self.is_idle() || !self.sight.is_synced(kind) {
             return;
         }
         let blind = before.is_none() && !self.complete.contains(kind);
@@ -62,7 +62,7 @@ impl Audit {
 
     fn ask_again(&mut self, dependent: &Arc<Dependent>, now: Mono) {
         let Dependent { kind, name, rule } = &**dependent;
-        if !self.rules.contains_key(rule) || !self.is_watching(kind) {
+        if !self.rules.contains_key(rule) || !self.is_watching(kind, name, Some(rule)) {
             return;
         }
         let is_due = |policy: Option<PolicyKey>| {
@@ -81,7 +81,7 @@ impl Audit {
     /// The network of a namespace is another: whoever looked at it is asked again. What waits for quiet is told later, so nothing is
     /// held back here.
     pub(crate) fn network_changed(&mut self, namespace: &str) {
-        if !self.leads {
+        if self.is_idle() {
             return;
         }
         self.ask_around(namespace);
@@ -95,7 +95,7 @@ impl Audit {
         let Affected { dependents, rules } = self.dependencies.affected_by_network(namespace);
         for dependent in dependents {
             let Dependent { kind, name, rule } = &*dependent;
-            if self.rules.contains_key(rule) && self.is_watching(kind) {
+            if self.rules.contains_key(rule) && self.is_watching(kind, name, Some(rule)) {
                 self.touch(kind, name.clone(), Some(rule.clone()));
             }
         }
@@ -106,7 +106,7 @@ impl Audit {
     pub(super) fn ask_those_that_waited(&mut self, now: Now) {
         for dependent in self.guard.due(now.mono) {
             let Dependent { kind, name, rule } = &*dependent;
-            if self.rules.contains_key(rule) && self.is_watching(kind) {
+            if self.rules.contains_key(rule) && self.is_watching(kind, name, Some(rule)) {
                 self.touch(kind, name.clone(), Some(rule.clone()));
             }
         }

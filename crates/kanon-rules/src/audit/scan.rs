@@ -54,6 +54,9 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
         is_meant && it.sees(&work.kind, |kind, keep| store.holds(kind, keep))
     };
     let among: Vec<_> = rules.entries().iter().map(is_asked).collect();
+    // What is asked about objects of other replicas' shards.
+    let is_asked_beyond = |(at, entry): (usize, &Entry)| among[at] && work.area.beyond.contains(&entry.key);
+    let beyond: Vec<_> = rules.entries().iter().enumerate().map(is_asked_beyond).collect();
     let mut sums = Sums::new(rules.entries().len());
     let mut failed = Vec::new();
     let (mut found, mut queries, mut times) = (Vec::new(), Vec::new(), Times::new());
@@ -61,7 +64,6 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let mut walk: Option<Walk<'_>> = None;
     for object in &objects {
         let question = Question {
-            among: Some(&among),
             network: network.as_ref(),
             ..Question::new(&work.kind, object, std::slice::from_ref(&mode), now)
         };
@@ -70,7 +72,11 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
         if let Some(ended) = walk.take_if(|it| it.namespace != namespace) {
             sums.end(&ended);
         }
-        let walk = walk.get_or_insert_with(|| Walk { namespace, plan: rules.plan(&question), objects: 0, passes: 0 });
+        let walk = walk.get_or_insert_with(|| {
+            let among = if work.area.shards.holds(namespace) { &among } else { &beyond };
+            let plan = rules.plan(&Question { among: Some(among), ..question });
+            Walk { namespace, plan, objects: 0, passes: 0 }
+        });
         let answer = rules.ask(&question, &walk.plan, store, &mut room);
         for row in answer.unclean.iter().map(|it| &it.1).filter(|it| it.errors > 0) {
             failed.retain(|(it, _)| *it != row.entry());

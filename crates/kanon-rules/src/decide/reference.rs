@@ -154,7 +154,7 @@ proptest! {
         }
         store.synced(&kind, &Keep::All);
         let (occasion, which) = (Mode::Audit.as_str(), Which::After { last: None, limit: 100 });
-        let work = Work { occasion, kind: kind.clone(), which, policies: None };
+        let work = Work { occasion, kind: kind.clone(), which, policies: None, area: kanon_plane::Area::default() };
         let (mut verdicts, mut rows) = (Vec::new(), vec![None::<RuleTally>; rules.entries().len()]);
         for object in work.objects(&store) {
             let question = Question::new(&kind, object, &[Mode::Audit], now());

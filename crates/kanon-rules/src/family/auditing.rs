@@ -80,8 +80,8 @@ impl RulesFamily {
                 }
                 self.audit.scanned(scanned, now)
             }
-            Input::Leadership(leads) => {
-                let forgotten = self.audit.lead(*leads, now);
+            Input::Leadership(shards) => {
+                let forgotten = self.audit.lead(*shards, now);
                 forgotten.iter().for_each(|it| self.gauge(&it.verdict, it.severity, -1));
                 Vec::new()
             }
@@ -157,11 +157,14 @@ impl RulesFamily {
     pub(super) fn follow(&mut self, changes: Vec<Change>, mode: Mode, now: Now, out: &mut Outbox) {
         for change in changes {
             match change {
-                Change::Opened { key, verdict, severity, before } => {
+                Change::Opened { key, verdict, severity, before, share } => {
                     before.into_iter().for_each(|before| self.gauge(&verdict, before, -1));
-                    self.gauge(&verdict, severity, 1);
+                    self.gauge(&verdict, severity, i64::from(share.tells));
                     let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
-                    let is_news = entry.is_none_or(|it| self.respond.fired(it, &verdict, mode, now, out));
+                    let is_news = match entry {
+                        Some(entry) => self.respond.fired(entry, &verdict, mode, share, now, out),
+                        None => share.tells,
+                    };
                     let (name, kind) = (&verdict.policy.name, verdict.subject.gvk.to_string());
                     match (before, mode) {
                         (None, Mode::Network) if is_news => self.figures.add(FINDINGS, &[name], 1),
@@ -174,10 +177,12 @@ impl RulesFamily {
                 }
                 Change::Rests { verdict, since } => self.respond.rests(&verdict, since),
                 Change::Returned { verdict } => self.respond.returned(&verdict, now, out),
-                Change::Ended { verdict, severity } => {
-                    self.gauge(&verdict, severity, -1);
-                    self.respond.resolved(&verdict, mode, now, out);
-                    out.verdict(verdict);
+                Change::Ended { verdict, severity, share } => {
+                    self.gauge(&verdict, severity, -i64::from(share.tells));
+                    self.respond.resolved(&verdict, mode, share, now, out);
+                    if share.tells {
+                        out.verdict(verdict);
+                    }
                 }
                 Change::Failed { key, verdict } => {
                     let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));

@@ -60,13 +60,15 @@ impl RulesFamily {
                 }
                 self.network.patrol.scanned(scanned, now)
             }
-            Input::Leadership(leads) => {
-                let forgotten = patrol.lead(*leads, now);
+            Input::Leadership(shards) => {
+                let forgotten = patrol.lead(*shards, now);
                 forgotten.iter().for_each(|it| self.gauge(&it.verdict, it.severity, -1));
-                for it in self.network.lead(*leads, now.mono) {
+                let (forgotten, news) = self.network.lead(*shards, now);
+                for it in forgotten {
                     let labels = [it.key.check.id(), it.severity.as_str(), &it.subject.namespace];
                     self.figures.add(OPEN, &labels, -1);
                 }
+                news.into_iter().for_each(|told| self.tell(told, now, out));
                 Vec::new()
             }
             Input::Tick => patrol.tick(now),
@@ -101,30 +103,36 @@ impl RulesFamily {
 
     fn tell(&mut self, told: Told, now: Now, out: &mut Outbox) {
         match told {
-            Told::Opened { check, verdict, severity, before } => {
-                self.gauge(&verdict, severity, 1);
-                let entry = self.network.rule(check);
-                let is_news = entry.is_none_or(|it| self.respond.fired(it, &verdict, Mode::Network, now, out));
+            Told::Opened { check, verdict, severity, before, share } => {
+                self.gauge(&verdict, severity, i64::from(share.tells));
+                let is_news = match self.network.rule(check) {
+                    Some(entry) => self.respond.fired(entry, &verdict, Mode::Network, share, now, out),
+                    None => share.tells,
+                };
                 match before {
                     None if is_news => self.figures.add(FINDINGS, &[check.id()], 1),
                     None => {}
-                    Some(before) => self.gauge(&verdict, before, -1),
+                    Some(before) => self.gauge(&verdict, before, -i64::from(share.tells)),
                 }
                 if is_news {
                     out.verdict(verdict);
                 }
             }
-            Told::Reworded { check, verdict } => {
+            Told::Reworded { check, verdict, share } => {
                 // Its sinks hear the new words; what was done about it is not done again.
                 if let Some(entry) = self.network.rule(check) {
-                    self.respond.fired(entry, &verdict, Mode::Network, now, out);
+                    self.respond.fired(entry, &verdict, Mode::Network, share, now, out);
                 }
-                out.verdict(verdict);
+                if share.tells {
+                    out.verdict(verdict);
+                }
             }
-            Told::Ended { verdict, severity } => {
-                self.gauge(&verdict, severity, -1);
-                self.respond.resolved(&verdict, Mode::Network, now, out);
-                out.verdict(verdict);
+            Told::Ended { verdict, severity, share } => {
+                self.gauge(&verdict, severity, -i64::from(share.tells));
+                self.respond.resolved(&verdict, Mode::Network, share, now, out);
+                if share.tells {
+                    out.verdict(verdict);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::{any::Any, sync::Arc};
 
 use kanon_core::Review;
-use kanon_plane::{BrokenScan, Outbox, Which, Work};
+use kanon_plane::{Area, BrokenScan, Outbox, Which, Work};
 
 use super::{RulesFamily, figures::show_times};
 use crate::{
@@ -20,7 +20,8 @@ impl RulesFamily {
         }
         self.times_review = true;
         let (occasion, kind) = (Mode::Admission.as_str(), review.kind.clone());
-        out.scan(Work { occasion, kind, which: Which::Answered(Arc::clone(review)), policies: None });
+        let which = Which::Answered(Arc::clone(review));
+        out.scan(Work { occasion, kind, which, policies: None, area: Area::default() });
     }
 
     /// What a scan brings, if it is that one.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use kanon_core::{Digest, Now, Outcome, PolicyRef, Verdict};
+use kanon_core::{Digest, Now, Outcome, PolicyRef, Shards, Verdict};
 use kanon_plane::{Outbox, PolicyKey, Prepared, Reach};
 
 use super::{
     Occasion, Responder, event_id,
     job::{self, Job, Task},
+    running::Meant,
 };
 use crate::{
     FAMILY,
@@ -17,6 +18,7 @@ use crate::{
     index::Entry,
     report::Stale,
     rule::{Mode, Response, Severity, Work},
+    share::Share,
 };
 
 /// A finding that lasts.
@@ -24,6 +26,10 @@ pub(super) struct Standing {
     /// The rule's revision that found it last.
     revision: String,
     severity: &'static str,
+    /// Where its object is.
+    namespace: String,
+    /// What of its consequences followed here.
+    share: Share,
     /// The containers that it is about.
     parts: BTreeSet<String>,
     /// Those of them that are clean, and wait for the end.
@@ -35,10 +41,12 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    fn new(revision: &str, severity: &'static str, part: String) -> Standing {
+    fn new(revision: &str, severity: &'static str, namespace: &str, share: Share, part: String) -> Standing {
         Standing {
             revision: revision.to_owned(),
             severity,
+            namespace: namespace.to_owned(),
+            share,
             parts: BTreeSet::from([part]),
             clean: BTreeSet::new(),
             paused: Vec::new(),
@@ -82,7 +90,15 @@ impl Undoing {
 impl Responder {
     /// What follows from a violation of a loop whose findings last: once an object, however many containers violate the rule,
     /// and again when the rule has changed.
-    pub(super) fn stand(&mut self, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now, out: &mut Outbox) {
+    pub(super) fn stand(
+        &mut self,
+        entry: &Entry,
+        verdict: &Verdict,
+        occasion: &Occasion,
+        share: Share,
+        now: Now,
+        out: &mut Outbox,
+    ) {
         let finding = job::finding(verdict);
         let part = verdict.evidence.part.clone();
         let revision = &verdict.policy.revision;
@@ -91,18 +107,24 @@ impl Responder {
             Some(known) if known.revision == *revision => {
                 known.clean.remove(&part);
                 known.parts.insert(part);
+                let more = share.minus(known.share);
+                known.share = known.share.or(share);
                 self.resume(finding, now, out);
+                if !more.is_none() {
+                    self.run(entry, verdict, occasion, more, now, out);
+                }
             }
             known => {
                 let is_known = known.is_some();
                 // What an earlier revision did is taken back in the end, too.
-                let undo = known.map(|it| std::mem::take(&mut it.undo)).unwrap_or_default();
-                let standing = Standing { undo, ..Standing::new(revision, severity, part) };
+                let (before, undo) = known.map(|it| (it.share, std::mem::take(&mut it.undo))).unwrap_or_default();
+                let standing = Standing::new(revision, severity, &verdict.subject.namespace, share.or(before), part);
+                let standing = Standing { undo, ..standing };
                 self.standing.insert(finding, standing);
                 if is_known {
                     self.call_off(finding);
                 }
-                let is_alerted = self.run(entry, verdict, occasion, now, out);
+                let is_alerted = self.run(entry, verdict, occasion, share, now, out);
                 if is_known && !is_alerted {
                     self.alerts.resolve(finding, now, out);
                 }
@@ -122,8 +144,10 @@ impl Responder {
 
     /// A finding ended: the object was fixed or deleted, or the rule is gone. `verdict` is the one it was fired with, or any
     /// later one of the same policy, subject and part. Sinks hear it; actions do not run, but what is to be taken back is.
-    pub(crate) fn resolved(&mut self, verdict: &Verdict, mode: Mode, now: Now, out: &mut Outbox) {
-        self.reports.close(verdict);
+    pub(crate) fn resolved(&mut self, verdict: &Verdict, mode: Mode, share: Share, now: Now, out: &mut Outbox) {
+        if share.tells {
+            self.reports.close(verdict);
+        }
         let finding = job::finding(verdict);
         let Some(standing) = self.standing.get_mut(&finding) else { return };
         standing.parts.remove(&verdict.evidence.part);
@@ -132,7 +156,9 @@ impl Responder {
         // Another container may still violate: then the object's finding lasts.
         let over = if standing.parts.is_empty() { self.standing.remove(&finding) } else { None };
         let occasion = Occasion { mode, event_id: event_id(verdict), stored: true };
-        self.log(severity, &[], verdict, &occasion, out);
+        if share.tells {
+            self.log(severity, &[], verdict, &occasion, out);
+        }
         let Some(standing) = over else {
             self.pause(finding);
             return;
@@ -142,9 +168,9 @@ impl Responder {
         for at in 0..=crate::api::crds::ACTIONS_MAX {
             self.recent.forget(&job::target(verdict, at));
         }
-        let is_there = verdict.reason != ended::DELETED;
+        let is_to_undo = standing.share.acts && verdict.reason != ended::DELETED;
         for (what, undo) in standing.undo {
-            if self.undoing.let_go(what) && is_there {
+            if self.undoing.let_go(what) && is_to_undo {
                 self.begin(undo, now, out);
             }
         }
@@ -238,14 +264,15 @@ impl Responder {
         };
         let severity = stale.severity.parse().map_or("", Severity::as_str);
         let finding = job::finding(&verdict);
-        let standing = Standing::new(&policy.revision, severity, part.clone());
+        let acts = entry.rule.as_ref().is_some_and(|it| it.acts(mode));
+        let share = Share::of(self.shards, acts, &subject.namespace);
+        let standing = Standing::new(&policy.revision, severity, &subject.namespace, share, part.clone());
         let standing = self.standing.entry(finding).or_insert(standing);
         standing.parts.insert(part.clone());
         standing.clean.insert(part.clone());
         let occasion = Occasion { mode: *mode, event_id: event_id.clone(), stored: true };
         if stale.alert.is_some() {
-            let is_alert = |it: &Prepared| matches!(it, Prepared::Alert(_));
-            self.run_those(entry, &verdict, &occasion, is_alert, now, out);
+            self.run_those(entry, &verdict, &occasion, Meant { share, only_alerts: true }, now, out);
             if entry.rule.as_ref().and_then(|it| it.severity).map_or("", Severity::as_str) != severity {
                 self.alerts.end(stale, now, out);
             }
@@ -253,7 +280,7 @@ impl Responder {
         for undo in undoing(entry, &verdict, &occasion, now) {
             self.remember_undo(finding, undo);
         }
-        (entry.key.clone(), *mode, Finding { verdict, since: *since, severity, rests: Some(rest) })
+        (entry.key.clone(), *mode, Finding { verdict, since: *since, severity, share, rests: Some(rest) })
     }
 
     fn end_stale<'r>(
@@ -284,6 +311,8 @@ impl Responder {
         if stale.alert.is_some() {
             self.alerts.end(&stale, now, out);
         }
+        // What the leader did about it, before it was this replica's.
+        self.forget(job::finding(&verdict));
         for undo in entry.map(|it| undoing(it, &verdict, &occasion, now)).unwrap_or_default() {
             // Another finding may want it to stay.
             if undo.deed().is_some_and(|it| !self.undoing.0.contains_key(&it)) {
@@ -305,20 +334,36 @@ impl Responder {
         jobs
     }
 
-    /// Findings that last are the leader's, who finds them all anew; what admission let through stays this replica's.
-    pub(super) fn begin_anew(&mut self, now: Now) {
-        self.standing.clear();
-        self.undoing = Undoing::default();
-        self.alerts = crate::alerts::Alerts::default();
-        self.reports.lead(self.leads, now);
-        for finding in self.waiting.findings() {
-            self.call_off(finding);
+    /// Other shards are this process's: of the findings that last, what is somebody else's now is forgotten without a word, who finds
+    /// them anew. What admission let through stays this replica's.
+    pub(super) fn lead(&mut self, shards: Shards, now: Now) {
+        self.shards = shards;
+        let share = |namespace: &str| Share::at_most(shards, namespace);
+        self.standing.values_mut().for_each(|it| it.share = it.share.and(share(&it.namespace)));
+        let over: Vec<_> = self.standing.iter().filter(|it| it.1.share.is_none()).map(|it| *it.0).collect();
+        over.into_iter().for_each(|it| self.forget(it));
+        self.alerts.hand_over(share);
+        self.reports.lead(shards, now);
+        let is_over = |job: &Job| job.finding.is_some() && !share(&job.verdict.subject.namespace).takes(job.acts);
+        for job in self.waiting.call_off_all(is_over) {
+            self.busy.remove(&job.target);
         }
+        for job in self.under_way.values_mut().filter(|it| is_over(it)) {
+            job.called_off = true;
+        }
+    }
+
+    /// Forgets a finding that nothing more follows from here.
+    fn forget(&mut self, finding: Digest) {
+        for what in self.standing.remove(&finding).into_iter().flat_map(|it| it.undo.into_keys()) {
+            self.undoing.let_go(what);
+        }
+        self.call_off(finding);
     }
 }
 
 /// The runs that take back what a rule's actions did about a violation.
-fn undoing(entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
+pub(super) fn undoing(entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
     let Some(rule) = &entry.rule else { return Vec::new() };
     let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
     let responses = rule.responses.iter().enumerate();

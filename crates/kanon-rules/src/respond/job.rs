@@ -44,6 +44,8 @@ pub(super) struct Job {
     /// How long a success is remembered.
     pub remember: Duration,
     pub destructive: bool,
+    /// Whether it is the leader's, wherever the object is.
+    pub acts: bool,
     /// What takes it back when the finding has ended.
     pub undo: Option<Box<Job>>,
     /// Whether it takes back what another run did.
@@ -85,6 +87,7 @@ impl Job {
             rate: spec.rate,
             remember: spec.rate.map_or(window * 2, |it| it.period() / it.count()),
             destructive,
+            acts: spec.rate.is_some() || is_object,
             undo: None,
             takes_back: false,
             task,
@@ -118,6 +121,8 @@ impl Job {
             rate: None,
             destructive: false,
             undo: None,
+            // Whoever sees the end takes back.
+            own: true,
             takes_back: true,
             task: Task::Object(Box::new(wanted)),
             ..self.clone()

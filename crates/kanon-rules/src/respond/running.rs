@@ -7,47 +7,67 @@ use serde_json::{Value, json};
 use super::{
     ALERTMANAGER, AlertScope, Occasion, Responder, WAITING_MAX,
     brake::Held,
+    findings::undoing,
     job::{HOLD, Job, Task},
 };
 use crate::{
     alerts::Firing,
     index::Entry,
     rule::{Response, Work},
+    share::Share,
 };
 
+/// Which actions of a violation are meant.
+pub(super) struct Meant {
+    pub(super) share: Share,
+    pub(super) only_alerts: bool,
+}
+
 impl Responder {
-    /// Runs the actions of a violation, in order; says whether an alert is among them.
+    /// Runs those actions of a violation that are this replica's, in order; says whether an alert is among them.
     pub(super) fn run(
         &mut self,
         entry: &Entry,
         verdict: &Verdict,
         occasion: &Occasion,
+        share: Share,
         now: Now,
         out: &mut Outbox,
     ) -> bool {
-        self.run_those(entry, verdict, occasion, |_| true, now, out)
+        self.run_those(entry, verdict, occasion, Meant { share, only_alerts: false }, now, out)
     }
 
-    /// The same of those actions that are meant.
+    /// The same of the actions that are meant.
     pub(super) fn run_those(
         &mut self,
         entry: &Entry,
         verdict: &Verdict,
         occasion: &Occasion,
-        is_meant: impl Fn(&Prepared) -> bool,
+        meant: Meant,
         now: Now,
         out: &mut Outbox,
     ) -> bool {
+        let Meant { share, only_alerts } = meant;
         let Some(rule) = &entry.rule else { return false };
         let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
         let mut alerted = false;
+        if share.tells && !share.acts && occasion.lasts() {
+            // The leader does and takes back; what this finding wants is not taken back here because of another.
+            for undo in undoing(entry, verdict, occasion, now) {
+                self.remember_undo(super::job::finding(verdict), undo);
+            }
+        }
         for (at, response) in rule.responses.iter().enumerate() {
             let Response { spec, work } = response;
             if !spec.on.is_empty() && !spec.on.contains(&occasion.mode) {
                 continue;
             }
+            if !share.takes(response.acts()) {
+                alerted |= matches!(work, Work::Run { prepared: Prepared::Alert(_), .. });
+                continue;
+            }
             let (id, window, destructive, prepared) = match work {
-                Work::Run { prepared, .. } if !is_meant(prepared) => continue,
+                Work::Run { prepared, .. } if only_alerts && !matches!(prepared, Prepared::Alert(_)) => continue,
                 Work::Run { id, window, destructive, prepared } => (*id, *window, *destructive, prepared),
                 Work::Unknown => {
                     self.count(&spec.action, "unknown");
@@ -88,7 +108,7 @@ impl Responder {
             job.undo = takes_back.map(|it| Box::new(job.undoing(it)));
             self.begin(job, now, out);
         }
-        if !alerted && self.settings.alerts == Some(AlertScope::All) {
+        if !alerted && share.tells && self.settings.alerts == Some(AlertScope::All) {
             let spec = crate::rule::ActionSpec {
                 action: ALERTMANAGER.to_owned(),
                 on: Vec::new(),
@@ -105,7 +125,10 @@ impl Responder {
     }
 
     pub(super) fn begin(&mut self, mut job: Job, now: Now, out: &mut Outbox) {
-        if self.busy.contains(&job.target) || self.recent.holds(&job.target, now.mono) {
+        // An alert that this process had, and left to another for a while, is its own again.
+        let is_alert = matches!(job.task, Task::Alert(_));
+        let is_anew = is_alert && job.finding.is_some_and(|it| !self.alerts.stands(&it));
+        if self.busy.contains(&job.target) || (!is_anew && self.recent.holds(&job.target, now.mono)) {
             self.count(job.cause.action, "duplicate");
             return;
         }
@@ -169,7 +192,7 @@ impl Responder {
             }
             Task::Hook(to) => {
                 let cause = kanon_core::Cause { dry_run: self.settings.dry_run, ..job.cause.clone() };
-                out.call(job.id.clone(), job.verdict.subject.clone(), document(to, &job), cause, job.own);
+                out.call(job.id.clone(), job.verdict.subject.clone(), document(to, &job), cause);
             }
             Task::Alert(params) => {
                 let Verdict { policy, subject, evidence, message, .. } = &job.verdict;
@@ -195,6 +218,7 @@ impl Responder {
                     runbook_url: &params.runbook_url,
                     extra: &extra,
                     finding: job.finding,
+                    acts: job.acts,
                     since: self.reports.since(&job.verdict).filter(|_| job.finding.is_some()).unwrap_or(now.wall),
                 };
                 if !self.alerts.fire(job.id.clone(), &firing, now, out) {

@@ -6,7 +6,7 @@ mod memory;
 use std::{collections::BTreeMap, time::Duration};
 
 use kanon_core::{
-    Action, Delivery, Done, Effect, Evidence, Failure, FamilyId, GroupVersionKind, Keep, Object, PolicyRef,
+    Action, Delivery, Done, Effect, Evidence, Failure, FamilyId, GroupVersionKind, Keep, Object, PolicyRef, Shards,
 };
 use kanon_plane::Family;
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ impl Bench {
         let entry = rules.entries().iter().find(|it| it.policy.name == rule).unwrap();
         let mut out = Outbox::new(FamilyId("rules"));
         let now = self.now();
-        self.responder.fired(entry, &verdict, mode, now, &mut out);
+        self.responder.fired(entry, &verdict, mode, Share::ALL, now, &mut out);
         self.effects.extend(out.wanted().cloned());
         self.input(&Input::Tick);
     }
@@ -113,7 +113,7 @@ impl Bench {
         let verdict = self.verdict(rule, pod, part, Mode::Audit);
         let mut out = Outbox::new(FamilyId("rules"));
         let now = self.now();
-        self.responder.resolved(&verdict, Mode::Audit, now, &mut out);
+        self.responder.resolved(&verdict, Mode::Audit, Share::ALL, now, &mut out);
         self.effects.extend(out.wanted().cloned());
         self.input(&Input::Tick);
     }
@@ -418,7 +418,7 @@ fn a_namespaces_own_rule_acts_in_its_namespace_only() {
     verdict.subject.namespace = "other".into();
     let mut out = Outbox::new(FamilyId("rules"));
     let (rules, now) = (bench.rules(), bench.now());
-    bench.responder.fired(&rules.entries()[0], &verdict, Mode::Audit, now, &mut out);
+    bench.responder.fired(&rules.entries()[0], &verdict, Mode::Audit, Share::ALL, now, &mut out);
     assert!(out.wanted().all(|it| it.cause.is_none()));
     assert_eq!(bench.count("label", "error"), 1);
 }

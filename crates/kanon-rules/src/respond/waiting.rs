@@ -43,9 +43,10 @@ impl Waiting {
         numbers.into_iter().filter_map(|it| self.take(it)).collect()
     }
 
-    /// The findings that something waits because of.
-    pub(super) fn findings(&self) -> Vec<Digest> {
-        self.because.keys().copied().collect()
+    /// Takes out everything of which `is_over` says so.
+    pub(super) fn call_off_all(&mut self, is_over: impl Fn(&Job) -> bool) -> Vec<Job> {
+        let over: Vec<_> = self.jobs.iter().filter(|it| is_over(&it.1.1)).map(|it| *it.0).collect();
+        over.into_iter().filter_map(|it| self.take(it)).collect()
     }
 
     /// Lets go on what waits for no moment.

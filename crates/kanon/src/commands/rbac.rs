@@ -7,7 +7,7 @@ mod render;
 use std::path::PathBuf;
 
 use kanon_core::{Change, Input, Kind, Object, Scope};
-use kanon_kube::{Api, Source};
+use kanon_kube::{Api, Source, lease_name};
 use kanon_plane::{Plane, Settings};
 use kanon_runtime::Clock;
 
@@ -15,6 +15,7 @@ pub(crate) use self::process::Registration;
 use self::{process::Process, render::Manifest};
 use crate::{
     cli::{
+        ShardArgs,
         portal::source,
         rbac::{Manifests, PortalRbacArgs, RbacArgs, RightsArgs},
     },
@@ -38,7 +39,7 @@ pub(crate) fn of_serve(args: RbacArgs) -> Result<Exit, Failure> {
     let settings = serve::settings(&args, args.sinks.possible(&args.namespace), None);
     let process = Process {
         name: rights.name.clone().unwrap_or_else(|| "kanon".to_owned()),
-        lease: args.leader_election.then_some(serve::LEASE),
+        leases: leases(args.leader_election, serve::LEASE, &args.shards),
         webhook: if args.cert_dir.is_some() { args.installed.registration("kanon") } else { Registration::Own },
         secret: args.cert_dir.is_some().then(|| args.installed.cert_secret.clone()).flatten(),
         authors: args.vet.settings().authors,
@@ -48,6 +49,11 @@ pub(crate) fn of_serve(args: RbacArgs) -> Result<Exit, Failure> {
     show(&rights, args.rules_folder, settings, &process, &source)
 }
 
+/// The leases that a replica contends for.
+fn leases(elects: bool, name: &str, shards: &ShardArgs) -> Vec<String> {
+    if elects { (0..shards.audit_shards).map(|shard| lease_name(name, shard)).collect() } else { Vec::new() }
+}
+
 /// The rights of `portal run`.
 pub(crate) fn of_run(args: PortalRbacArgs) -> Result<Exit, Failure> {
     let PortalRbacArgs { rights, run: args } = args;
@@ -55,7 +61,7 @@ pub(crate) fn of_run(args: PortalRbacArgs) -> Result<Exit, Failure> {
     let settings = portal_run::settings(&args, args.sinks.possible(&namespace), None);
     let process = Process {
         name: rights.name.clone().unwrap_or_else(|| "portal".to_owned()),
-        lease: args.leader_election.then_some(portal_run::LEASE),
+        leases: leases(args.leader_election, portal_run::LEASE, &args.shards),
         webhook: if args.admission { args.installed.registration("portal") } else { Registration::None },
         secret: args.installed.cert_secret.clone(),
         authors: args.vet.settings().authors,

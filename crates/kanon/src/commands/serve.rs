@@ -55,7 +55,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
-        lease: args.leader_election.then(|| (LEASE, identity())),
+        lease: args.leader_election.then(|| (LEASE, identity(), args.shards.audit_shards)),
         sinks,
         runtime,
     };

@@ -7,7 +7,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -147,7 +147,7 @@ impl SecretFollower {
     }
 
     fn leads(&self) -> bool {
-        self.shared.leader.load(Ordering::Acquire)
+        self.shared.leads()
     }
 
     async fn look(&self, leads: bool, now: Timestamp) -> Result<Duration, Error> {
@@ -188,7 +188,7 @@ async fn keep_rules(api: Api, name: String, shared: Arc<Shared>, stop: Cancellat
     loop {
         let rules = shared.views.load().admission_rules();
         let mut pause = CONFIGURATION_LOOK;
-        if !shared.leader.load(Ordering::Acquire) {
+        if !shared.leads() {
             known = None;
         } else if known.as_ref() != Some(&rules) {
             let adoption = Adoption { authorities_pem: None, rules: Some(rules.clone()) };

@@ -46,7 +46,7 @@ impl Readiness {
         let namespaces = GroupVersionKind::new("", "v1", "Namespace");
         let unsynced = self.policies.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
         // A follower's webhook answers too, but the leader's is registered.
-        let missing = self.shared.leader.load(Ordering::Acquire) && !self.registered.load(Ordering::Acquire);
+        let missing = self.shared.leads() && !self.registered.load(Ordering::Acquire);
         let webhook = missing.then(|| "webhook registration".to_owned());
         let exempt = (!objects.is_synced(&namespaces)).then(|| "namespaces".to_owned());
         unsynced.chain(exempt).chain(webhook).collect()

@@ -185,7 +185,7 @@ impl Registration {
         let mut known: Option<Vec<AdmissionRule>> = None;
         loop {
             let rules = self.shared.views.load().admission_rules();
-            let pause = if !self.shared.leader.load(Ordering::Acquire) {
+            let pause = if !self.shared.leads() {
                 // The leader's registration stands; ours is written when we lead.
                 known = None;
                 CERTIFICATE_LOOK

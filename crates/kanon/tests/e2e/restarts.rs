@@ -41,12 +41,23 @@ impl Cluster {
 
     /// Starts a replica with a data folder of its own, or goes on with that of an earlier one of the name.
     fn replica(&self, name: &str) -> Replica {
+        self.replicas(&[name], 1).pop().expect("one")
+    }
+
+    /// Starts replicas together, which share the audit by so many shards.
+    fn replicas(&self, names: &[&str], shards: u32) -> Vec<Replica> {
+        let started: Vec<_> = names.iter().map(|it| self.spawn(it, shards)).collect();
+        names.iter().zip(started).map(|(name, child)| self.ready(name, child)).collect()
+    }
+
+    fn spawn(&self, name: &str, shards: u32) -> Child {
         let path = |suffix: &str| self.scratch.path().join(format!("{name}.{suffix}"));
         let ready = path("ready");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::create(path("log")).expect("a log file");
-        let mut child = kanon()
+        kanon()
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--audit"])
+            .arg(format!("--audit-shards={shards}"))
             .args(["--alertmanager-url", &self.alertmanager.url(), "--kubeconfig"])
             .arg(&self.kubeconfig)
             .arg("--data-dir")
@@ -58,9 +69,13 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("the binary starts");
+            .expect("the binary starts")
+    }
+
+    fn ready(&self, name: &str, mut child: Child) -> Replica {
+        let path = |suffix: &str| self.scratch.path().join(format!("{name}.{suffix}"));
         let begun = Instant::now();
-        while !ready.exists() {
+        while !path("ready").exists() {
             let ended = child.try_wait().expect("the child can be asked");
             let said = || std::fs::read_to_string(path("log")).unwrap_or_default();
             assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{name} is not ready: {ended:?}\n{}", said());
@@ -286,4 +301,71 @@ async fn a_rule_may_wait_before_a_finding_ends_and_a_restart_does_not_shorten_th
         "quick RuleViolated",
     ];
     cluster.decided("one", &told);
+}
+
+/// The replica that holds a lease.
+fn holder(cluster: &Cluster, lease: &str) -> Option<&'static str> {
+    let ran = cluster.kubectl(&format!("get lease {lease} -n kanon-system -o jsonpath={{.spec.holderIdentity}}"));
+    ["first", "second"].into_iter().find(|it| ran.out.starts_with(it))
+}
+
+/// Waits until two leases are held as is wanted.
+#[track_caller]
+fn held(cluster: &Cluster, wanted: impl Fn(&str, &str) -> bool) -> (&'static str, &'static str) {
+    let begun = Instant::now();
+    loop {
+        let holders = (holder(cluster, "kanon"), holder(cluster, "kanon-1"));
+        if let (Some(leader), Some(other)) = holders
+            && wanted(leader, other)
+        {
+            return (leader, other);
+        }
+        assert!(begun.elapsed() < PATIENCE, "{holders:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_the_audit_and_one_takes_over_when_the_other_dies() {
+    let cluster = Cluster::start().await;
+    // Of two shards, `shop` is in that of the leader, and `default` in the other.
+    let elsewhere = |name: &str| pod(name, "bad").replace("namespace: shop", "namespace: default");
+    cluster.apply(&(pod("here", "bad") + &elsewhere("there") + &elsewhere("goes")));
+    let mut replicas: Vec<_> = ["first", "second"].into_iter().zip(cluster.replicas(&["first", "second"], 2)).collect();
+    let (leader, other) = held(&cluster, |leader, other| leader != other);
+    cluster.apply(&rule("bad", "bad"));
+    let once = "actions: [{type: label, key: once, rateLimit: 1/h}, ";
+    cluster.apply(&rule("odd", "bad").replace("  alert: odd\n", "").replace("actions: [", once));
+
+    let began = cluster.alertmanager.settles(|it| it.len() == 3);
+    cluster.reported(&["here", "here"]);
+    let rows = "get polr portal -n default -o jsonpath={.results[*].resources[0].name}";
+    cluster.settles(rows, |it| it.split_whitespace().count() == 4);
+    // Each tells of its own namespaces, and the leader acts in both, as often as is allowed in all.
+    cluster.decided(leader, &["here RuleViolated", "here RuleViolated"]);
+    let of_default = ["goes RuleViolated", "goes RuleViolated", "there RuleViolated", "there RuleViolated"];
+    cluster.decided(other, &of_default);
+    cluster.settles("get pods -A -l marked-by-bad=true -o name", |it| it.lines().count() == 3);
+    let once = "get pods -A -l once -o name";
+    cluster.settles(once, |it| it.lines().count() == 1);
+    let acted_on = cluster.kubectl(once).ok().replace("pod/goes\n", "");
+
+    // One dies, and something ends before its lease does.
+    let at = replicas.iter().position(|it| it.0 == other).expect("it runs");
+    replicas.swap_remove(at).1.kill();
+    let died = Instant::now();
+    cluster.kubectl("delete pod goes -n default --now").ok();
+    held(&cluster, |_, it| it == leader);
+    let took = died.elapsed();
+    assert!(took < Duration::from_secs(25), "{took:?}");
+    cluster.settles(rows, |it| it == "there there");
+    let firing = cluster.alertmanager.settles(|it| it.len() == 2);
+    let of = |it: &[Value]| it.iter().find(|it| it["labels"]["name"] == "there").map(|it| it["startsAt"].clone());
+    assert_eq!(of(&firing), of(&began));
+    cluster.apply(&elsewhere("new"));
+    cluster.settles(rows, |it| it.split_whitespace().filter(|it| *it == "new").count() == 2);
+    cluster.settles("get pods -n default -l marked-by-bad=true -o name", |it| it == "pod/new\npod/there\n");
+    assert_eq!(cluster.kubectl(once).ok(), acted_on);
+    let told = ["goes EndedUnseen", "goes EndedUnseen", "here RuleViolated", "here RuleViolated"];
+    cluster.decided(leader, &[&told[..], &["new RuleViolated", "new RuleViolated"]].concat());
 }

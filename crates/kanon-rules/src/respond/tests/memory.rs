@@ -39,7 +39,7 @@ fn is_news(bench: &mut Bench, pod: &str, part: &str) -> bool {
     let rules = bench.rules();
     let mut out = Outbox::new(FamilyId("rules"));
     let now = bench.now();
-    let is_news = bench.responder.fired(&rules.entries()[0], &verdict, Mode::Audit, now, &mut out);
+    let is_news = bench.responder.fired(&rules.entries()[0], &verdict, Mode::Audit, Share::ALL, now, &mut out);
     bench.effects.extend(out.wanted().cloned());
     is_news
 }
@@ -80,20 +80,20 @@ fn a_follower_takes_over_what_stands_in_the_reports_when_it_leads_and_no_more() 
     // The leader took one out.
     bench.input(&report(Change::Applied, &[row(&bench, "a", "")]));
     assert_eq!(settle(&mut bench), [""; 0], "followers end nothing");
-    bench.input(&Input::Leadership(true));
+    bench.input(&Input::Leadership(Shards::lead(true)));
     assert!(!is_news(&mut bench, "a", ""));
     assert_eq!(settle(&mut bench), [""; 0]);
     // The lead is lost, and somebody else goes on.
-    bench.input(&Input::Leadership(false));
+    bench.input(&Input::Leadership(Shards::lead(false)));
     bench.input(&report(Change::Applied, &[row(&bench, "c", "")]));
     bench.effects.clear();
     bench.pass(60_000);
     assert_eq!(bench.report(), None, "followers write nothing");
-    bench.input(&Input::Leadership(true));
+    bench.input(&Input::Leadership(Shards::lead(true)));
     assert_eq!(settle(&mut bench), ["c  EndedUnseen"]);
     bench.input(&report(Change::Deleted, &[]));
-    bench.input(&Input::Leadership(false));
-    bench.input(&Input::Leadership(true));
+    bench.input(&Input::Leadership(Shards::lead(false)));
+    bench.input(&Input::Leadership(Shards::lead(true)));
     assert_eq!(settle(&mut bench), [""; 0], "a report that is gone says nothing");
 }
 

@@ -44,7 +44,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
         webhook: args.admission.then(|| webhook_options(&args)).transpose()?,
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace,
-        lease: args.leader_election.then(|| (LEASE, identity())),
+        lease: args.leader_election.then(|| (LEASE, identity(), args.shards.audit_shards)),
         sinks,
         runtime,
     };

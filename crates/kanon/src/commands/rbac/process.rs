@@ -9,8 +9,8 @@ pub(super) struct Process {
     pub(super) name: String,
     /// The namespace it runs in.
     pub(super) namespace: String,
-    /// The lease that it contends for.
-    pub(super) lease: Option<&'static str>,
+    /// The leases that it contends for.
+    pub(super) leases: Vec<String>,
     /// How it is registered.
     pub(super) webhook: Registration,
     /// The Secret with its certificates.
@@ -44,9 +44,9 @@ impl Process {
                     needs.rights.insert(Need { right, names: names.to_vec(), namespace, reason: reason.to_owned() });
                 }
             };
-        if let Some(lease) = self.lease {
+        if !self.leases.is_empty() {
             let leases = ("coordination.k8s.io", "leases");
-            add(&["get", "update"], leases, &[lease.to_owned()], true, "the lead");
+            add(&["get", "update"], leases, &self.leases, true, "the lead");
             // The name of what is yet to be created is not known to authorization.
             add(&["create"], leases, &[], true, "the lead");
         }

@@ -172,7 +172,7 @@ mod tests {
         let process = Process {
             name: "portal".into(),
             namespace: "portal-system".into(),
-            lease: None,
+            leases: Vec::new(),
             webhook: Registration::None,
             secret: None,
             authors: false,
