@@ -20,7 +20,7 @@ use std::{
 use http::Method;
 use kanon_core::{Action, Delivery, Done, Effect, Failure, Input, Kind, ObjectRef, Scope};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::client::{Api, Error};
 use kinds::Kinds;
@@ -32,7 +32,7 @@ const ATTEMPTS: u32 = 6;
 /// First pause between attempts; doubled each time (200 ms … 6.4 s).
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Carries out what comes over `effects` until it closes, and reports each end through `send`.
+/// Carries out what comes over `effects` until it closes and all is done, and reports each end through `send`.
 pub async fn run_effects(
     api: Api,
     mut effects: mpsc::Receiver<Effect>,
@@ -40,12 +40,12 @@ pub async fn run_effects(
     send: mpsc::Sender<Input>,
 ) {
     let kinds = Arc::new(Kinds::default());
-    let mut queues = Vec::new();
+    let (mut queues, mut workers) = (Vec::new(), JoinSet::new());
     for _ in 0..WORKERS {
         let (queue, mut work) = mpsc::channel::<Effect>(64);
         let worker = Worker { api: api.clone(), kinds: Arc::clone(&kinds), now };
         let send = send.clone();
-        tokio::spawn(async move {
+        workers.spawn(async move {
             while let Some(effect) = work.recv().await {
                 let _ = send.send(Input::Delivered(worker.deliver(effect).await)).await;
             }
@@ -58,6 +58,8 @@ pub async fn run_effects(
         let worker = (hash.finish() % WORKERS as u64) as usize;
         let _ = queues[worker].send(effect).await;
     }
+    drop(queues);
+    while workers.join_next().await.is_some() {}
 }
 
 struct Worker {

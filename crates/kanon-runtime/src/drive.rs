@@ -26,6 +26,8 @@ const INPUTS_MAX: usize = 4096;
 const REVIEWS_MAX: usize = 8192;
 /// Inputs taken together before one write to the log.
 const BATCH_MAX: usize = 512;
+/// At the end, effects are handed on within this time.
+const LAST_MAX: Duration = Duration::from_secs(5);
 /// The loop wakes at least this often, so that a jump of the wall clock is noticed (design §8, "Time").
 const NAP_MAX: Duration = Duration::from_secs(60);
 
@@ -98,7 +100,8 @@ pub struct Handle {
     pub done: std::thread::JoinHandle<()>,
 }
 
-/// Starts the loop on a thread of its own. Effects go to `effects`; the executor answers with [`Input::Delivered`].
+/// Starts the loop on a thread of its own. Effects go to `effects`; the executor answers with [`Input::Delivered`]. With `stop` it takes
+/// what has come, records it, hands on what follows, and ends.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -178,11 +181,13 @@ impl Driver {
             }
             self.release().await;
         }
-        // What was already answered is recorded before the log closes.
-        while let Ok(input) = reviews.try_recv() {
+        // What was already decided is recorded before the log closes, and what follows from it leaves.
+        while let Ok(input) = inputs.try_recv().or_else(|_| reviews.try_recv()) {
             self.take(&input);
         }
-        self.write();
+        if tokio::time::timeout(LAST_MAX, self.release()).await.is_err() {
+            tracing::warn!(effects = self.held.len(), "effects were not taken in time at the end");
+        }
     }
 
     fn nap(&self) -> Duration {

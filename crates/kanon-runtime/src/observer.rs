@@ -1,7 +1,8 @@
 //! From events of running workloads to decisions: a bounded queue, and a thread that puts each event to the families' views. What
 //! they decide goes to the loop as an input, like answered reviews.
 //!
-//! Sources that must not wait drop what finds no room, and count it; the log file, which stays where it is, waits.
+//! Sources that must not wait drop what finds no room, and count it; the log file, which stays where it is, waits. When the process
+//! ends, what has come is still decided about: nobody tells of it again.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use kanon_core::{Figures, Input, Object, Outcome, Review};
+use kanon_core::{Figures, Input, Mono, Object, Outcome, Review};
 use kanon_events::{ANY, Desk, EVENTS, Event, Fate, of_audit, of_review, results};
 use kanon_plane::{Reviewed, View};
 use tokio::sync::mpsc;
@@ -28,6 +29,8 @@ const EVENTS_MAX: usize = 10_000;
 const BYTES_MAX: usize = 64 << 20;
 /// What events are about is waited for this long at the start: a kind that cannot be listed must not hold up the others.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// At the end, what has come is decided about within this time.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// The thread looks at least this often whether anybody wants to hear of events.
 const NAP_MAX: Duration = Duration::from_secs(60);
 
@@ -110,7 +113,7 @@ impl Feed {
     }
 }
 
-/// Starts the thread that puts events to the views.
+/// Starts the thread that puts events to the views, until `stop`: when the sources have ended, and while the loop still takes inputs.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -140,18 +143,19 @@ impl Observer {
         let mut published = self.shared.published.subscribe();
         let settled = async { while !self.is_settled() && published.changed().await.is_ok() {} };
         tokio::select! {
-            () = stop.cancelled() => return,
+            biased;
             () = settled => {}
             () = tokio::time::sleep(SETTLE_MAX) => {}
+            () = stop.cancelled() => return self.give_up(),
         }
-        loop {
+        while !stop.is_cancelled() {
             let wanted = self.shared.views.load().iter().any(|it| it.observes());
             self.events.wanted.store(wanted, Ordering::Relaxed);
             let now = self.clock.now().mono;
             let nap = self.desk.next_deadline().map_or(NAP_MAX, |at| at.since(now).min(NAP_MAX));
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 Ok(()) = published.changed() => {}
                 Some(told) = self.events.queue.recv() => {
                     self.events.held.fetch_sub(told.size(), Ordering::Relaxed);
@@ -162,6 +166,35 @@ impl Observer {
             while let Some(event) = self.desk.due(self.clock.now().mono) {
                 self.decide(&event).await;
             }
+        }
+        if tokio::time::timeout(DRAIN_MAX, self.drain()).await.is_err() {
+            tracing::warn!("the loop took no more events at the end");
+        }
+        self.give_up();
+    }
+
+    /// Decides about what has come, and about what waits for another source to tell of it, too.
+    async fn drain(&mut self) {
+        let end = self.clock.now().mono.after(DRAIN_MAX);
+        self.events.queue.close();
+        while self.clock.now().mono < end
+            && let Ok(told) = self.events.queue.try_recv()
+        {
+            self.take(&told).await;
+        }
+        while self.clock.now().mono < end
+            && let Some(event) = self.desk.due(Mono(Duration::MAX))
+        {
+            self.decide(&event).await;
+        }
+    }
+
+    /// Counts what is left.
+    fn give_up(&mut self) {
+        let left = self.events.queue.len();
+        if left > 0 {
+            tracing::warn!(left, "events of running workloads are lost: there was no time for them before the end");
+            self.events.figures.add(EVENTS, &[ANY, results::DROPPED], left.try_into().unwrap_or(i64::MAX));
         }
     }
 
@@ -226,6 +259,9 @@ impl Observer {
 
 #[cfg(test)]
 mod tests {
+    use kanon_core::{FamilyId, GroupVersionKind, Kind, Now, Operation, Resource, UserInfo};
+    use kanon_plane::{AdmissionRule, Explanation, Lookups, Outbox, Plane, PolicySummary, Settings, Target};
+
     use super::*;
 
     #[test]
@@ -243,5 +279,124 @@ mod tests {
         feed.held.store(0, Ordering::Relaxed);
         feed.offer(Told::Audit(Object::null()));
         assert_eq!(figures.value(EVENTS, &[ANY, results::DROPPED]), 3);
+    }
+
+    /// Hears of events, and counts what comes of them.
+    struct Ears(Arc<AtomicUsize>);
+
+    impl kanon_plane::Family for Ears {
+        fn id(&self) -> FamilyId {
+            FamilyId("ears")
+        }
+
+        fn kinds(&self) -> &[Kind] {
+            &[]
+        }
+
+        fn crds(&self) -> Vec<serde_json::Value> {
+            Vec::new()
+        }
+
+        fn handle(&mut self, input: &Input, _: Now, _: &mut Outbox) {
+            if let Input::Observed { .. } = input {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        fn next_deadline(&self) -> Option<Mono> {
+            None
+        }
+
+        fn view(&self) -> Arc<dyn View> {
+            Arc::new(Hears)
+        }
+    }
+
+    struct Hears;
+
+    impl View for Hears {
+        fn family(&self) -> FamilyId {
+            FamilyId("ears")
+        }
+
+        fn admission_rules(&self) -> Vec<AdmissionRule> {
+            Vec::new()
+        }
+
+        fn review(&self, _: &Review, _: &dyn Lookups, _: Now) -> Reviewed {
+            Reviewed { verdicts: Vec::new(), counts: Arc::new(()) }
+        }
+
+        fn observes(&self) -> bool {
+            true
+        }
+
+        fn observe(&self, _: &Event, _: &dyn Lookups, _: Now) -> Option<Reviewed> {
+            Some(Reviewed { verdicts: Vec::new(), counts: Arc::new(()) })
+        }
+
+        fn policies(&self) -> Vec<PolicySummary> {
+            Vec::new()
+        }
+
+        fn explain(&self, _: &Target, _: Now) -> Option<Explanation> {
+            None
+        }
+    }
+
+    fn told(number: usize) -> Told {
+        let event = format!(
+            r#"{{"auditID":"a-{number}","stage":"ResponseStarted","verb":"get","user":{{"username":"eve"}},
+            "requestURI":"/api/v1/namespaces/shop/pods/p-{number}/exec?command=sh","responseStatus":{{"code":101}},
+            "objectRef":{{"resource":"pods","namespace":"shop","name":"p-{number}","apiVersion":"v1","subresource":"exec"}},
+            "requestReceivedTimestamp":"2026-11-21T09:00:00.000000Z"}}"#
+        );
+        Told::Audit(Object::parse(event).unwrap())
+    }
+
+    /// An exec that admission tells of, which waits for its audit event.
+    fn review() -> Told {
+        let resource = Resource { version: "v1".into(), resource: "pods".into(), ..Resource::default() };
+        Told::Review(
+            Arc::new(Review {
+                uid: "r".into(),
+                operation: Operation::Connect,
+                kind: GroupVersionKind::new("", "v1", "PodExecOptions"),
+                resource,
+                sub_resource: "exec".into(),
+                namespace: "shop".into(),
+                name: "other".into(),
+                user: UserInfo::default(),
+                object: Some(Object::parse(r#"{"command":["sh"]}"#).unwrap()),
+                old_object: None,
+                options: None,
+                dry_run: false,
+            }),
+            true,
+        )
+    }
+
+    #[test]
+    fn what_has_come_is_decided_about_at_the_end() {
+        let (figures, heard) = (Arc::<Figures>::default(), Arc::<AtomicUsize>::default());
+        let clock = Clock::start();
+        let plane = Plane::new(vec![Box::new(Ears(Arc::clone(&heard)))], Settings::default());
+        let (effects, _taken) = mpsc::channel(1);
+        let last = CancellationToken::new();
+        let handle = crate::drive::start(plane, None, clock, effects, last.clone()).unwrap();
+        let (feed, events) = events(Arc::clone(&figures));
+        (0..100).for_each(|it| feed.offer(told(it)));
+        feed.offer(review());
+        // It is told to end before it has begun.
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let desk = Desk::new(kanon_events::PassedOver::default(), true);
+        observe(events, desk, handle.shared, handle.intake, clock, stop).unwrap().join().unwrap();
+        feed.offer(told(100));
+        last.cancel();
+        handle.done.join().unwrap();
+        assert_eq!(heard.load(Ordering::Relaxed), 101);
+        assert_eq!(figures.value(EVENTS, &["exec", results::CLEAN]), 101);
+        assert_eq!(figures.value(EVENTS, &[ANY, results::DROPPED]), 1);
     }
 }

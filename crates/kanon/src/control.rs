@@ -41,6 +41,9 @@ pub(crate) use sinks::SinkOptions;
 /// Effects on their way to the API server; a full queue holds the loop, which holds its inputs.
 const EFFECTS_MAX: usize = 1024;
 
+/// At the end, effects are carried out within this time.
+const OUTLETS_MAX: Duration = Duration::from_secs(5);
+
 /// What to run.
 pub(crate) struct Options {
     /// The policy families, on their way.
@@ -92,10 +95,21 @@ pub(crate) struct Control {
     pub(crate) audit_addr: Option<SocketAddr>,
     /// Whether the probe tells of the end.
     ending: Arc<AtomicBool>,
+    /// What ends with the process' stop token.
     tasks: JoinSet<()>,
-    plane: std::thread::JoinHandle<()>,
     /// Puts events to rules.
     events: Option<std::thread::JoinHandle<()>>,
+    plane: std::thread::JoinHandle<()>,
+    /// What carries effects out.
+    outlets: JoinSet<()>,
+    ends: Ends,
+}
+
+/// What ends after the sources, one after the other: each takes what the one before it still hands on.
+#[derive(Default)]
+struct Ends {
+    events: CancellationToken,
+    plane: CancellationToken,
 }
 
 /// What the webhook reads, over the loop's published state.
@@ -141,7 +155,7 @@ impl Snapshot for Published {
 
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
-    let leader = options.lease.is_none();
+    let (leader, ends) = (options.lease.is_none(), Ends::default());
     let api = Api::connect(&options.source).await?;
     let api = match options.budget.take() {
         Some(budget) => api.within(budget),
@@ -173,9 +187,9 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     let log = |folder: &PathBuf| DecisionLog::open(folder, kanon_runtime::log::Options::default(), clock.now());
     let log = options.log.as_ref().map(log).transpose()?;
     let (effects, effect_queue) = mpsc::channel(EFFECTS_MAX);
-    let Handle { intake, shared, done } = kanon_runtime::start(plane, log, clock, effects, stop.clone())?;
+    let Handle { intake, shared, done } = kanon_runtime::start(plane, log, clock, effects, ends.plane.clone())?;
 
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut outlets) = (JoinSet::new(), JoinSet::new());
     let rules = options.rules_folder.clone().map(Folder::of_rules);
     let templates = options.sinks.templates.clone().map(Folder::of_templates);
     for folder in rules.into_iter().chain(templates) {
@@ -194,8 +208,8 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         stop: stop.clone(),
     };
     watches.start(&mut tasks, &kinds);
-    let effect_queue = sinks::split(&mut tasks, &mut options.sinks, effect_queue, &intake, stop);
-    tasks.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
+    let effect_queue = sinks::split(&mut outlets, &mut options.sinks, effect_queue, &intake);
+    outlets.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
     if let Some((name, identity, shards)) = &options.lease {
         let (namespace, name, identity) = (options.namespace.clone(), (*name).to_owned(), identity.clone());
         let candidate = Candidate { namespace, name, identity };
@@ -251,10 +265,11 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
 
     readiness.reached().await?;
     // Before rules are known nobody could be asked about an event.
-    let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop };
+    let end = &ends.events;
+    let around = runtime::Surroundings { shared: &shared, intake: decides, clock, user, certificate: shows, stop, end };
     let observing = sources.map(|it| runtime::run(it, around, &mut tasks)).transpose()?;
     let (audit_addr, events) = observing.map_or((None, None), |it| (it.address, Some(it.thread)));
-    Ok(Control { metrics_addr, webhook_addr, audit_addr, ending, tasks, plane: done, events })
+    Ok(Control { metrics_addr, webhook_addr, audit_addr, ending, tasks, events, plane: done, outlets, ends })
 }
 
 impl Control {
@@ -263,13 +278,24 @@ impl Control {
         self.ending.store(true, Ordering::Release);
     }
 
-    /// Ends everything in order: listeners drain, then the loop records what was answered and closes the log.
+    /// Ends everything in order: listeners drain, then rules are asked about the events that have come, then the loop records what was
+    /// decided and closes the log, then what follows from it is carried out, as far as there is time.
     pub(crate) async fn stopped(mut self) {
         while self.tasks.join_next().await.is_some() {}
-        // A panic of the loop was logged by its thread.
-        let threads = [Some(self.plane), self.events];
-        let _ = tokio::task::spawn_blocking(move || threads.into_iter().flatten().for_each(|it| drop(it.join()))).await;
+        self.ends.events.cancel();
+        ended(self.events).await;
+        self.ends.plane.cancel();
+        ended(Some(self.plane)).await;
+        let carried_out = async { while self.outlets.join_next().await.is_some() {} };
+        if tokio::time::timeout(OUTLETS_MAX, carried_out).await.is_err() {
+            tracing::warn!("effects were not carried out in time at the end");
+        }
     }
+}
+
+/// Waits for a thread. A panic of it was logged there.
+async fn ended(thread: Option<std::thread::JoinHandle<()>>) {
+    let _ = tokio::task::spawn_blocking(move || thread.map(std::thread::JoinHandle::join)).await;
 }
 
 fn gauges(shared: &Arc<Shared>) -> Vec<Gauge> {

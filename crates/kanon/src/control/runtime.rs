@@ -124,24 +124,27 @@ pub(super) struct Surroundings<'a> {
     pub(super) user: Option<String>,
     /// What the webhook shows, where there is one.
     pub(super) certificate: Option<Arc<ServerCertificate>>,
+    /// Ends the sources.
     pub(super) stop: &'a CancellationToken,
+    /// Ends the thread, after them.
+    pub(super) end: &'a CancellationToken,
 }
 
 /// What runs.
 pub(super) struct Running {
     /// Where audit events are taken.
     pub(super) address: Option<SocketAddr>,
-    /// Ends with the process' stop token.
+    /// Ends after the sources.
     pub(super) thread: std::thread::JoinHandle<()>,
 }
 
 /// Starts the sources and the thread.
 pub(super) fn run(sources: Sources, around: Surroundings<'_>, tasks: &mut JoinSet<()>) -> Result<Running, Failure> {
     let Sources { feed, events, listening, log, ignored, audited } = sources;
-    let Surroundings { shared, intake, clock, user, certificate, stop } = around;
+    let Surroundings { shared, intake, clock, user, certificate, stop, end } = around;
     let own = user.map(|user| Own { user, agent: agent() });
     let desk = Desk::new(PassedOver { own, users: ignored }, audited);
-    let thread = kanon_runtime::observe(events, desk, Arc::clone(shared), intake, clock, stop.clone())?;
+    let thread = kanon_runtime::observe(events, desk, Arc::clone(shared), intake, clock, end.clone())?;
     let mut address = None;
     if let Some((listener, Listen { token_file, client_ca, .. })) = listening {
         address = Some(listener.local_addr()?);

@@ -57,20 +57,22 @@ impl SinkOptions {
     }
 }
 
-/// Starts the sinks; gives the effects that are not for them.
+/// Starts the sinks, which end after the effects; gives those that are not for them.
 pub(super) fn split(
     tasks: &mut JoinSet<()>,
     options: &mut SinkOptions,
     mut effects: mpsc::Receiver<Effect>,
     intake: &Intake,
-    stop: &CancellationToken,
 ) -> mpsc::Receiver<Effect> {
     let (alertmanager, receivers, log) = (options.alertmanager.take(), options.receivers.take(), options.log.take());
+    let last = CancellationToken::new();
     let (mut sinks, posting) =
-        Sinks::new(alertmanager, receivers, log, Arc::clone(&options.figures), intake.sender(), stop.clone());
+        Sinks::new(alertmanager, receivers, log, Arc::clone(&options.figures), intake.sender(), last.clone());
     tasks.spawn(posting);
     let (others, queue) = mpsc::channel(super::EFFECTS_MAX);
     tasks.spawn(async move {
+        // What was taken is posted after the last of them has come.
+        let _end = last.drop_guard();
         while let Some(effect) = effects.recv().await {
             if let Some(effect) = sinks.take(effect) {
                 let _ = others.send(effect).await;

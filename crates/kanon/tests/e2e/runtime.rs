@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     alertmanager::Alertmanager,
-    harness::{Up, file},
+    harness::{Up, file, kanon},
 };
 
 /// The rule of the specification; `rest` are further fields of its spec.
@@ -81,6 +81,22 @@ fn an_exec_revokes_the_token_and_alerts_once() {
     assert_eq!(up.kubectl("get pcr exec-in-shop -o jsonpath={.status.activeOn}").ok(), r#"["runtime"]"#);
     let explained = up.kanon(&["explain", "rule/exec-in-shop"]).ok();
     assert!(explained.contains("is in force on runtime"), "{explained}");
+}
+
+#[test]
+fn what_happened_just_before_the_end_is_told() {
+    let alertmanager = Alertmanager::start();
+    let up = up(&["--alertmanager-url", &alertmanager.url()]);
+    enforce(&up, &rule("exec-in-shop", "  mode: [runtime]\n  alert: exec\n"));
+    up.kubectl(EXEC).fails(1);
+    let (code, scratch) = up.stop();
+    assert_eq!(code, Some(0));
+    assert_eq!(alertmanager.firing().len(), 1);
+    let data = scratch.path().join("data");
+    let log = kanon().args(["log", "show", "-o", "json", "--data-dir"]).arg(data).output().expect("kanon runs");
+    let records: Vec<Value> = serde_json::from_slice(&log.stdout).expect("JSON");
+    let decisions = records.iter().filter(|it| it.to_string().contains(r#""occasion":"runtime""#)).count();
+    assert_eq!(decisions, 1, "{records:#?}");
 }
 
 #[test]
