@@ -1,6 +1,7 @@
 //! The original's command: the binary, linked as `portal`, against an API server that is not its own, with the arguments and
 //! objects that the original's chart gives it.
 
+mod account;
 mod budget;
 mod manifests;
 mod offline;

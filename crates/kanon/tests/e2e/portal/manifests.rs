@@ -1,68 +1,41 @@
 //! The manifests under `deploy/portal`: an API server takes them, the command takes the arguments that they give it, and the rights
 //! that they give are enough. The service account's rights are enforced here as in any cluster.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    sync::Arc,
-};
+use std::{path::Path, process::Command, sync::Arc};
 
 use kanon_apiserver::TestServer;
 use serde_json::{Value, json};
 
-use super::{Running, portal, settles};
+use super::{Running, account::Site, portal};
 use crate::harness::{Ran, feed};
 
-/// A cluster with the manifests in it, and a kubeconfig of the account that they make.
-struct Installed {
-    scratch: tempfile::TempDir,
-    _server: TestServer,
-}
+/// A cluster with the manifests in it, and the account that they make.
+struct Installed(Site);
 
 impl Installed {
     async fn start() -> Installed {
-        let server = TestServer::start(Arc::new(kanon_cel::Cel::default())).await.expect("a server");
-        let scratch = tempfile::tempdir().expect("a folder");
-        std::fs::write(scratch.path().join("admin"), server.kubeconfig()).expect("a kubeconfig");
-        let installed = Installed { scratch, _server: server };
+        let site = Site::new(TestServer::start(Arc::new(kanon_cel::Cel::default())).await.expect("a server"));
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/portal/install.yaml");
         let apply = format!("apply -f {}", file.display());
-        let made = installed.kubectl(&apply).ok();
+        let made = site.kubectl(&apply).ok();
         assert!(made.contains("deployment.apps/portal created"), "{made}");
         // The manifest again changes nothing.
-        let again = installed.kubectl(&apply).ok();
+        let again = site.kubectl(&apply).ok();
         assert!(again.lines().all(|it| it.ends_with(" unchanged")), "{again}");
-        let token = installed.kubectl("create token portal -n portal-system").ok();
-        let mut config: Value = serde_saphyr::from_str(&installed._server.kubeconfig()).expect("YAML");
-        config["users"][0]["user"] = json!({"token": token.trim()});
-        std::fs::write(installed.path("account"), config.to_string()).expect("a kubeconfig");
-        installed
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.scratch.path().join(name)
-    }
-
-    fn kubectl_command(&self, line: &str) -> Command {
-        let mut command = Command::new("kubectl");
-        command.env("KUBECONFIG", self.path("admin")).env("HOME", self.scratch.path()).args(line.split_whitespace());
-        command
-    }
-
-    fn kubectl(&self, line: &str) -> Ran {
-        Ran::of(self.kubectl_command(line).output().expect("kubectl runs"))
+        site.log_in();
+        Installed(site)
     }
 
     /// The command of a container as the manifest has it, with what differs on this machine behind it.
     fn container(&self, list: &str, others: &[&str]) -> Command {
-        let found = self.kubectl("get deployment portal -n portal-system -o json").ok();
+        let found = self.0.kubectl("get deployment portal -n portal-system -o json").ok();
         let found: Value = serde_json::from_str(&found).expect("JSON");
         let container = &found["spec"]["template"]["spec"][list][0];
         assert_eq!(container["command"], json!(["portal"]));
         let args = container["args"].as_array().expect("arguments").iter().map(|it| it.as_str().expect("text"));
-        let mut command = portal(self.scratch.path());
-        command.args(args).args(others).arg(format!("--cert-dir={}", self.path("certs").display()));
-        command.arg(format!("--kubeconfig={}", self.path("account").display()));
+        let mut command = portal(self.0.scratch.path());
+        command.args(args).args(others);
+        self.0.as_account(&mut command);
         command
     }
 
@@ -72,12 +45,12 @@ impl Installed {
 
     /// Takes away what the original's chart does not give: the definitions are the chart's own.
     fn without_definitions(&self) -> Value {
-        let role = self.kubectl("get clusterrole portal -o json").ok();
+        let role = self.0.kubectl("get clusterrole portal -o json").ok();
         let role: Value = serde_json::from_str(&role).expect("JSON");
         let mut less = role.clone();
         let rules = less["rules"].as_array_mut().expect("rules");
         rules.retain(|it| it["apiGroups"] != json!(["apiextensions.k8s.io"]));
-        feed(&mut self.kubectl_command("replace -f -"), &less.to_string()).ok();
+        feed(&mut self.0.kubectl_command("replace -f -"), &less.to_string()).ok();
         role
     }
 }
@@ -85,6 +58,7 @@ impl Installed {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manifests_rights_and_arguments_are_enough() {
     let cluster = Installed::start().await;
+    let site = &cluster.0;
     Ran::of(cluster.container("initContainers", &[]).output().expect("it runs")).ok();
 
     // Without definitions, and without the right to bring them, it says what to do.
@@ -94,31 +68,27 @@ async fn the_manifests_rights_and_arguments_are_enough() {
     assert!(error.contains(want), "{error}");
     let mut role = role;
     role["metadata"] = json!({"name": "portal"});
-    feed(&mut cluster.kubectl_command("replace -f -"), &role.to_string()).ok();
+    feed(&mut site.kubectl_command("replace -f -"), &role.to_string()).ok();
 
-    let running = Running::start(cluster.scratch.path(), "first", &mut cluster.run());
+    let running = Running::start(site.scratch.path(), "first", &mut cluster.run());
     let rule = "---\n{apiVersion: portal.io/v1alpha1, kind: PortalClusterRule, metadata: {name: maps}, spec: {name: maps, enabled: true,
         mode: [admission, audit], match: {gvk: [{group: '', version: v1, kind: ConfigMap}]}, rule: \"object.data?.x == 'bad'\"}}";
-    feed(&mut cluster.kubectl_command("apply -f -"), rule).ok();
-    let shows = async |line: &str, want: &str| {
-        let look = async || Some(cluster.kubectl(line)).filter(|it| it.code == Some(0) && it.out.contains(want));
-        settles(line, look).await;
-    };
-    shows("get pcr maps -o jsonpath={.status}", "lastApplied").await;
-    shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].rules[*].resources}", "configmaps")
+    feed(&mut site.kubectl_command("apply -f -"), rule).ok();
+    site.shows("get pcr maps -o jsonpath={.status}", "lastApplied").await;
+    site.shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].rules[*].resources}", "configmaps")
         .await;
-    shows("get lease portal-leader -n portal-system -o jsonpath={.spec.holderIdentity}", "first_").await;
+    site.shows("get lease portal-leader -n portal-system -o jsonpath={.spec.holderIdentity}", "first_").await;
     let bad = "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: bad, namespace: default}, data: {x: bad}}";
     // Nobody reaches the webhook here, by the Service that the registration names; so it goes first.
-    cluster.kubectl("delete validatingwebhookconfiguration portal").ok();
-    feed(&mut cluster.kubectl_command("apply -f -"), bad).ok();
-    shows("get policyreport portal -n default -o jsonpath={.summary.fail}", "1").await;
+    site.kubectl("delete validatingwebhookconfiguration portal").ok();
+    feed(&mut site.kubectl_command("apply -f -"), bad).ok();
+    site.shows("get policyreport portal -n default -o jsonpath={.summary.fail}", "1").await;
     let refused: Vec<_> = running.log().into_iter().filter(|it| it.to_string().contains("forbidden")).collect();
     assert!(refused.is_empty(), "{refused:#?}");
     assert_eq!(running.stop(), Some(0));
 
     // With the definitions there, the chart's rights are enough.
     cluster.without_definitions();
-    let mut running = Running::start(cluster.scratch.path(), "second", &mut cluster.run());
+    let mut running = Running::start(site.scratch.path(), "second", &mut cluster.run());
     running.logged("definitions of rules and reports are the installer's: this account may not write them");
 }

@@ -1,12 +1,12 @@
 //! The rights that `portal rbac` gives are those that `portal run` needs with the same flags and rules: nothing is refused, and there is
 //! nothing to spare. Where one is missing, what wants it degrades, and all else goes on.
 
-use std::{path::PathBuf, process::Command, sync::Arc};
+use std::{process::Command, sync::Arc};
 
 use kanon_apiserver::{AuditOptions, AuditPolicy, TestServer};
 use serde_json::{Value, json};
 
-use super::{Running, portal, settles};
+use super::{Running, account::Site, portal, settles};
 use crate::harness::{Ran, feed, file, http_get};
 
 const RULES: &str = r#"
@@ -44,13 +44,11 @@ const OBJECTS: &str = r#"
 {apiVersion: v1, kind: Service, metadata: {name: bad, namespace: shop}, spec: {ports: [{port: 80}]}}
 "#;
 
-struct Cluster {
-    scratch: tempfile::TempDir,
-    server: TestServer,
-}
+/// A cluster with objects that violate rules, and an account with what the command prints.
+struct Cluster(Site);
 
 impl Cluster {
-    /// A cluster with objects that violate rules, and an account with what the command prints, less what `keep` leaves out.
+    /// Of what the command prints, `keep` leaves some out.
     async fn start(keep: impl Fn(&Value) -> bool) -> Cluster {
         let policy =
             "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Metadata}]}";
@@ -58,18 +56,16 @@ impl Cluster {
             AuditOptions { policy: Some(AuditPolicy::parse(policy).expect("a policy")), ..AuditOptions::default() };
         let cel = Arc::new(kanon_cel::Cel::default());
         let server = TestServer::start_with(cel, |config| config.audit = audit).await.expect("a server");
-        let scratch = tempfile::tempdir().expect("a folder");
-        std::fs::write(scratch.path().join("admin"), server.kubeconfig()).expect("a kubeconfig");
-        let cluster = Cluster { scratch, server };
+        let site = Site::new(server);
         for name in ["portal-system", "shop"] {
-            cluster.kubectl(&format!("create namespace {name}")).ok();
+            site.kubectl(&format!("create namespace {name}")).ok();
         }
         let hooks = "---\n{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: portal},
             webhooks: [{name: validate.portal.io, clientConfig: {url: 'https://localhost:1/validate'}, failurePolicy: Ignore,
             sideEffects: None, admissionReviewVersions: [v1], rules: []}]}";
-        feed(&mut cluster.kubectl_command("apply -f -"), hooks).ok();
-        let rules = file(cluster.scratch.path(), "rules.yaml", RULES);
-        let mut command = portal(cluster.scratch.path());
+        feed(&mut site.kubectl_command("apply -f -"), hooks).ok();
+        let rules = file(site.scratch.path(), "rules.yaml", RULES);
+        let mut command = portal(site.scratch.path());
         let printed = Ran::of(command.args(["rbac", "-r", &rules]).args(FLAGS).output().expect("it runs")).ok();
         assert!(!printed.contains("secrets"), "{printed}");
         assert!(printed.contains("# action label of rule no-latest"), "{printed}");
@@ -81,54 +77,30 @@ impl Cluster {
             it
         });
         let list = json!({"apiVersion": "v1", "kind": "List", "items": documents.collect::<Vec<_>>()});
-        feed(&mut cluster.kubectl_command("apply -f -"), &list.to_string()).ok();
-        feed(&mut cluster.kubectl_command("apply -f -"), OBJECTS).ok();
-        let token = cluster.kubectl("create token portal -n portal-system").ok();
-        let mut config: Value = serde_saphyr::from_str(&cluster.server.kubeconfig()).expect("YAML");
-        config["users"][0]["user"] = json!({"token": token.trim()});
-        std::fs::write(cluster.path("account"), config.to_string()).expect("a kubeconfig");
-        cluster
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.scratch.path().join(name)
-    }
-
-    fn kubectl_command(&self, line: &str) -> Command {
-        let mut command = Command::new("kubectl");
-        command.env("KUBECONFIG", self.path("admin")).env("HOME", self.scratch.path()).args(line.split_whitespace());
-        command
-    }
-
-    fn kubectl(&self, line: &str) -> Ran {
-        Ran::of(self.kubectl_command(line).output().expect("kubectl runs"))
+        feed(&mut site.kubectl_command("apply -f -"), &list.to_string()).ok();
+        feed(&mut site.kubectl_command("apply -f -"), OBJECTS).ok();
+        site.log_in();
+        Cluster(site)
     }
 
     /// The process with the account's rights; its rules are objects.
     fn run(&self) -> Running {
-        let mut command = portal(self.scratch.path());
+        let mut command = portal(self.0.scratch.path());
         command.arg("run").args(FLAGS).args(["--listen=127.0.0.1:0", "--metrics-addr=127.0.0.1:0"]);
-        command.arg(format!("--cert-dir={}", self.path("certs").display()));
-        command.arg(format!("--kubeconfig={}", self.path("account").display()));
-        let running = Running::start(self.scratch.path(), "replica", &mut command);
+        self.0.as_account(&mut command);
+        let running = Running::start(self.0.scratch.path(), "replica", &mut command);
         let rules: Vec<Value> = serde_saphyr::from_str(RULES).expect("rules");
         let rules = rules.into_iter().map(|spec| {
             json!({"apiVersion": "portal.io/v1alpha1", "kind": "PortalClusterRule", "metadata": {"name": spec["name"]}, "spec": spec})
         });
         let list = json!({"apiVersion": "v1", "kind": "List", "items": rules.collect::<Vec<_>>()});
-        feed(&mut self.kubectl_command("apply -f -"), &list.to_string()).ok();
+        feed(&mut self.0.kubectl_command("apply -f -"), &list.to_string()).ok();
         running
-    }
-
-    /// Waits until a command's output has a text.
-    async fn shows(&self, line: &str, want: &str) {
-        let look = async || Some(self.kubectl(line)).filter(|it| it.code == Some(0) && it.out.contains(want));
-        settles(&format!("`{want}` of {line}"), look).await;
     }
 
     async fn condition(&self, rule: &str, kind: &str, want: &str) {
         let path = format!("{{.status.conditions[?(@.type==\"{kind}\")].reason}}");
-        self.shows(&format!("get pcr {rule} -o jsonpath={path}"), want).await;
+        self.0.shows(&format!("get pcr {rule} -o jsonpath={path}"), want).await;
     }
 }
 
@@ -141,19 +113,19 @@ async fn counts(running: &mut Running, line: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     let cluster = Cluster::start(|_| true).await;
-    let mut events = cluster.server.running().audit_events();
+    let mut events = cluster.0.server.running().audit_events();
     let mut running = cluster.run();
     // Every loop has come to its end: labelled, told, reported, registered.
-    cluster.shows("get deployment bad -n shop -o jsonpath={.metadata.labels}", "none").await;
-    cluster.shows("get events -n shop -o jsonpath={.items[*].reason}", "PolicyViolation").await;
-    cluster.shows("get policyreport portal -n shop -o jsonpath={.summary.fail}", "3").await;
-    cluster.shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].rules}", "deployments").await;
+    cluster.0.shows("get deployment bad -n shop -o jsonpath={.metadata.labels}", "none").await;
+    cluster.0.shows("get events -n shop -o jsonpath={.items[*].reason}", "PolicyViolation").await;
+    cluster.0.shows("get policyreport portal -n shop -o jsonpath={.summary.fail}", "3").await;
+    cluster.0.shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].rules}", "deployments").await;
     cluster.condition("budget", "LookupsSynced", "Synced").await;
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"ok\"} 1").await;
     assert_eq!(running.stop(), Some(0));
 
     // The request that ends what is looked at.
-    cluster.kubectl("get namespace shop").ok();
+    cluster.0.kubectl("get namespace shop").ok();
     let (mut refused, mut used) = (Vec::new(), std::collections::BTreeSet::new());
     loop {
         let record = events.next().await.expect("an event");
@@ -175,7 +147,7 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     assert_eq!(events.missed, 0);
     assert!(refused.is_empty(), "{refused:#?}");
     // Nothing to spare: but for what only happens now and then, every right was used.
-    let role = cluster.kubectl("get clusterrole portal -o json").ok();
+    let role = cluster.0.kubectl("get clusterrole portal -o json").ok();
     let role: Value = serde_json::from_str(&role).expect("JSON");
     let lines = role["rules"].as_array().expect("rules");
     let each = |it: &Value| {
@@ -216,7 +188,7 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
     })
     .await;
     let definitions = Command::new(env!("CARGO_BIN_EXE_kanon"))
-        .args(["portal", "install-crds", &format!("--kubeconfig={}", cluster.path("admin").display())])
+        .args(["portal", "install-crds", &format!("--kubeconfig={}", cluster.0.path("admin").display())])
         .output();
     Ran::of(definitions.expect("it runs")).ok();
     let mut running = cluster.run();
@@ -232,8 +204,8 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "more"}, "rules": [
         {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list", "watch"]}]});
-    feed(&mut cluster.kubectl_command("apply -f -"), &role.to_string()).ok();
-    cluster.kubectl("create clusterrolebinding more --clusterrole=more --serviceaccount=portal-system:portal").ok();
+    feed(&mut cluster.0.kubectl_command("apply -f -"), &role.to_string()).ok();
+    cluster.0.kubectl("create clusterrolebinding more --clusterrole=more --serviceaccount=portal-system:portal").ok();
     cluster.condition("budget", "LookupsSynced", "Synced").await;
     // It may be looked at now, and not be labelled.
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"error\"} 1").await;
