@@ -1,9 +1,10 @@
 //! Carries effects out. In order for one subject, in parallel across subjects; safe to repeat, so retried on trouble.
 //!
 //! What an effect does is in a file of its own: objects' metadata and pods (`objects`), their isolation (`quarantine`), tokens
-//! (`tokens`), Events (`event`);
+//! (`tokens`), accounts (`accounts`), Events (`event`);
 //! `policy` tells whether a NetworkPolicy would let more through. Effects for receivers outside of Kubernetes are not for here.
 
+mod accounts;
 mod event;
 mod kinds;
 mod objects;
@@ -20,9 +21,13 @@ use std::{
 use http::Method;
 use kanon_core::{Action, Delivery, Done, Effect, Failure, Input, Kind, ObjectRef, Scope};
 use serde_json::json;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+};
 
 use crate::client::{Api, Error};
+use accounts::Home;
 use kinds::Kinds;
 
 /// Subjects are spread over this many workers; each sends one request at a time (design §8: in order per subject).
@@ -32,18 +37,21 @@ const ATTEMPTS: u32 = 6;
 /// First pause between attempts; doubled each time (200 ms … 6.4 s).
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Carries out what comes over `effects` until it closes and all is done, and reports each end through `send`.
+/// Carries out what comes over `effects` until it closes and all is done, and reports each end through `send`. `namespace` is the one
+/// we run in, `user` who we are to the server.
 pub async fn run_effects(
     api: Api,
+    (namespace, user): (String, Option<String>),
     mut effects: mpsc::Receiver<Effect>,
     now: fn() -> jiff::Timestamp,
     send: mpsc::Sender<Input>,
 ) {
     let kinds = Arc::new(Kinds::default());
+    let home = Arc::new(Mutex::new(Home { namespace, user }));
     let (mut queues, mut workers) = (Vec::new(), JoinSet::new());
     for _ in 0..WORKERS {
         let (queue, mut work) = mpsc::channel::<Effect>(64);
-        let worker = Worker { api: api.clone(), kinds: Arc::clone(&kinds), now };
+        let worker = Worker { api: api.clone(), kinds: Arc::clone(&kinds), home: Arc::clone(&home), now };
         let send = send.clone();
         workers.spawn(async move {
             while let Some(effect) = work.recv().await {
@@ -65,6 +73,8 @@ pub async fn run_effects(
 struct Worker {
     api: Api,
     kinds: Arc<Kinds>,
+    /// One account is made again at a time.
+    home: Arc<Mutex<Home>>,
     now: fn() -> jiff::Timestamp,
 }
 
@@ -145,6 +155,10 @@ impl Worker {
             Action::Cordon => objects::cordon(&self.api, subject).await,
             Action::Evict { grace_period_sec } => objects::evict(&self.api, subject, *grace_period_sec).await,
             Action::RevokeTokens => tokens::revoke(&self.api, subject).await,
+            Action::RecreateAccount { since } => {
+                self.home.lock().await.recreate(&self.api, subject, *since, (self.now)()).await
+            }
+            Action::RestoreAccounts => self.home.lock().await.restore_all(&self.api, (self.now)()).await,
             Action::Send { .. } => Err(Trouble::Refused("no sink is configured for it".to_owned())),
         }
     }

@@ -1,5 +1,7 @@
 //! Runs of actions: which there are, what holds them back, how they end.
 
+use std::borrow::Cow;
+
 use kanon_core::{Delivery, Done, Now, Verdict};
 use kanon_plane::{AlertParams, Outbox, Prepared, Reach};
 use serde_json::{Value, json};
@@ -84,7 +86,7 @@ impl Responder {
                     self.count(id, "skipped");
                     continue;
                 }
-                Prepared::Object { act, undo } => match act(verdict, &reach) {
+                Prepared::Object { act, undo } => match act(&self.begun(verdict, occasion), &reach) {
                     Ok(wanted) => {
                         takes_back = undo.as_ref().and_then(|it| it(verdict, &reach).ok());
                         Task::Object(Box::new(wanted))
@@ -122,6 +124,14 @@ impl Responder {
             alerted = true;
         }
         alerted
+    }
+
+    /// The verdict with the time the violation began, which a report may know from before this process.
+    fn begun<'v>(&self, verdict: &'v Verdict, occasion: &Occasion) -> Cow<'v, Verdict> {
+        match self.reports.since(verdict).filter(|it| occasion.lasts() && *it != verdict.now.wall) {
+            None => Cow::Borrowed(verdict),
+            Some(wall) => Cow::Owned(Verdict { now: Now { wall, ..verdict.now }, ..verdict.clone() }),
+        }
     }
 
     pub(super) fn begin(&mut self, mut job: Job, now: Now, out: &mut Outbox) {

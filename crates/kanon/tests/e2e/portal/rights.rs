@@ -29,9 +29,15 @@ const RULES: &str = r#"
   match: {gvk: [{group: "", version: v1, kind: Service}]}
   rule: metadata.name == 'bad'
   actions: [{type: evict, on: [network]}]
+- name: renews
+  enabled: true
+  mode: [audit]
+  match: {gvk: [{group: "", version: v1, kind: Pod}]}
+  rule: metadata.name == 'bad'
+  actions: [{type: revoke-sa-token, params: {strategy: recreate-sa}}]
 "#;
 
-const FLAGS: [&str; 3] = ["--audit", "--webhook-config=portal", "--rules-cr"];
+const FLAGS: [&str; 4] = ["--audit", "--webhook-config=portal", "--rules-cr", "--allow-action=recreate-sa"];
 
 const OBJECTS: &str = r#"
 ---
@@ -42,6 +48,10 @@ const OBJECTS: &str = r#"
   spec: {serviceName: db, selector: {matchLabels: {a: c}}, template: {metadata: {labels: {a: c}}, spec: {containers: [{name: c, image: x}]}}}}
 ---
 {apiVersion: v1, kind: Service, metadata: {name: bad, namespace: shop}, spec: {ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot, namespace: shop}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: bad, namespace: shop}, spec: {serviceAccountName: robot, containers: [{name: c, image: x}]}}
 "#;
 
 /// A cluster with objects that violate rules, and an account with what the command prints.
@@ -118,10 +128,11 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     // Every loop has come to its end: labelled, told, reported, registered.
     cluster.0.shows("get deployment bad -n shop -o jsonpath={.metadata.labels}", "none").await;
     cluster.0.shows("get events -n shop -o jsonpath={.items[*].reason}", "PolicyViolation").await;
-    cluster.0.shows("get policyreport portal -n shop -o jsonpath={.summary.fail}", "3").await;
+    cluster.0.shows("get policyreport portal -n shop -o jsonpath={.summary.fail}", "4").await;
     cluster.0.shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].rules}", "deployments").await;
     cluster.condition("budget", "LookupsSynced", "Synced").await;
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"ok\"} 1").await;
+    counts(&mut running, "portal_actions_total{action=\"revoke-sa-token\",result=\"ok\"} 1").await;
     assert_eq!(running.stop(), Some(0));
 
     // The request that ends what is looked at.
@@ -160,8 +171,9 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     };
     let unused: Vec<_> =
         lines.iter().flat_map(each).filter(|it| !used.contains(it)).map(|it| format!("{} {}", it.0, it.1)).collect();
-    // `create` is what applying something new asks for besides.
+    // `create` is what applying something new asks for besides; an account is patched where the cluster makes it itself.
     let want = [
+        "patch serviceaccounts",
         "create customresourcedefinitions",
         "patch portalrules/status",
         "create clusterpolicyreports",
