@@ -194,6 +194,20 @@ pub struct Failure {
     pub message: String,
     /// The server asks to try again later: a disruption budget is used up. Otherwise it was given up.
     pub later: bool,
+    /// The right that is missing, where that is why: a fragment such as ``create `pods/eviction` in namespace `shop` ``.
+    pub lacks: Option<String>,
+}
+
+impl Failure {
+    /// It was given up.
+    pub fn given_up(message: impl Into<String>) -> Failure {
+        Failure { message: message.into(), later: false, lacks: None }
+    }
+
+    /// It is to be tried again later.
+    pub fn later(message: impl Into<String>) -> Failure {
+        Failure { later: true, ..Failure::given_up(message) }
+    }
 }
 
 /// How an effect ended.

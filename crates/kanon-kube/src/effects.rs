@@ -2,9 +2,10 @@
 //!
 //! What an effect does is in a file of its own: objects' metadata and pods (`objects`), their isolation (`quarantine`), tokens
 //! (`tokens`), accounts (`accounts`), Events (`event`);
-//! `policy` tells whether a NetworkPolicy would let more through. Effects for receivers outside of Kubernetes are not for here.
+//! `policy` tells whether a NetworkPolicy would let more through, `denied` which right is missing. Effects for receivers outside of Kubernetes are not for here.
 
 mod accounts;
+mod denied;
 mod event;
 mod kinds;
 mod objects;
@@ -105,10 +106,11 @@ impl Worker {
                     pause *= 2;
                     attempt += 1;
                 }
-                Err(Trouble::Later(message)) => break Err(Failure { message, later: true }),
+                Err(Trouble::Later(message)) => break Err(Failure::later(message)),
                 Err(error) => {
                     tracing::warn!(effect = %effect.id, subject = %effect.subject, %error, "effect given up");
-                    break Err(Failure { message: error.to_string(), later: false });
+                    let lacks = if let Trouble::Call(error) = &error { denied::missing_right(error) } else { None };
+                    break Err(Failure { lacks, ..Failure::given_up(error.to_string()) });
                 }
             }
         };
@@ -174,7 +176,7 @@ fn log(effect: &Effect, result: &Result<Done, Failure>, took: Duration) {
     let count = if let Ok(Done::Count(count)) = result { Some(*count) } else { None };
     let message = if cause.dry_run { "action not executed: dry run" } else { "action executed" };
     match result {
-        Err(Failure { message: error, later: false }) => tracing::error!(
+        Err(Failure { message: error, later: false, .. }) => tracing::error!(
             action, rule, %gvk, ns = namespace, name, %params, mode, event_id, duration_ms, result = "error", error,
             "{message}"
         ),

@@ -8,9 +8,10 @@
 //! success on and forgotten when the finding ends; meanwhile whatever is under way or waits is a duplicate too.
 //!
 //! `findings` keeps what lasts, `running` runs actions, `job` is one run; `templates` and `brake` are what an administrator says;
-//! `unfinished` is what a process left half done.
+//! `unfinished` is what a process left half done, `denied` what there is no right to do.
 
 mod brake;
+mod denied;
 mod findings;
 mod job;
 mod line;
@@ -46,6 +47,7 @@ use crate::{
 use brake::Brake;
 pub(crate) use brake::brake_kind;
 pub use brake::{BRAKE_MAP, BUDGET};
+pub(crate) use denied::Denied;
 pub(crate) use findings::Settled;
 use findings::{Standing, Undoing};
 use job::Job;
@@ -129,6 +131,8 @@ pub(crate) struct Responder {
     brake: Brake,
     templates: Templates,
     unfinished: Unfinished,
+    /// What there is no right to do.
+    pub(crate) denied: Denied,
     alerts: Alerts,
     reports: Reports,
     /// The shards of this process.
@@ -154,6 +158,7 @@ impl Responder {
             brake: Brake::new(&settings.namespace),
             templates: Templates::new(language, &settings.namespace, &settings.alert_labels),
             unfinished: Unfinished::new(&settings.namespace),
+            denied: Denied::default(),
             alerts: Alerts::default(),
             reports: Reports::new(&settings.reports, settings.leads),
             shards: Shards::lead(settings.leads),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use kanon_core::{Delivery, Done, Now, Verdict};
+use kanon_core::{Delivery, Done, Failure, Now, Verdict};
 use kanon_plane::{AlertParams, Outbox, Prepared, Reach};
 use serde_json::{Value, json};
 
@@ -259,6 +259,11 @@ impl Responder {
             },
             Err(_) => ("error", None),
         };
+        match &delivery.result {
+            Err(Failure { lacks: Some(right), .. }) => self.denied.note(&job, right),
+            Ok(Done::Done | Done::Count(_)) => self.denied.done(&job),
+            _ => {}
+        }
         if !result.is_empty() {
             self.count(job.cause.action, if job.takes_back && result == "ok" { "undone" } else { result });
         }

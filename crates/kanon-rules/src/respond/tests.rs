@@ -174,7 +174,7 @@ impl Bench {
 }
 
 fn later() -> Result<Done, Failure> {
-    Err(Failure { message: "the disruption budget needs 1".into(), later: true })
+    Err(Failure::later("the disruption budget needs 1"))
 }
 
 fn config_map(data: &Value) -> Input {

@@ -133,6 +133,7 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     cluster.condition("budget", "LookupsSynced", "Synced").await;
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"ok\"} 1").await;
     counts(&mut running, "portal_actions_total{action=\"revoke-sa-token\",result=\"ok\"} 1").await;
+    cluster.condition("no-latest", "ActionsReady", "NothingDenied").await;
     assert_eq!(running.stop(), Some(0));
 
     // The request that ends what is looked at.
@@ -221,6 +222,22 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
     cluster.condition("budget", "LookupsSynced", "Synced").await;
     // It may be looked at now, and not be labelled.
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"error\"} 1").await;
+    cluster.condition("no-latest", "ActionsReady", "MissingRight").await;
+    let message = "get pcr no-latest -o jsonpath={.status.conditions[?(@.type==\"ActionsReady\")].message}";
+    let message = cluster.0.kubectl(message).ok();
+    assert!(
+        message.contains("action `label` needs the right to patch `deployments.apps` in namespace `shop`"),
+        "{message}"
+    );
+    // Nothing was left of an account for want of a note of it.
+    cluster.condition("renews", "ActionsReady", "MissingRight").await;
+    cluster.0.kubectl("get serviceaccount robot -n shop").ok();
+    // The next one that may be labelled says that all is well again.
+    let verbs = "--type=json -p=[{\"op\":\"add\",\"path\":\"/rules/1/verbs/-\",\"value\":\"patch\"}]";
+    cluster.0.kubectl(&format!("patch clusterrole more {verbs}")).ok();
+    cluster.0.kubectl("delete deployment bad -n shop").ok();
+    feed(&mut cluster.0.kubectl_command("apply -f -"), OBJECTS).ok();
+    cluster.condition("no-latest", "ActionsReady", "NothingDenied").await;
     assert_eq!(running.stop(), Some(0));
 }
 
