@@ -33,6 +33,11 @@ impl Terms {
         Terms { ours, state: Mutex::new(State::Unknown) }
     }
 
+    /// Whether the first lease was looked at.
+    pub(super) fn are_known(&self) -> bool {
+        *self.lock() != State::Unknown
+    }
+
     /// Whether shards may be held.
     pub(super) fn agree(&self, now: Mono) -> bool {
         matches!(*self.lock(), State::Agreed(from) if from <= now)

@@ -229,9 +229,6 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
         message.contains("action `label` needs the right to patch `deployments.apps` in namespace `shop`"),
         "{message}"
     );
-    // Nothing was left of an account for want of a note of it.
-    cluster.condition("renews", "ActionsReady", "MissingRight").await;
-    cluster.0.kubectl("get serviceaccount robot -n shop").ok();
     // The next one that may be labelled says that all is well again.
     let verbs = "--type=json -p=[{\"op\":\"add\",\"path\":\"/rules/1/verbs/-\",\"value\":\"patch\"}]";
     cluster.0.kubectl(&format!("patch clusterrole more {verbs}")).ok();
