@@ -29,7 +29,7 @@ const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Pause between looks.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// First pause of the other shards until the first lease was looked at; then twice as long each time.
+/// First pause until it is known what the first lease says; then twice as long each time.
 const FIRST: Duration = Duration::from_millis(50);
 
 /// One contender for a lease.
@@ -99,11 +99,6 @@ impl Seat {
         let _ = self.send.send(Input::Leadership(*held)).await;
     }
 
-    /// Whether the lease may be looked at: the first one is before all others.
-    fn may_look(&self) -> bool {
-        self.shard == 0 || self.terms.are_known()
-    }
-
     /// How much longer a lease is left to others: whoever has one already lets those go first who have none.
     async fn patience(&self) -> Duration {
         if self.held.lock().await.is_empty() { Duration::ZERO } else { RETRY }
@@ -155,7 +150,7 @@ async fn run_election(
             }
         }
         drop(turn);
-        pause = if seat.may_look() { RETRY } else { (pause * 2).min(RETRY) };
+        pause = if seat.terms.are_known() { RETRY } else { (pause * 2).min(RETRY) };
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(pause) => {}

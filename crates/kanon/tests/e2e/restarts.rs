@@ -373,8 +373,8 @@ async fn replicas_share_the_audit_and_one_takes_over_when_the_other_dies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_with_another_number_of_shards_waits_until_it_leads() {
     let cluster = Cluster::start().await;
-    cluster.apply(&(pod("web", "bad") + &rule("bad", "bad")));
     let first = cluster.replicas(&["first"], 2).pop().expect("one");
+    cluster.apply(&(pod("web", "bad") + &rule("bad", "bad")));
     cluster.reported(&["web"]);
     held(&cluster, |leader, other| leader == "first" && other == "first");
     // It is ready, says why it does nothing, and holds no lease: of its own number there is none.

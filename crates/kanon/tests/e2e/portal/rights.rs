@@ -214,7 +214,7 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
     let metrics = running.address("metrics");
     http_get(&metrics, "/readyz").expect("ready");
     // What is given later counts.
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "more"}, "rules": [
+    let mut role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "more"}, "rules": [
         {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list", "watch"]}]});
     feed(&mut cluster.0.kubectl_command("apply -f -"), &role.to_string()).ok();
@@ -230,8 +230,8 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
         "{message}"
     );
     // The next one that may be labelled says that all is well again.
-    let verbs = "--type=json -p=[{\"op\":\"add\",\"path\":\"/rules/1/verbs/-\",\"value\":\"patch\"}]";
-    cluster.0.kubectl(&format!("patch clusterrole more {verbs}")).ok();
+    role["rules"] = json!([{"apiGroups": ["", "apps"], "resources": ["events", "deployments"], "verbs": ["create", "patch", "list", "watch"]}]);
+    feed(&mut cluster.0.kubectl_command("apply -f -"), &role.to_string()).ok();
     cluster.0.kubectl("delete deployment bad -n shop").ok();
     feed(&mut cluster.0.kubectl_command("apply -f -"), OBJECTS).ok();
     cluster.condition("no-latest", "ActionsReady", "NothingDenied").await;
