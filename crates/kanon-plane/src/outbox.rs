@@ -9,7 +9,7 @@ use kanon_core::{
     Action, Cause, Effect, EffectId, EventType, FamilyId, Kind, Mono, ObjectRef, Rate, Sink, TokenBucket, Verdict,
 };
 
-use crate::{action::Wanted, record::Payload, scan::Work};
+use crate::{action::Wanted, lookups::ObjectStore, record::Payload, scan::Work};
 
 /// When an effect leaves, and from which replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,29 @@ pub(crate) enum Pace {
 }
 
 /// Collects what follows from one input.
-pub struct Outbox {
+pub struct Outbox<'s> {
     family: FamilyId,
+    /// The plane's objects, where there are any.
+    objects: Option<&'s ObjectStore>,
     pub(crate) effects: Vec<(Effect, Pace)>,
     pub(crate) records: Vec<Payload>,
     pub(crate) scans: Vec<Work>,
 }
 
-impl Outbox {
+impl<'s> Outbox<'s> {
     /// An empty outbox for a family; the plane makes one for each input.
-    pub fn new(family: FamilyId) -> Outbox {
-        Outbox { family, effects: Vec::new(), records: Vec::new(), scans: Vec::new() }
+    pub fn new(family: FamilyId) -> Outbox<'s> {
+        Outbox { family, objects: None, effects: Vec::new(), records: Vec::new(), scans: Vec::new() }
+    }
+
+    /// The same beside these objects.
+    pub(crate) fn beside(self, objects: &'s ObjectStore) -> Outbox<'s> {
+        Outbox { objects: Some(objects), ..self }
+    }
+
+    /// The plane's objects as they are after the input: what a summary counts. Decisions read them in a scan.
+    pub fn objects(&self) -> Option<&'s ObjectStore> {
+        self.objects
     }
 
     /// Replaces an object's status. `urgent` says whether more than counters changed.

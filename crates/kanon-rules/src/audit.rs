@@ -14,6 +14,7 @@ pub(crate) mod findings;
 mod guard;
 mod neighbours;
 mod pace;
+pub(crate) mod passes;
 pub(crate) mod scan;
 pub(crate) mod sight;
 
@@ -32,6 +33,7 @@ use self::{
     guard::Guard,
     neighbours::Changed,
     pace::Pace,
+    passes::{Asked, Passes},
     scan::{Found, Scanned},
     sight::Sight,
 };
@@ -155,6 +157,8 @@ pub(crate) struct Audit {
     complete: BTreeSet<GroupVersionKind>,
     dependencies: Dependencies,
     guard: Guard,
+    /// What passes are counted from.
+    asked: Asked,
     /// Wishes that the guard put off.
     suppressed: i64,
 }
@@ -186,6 +190,7 @@ impl Audit {
             complete: BTreeSet::new(),
             dependencies: Dependencies::default(),
             guard: Guard::default(),
+            asked: Asked::default(),
             suppressed: 0,
         }
     }
@@ -198,6 +203,16 @@ impl Audit {
     /// How many wishes were put off since the last call.
     pub(crate) fn suppressed(&mut self) -> i64 {
         std::mem::take(&mut self.suppressed)
+    }
+
+    /// What passes as it is now.
+    pub(crate) fn passes(&self) -> Passes<'_> {
+        Passes::new(self)
+    }
+
+    /// Whether that may have changed since the last call, though no finding did.
+    pub(crate) fn take_change_of_passes(&mut self) -> bool {
+        std::mem::take(&mut self.asked.changed)
     }
 
     /// What is open, shared with views.
@@ -239,10 +254,12 @@ impl Audit {
         let changed: BTreeSet<_> = self.rules.iter().filter(|it| is_new(it)).map(|it| it.0.clone()).collect();
         let gone = old.keys().any(|it| !self.rules.contains_key(it));
         self.looked_up = self.rules.values().flat_map(|it| &it.lookups).cloned().collect();
-        self.dependencies.forget_rules(|it| changed.contains(it) || !self.rules.contains_key(it));
+        let is_over = |it: &PolicyKey| changed.contains(it) || !self.rules.contains_key(it);
+        self.dependencies.forget_rules(is_over);
         if changed.is_empty() && !gone {
             return Vec::new();
         }
+        self.asked.forget_rules(is_over);
         self.sweep_for(&changed);
         let (rules, area) = (&self.rules, &self.area);
         let stays = |key: &PolicyKey, kind: &GroupVersionKind, namespace: &str| {
@@ -279,6 +296,7 @@ impl Audit {
         self.sight.forgotten(kind);
         self.complete.remove(kind);
         self.dependencies.forget_kind(kind);
+        self.asked.forget_kind(kind);
         self.dirty.retain(|key, _| key.0 != *kind);
         self.sweeps.retain(|it| it.kind != *kind);
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
@@ -293,6 +311,7 @@ impl Audit {
         let name = scan::name(object);
         if self.is_watching(kind, &name, None) {
             self.touch(kind, name.clone(), None);
+            self.asked.changed = true;
         }
         self.neighbour_changed(kind, &name, Some(object), now);
     }
@@ -322,6 +341,7 @@ impl Audit {
         if !self.is_watching(kind, &name, None) {
             return Vec::new();
         }
+        self.asked.changed = true;
         self.dependencies.forget(kind, &name);
         for (_, names) in self.dirty.iter_mut().filter(|it| it.0.0 == *kind) {
             names.remove(&name);
@@ -346,6 +366,7 @@ impl Audit {
         // Findings without an end would stay open here for ever; whoever holds their shard now has its own.
         let forgotten = self.open().hand_over(|namespace| Share::at_most(shards, namespace));
         self.dependencies.forget_rules(|_| true);
+        self.asked.forget_rules(|_| true);
         self.guard.clear();
         let kinds: Vec<_> = self.sight.kinds().cloned().collect();
         kinds.into_iter().for_each(|kind| self.sweep(kind, None));
@@ -462,8 +483,10 @@ impl Audit {
         for namespace in &networks {
             self.ask_around(namespace);
         }
-        if let (Some(sweep), Some(next)) = (sweep, &scanned.next) {
-            self.sweeps.push_front(Sweep { last: Some(next.clone()), ..sweep });
+        match (sweep, &scanned.next) {
+            (Some(sweep), Some(next)) => self.sweeps.push_front(Sweep { last: Some(next.clone()), ..sweep }),
+            (Some(_), None) => self.asked.add(&kind, asked),
+            (None, _) => {}
         }
         changes
     }

@@ -7,6 +7,7 @@ mod networking;
 mod timing;
 
 use std::{
+    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -432,7 +433,12 @@ impl Family for RulesFamily {
         }
         self.audit_input(input, now, out);
         self.network_input(input, now, out);
-        self.respond.handle(input, now, out);
+        if self.audit.take_change_of_passes() {
+            self.respond.recount(now);
+        }
+        let (passes, objects) = (LazyCell::new(|| self.audit.passes()), out.objects());
+        let passes = |namespace: &str| objects.map_or(0, |it| passes.in_namespace(namespace, it));
+        self.respond.handle(input, passes, now, out);
         self.report_denied(now, out);
         self.flush(now, out);
         // What was found before has to be known first, so that it is no news.

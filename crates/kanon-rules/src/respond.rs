@@ -265,14 +265,19 @@ impl Responder {
         self.reports.recovered(verdict);
     }
 
+    /// What passes may have changed.
+    pub(crate) fn recount(&mut self, now: Now) {
+        self.reports.recount(now);
+    }
+
     /// Whether loops may begin: what was found before is known.
     pub(crate) fn is_ready(&self) -> bool {
         self.reports.are_known()
     }
 
     /// Deliveries, the lead, the brake and deadlines: what waits may go on. The family calls it with every input, after it
-    /// has handled the input itself.
-    pub(crate) fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
+    /// has handled the input itself; `passes` counts for the reports.
+    pub(crate) fn handle(&mut self, input: &Input, passes: impl Fn(&str) -> usize, now: Now, out: &mut Outbox) {
         match input {
             Input::Delivered(delivery) => {
                 self.delivered(delivery, now);
@@ -302,7 +307,7 @@ impl Responder {
         self.unfinished.handle(input, now.mono);
         self.unfinished.go_on(self.shards.leads(), now, out);
         self.alerts.tick(now, out);
-        self.reports.write(now, out);
+        self.reports.write(passes, now, out);
     }
 
     /// When something that waits is due.

@@ -121,7 +121,7 @@ impl Bench {
     fn input(&mut self, input: &Input) {
         let mut out = Outbox::new(FamilyId("rules"));
         let now = self.now();
-        self.responder.handle(input, now, &mut out);
+        self.responder.handle(input, |_| 0, now, &mut out);
         self.effects.extend(out.wanted().cloned());
     }
 
@@ -303,6 +303,44 @@ fn the_brake_holds_what_destroys_until_it_is_released() {
     assert_eq!(bench.done(), ["label c"]);
     bench.pass(60_000);
     assert_eq!(bench.done(), ["evict c"]);
+}
+
+#[test]
+fn a_missing_right_is_told_once_until_the_action_succeeds_or_the_rule_is_edited() {
+    let mut bench = Bench::new(&[rule("r", json!([{"type": "evict"}, {"type": "annotate", "key": "a"}]))]);
+    let lacks = |right: &str| Err(Failure { lacks: Some(right.into()), ..Failure::given_up("no") });
+    // What the rule says of it, and whether that is news.
+    let said = |bench: &mut Bench| {
+        let news = std::iter::from_fn(|| bench.responder.denied.next_changed()).count();
+        let rules = bench.rules();
+        (bench.responder.denied.of(&rules.entries()[0]), news)
+    };
+    let fails = |bench: &mut Bench, pod: &str, right: &str| {
+        bench.fire("r", pod, "", Mode::Audit);
+        bench.deliver(&lacks(right));
+    };
+    assert_eq!(said(&mut bench), (None, 0));
+    fails(&mut bench, "a", "do `x`");
+    let (message, news) = said(&mut bench);
+    let message = message.unwrap();
+    assert!(
+        message.starts_with("action `evict` needs the right to do `x`, which Kanon does not have\naction `annotate`"),
+        "{message}"
+    );
+    assert_eq!(news, 1);
+    fails(&mut bench, "b", "do `y`");
+    assert_eq!(said(&mut bench), (Some(message), 0));
+    bench.apply(&{
+        let mut edited = rule("r", json!([{"type": "evict", "gracePeriodSeconds": 1}]));
+        edited["metadata"]["generation"] = json!(2);
+        edited
+    });
+    assert_eq!(said(&mut bench).0, None);
+    fails(&mut bench, "c", "do `z`");
+    assert_eq!(said(&mut bench).1, 1);
+    bench.fire("r", "d", "", Mode::Audit);
+    bench.deliver(&Ok(Done::Done));
+    assert_eq!(said(&mut bench), (None, 1));
 }
 
 #[test]
