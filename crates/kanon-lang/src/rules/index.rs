@@ -54,6 +54,10 @@ impl Index {
         match test {
             GuardTest::Bool(bool) => self.bools[usize::from(*bool)].push(program),
             GuardTest::OneOf(texts) => {
+                // Among texts, nil may be taken for the empty one.
+                if texts.iter().any(|it| it.is_empty()) {
+                    self.nil.push(program);
+                }
                 for text in texts {
                     let list = self.texts.entry(text.clone()).or_default();
                     if list.last() != Some(&program) {
