@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use kanon_core::{Kind, Scope};
+use kanon_core::{Kind, Place, Scope};
 
 use crate::Right;
 
@@ -64,6 +64,18 @@ impl Needs {
     pub fn add_watch(&mut self, kind: &Kind, reason: &str) {
         for verb in ["list", "watch"] {
             self.add(Right::new(verb, &kind.gvk.group, &kind.plural), reason);
+        }
+    }
+
+    /// Notes the rights to watch a place.
+    pub fn add_place(&mut self, place: &Place, reason: &str) {
+        for verb in ["list", "watch"] {
+            self.rights.insert(Need {
+                right: Right::new(verb, &place.kind.gvk.group, &place.kind.plural),
+                names: place.name.iter().cloned().collect(),
+                namespace: Some(place.namespace.clone()),
+                reason: reason.to_owned(),
+            });
         }
     }
 }

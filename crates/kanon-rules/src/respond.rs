@@ -42,7 +42,7 @@ use crate::{
     share::Share,
 };
 use brake::Brake;
-pub(crate) use brake::brake_kind;
+pub(crate) use brake::places;
 pub use brake::{BRAKE_MAP, BUDGET};
 pub(crate) use findings::Settled;
 use findings::{Standing, Undoing};

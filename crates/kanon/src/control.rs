@@ -23,7 +23,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Keep, Now, Review};
+use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Keep, Kind, Now, Review};
 use kanon_kube::{Api, Budget, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, LiveRead, ObjectStore, Plane, Settings, Views};
@@ -175,7 +175,9 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         tokio::join!(definitions::install(&api, &plane, options.definitions), listen, api.own_user());
     let kinds = kinds?;
     let unwatched: Vec<_> = plane.kinds().into_iter().filter(|it| !kinds.contains(it)).collect();
-    let awaited: Vec<_> = plane.awaited().into_iter().filter(|it| kinds.contains(it)).collect();
+    let places = plane.places().to_vec();
+    let is_watched = |it: &Kind| kinds.contains(it) || places.iter().any(|place| place.kind == *it);
+    let awaited: Vec<_> = plane.awaited().into_iter().filter(is_watched).collect();
     let user = user?;
     let own = user.clone().map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
@@ -206,6 +208,8 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         shared: Arc::clone(&shared),
         figures: Arc::clone(&figures),
         stop: stop.clone(),
+        places,
+        area: watches::Area::default(),
     };
     watches.start(&mut tasks, &kinds);
     let effect_queue = sinks::split(&mut outlets, &mut options.sinks, effect_queue, &intake);

@@ -87,6 +87,7 @@ impl RulesFamily {
             }
             Input::Tick => self.audit.tick(now),
             Input::Scanned { .. }
+            | Input::PlacesSynced { .. }
             | Input::Folder { .. }
             | Input::AlertTemplates { .. }
             | Input::Reviewed { .. }

@@ -7,7 +7,7 @@ mod render;
 use std::path::PathBuf;
 
 use kanon_core::{Change, Input, Kind, Object, Scope};
-use kanon_kube::{Api, Source, lease_name};
+use kanon_kube::{Api, Source, Span, lease_name};
 use kanon_plane::{Plane, Settings};
 use kanon_runtime::Clock;
 
@@ -142,8 +142,10 @@ async fn of_cluster(
     let api = Api::connect(source).await?;
     kinds.extend(kanon_kube::discover(&api).await?);
     let mut objects = Vec::new();
-    for kind in plane.awaited() {
-        let found = kanon_kube::list(&api, &kind).await?;
+    // Of rights nothing stands in places.
+    let awaited = plane.awaited();
+    for kind in plane.kinds().into_iter().filter(|it| awaited.contains(it)) {
+        let found = kanon_kube::list(&api, &Span::everywhere(&kind)).await?;
         objects.extend(found.into_iter().map(|it| (kind.clone(), it)));
     }
     Ok((kinds, objects))
