@@ -5,6 +5,7 @@ mod account;
 mod budget;
 mod manifests;
 mod offline;
+mod places;
 mod rights;
 
 use std::{
