@@ -81,7 +81,8 @@ pub struct RulesFamily {
 impl RulesFamily {
     /// A family without rules. `language` compiles the expressions: expr-lang in the binary.
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
-        let served = Arc::new(Resources::default().shaped(settings.shapes.clone()));
+        let served = Resources::default().shaped(settings.shapes.clone()).confined(!settings.namespaces.is_empty());
+        let served = Arc::new(served);
         let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
         let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync, settings.sweep);
         let settings_breaker = settings.breaker;

@@ -41,6 +41,14 @@ impl Settings {
         let own = if namespace.is_empty() { "kanon-system" } else { namespace };
         Settings { namespaces: vec![own.to_owned(), api::USUAL_NAMESPACE.to_owned()] }
     }
+
+    /// The same for a process that looks after these namespaces alone, if there are such: besides them it knows its own.
+    #[must_use]
+    pub fn within(mut self, namespaces: &[String]) -> Settings {
+        let own = self.namespaces.first().cloned();
+        self.namespaces.retain(|it| namespaces.is_empty() || own.as_ref() == Some(it) || namespaces.contains(it));
+        self
+    }
 }
 
 /// Owner of the policies and the signal modes.
@@ -317,8 +325,8 @@ impl Family for SignalsFamily {
         let mut needs = Needs::default();
         for namespace in &self.settings.namespaces {
             needs.add_apply(&self.kind, &[STATE_MAP], Some(namespace), "what is in force of signal policies");
+            needs.add_events_in(namespace, "what became of signal policies");
         }
-        needs.add_events("what became of signal policies");
         needs
     }
 

@@ -117,6 +117,9 @@ pub(crate) struct RunArgs {
     /// How often verdicts that may change by themselves are asked for again
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::duration)]
     pub(crate) resync_period: std::time::Duration,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) within: super::WithinArgs,
     /// How the audit is spread.
     #[command(flatten)]
     pub(crate) shards: super::ShardArgs,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use kanon_core::{Change, Input, Kind, Object, Scope};
 use kanon_kube::{Api, Source, Span, lease_name};
-use kanon_plane::{Plane, Settings};
+use kanon_plane::{Plane, Right, Settings};
 use kanon_runtime::Clock;
 
 pub(crate) use self::process::Registration;
@@ -36,6 +36,7 @@ use crate::{
 /// The rights of `kanon serve`.
 pub(crate) fn of_serve(args: RbacArgs) -> Result<Exit, Failure> {
     let RbacArgs { rights, serve: args } = args;
+    serve::check(&args)?;
     let settings = serve::settings(&args, args.sinks.possible(&args.namespace), None);
     let process = Process {
         name: rights.name.clone().unwrap_or_else(|| "kanon".to_owned()),
@@ -43,6 +44,7 @@ pub(crate) fn of_serve(args: RbacArgs) -> Result<Exit, Failure> {
         webhook: if args.cert_dir.is_some() { args.installed.registration("kanon") } else { Registration::Own },
         secret: args.cert_dir.is_some().then(|| args.installed.cert_secret.clone()).flatten(),
         authors: args.vet.settings().authors,
+        namespaces: args.within.namespaces(),
         namespace: args.namespace,
     };
     let source = args.kubeconfig.map_or(Source::Infer, Source::File);
@@ -57,6 +59,7 @@ fn leases(elects: bool, name: &str, shards: &ShardArgs) -> Vec<String> {
 /// The rights of `portal run`.
 pub(crate) fn of_run(args: PortalRbacArgs) -> Result<Exit, Failure> {
     let PortalRbacArgs { rights, run: args } = args;
+    portal_run::check(&args)?;
     let namespace = args.install_namespace.clone();
     let settings = portal_run::settings(&args, args.sinks.possible(&namespace), None);
     let process = Process {
@@ -65,6 +68,7 @@ pub(crate) fn of_run(args: PortalRbacArgs) -> Result<Exit, Failure> {
         webhook: if args.admission { args.installed.registration("portal") } else { Registration::None },
         secret: args.installed.cert_secret.clone(),
         authors: args.vet.settings().authors,
+        namespaces: args.within.namespaces(),
         namespace,
     };
     let folder = Some(args.rules_folder.as_str()).filter(|it| !it.is_empty()).map(PathBuf::from);
@@ -79,8 +83,14 @@ fn show(
     source: &Source,
 ) -> Result<Exit, Failure> {
     let mut plane = Plane::new(families::all(&languages::all(), &settings), Settings::default());
-    let is_complete = load(&mut plane, rights, folder, source)?;
+    let (is_complete, kinds) = load(&mut plane, rights, folder, source)?;
     let mut needs = plane.needs();
+    if !process.namespaces.is_empty() {
+        let known: Vec<_> = plane.kinds().into_iter().chain(kinds).collect();
+        let is_it = |kind: &Kind, right: &Right| (&kind.gvk.group, &kind.plural) == (&right.group, &right.resource);
+        let scope = |right: &Right| known.iter().find(|it| is_it(it, right)).map_or(Scope::Namespaced, |it| it.scope);
+        needs = needs.within(&process.namespaces, scope);
+    }
     for sentence in &needs.unknown {
         warn(&format!("{sentence}: name it with --rules, or ask the cluster (--cluster); no rights are given for it"));
     }
@@ -94,8 +104,8 @@ fn show(
     Ok(if is_complete { Exit::Fine } else { Exit::Findings })
 }
 
-/// Gives the plane its rules; whether all of them can be read.
-fn load(plane: &mut Plane, rights: &RightsArgs, folder: Option<PathBuf>, source: &Source) -> Result<bool, Failure> {
+/// Gives the plane its rules; whether all of them can be in force, and the kinds that are known.
+fn load(plane: &mut Plane, rights: &RightsArgs, folder: Option<PathBuf>, source: &Source) -> Result<(bool, Vec<Kind>), Failure> {
     let now = Clock::start().now();
     let (mut files, mut kinds) = (Vec::new(), Vec::new());
     for path in &rights.files {
@@ -120,7 +130,7 @@ fn load(plane: &mut Plane, rights: &RightsArgs, folder: Option<PathBuf>, source:
             scope: it.scope,
         }));
     }
-    plane.handle(&Input::Resources { kinds: kinds.into() }, now);
+    plane.handle(&Input::Resources { kinds: kinds.clone().into() }, now);
     for (kind, object) in objects {
         plane.handle(&Input::Object { kind: std::sync::Arc::new(kind), change: Change::Applied, object }, now);
     }
@@ -130,7 +140,7 @@ fn load(plane: &mut Plane, rights: &RightsArgs, folder: Option<PathBuf>, source:
     let broken: Vec<_> =
         broken.map(|it| format!("rule `{}`: {}: no rights are given for it", it.name, it.problem)).collect();
     broken.iter().for_each(|it| warn(it));
-    Ok(broken.is_empty())
+    Ok((broken.is_empty(), kinds))
 }
 
 /// What the cluster serves besides `kinds`, and its policies.

@@ -45,13 +45,21 @@ pub(super) struct Watches {
 }
 
 /// The namespaces in which something is watched; all where there are none.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Area(pub(crate) Vec<String>);
+pub(super) struct Area(pub(super) Vec<String>);
 
 impl Area {
+    pub(super) fn is_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All that can be seen of a kind.
-    pub(super) fn span(&self, kind: &Kind) -> Span {
-        if self.0.is_empty() { Span::everywhere(kind) } else { Span::within(kind, &self.0) }
+    fn span(&self, kind: &Kind) -> Span {
+        if self.is_all() { Span::everywhere(kind) } else { Span::within(kind, &self.0) }
+    }
+
+    /// Whether anything can be seen of a kind.
+    pub(super) fn sees(&self, kind: &Kind) -> bool {
+        !self.span(kind).corners.is_empty()
     }
 }
 
