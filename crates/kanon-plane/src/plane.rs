@@ -83,7 +83,19 @@ impl Plane {
         let facts = Arc::new(union(&wanted, &places));
         let queue = Queue::new(settings.status_rate, settings.status_burst, settings.leader);
         let objects = ObjectStore::default();
-        Plane { families, places, wanted, facts, refreshed: false, objects, views, queue, settings, passes: 0, begun: false }
+        Plane {
+            families,
+            places,
+            wanted,
+            facts,
+            refreshed: false,
+            objects,
+            views,
+            queue,
+            settings,
+            passes: 0,
+            begun: false,
+        }
     }
 
     /// The kinds of all families' policies, each once.
@@ -271,9 +283,7 @@ fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
     let watches = |kind: &Kind| family.kinds().contains(kind) || facts.kinds.contains(kind);
     let has_places = |kind: &Kind| family.places().iter().any(|it| it.kind == *kind);
     match input {
-        Input::Object { kind, object, .. } => {
-            watches(kind) || family.places().iter().any(|it| it.has(kind, object))
-        }
+        Input::Object { kind, object, .. } => watches(kind) || family.places().iter().any(|it| it.has(kind, object)),
         Input::WatchFailed { kind, .. } => watches(kind),
         Input::Synced { kind, .. } => watches(kind) || has_places(kind),
         Input::PlacesSynced { kind } => has_places(kind),

@@ -12,7 +12,8 @@ use std::{
 };
 
 use kanon_core::{
-    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, Place, PolicyFile, Review, Scope, UnreadableFile,
+    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, Place, PolicyFile, Review, Scope,
+    UnreadableFile,
 };
 use kanon_lang::Language;
 use kanon_plane::{Actions, Applied, Facts, Family, Needs, Outbox, PolicyKey, PolicyStore, View};

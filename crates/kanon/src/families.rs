@@ -98,7 +98,11 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
         // Whoever runs in the namespace that he looks after has no other.
-        excluded_namespaces: [namespace].into_iter().filter(|it| !it.is_empty() && !namespaces.contains(it)).cloned().collect(),
+        excluded_namespaces: [namespace]
+            .into_iter()
+            .filter(|it| !it.is_empty() && !namespaces.contains(it))
+            .cloned()
+            .collect(),
         namespaces: namespaces.clone(),
         loops,
         shapes: shapes.clone(),

@@ -103,17 +103,22 @@ mod tests {
         let span = Span::within(&pods, &["a".into(), "b".into()]);
         let arrivals = Arrivals::of(&span);
         let keep = |path: &str| Keep::paths([&[path][..]]);
-        let told = [(0, "x"), (1, "x"), (1, "y"), (0, "y")].map(|(at, it)| arrivals.arrived(&span.corners[at], &keep(it)));
+        let told =
+            [(0, "x"), (1, "x"), (1, "y"), (0, "y")].map(|(at, it)| arrivals.arrived(&span.corners[at], &keep(it)));
         assert_eq!(told, [false, true, false, true]);
     }
 
     #[test]
     fn corners_are_asked_for_by_namespace_and_name() {
         let maps = Kind::namespaced("", "v1", "ConfigMap", "configmaps");
-        let place = |name: Option<&str>| Place { kind: maps.clone(), namespace: "own".into(), name: name.map(Into::into) };
+        let place =
+            |name: Option<&str>| Place { kind: maps.clone(), namespace: "own".into(), name: name.map(Into::into) };
         let span = Span::of_places(&maps, &[place(Some("brake")), place(None)]);
         let queries: Vec<_> = span.corners.iter().map(Corner::query).collect();
-        assert_eq!((queries, span.places), (vec!["&fieldSelector=metadata.name%3Dbrake".to_owned(), String::new()], true));
+        assert_eq!(
+            (queries, span.places),
+            (vec!["&fieldSelector=metadata.name%3Dbrake".to_owned(), String::new()], true)
+        );
         let namespaces = Kind::cluster("", "v1", "Namespace", "namespaces");
         let span = Span::within(&namespaces, &["shop".into()]);
         assert_eq!(span.corners[0].alone(&namespaces).as_deref(), Some("/api/v1/namespaces/shop"));

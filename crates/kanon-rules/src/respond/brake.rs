@@ -97,11 +97,8 @@ fn default_budget() -> Rate {
 
 /// Where the brake's ConfigMap stands, and that of the templates of alerts.
 pub(crate) fn places(namespace: &str) -> Vec<Place> {
-    let place = |name: &str| Place {
-        kind: config_maps(),
-        namespace: namespace.to_owned(),
-        name: Some(name.to_owned()),
-    };
+    let place =
+        |name: &str| Place { kind: config_maps(), namespace: namespace.to_owned(), name: Some(name.to_owned()) };
     if namespace.is_empty() { Vec::new() } else { vec![place(BRAKE_MAP), place(TEMPLATE_MAP)] }
 }
 

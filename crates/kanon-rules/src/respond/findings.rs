@@ -365,13 +365,7 @@ impl Responder {
 }
 
 /// The runs that take back what a rule's actions did about a violation.
-pub(super) fn undoing(
-    reach: &Reach,
-    entry: &Entry,
-    verdict: &Verdict,
-    occasion: &Occasion,
-    now: Now,
-) -> Vec<Job> {
+pub(super) fn undoing(reach: &Reach, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
     let Some(rule) = &entry.rule else { return Vec::new() };
     let responses = rule.responses.iter().enumerate();
     let undoing = responses.filter_map(|(at, Response { spec, work })| {

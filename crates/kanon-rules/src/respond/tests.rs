@@ -179,7 +179,11 @@ fn later() -> Result<Done, Failure> {
 
 fn config_map(data: &Value) -> Input {
     let object = json!({"metadata": {"name": BRAKE_MAP, "namespace": "kanon-system"}, "data": data});
-    Input::Object { kind: Arc::new(super::brake::config_maps()), change: Change::Applied, object: Object::from_value(&object) }
+    Input::Object {
+        kind: Arc::new(super::brake::config_maps()),
+        change: Change::Applied,
+        object: Object::from_value(&object),
+    }
 }
 
 #[test]

@@ -122,8 +122,7 @@ impl World<'_> {
         for object in objects {
             self.handle(Input::Object { kind: Arc::clone(&kind), change: Change::Applied, object });
         }
-        let synced =
-            if span.places { Input::PlacesSynced { kind } } else { Input::Synced { kind, keep: Keep::All } };
+        let synced = if span.places { Input::PlacesSynced { kind } } else { Input::Synced { kind, keep: Keep::All } };
         self.handle(synced);
         Ok(())
     }

@@ -105,7 +105,12 @@ fn show(
 }
 
 /// Gives the plane its rules; whether all of them can be in force, and the kinds that are known.
-fn load(plane: &mut Plane, rights: &RightsArgs, folder: Option<PathBuf>, source: &Source) -> Result<(bool, Vec<Kind>), Failure> {
+fn load(
+    plane: &mut Plane,
+    rights: &RightsArgs,
+    folder: Option<PathBuf>,
+    source: &Source,
+) -> Result<(bool, Vec<Kind>), Failure> {
     let now = Clock::start().now();
     let (mut files, mut kinds) = (Vec::new(), Vec::new());
     for path in &rights.files {

@@ -7,6 +7,7 @@ mod manifests;
 mod offline;
 mod places;
 mod rights;
+mod within;
 
 use std::{
     path::{Path, PathBuf},

@@ -39,9 +39,9 @@ impl Site {
         self.scratch.path().join(name)
     }
 
-    /// Takes a token of the account `portal`, which is there by now.
-    pub(super) fn log_in(&self) {
-        let token = self.kubectl("create token portal -n portal-system").ok();
+    /// Takes a token of the account `portal` in a namespace, which is there by now.
+    pub(super) fn log_in(&self, namespace: &str) {
+        let token = self.kubectl(&format!("create token portal -n {namespace}")).ok();
         let mut config: Value = serde_saphyr::from_str(&self.server.kubeconfig()).expect("YAML");
         config["users"][0]["user"] = json!({"token": token.trim()});
         std::fs::write(self.path("account"), config.to_string()).expect("a kubeconfig");

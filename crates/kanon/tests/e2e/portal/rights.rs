@@ -73,7 +73,7 @@ impl Cluster {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": documents.collect::<Vec<_>>()});
         feed(&mut site.kubectl_command("apply -f -"), &list.to_string()).ok();
         feed(&mut site.kubectl_command("apply -f -"), OBJECTS).ok();
-        site.log_in();
+        site.log_in("portal-system");
         Cluster(site)
     }
 
