@@ -162,6 +162,12 @@ impl Snapshot for Published {
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
     let area = Area(std::mem::take(&mut options.namespaces));
+    let fails_closed = options.webhook.as_ref().is_some_and(|it| it.fail_closed);
+    if fails_closed && area.0.contains(&options.namespace) {
+        tracing::warn!(
+            "the webhook is asked about its own namespace: while it is down, nothing starts there again by itself"
+        );
+    }
     let (leader, ends) = (options.lease.is_none(), Ends::default());
     let api = Api::connect(&options.source).await?;
     let api = match options.budget.take() {

@@ -48,6 +48,8 @@ pub(crate) enum PortalCommand {
     InstallCrds(InstallCrdsArgs),
     /// Print the rights that `run` needs with these flags and rules, as manifests
     Rbac(Box<super::rbac::PortalRbacArgs>),
+    /// Print the webhook configuration that an administrator installs for `run` with these flags and rules
+    Webhook(Box<super::rbac::WebhookArgs>),
     /// The same as `kanon migrate rules`
     MigrateRules(MigrateRulesArgs),
     /// Look for mistakes in rules: the same as `kanon policy lint`
