@@ -18,12 +18,14 @@ use crate::{
     runtime,
 };
 
-/// Gives the plane its rules; whether all of them can be in force, and the kinds that are known.
-fn load(
+/// Gives the plane its rules; whether all of them can be in force, and the kinds that are known. Those of a cluster are read in
+/// `namespaces` alone, where there are such.
+pub(crate) fn load(
     plane: &mut Plane,
-    rights: &RightsArgs,
+    given: &GivenArgs,
     folder: Option<PathBuf>,
     source: &Source,
+    namespaces: &[String],
 ) -> Result<(bool, Vec<Kind>), Failure> {
     let now = Clock::start().now();
     let (mut files, mut kinds) = (Vec::new(), Vec::new());
@@ -41,7 +43,7 @@ fn load(
     }
     let mut objects = Vec::new();
     if given.cluster {
-        (kinds, objects) = runtime()?.block_on(of_cluster(plane, source, kinds))?;
+        (kinds, objects) = runtime()?.block_on(of_cluster(plane, source, namespaces, kinds))?;
     } else {
         kinds.extend(kanon_kinds::kinds().iter().filter(|it| it.verbs.contains(&"watch")).map(|it| Kind {
             gvk: it.gvk.clone(),
@@ -65,6 +67,7 @@ fn load(
 async fn of_cluster(
     plane: &Plane,
     source: &Source,
+    namespaces: &[String],
     mut kinds: Vec<Kind>,
 ) -> Result<(Vec<Kind>, Vec<(Kind, Object)>), Failure> {
     let api = Api::connect(source).await?;
@@ -73,7 +76,8 @@ async fn of_cluster(
     // Of rights nothing stands in places.
     let awaited = plane.awaited();
     for kind in plane.kinds().into_iter().filter(|it| awaited.contains(it)) {
-        let found = kanon_kube::list(&api, &Span::everywhere(&kind)).await?;
+        let span = if namespaces.is_empty() { Span::everywhere(&kind) } else { Span::within(&kind, namespaces) };
+        let found = kanon_kube::list(&api, &span).await?;
         objects.extend(found.into_iter().map(|it| (kind.clone(), it)));
     }
     Ok((kinds, objects))

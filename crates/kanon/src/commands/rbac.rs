@@ -74,7 +74,7 @@ fn show(
     source: &Source,
 ) -> Result<Exit, Failure> {
     let mut plane = Plane::new(families::all(&languages::all(), &settings), Settings::default());
-    let (is_complete, kinds) = given::load(&mut plane, &rights.given, folder, source)?;
+    let (is_complete, kinds) = given::load(&mut plane, &rights.given, folder, source, &process.namespaces)?;
     let mut needs = plane.needs();
     if !process.namespaces.is_empty() {
         let known: Vec<_> = plane.kinds().into_iter().chain(kinds).collect();

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use kanon_kube::{Endpoint, Webhook, webhook_manifest};
 use kanon_plane::{Plane, Settings};
 
-use super::run;
+use super::run as of_run;
 use crate::{
     cli::{
         portal::source,
@@ -27,10 +27,11 @@ pub(super) fn run(args: WebhookArgs) -> Result<Exit, Failure> {
         None => String::new(),
     };
     let namespace = args.install_namespace.clone();
-    let settings = run::settings(&args, args.sinks.possible(&namespace), None);
+    let settings = of_run::settings(&args, args.sinks.possible(&namespace), None);
     let mut plane = Plane::new(families::all(&languages::all(), &settings), Settings::default());
     let folder = Some(args.rules_folder.as_str()).filter(|it| !it.is_empty()).map(PathBuf::from);
-    let (is_complete, kinds) = given::load(&mut plane, &given, folder, &source(&args.kubeconfig))?;
+    let (is_complete, kinds) =
+        given::load(&mut plane, &given, folder, &source(&args.kubeconfig), &args.within.namespaces())?;
     let own = plane.kinds();
     let plurals: BTreeMap<_, _> = kinds.into_iter().chain(own).map(|it| (it.gvk, it.plural)).collect();
     let webhook = Webhook {
