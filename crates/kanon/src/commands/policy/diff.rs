@@ -7,7 +7,7 @@ use std::{
 };
 
 use kanon_core::{Change, GroupVersionKind, Keep, Kind, Now, Object, Operation, Outcome, PolicyFile, UserInfo};
-use kanon_kube::Api;
+use kanon_kube::{Api, Span};
 use kanon_plane::{Lookups, ObjectStore};
 use kanon_rules::{Mode, Picture, Rules, RulesView, Sources, api};
 use kanon_runtime::Clock;
@@ -202,7 +202,7 @@ fn live(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
         let mut known = Vec::new();
         if args.against.is_empty() {
             for kind in [api::cluster_rule(), api::portal_rule()].map(Arc::new) {
-                let found = kanon_kube::list(&api, &kind).await?;
+                let found = kanon_kube::list(&api, &Span::everywhere(&kind)).await?;
                 known.extend(found.into_iter().map(|it| (Arc::clone(&kind), it)));
             }
         }
@@ -227,7 +227,7 @@ fn live(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
                 ));
                 continue;
             };
-            for object in kanon_kube::list(&api, kind).await? {
+            for object in kanon_kube::list(&api, &Span::everywhere(kind)).await? {
                 objects.apply(&gvk, Change::Applied, &rules::with_kind(kind, &object));
             }
             objects.synced(&gvk, &Keep::All);
