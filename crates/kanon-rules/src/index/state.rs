@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use kanon_plane::PolicyKey;
 
 use super::{FOLDER, Item, Settings};
-use crate::{api::CLUSTER_RULE, rule::Mode};
+use crate::{
+    api::{CLUSTER_EXCEPTION, CLUSTER_RULE},
+    rule::Mode,
+};
 
 /// Why a rule takes part in decisions, or why not. The words are the reasons of condition `Ready` (spec/rules 1.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +106,7 @@ pub(super) fn states(items: &[Item], settings: &Settings, excluded: &BTreeSet<St
 pub(crate) fn describe(key: &PolicyKey) -> String {
     match key.origin.as_str() {
         FOLDER => format!("file {}", key.name),
-        CLUSTER_RULE => format!("{} {}", key.origin, key.name),
+        CLUSTER_RULE | CLUSTER_EXCEPTION => format!("{} {}", key.origin, key.name),
         _ => format!("{} {}/{}", key.origin, key.namespace, key.name),
     }
 }

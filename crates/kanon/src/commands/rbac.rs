@@ -126,7 +126,8 @@ fn load(plane: &mut Plane, rights: &RightsArgs, folder: Option<PathBuf>, source:
     }
     plane.handle(&Input::Folder { files, unreadable: Vec::new() }, now);
     let policies: Vec<_> = plane.views().iter().flat_map(|it| it.policies()).collect();
-    let broken = policies.iter().filter(|it| !it.active && !it.problem.is_empty());
+    let is_exception = |kind: &str| [kanon_rules::api::CLUSTER_EXCEPTION, kanon_rules::api::EXCEPTION].contains(&kind);
+    let broken = policies.iter().filter(|it| !it.active && !it.problem.is_empty() && !is_exception(&it.kind));
     let broken: Vec<_> =
         broken.map(|it| format!("rule `{}`: {}: no rights are given for it", it.name, it.problem)).collect();
     broken.iter().for_each(|it| warn(it));

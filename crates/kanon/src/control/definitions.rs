@@ -18,6 +18,8 @@ pub(crate) struct Definitions {
 /// Puts the definitions in place; the kinds of policies that are to be watched.
 pub(super) async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Result<Vec<Kind>, Failure> {
     let is_rule = |group: &str| group == kanon_rules::api::GROUP;
+    // An installer of before brings no exceptions, and gives no rights to them: then there are none.
+    let is_vital = |it: &Kind| is_rule(&it.gvk.group) && !kanon_rules::api::is_exception(it);
     let (mut kinds, mut crds) = (plane.kinds(), plane.crds());
     if !asked.rules {
         kinds.retain(|it| !is_rule(&it.gvk.group));
@@ -34,6 +36,9 @@ pub(super) async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Res
         match api.get(&format!("{}?limit=1", kind.path(""))).await {
             Ok(Some(_)) => served.push(kind),
             // Its watch is tried again for ever: a right that is given later counts then.
+            Err(Error::Status { code: 403, message, .. }) if kanon_rules::api::is_exception(&kind) => {
+                tracing::warn!(kind = kind.gvk.kind, message, "exceptions may not be listed: none of them counts");
+            }
             Err(Error::Status { code: 403, message, .. }) if !is_rule(&kind.gvk.group) => {
                 tracing::warn!(
                     kind = kind.gvk.kind,
@@ -43,7 +48,7 @@ pub(super) async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Res
                 served.push(kind);
             }
             Err(error) => return Err(error.into()),
-            Ok(None) if is_rule(&kind.gvk.group) => {
+            Ok(None) if is_vital(&kind) => {
                 return Err(Failure::new(format!(
                     "the API server knows no {}: `portal install-crds` brings it, or --rules-cr=false does without",
                     kind.gvk.kind
