@@ -1,6 +1,8 @@
 //! Names that are looked up again and again: prepared once, so that most members that have another name are told apart by
 //! one comparison of eight bytes.
 
+use super::scan::plain_len;
+
 /// A member's name, or a text, prepared for being looked for in objects.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name {
@@ -59,7 +61,7 @@ impl Name {
     /// See [`Name::is_plain`].
     #[inline]
     pub(super) fn is_plain_text(text: &str) -> bool {
-        !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+        plain_len(text.as_bytes()) == text.len()
     }
 
     /// Whether the text and a closing quote stand at `start`.
