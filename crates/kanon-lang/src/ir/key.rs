@@ -181,11 +181,7 @@ impl Key<'_> {
                 self.all(parts)?;
             }
             // Functions are told apart by nothing that lasts; what else is here is rare.
-            Op::Call { .. }
-            | Op::CallValue { .. }
-            | Op::Let { .. }
-            | Op::Sequence(_)
-            | Op::Environment => return None,
+            Op::Call { .. } | Op::CallValue { .. } | Op::Let { .. } | Op::Sequence(_) | Op::Environment => return None,
         }
         Some(())
     }

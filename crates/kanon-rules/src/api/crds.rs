@@ -35,7 +35,19 @@ pub fn crds() -> Vec<Value> {
     crds
 }
 
+/// A rule's definition.
 fn crd(kind: &str, singular: &str, short: &str, scope: &str) -> Value {
+    let description = "A rule whose expression is true for objects that violate it.";
+    definition([kind, singular, short, scope], description, &columns(), [spec(), status()])
+}
+
+/// A definition of this group's, whose objects have `spec` and `status`: its kind, singular, short name and scope.
+pub(super) fn definition(
+    [kind, singular, short, scope]: [&str; 4],
+    description: &str,
+    columns: &Value,
+    [spec, status]: [Value; 2],
+) -> Value {
     let plural = format!("{singular}s");
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -51,17 +63,17 @@ fn crd(kind: &str, singular: &str, short: &str, scope: &str) -> Value {
             "versions": [{
                 "name": VERSION, "served": true, "storage": true,
                 "subresources": {"status": {}},
-                "additionalPrinterColumns": columns(),
+                "additionalPrinterColumns": columns,
                 "schema": {"openAPIV3Schema": {
                     "type": "object",
-                    "description": "A rule whose expression is true for objects that violate it.",
+                    "description": description,
                     "required": ["spec"],
                     "properties": {
                         "apiVersion": {"type": "string"},
                         "kind": {"type": "string"},
                         "metadata": {"type": "object"},
-                        "spec": spec(),
-                        "status": status(),
+                        "spec": spec,
+                        "status": status,
                     },
                 }},
             }],

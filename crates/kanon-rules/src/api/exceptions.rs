@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     GROUP, MatcherSpec, VERSION,
-    crds::{conditions, matcher},
+    crds::{conditions, definition, matcher},
 };
 
 /// The cluster-wide kind.
@@ -58,53 +58,22 @@ pub(crate) struct ExceptionSpec {
 
 /// The two definitions.
 pub(super) fn crds() -> Vec<Value> {
-    vec![
-        crd(CLUSTER_EXCEPTION, "clusterruleexception", "crex", "Cluster"),
-        crd(EXCEPTION, "ruleexception", "rex", "Namespaced"),
-    ]
-}
-
-fn crd(kind: &str, singular: &str, short: &str, scope: &str) -> Value {
-    let plural = format!("{singular}s");
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.{GROUP}")},
-        "spec": {
-            "group": GROUP,
-            "scope": scope,
-            "names": {
-                "kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": singular,
-                "shortNames": [short], "categories": ["kanon"],
-            },
-            "versions": [{
-                "name": VERSION, "served": true, "storage": true,
-                "subresources": {"status": {}},
-                "additionalPrinterColumns": [
-                    {"name": "Rules", "type": "string", "jsonPath": ".spec.rules"},
-                    {"name": "Owner", "type": "string", "jsonPath": ".spec.owner"},
-                    {"name": "Expires", "type": "string", "jsonPath": ".spec.expires"},
-                    {"name": "Valid", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Valid\")].status"},
-                    {"name": "Expired", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Expired\")].status"},
-                    {"name": "Matched", "type": "integer", "jsonPath": ".status.matched"},
-                    {"name": "Reason", "type": "string", "jsonPath": ".spec.reason", "priority": 1},
-                    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-                ],
-                "schema": {"openAPIV3Schema": {
-                    "type": "object",
-                    "description": "Violations of rules that are let be, and why.",
-                    "required": ["spec"],
-                    "properties": {
-                        "apiVersion": {"type": "string"},
-                        "kind": {"type": "string"},
-                        "metadata": {"type": "object"},
-                        "spec": spec(),
-                        "status": status(),
-                    },
-                }},
-            }],
-        },
-    })
+    let columns = json!([
+        {"name": "Rules", "type": "string", "jsonPath": ".spec.rules"},
+        {"name": "Owner", "type": "string", "jsonPath": ".spec.owner"},
+        {"name": "Expires", "type": "string", "jsonPath": ".spec.expires"},
+        {"name": "Valid", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Valid\")].status"},
+        {"name": "Expired", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Expired\")].status"},
+        {"name": "Matched", "type": "integer", "jsonPath": ".status.matched"},
+        {"name": "Reason", "type": "string", "jsonPath": ".spec.reason", "priority": 1},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]);
+    let names = [
+        [CLUSTER_EXCEPTION, "clusterruleexception", "crex", "Cluster"],
+        [EXCEPTION, "ruleexception", "rex", "Namespaced"],
+    ];
+    let description = "Violations of rules that are let be, and why.";
+    names.into_iter().map(|it| definition(it, description, &columns, [spec(), status()])).collect()
 }
 
 fn spec() -> Value {

@@ -23,8 +23,7 @@ const KINDS: [&str; 3] = [api::CLUSTER_RULE, api::RULE, BUILT_IN];
 /// # Errors
 /// Every mistake, one a line, each with its field path.
 pub(super) fn validate(spec: &Value, policy: PolicyRef, home: Option<&str>) -> Result<Exception, String> {
-    let mut mistakes = Mistakes::default();
-    mistakes.list = keys::unknown_of_exception(spec);
+    let mut mistakes = Mistakes { list: keys::unknown_of_exception(spec) };
     let spec = keys::without_nulls(spec);
     let wire: ExceptionSpec = match serde_path_to_error::deserialize(&spec) {
         Ok(wire) => wire,
