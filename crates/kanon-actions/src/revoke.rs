@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use kanon_core::{ACCOUNTS_MAP, Action as Deed};
+use kanon_core::{ACCOUNTS_MAP, Action as Deed, RECREATE_ACCOUNT};
 use kanon_plane::{Action, ParamError, Params, Prepared, Right, text_param};
 
 use crate::evict::pod;
@@ -22,15 +22,12 @@ enum Strategy {
     RecreateAccount,
 }
 
-/// The strategy's name, which is the word that allows it, too.
-const RECREATE: &str = "recreate-sa";
-
 impl Strategy {
     fn of(params: &Params) -> Result<Strategy, ParamError> {
         match text_param(params, "strategy", "secrets")?.as_str() {
             "secrets" => Ok(Strategy::Secrets),
             "evict-pod" => Ok(Strategy::EvictPod),
-            RECREATE => Ok(Strategy::RecreateAccount),
+            RECREATE_ACCOUNT => Ok(Strategy::RecreateAccount),
             _ => {
                 let problem = "is none of `secrets`, `evict-pod` and `recreate-sa`";
                 Err(ParamError { name: "strategy".into(), problem })
@@ -57,7 +54,7 @@ impl Action for RevokeToken {
     }
 
     fn leave(&self, params: &Params) -> Option<&'static str> {
-        Strategy::recreates(params).then_some(RECREATE)
+        Strategy::recreates(params).then_some(RECREATE_ACCOUNT)
     }
 
     fn rights(&self, params: &Params, _: &[Right]) -> Vec<Right> {

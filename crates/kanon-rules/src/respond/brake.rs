@@ -3,9 +3,9 @@
 //! `data.brake: "on"` holds every eviction and revocation of the whole cluster back; `data.budget` says how many there may be
 //! in any period, over all rules. While nobody knows what the ConfigMap says, the brake is on. `kanon brake` writes it.
 
-use kanon_core::{Change, Input, Kind, Mono, Object, Rate};
+use kanon_core::{ACCOUNTS_MAP, Change, Input, Kind, Mono, Object, Place, RECREATE_ACCOUNT, Rate};
 
-use super::pace::Window;
+use super::{Responses, pace::Window, templates::TEMPLATE_MAP};
 
 /// Name of the ConfigMap.
 pub const BRAKE_MAP: &str = "kanon-brake";
@@ -66,8 +66,10 @@ impl Brake {
                 Change::Applied => self.read(object),
                 Change::Deleted => (self.state, self.budget) = (State::Off, default_budget()),
             },
-            // All ConfigMaps have been seen, and it was not among them.
-            Input::Synced { kind, .. } if is_config_map(kind) && self.state == State::Unknown => {
+            // It would have been seen.
+            Input::PlacesSynced { kind } | Input::Synced { kind, .. }
+                if is_config_map(kind) && self.state == State::Unknown =>
+            {
                 self.state = State::Off
             }
             _ => {}
@@ -76,9 +78,7 @@ impl Brake {
     }
 
     fn is_mine(&self, object: &Object) -> bool {
-        !self.namespace.is_empty()
-            && object.str_at(&["metadata", "name"]) == BRAKE_MAP
-            && object.str_at(&["metadata", "namespace"]) == self.namespace
+        is_map(object, &self.namespace, BRAKE_MAP)
     }
 
     fn read(&mut self, object: &Object) {
@@ -93,8 +93,22 @@ fn default_budget() -> Rate {
     BUDGET.parse().expect("the constant is a rate")
 }
 
-/// The kind of the brake's object.
-pub(crate) fn brake_kind() -> Kind {
+/// Where the brake's ConfigMap stands, that of the templates of alerts, and that of accounts where they may be made anew.
+pub(crate) fn places(responses: &Responses) -> Vec<Place> {
+    let Responses { namespace, allowed, .. } = responses;
+    let recreates = allowed.as_ref().is_none_or(|it| it.contains(RECREATE_ACCOUNT));
+    let maps = [BRAKE_MAP, TEMPLATE_MAP].into_iter().chain(recreates.then_some(ACCOUNTS_MAP));
+    let maps = maps.filter(|_| !namespace.is_empty());
+    maps.map(|name| Place { kind: config_maps(), namespace: namespace.clone(), name: Some(name.to_owned()) }).collect()
+}
+
+/// Whether an object has this name in a namespace; none has in the empty one.
+pub(super) fn is_map(object: &Object, namespace: &str, name: &str) -> bool {
+    let text = |it: &str| object.str_at(&["metadata", it]);
+    !namespace.is_empty() && text("name") == name && text("namespace") == namespace
+}
+
+pub(super) fn config_maps() -> Kind {
     Kind::namespaced("", "v1", "ConfigMap", "configmaps")
 }
 

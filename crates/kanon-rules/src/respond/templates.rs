@@ -17,7 +17,7 @@ use kanon_lang::{Arena, Environment, Language, Limits, Value};
 use kanon_plane::Outbox;
 use serde::Deserialize;
 
-use super::brake::is_config_map;
+use super::brake::{is_config_map, is_map};
 use crate::{
     alerts::{ANNOTATIONS, LABELS},
     documents::one_line,
@@ -28,7 +28,7 @@ use crate::{
 /// The folder's name among figures.
 const FOLDER: &str = "alert-templates";
 /// Name of the ConfigMap.
-const TEMPLATE_MAP: &str = "alert-templates";
+pub(super) const TEMPLATE_MAP: &str = "alert-templates";
 
 /// Templates that rules name and that are not there: each once.
 const MISSING: Figure = Figure {
@@ -183,9 +183,7 @@ impl Templates {
     }
 
     fn is_mine(&self, object: &Object) -> bool {
-        !self.namespace.is_empty()
-            && object.str_at(&["metadata", "name"]) == TEMPLATE_MAP
-            && object.str_at(&["metadata", "namespace"]) == self.namespace
+        is_map(object, &self.namespace, TEMPLATE_MAP)
     }
 }
 
@@ -225,7 +223,7 @@ mod tests {
         let mut templates = Templates::new(language, "kanon-system", &external);
         let map = json!({"metadata": {"name": TEMPLATE_MAP, "namespace": "kanon-system"}, "data": data});
         let mut out = Outbox::new(crate::FAMILY);
-        let kind = Arc::new(super::super::brake_kind());
+        let kind = Arc::new(super::super::brake::config_maps());
         let object = Object::from_value(&map);
         templates.handle(&Input::Object { kind, change: Change::Applied, object }, &Figures::default(), &mut out);
         let said = out.wanted().filter_map(|it| match &it.action {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kanon_core::{ACCOUNTS_MAP, Change, Delivery, EffectId, Input, Mono, Now, Object, ObjectRef};
 use kanon_plane::Outbox;
 
-use super::brake::is_config_map;
+use super::brake::{is_config_map, is_map};
 
 /// Whoever noted an account has this long to finish by itself; then, and after each failure, twice as long as before.
 const FIRST: Duration = Duration::from_secs(5);
@@ -68,8 +68,6 @@ impl Unfinished {
     }
 
     fn is_mine(&self, object: &Object) -> bool {
-        !self.namespace.is_empty()
-            && object.str_at(&["metadata", "name"]) == ACCOUNTS_MAP
-            && object.str_at(&["metadata", "namespace"]) == self.namespace
+        is_map(object, &self.namespace, ACCOUNTS_MAP)
     }
 }
