@@ -29,4 +29,4 @@ pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
 pub use shards::Shards;
 pub use time::{Mono, Now, Stopwatch};
-pub use verdict::{Evidence, EvidenceValue, Outcome, ReadEvidence, Verdict};
+pub use verdict::{Evidence, EvidenceValue, ExceptionEvidence, Outcome, ReadEvidence, Verdict};

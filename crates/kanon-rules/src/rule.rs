@@ -125,6 +125,16 @@ words! {
     }
 }
 
+words! {
+    /// Whose exceptions from a rule of the cluster count.
+    ExceptionScope {
+        /// Those of the cluster.
+        Cluster = "cluster",
+        /// Those of a namespace, too, for its objects.
+        Namespaced = "namespaced",
+    }
+}
+
 /// Which objects a rule is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {
@@ -241,6 +251,8 @@ pub struct Rule {
     pub on_error: OnError,
     /// What becomes of an update of an object that violated it before.
     pub preexisting: Preexisting,
+    /// Whose exceptions count.
+    pub exceptions: ExceptionScope,
     /// How long an object must be clean before its finding ends.
     pub resolve_after: Duration,
     /// The text of a finding.

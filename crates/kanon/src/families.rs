@@ -115,6 +115,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         breaker: *breaker,
         fail_closed: *fail_closed,
         vet: *vet,
+        awaits_exceptions: true,
         timing: time_rules.map(|it| Arc::new(Timing::one_in(it))),
         limits: clock.map_or_else(Limits::default, |it| kanon_rules::timed_limits(Arc::new(it))),
     };

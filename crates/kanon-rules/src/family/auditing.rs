@@ -109,6 +109,9 @@ impl RulesFamily {
         self.follow(changes, Mode::Audit, now, out);
         let changes = self.network.patrol.rules_changed(&self.rules, now);
         self.follow(changes, Mode::Network, now, out);
+        let rules = Arc::clone(&self.rules);
+        let told = self.network.exceptions_changed(&rules, now);
+        told.into_iter().for_each(|it| self.tell(it, now, out));
     }
 
     fn publish_facts(&mut self) {
@@ -193,6 +196,17 @@ impl RulesFamily {
                     }
                 }
                 Change::Recovered { verdict } => self.respond.recovered(&verdict),
+                Change::Excepted { key, verdict } => {
+                    self.exceptions.recount(now);
+                    let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
+                    if entry.is_none_or(|it| self.respond.excepted(it, &verdict, mode, now)) {
+                        out.verdict(verdict);
+                    }
+                }
+                Change::Bared { verdict } => {
+                    self.exceptions.recount(now);
+                    self.respond.bared(&verdict);
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use kanon_plane::PolicyKey;
 
 use super::{FOLDER, Item, Settings};
 use crate::{
-    api::CLUSTER_RULE,
+    api::{CLUSTER_EXCEPTION, CLUSTER_RULE},
     lookups::resources::Resources,
     rule::{Mode, Rule},
 };
@@ -152,7 +152,7 @@ fn out_of_reach(rule: &Rule, settings: &Settings, resources: &Resources) -> Opti
 pub(crate) fn describe(key: &PolicyKey) -> String {
     match key.origin.as_str() {
         FOLDER => format!("file {}", key.name),
-        CLUSTER_RULE => format!("{} {}", key.origin, key.name),
+        CLUSTER_RULE | CLUSTER_EXCEPTION => format!("{} {}", key.origin, key.name),
         _ => format!("{} {}/{}", key.origin, key.namespace, key.name),
     }
 }

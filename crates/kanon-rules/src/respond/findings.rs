@@ -16,7 +16,7 @@ use crate::{
     audit::findings::{Finding, Rest, ended},
     decide::VIOLATION,
     index::Entry,
-    report::Stale,
+    report::{RowResult, Stale},
     rule::{Mode, Response, Severity, Work},
     share::Share,
 };
@@ -226,13 +226,14 @@ impl Responder {
     ) -> Settled {
         let rest_of = |stale: &Stale| {
             let rule = rule_of(&stale.policy, stale.mode)?.rule.as_ref()?;
-            let is_about = !stale.is_failure && rule.is_about(&stale.subject.gvk, &stale.subject.namespace);
+            let is_about =
+                stale.result == RowResult::Fail && rule.is_about(&stale.subject.gvk, &stale.subject.namespace);
             Rest::new(stale.clean.unwrap_or(now.wall), rule.resolve_after, now).filter(|_| is_about)
         };
         let mut settled = Settled { ended: Vec::new(), resting: Vec::new() };
         for (stale, rest) in self.reports.settle(rest_of) {
             match (rest, rule_of(&stale.policy, stale.mode)) {
-                _ if stale.is_failure => {}
+                _ if stale.result != RowResult::Fail => {}
                 (Some(rest), Some(entry)) => settled.resting.push(self.remember(&stale, rest, entry, now, out)),
                 _ => settled.ended.push(self.end_stale(stale, &rule_of, now, out)),
             }

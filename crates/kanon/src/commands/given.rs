@@ -57,7 +57,8 @@ pub(crate) fn load(
     }
     plane.handle(&Input::Folder { files, unreadable: Vec::new() }, now);
     let policies: Vec<_> = plane.views().iter().flat_map(|it| it.policies()).collect();
-    let broken = policies.iter().filter(|it| !it.active && !it.problem.is_empty());
+    let is_exception = |kind: &str| [kanon_rules::api::CLUSTER_EXCEPTION, kanon_rules::api::EXCEPTION].contains(&kind);
+    let broken = policies.iter().filter(|it| !it.active && !it.problem.is_empty() && !is_exception(&it.kind));
     let broken: Vec<_> = broken.map(|it| format!("rule `{}`: {}", it.name, it.problem)).collect();
     broken.iter().for_each(|it| warn(it));
     Ok((broken.is_empty(), kinds))

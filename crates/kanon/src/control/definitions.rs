@@ -42,9 +42,10 @@ fn is_rule(group: &str) -> bool {
     group == kanon_rules::api::GROUP
 }
 
-/// Without rules there is nothing to do; what else is missing is not written.
+/// Without rules there is nothing to do; what else is missing is not written, or there is none: an installer of before brings no
+/// exceptions, and gives no rights to them.
 fn unknown(kind: &Kind) -> Result<(), Failure> {
-    if is_rule(&kind.gvk.group) {
+    if is_rule(&kind.gvk.group) && !kanon_rules::api::is_exception(kind) {
         return Err(Failure::new(format!(
             "the API server knows no {}: `portal install-crds` brings it, or --rules-cr=false does without",
             kind.gvk.kind
@@ -71,6 +72,9 @@ async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Result<Vec<Kin
         match api.get(&format!("{}?limit=1", kind.path(""))).await {
             Ok(Some(_)) => served.push(kind),
             // Its watch is tried again for ever: a right that is given later counts then.
+            Err(Error::Status { code: 403, message, .. }) if kanon_rules::api::is_exception(&kind) => {
+                tracing::warn!(kind = kind.gvk.kind, message, "exceptions may not be listed: none of them counts");
+            }
             Err(Error::Status { code: 403, message, .. }) if !is_rule(&kind.gvk.group) => {
                 tracing::warn!(
                     kind = kind.gvk.kind,

@@ -152,7 +152,9 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     // `create` is what applying something new asks for besides.
     let want = [
         "create customresourcedefinitions",
+        "patch clusterruleexceptions/status",
         "patch portalrules/status",
+        "patch ruleexceptions/status",
         "create clusterpolicyreports",
         "patch clusterpolicyreports",
         "create policyreports",
