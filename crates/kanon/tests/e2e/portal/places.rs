@@ -12,6 +12,7 @@ use crate::harness::{feed, http_get};
 
 const NARROW: [&str; 2] = [
     "/api/v1/namespaces/portal-system/configmaps alert-templates",
+    "/api/v1/namespaces/portal-system/configmaps kanon-accounts",
     "/api/v1/namespaces/portal-system/configmaps kanon-brake",
 ];
 const WIDE: [&str; 1] = ["/api/v1/configmaps "];
