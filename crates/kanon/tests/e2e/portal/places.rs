@@ -10,7 +10,7 @@ use super::{
 };
 use crate::harness::{feed, http_get};
 
-const NARROW: [&str; 2] = [
+const NARROW: [&str; 3] = [
     "/api/v1/namespaces/portal-system/configmaps alert-templates",
     "/api/v1/namespaces/portal-system/configmaps kanon-accounts",
     "/api/v1/namespaces/portal-system/configmaps kanon-brake",
