@@ -26,5 +26,5 @@ pub use object::{Elements, Keep, MAX_DEPTH, Members, Name, Node, NodeKind, Numbe
 pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
 pub use shards::Shards;
-pub use time::{Mono, Now, Stopwatch};
+pub use time::{Mono, Now, Stopwatch, rfc3339};
 pub use verdict::{Evidence, EvidenceValue, Outcome, ReadEvidence, Verdict};
