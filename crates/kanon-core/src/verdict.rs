@@ -13,6 +13,8 @@ use crate::{
 pub enum Outcome {
     /// The policy had nothing against it.
     Allow,
+    /// A violation that an exception covers.
+    Skip,
     /// A violation that is only recorded.
     DryRun,
     /// A violation that the user is told about.
@@ -28,6 +30,7 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Allow => "allow",
+            Outcome::Skip => "skip",
             Outcome::DryRun => "dryrun",
             Outcome::Warn => "warn",
             Outcome::Deny => "deny",
@@ -85,6 +88,45 @@ pub struct Evidence {
     /// Which part of the subject, such as a container's name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub part: String,
+    /// The exception that covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Box<ExceptionEvidence>>,
+}
+
+/// An exception as it stood when it covered a violation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExceptionEvidence {
+    /// Which one, and its revision.
+    #[serde(flatten)]
+    pub policy: PolicyRef,
+    /// Why it was granted.
+    pub reason: String,
+    /// Whose it is, where it says so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// When it ends, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<jiff::Timestamp>,
+}
+
+impl ExceptionEvidence {
+    /// How people call it: `NAME`, or `NAMESPACE/NAME`.
+    pub fn name(&self) -> String {
+        match self.policy.namespace.as_str() {
+            "" => self.policy.name.clone(),
+            namespace => format!("{namespace}/{}", self.policy.name),
+        }
+    }
+}
+
+impl std::fmt::Display for ExceptionEvidence {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "exception {}", self.name())?;
+        if let Some(expires) = self.expires {
+            write!(out, " until {expires}")?;
+        }
+        write!(out, ": {}", self.reason)
+    }
 }
 
 /// The value of one sub-expression.

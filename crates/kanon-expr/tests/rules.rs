@@ -4,7 +4,7 @@
 
 use kanon_core::Object;
 use kanon_expr::Expr;
-use kanon_lang::{Arena, Environment, ErrorKind, Language, Limits, Options, Program, Value};
+use kanon_lang::{Arena, Environment, ErrorKind, Language, Limits, Memo, Options, Program, RuleSet, Value};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -244,4 +244,79 @@ fn trees_are_shown_one_node_a_line() {
     name  b
 ";
     assert_eq!(tree, want);
+}
+
+/// Programs that a rule set finds by what they ask of elements: each is about something else that may be absent, nil or of an
+/// unexpected type.
+const OF_ELEMENTS: [&str; 20] = [
+    "any(object.list, .a == 'x')",
+    "any(object.list, .a == 'y')",
+    "any(object.list, {.a in ['x', 'z']})",
+    "any(object.list, {.a?.b == true})",
+    "any(object.list, {.a?.b == false && .c == nil})",
+    "any(object.list, .a == nil)",
+    "any(object.list, .c == nil) && object.name == 'n'",
+    "any(object.list, .a startsWith 'x')",
+    "any(object.list, .a contains 'y')",
+    "any(object.list, .a endsWith 'z') && object.name == 'n'",
+    "any(object.list ?? [], .a == 'x')",
+    "any(object.list ?? [], {#?.a?.b startsWith 'x'})",
+    "any(object?.list ?? [{'a': 'x'}], .a == 'x')",
+    "one(object.list, .a == 'x')",
+    "not none(object.list, .a == 'x')",
+    "none(object.list, .a == 'x')",
+    "any(object.list, # == 'x')",
+    "any(object.list, # startsWith 'x') && object.name == 'n'",
+    "any(object.list, {#['a'] == 'y'})",
+    "all(object.list, .a == 'x')",
+];
+
+/// What a set says of an object and the programs' own answers beside it; `None` for programs that were not run.
+fn together_and_alone(text: &str) -> Vec<[Option<Result<bool, String>>; 2]> {
+    let programs: Vec<_> = OF_ELEMENTS.iter().map(|it| compile(it, true).unwrap()).collect();
+    let object = Object::parse(text.replace('\'', "\"").replace("nil", "null")).unwrap();
+    let (arena, limits, mut memo) = (Arena::new(), Limits::default(), Memo::default());
+    let values = [Value::from_node(object.root(), &arena)];
+    let alone = programs.iter().map(|it| it.evaluate(&values, &limits, &arena));
+    let alone = alone.map(|it| it.map(|it| matches!(it, Value::Bool(true))).map_err(|error| error.to_string()));
+    let mut answers: Vec<_> = alone.map(|it| [None, Some(it)]).collect();
+    let set = RuleSet::new(programs.clone());
+    set.decide(&values, &limits, &arena, &mut memo, |at, answer| {
+        let before = answers[at][0].replace(answer.map_err(|error| error.to_string()));
+        assert!(before.is_none(), "{} is asked twice about {text}", OF_ELEMENTS[at]);
+    });
+    answers
+}
+
+#[test]
+fn rules_about_elements_say_together_what_they_say_alone() {
+    let values = ["'x'", "'y'", "'xyz'", "nil", "true", "7", "{'b': true}", "{'b': 'xy'}", "{'b': nil}", "[]"];
+    let elements = values.iter().map(|it| format!("{{'a': {it}}}"));
+    let elements = elements.chain(["{'a': 'x', 'c': 1}", "{}", "'x'", "'xy'", "nil", "1"].map(str::to_owned));
+    let elements: Vec<String> = elements.collect();
+    let pairs = elements.iter().flat_map(|a| elements.iter().map(move |b| format!("[{a}, {b}]")));
+    let lists = pairs.chain(["nil", "[]", "{'a': 'x'}", "'x'", "1"].map(str::to_owned));
+    for text in lists.map(|it| format!("{{'name': 'n', 'list': {it}}}")).chain(["{'name': 'n'}".to_owned()]) {
+        for (source, [together, alone]) in OF_ELEMENTS.iter().zip(together_and_alone(&text)) {
+            assert_eq!(together.unwrap_or(Ok(false)), alone.unwrap(), "{source} on {text}");
+        }
+    }
+}
+
+#[test]
+fn rules_about_elements_are_not_run_where_no_element_is_what_they_ask_for() {
+    let answers = together_and_alone("{'name': 'n', 'list': [{'a': 'q', 'c': 1}, {'a': 'r', 'c': 2}]}");
+    let run = OF_ELEMENTS.iter().zip(answers).filter(|it| it.1[0].is_some()).map(|it| *it.0);
+    // These ask texts for members and elements for being texts, have a list of their own, or hold where nothing is found.
+    let expected = [
+        "any(object.list, {.a?.b == true})",
+        "any(object.list, {.a?.b == false && .c == nil})",
+        "any(object.list ?? [], {#?.a?.b startsWith 'x'})",
+        "any(object?.list ?? [{'a': 'x'}], .a == 'x')",
+        "none(object.list, .a == 'x')",
+        "any(object.list, # == 'x')",
+        "any(object.list, # startsWith 'x') && object.name == 'n'",
+        "all(object.list, .a == 'x')",
+    ];
+    assert_eq!(run.collect::<Vec<_>>(), expected);
 }

@@ -9,7 +9,7 @@ use crate::{
     context::{Context, Stop},
     diagnostic::Span,
     dialect::Dialect,
-    ir::{Code, Estimate, Guard},
+    ir::{Code, Estimate, Guard, Subject},
     language::{Arena, EvalError, Explained, Program, Reads, Spent},
     machine::{Machine, Noted},
     rules::{Memo, Places, Shareable},
@@ -30,7 +30,7 @@ impl<D: Dialect> Compiled<D> {
     /// The program of `code`, compiled from `source`; `boolean` as in [`crate::Options`].
     pub fn new(source: &str, code: Code, boolean: bool) -> Compiled<D> {
         let reads = code.reads();
-        let guards = if boolean { code.guards(D::ABSORBS) } else { Vec::new() };
+        let guards = if boolean { code.guards::<D>() } else { Vec::new() };
         Compiled { source: source.to_owned(), code, reads, guards, boolean, dialect: std::marker::PhantomData }
     }
 
@@ -149,15 +149,23 @@ impl<D: Dialect> Shareable for Compiled<D> {
 
     fn read<'a>(
         &'a self,
-        path: usize,
+        subject: &'a Subject,
         values: &'a [Value<'a>],
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
         shared: Places<'_>,
-    ) -> Option<Value<'a>> {
-        let id = self.code.paths.get(path)?.op;
-        Machine::<D, false>::new(&self.code, values, limits, arena, Some((memo, shared))).eval(id).ok()
+        found: &mut dyn FnMut(Value<'a>),
+    ) -> Option<()> {
+        let mut machine = Machine::<D, false>::new(&self.code, values, limits, arena, Some((memo, shared)));
+        match subject {
+            Subject::Path(path) => {
+                let path = self.code.paths.get(usize::from(*path))?;
+                found(machine.eval(path.op).ok()?);
+                Some(())
+            }
+            Subject::Elements(elements) => machine.elements(elements, found).ok(),
+        }
     }
 
     fn decide<'a>(

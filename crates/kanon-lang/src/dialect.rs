@@ -16,7 +16,8 @@ pub trait Dialect: Send + Sync + 'static {
     /// or fails.
     const ABSORBS: bool;
 
-    /// Whether a member that an object does not have is nil, and nil equals no other constant.
+    /// Whether a member that an object does not have is nil, nil equals no other constant and no constant but nil equals it, and
+    /// no test of texts holds or fails for it.
     const MISSING_IS_NIL: bool = false;
 
     /// The value of a member that is not there.

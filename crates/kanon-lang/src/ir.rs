@@ -24,7 +24,7 @@ use regex::Regex;
 
 pub use build::{Builder, TooDeep};
 pub use cost::Estimate;
-pub use guard::{Guard, GuardTest};
+pub use guard::{Elements, Guard, GuardTest, Subject};
 
 use crate::{diagnostic::Span, function::Native, types::Type};
 

@@ -4,18 +4,21 @@
 //! A rule set gives for every program what evaluating it alone gives, errors included; only programs whose guard says `false`
 //! are never run, and are not reported.
 
+mod index;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use crate::{
     allowance::Limits,
-    ir::{Guard, GuardTest},
+    ir::{Guard, GuardTest, Subject},
     language::{Arena, ErrorKind, EvalError, Program},
     machine::Found,
     value::Value,
 };
+use index::Index;
 
 /// What a rule set asks of a compiled program.
 pub trait Shareable: Send + Sync {
@@ -32,16 +35,19 @@ pub trait Shareable: Send + Sync {
     /// Steps that an evaluation takes before any turn of a loop.
     fn steps(&self) -> u64;
 
-    /// The value of one of its paths; `None` where reading it is an error. `shared` says where its parts stand in the memo.
+    /// Tells the values of the subject of one of its guards; `None` where reading one is an error, and then not all are told.
+    /// `shared` says where its parts stand in the memo.
+    #[expect(clippy::too_many_arguments, reason = "an evaluation, and what becomes of it")]
     fn read<'a>(
         &'a self,
-        path: usize,
+        subject: &'a Subject,
         values: &'a [Value<'a>],
         limits: &'a Limits,
         arena: &'a Arena,
         memo: &mut Memo<'a>,
         shared: Places<'_>,
-    ) -> Option<Value<'a>>;
+        found: &mut dyn FnMut(Value<'a>),
+    ) -> Option<()>;
 
     /// Whether it is true, reading what is in the memo from there.
     ///
@@ -199,17 +205,6 @@ impl Rule {
     }
 }
 
-/// Programs by the value of one path.
-struct Index {
-    /// A program that reads the path, and the path's position there.
-    reader: (u32, usize),
-    texts: HashMap<Box<str>, Vec<u32>>,
-    /// By `false` and `true`.
-    bools: [Vec<u32>; 2],
-    /// All of them: where the path cannot be read, each has its own error.
-    all: Vec<u32>,
-}
-
 impl RuleSet {
     /// The rule set of programs of one language that were compiled against one environment with `boolean` set; a program's
     /// position is its name in the answers. (What two of them have in common is told by their code, which means what the
@@ -255,48 +250,42 @@ impl RuleSet {
         self.rules.get(rule).and_then(|it| it.program.shareable()).map_or(&[], Shareable::guards)
     }
 
-    /// Puts every program under the most telling of its guards: that of the path which tells most values apart.
+    /// Puts every program under the most telling of its guards: that of the subject which tells most values apart.
     fn index(&mut self) {
-        let mut words: BTreeMap<u32, BTreeMap<&str, ()>> = BTreeMap::new();
-        for (at, rule) in self.rules.iter().enumerate() {
-            for guard in self.guards(at) {
-                if let GuardTest::OneOf(texts) = &guard.test {
-                    let path = rule.paths[usize::from(guard.path)];
-                    words.entry(path).or_default().extend(texts.iter().map(|text| (&**text, ())));
-                }
+        let mut subjects = Numbers::default();
+        let guards: Vec<Vec<(u32, &Guard)>> = (0..self.rules.len())
+            .map(|at| self.guards(at).iter().map(|it| (subjects.of(&self.subject(at, &it.subject)), it)).collect())
+            .collect();
+        let mut words: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+        for (subject, guard) in guards.iter().flatten() {
+            let words = words.entry(*subject).or_default();
+            match &guard.test {
+                GuardTest::OneOf(texts) => words.extend(texts.iter().map(|it| &**it)),
+                GuardTest::Text(_, part) => words.extend([&**part]),
+                GuardTest::Bool(_) | GuardTest::Nil => {}
             }
         }
-        let words: BTreeMap<u32, usize> = words.into_iter().map(|(path, words)| (path, words.len())).collect();
+        let telling = |it: &&(u32, &Guard)| words.get(&it.0).map_or(0, BTreeSet::len);
         let (mut always, mut indexes) = (Vec::new(), BTreeMap::<u32, Index>::new());
-        for (at, rule) in self.rules.iter().enumerate() {
+        for (at, guards) in guards.iter().enumerate() {
             let number = at as u32;
-            let path_of = |guard: &Guard| rule.paths[usize::from(guard.path)];
-            let telling = |guard: &&Guard| words.get(&path_of(guard)).copied().unwrap_or(0);
             // The first of equals, so that the outcome does not depend on the search.
-            let Some(guard) = self.guards(at).iter().rev().max_by_key(telling) else {
+            let Some((subject, guard)) = guards.iter().rev().max_by_key(telling) else {
                 always.push(number);
                 continue;
             };
-            let index = indexes.entry(path_of(guard)).or_insert_with(|| Index {
-                reader: (number, usize::from(guard.path)),
-                texts: HashMap::new(),
-                bools: [Vec::new(), Vec::new()],
-                all: Vec::new(),
-            });
-            index.all.push(number);
-            match &guard.test {
-                GuardTest::Bool(bool) => index.bools[usize::from(*bool)].push(number),
-                GuardTest::OneOf(texts) => {
-                    for text in texts {
-                        let list = index.texts.entry(text.clone()).or_default();
-                        if list.last() != Some(&number) {
-                            list.push(number);
-                        }
-                    }
-                }
-            }
+            let index = indexes.entry(*subject).or_insert_with(|| Index::new(guard.subject.clone(), number));
+            index.add(number, &guard.test);
         }
         (self.always, self.indexes) = (always, indexes.into_values().collect());
+    }
+
+    /// One spelling of a guard's subject for all programs.
+    fn subject(&self, rule: usize, subject: &Subject) -> String {
+        match subject {
+            Subject::Path(path) => self.rules.get(rule).map_or(0, |it| it.paths[usize::from(*path)]).to_string(),
+            Subject::Elements(elements) => format!("each {}", elements.key),
+        }
     }
 
     /// Decides about one object: calls `answer` with the position and the truth or error of every program that can be anything
@@ -327,19 +316,18 @@ impl RuleSet {
         let mut candidates = std::mem::take(&mut memo.candidates);
         candidates.extend_from_slice(&self.always);
         for index in &self.indexes {
-            let (reader, path) = index.reader;
-            let Some(rule) = self.rules.get(reader as usize) else { continue };
+            let Some(rule) = self.rules.get(index.reader as usize) else { continue };
             let Some(program) = rule.program.shareable() else { continue };
-            match program.read(path, values, limits, arena, memo, rule.places()) {
-                Some(Value::Str(text)) => candidates.extend(index.texts.get(text).into_iter().flatten()),
-                Some(Value::Bool(bool)) => candidates.extend_from_slice(&index.bools[usize::from(bool)]),
-                Some(value) if value.is_nil() => {}
-                // Where it cannot be read, or a test may fail, each program has its own error.
-                Some(_) | None => candidates.extend_from_slice(&index.all),
+            let mut found = |value| index.find(value, &mut candidates);
+            let read = program.read(&index.subject, values, limits, arena, memo, rule.places(), &mut found);
+            if read.is_none() {
+                index.cannot_be_told(&mut candidates);
             }
         }
         candidates.retain(|it| wanted(*it as usize));
         candidates.sort_unstable();
+        // Several elements may have named one.
+        candidates.dedup();
         for number in &candidates {
             let at = *number as usize;
             let Some(rule) = self.rules.get(at) else { continue };

@@ -1,6 +1,6 @@
 //! One answer to an admission request, out of all families' verdicts.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kanon_core::{FamilyId, Now, Outcome, Review, Verdict};
 
@@ -31,6 +31,8 @@ pub struct Answer {
     pub message: String,
     /// One sentence each.
     pub warnings: Vec<String>,
+    /// What the API server's audit is told: which violations exceptions cover.
+    pub annotations: BTreeMap<&'static str, String>,
     /// The strongest outcome.
     pub outcome: Outcome,
     /// Each family's part.
@@ -81,8 +83,33 @@ impl Views {
         let denials = texts(verdicts().filter(|it| it.outcome == Outcome::Deny));
         let mut warnings = lines(verdicts().filter(|it| it.outcome == Outcome::Warn));
         limit(&mut warnings);
-        Answer { allowed: outcome != Outcome::Deny, message: denials.join("; "), warnings, outcome, reviewed }
+        let annotations = annotations(verdicts());
+        Answer {
+            allowed: outcome != Outcome::Deny,
+            message: denials.join("; "),
+            warnings,
+            annotations,
+            outcome,
+            reviewed,
+        }
     }
+}
+
+/// The annotation with what exceptions cover; the API server puts the webhook's name before it.
+const EXCEPTIONS: &str = "exceptions";
+
+fn annotations<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> BTreeMap<&'static str, String> {
+    let mut texts = Vec::new();
+    for (policy, exception) in verdicts.filter_map(|it| Some((&it.policy, it.evidence.exception.as_deref()?))) {
+        let text = format!("{}: {exception}", policy.name);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let mut text = texts.join("; ");
+    let cut = (0..=text.len().min(WARNINGS_LEN)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.truncate(cut);
+    if text.is_empty() { BTreeMap::new() } else { BTreeMap::from([(EXCEPTIONS, text)]) }
 }
 
 /// What is said of a request about which nothing was decided in time.

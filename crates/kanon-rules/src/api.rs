@@ -3,6 +3,7 @@
 //! The same `spec` is used by both kinds and by rule files, whose keys stand at the top level (seed, "Rule schema").
 
 pub(crate) mod crds;
+pub(crate) mod exceptions;
 mod reports;
 
 use kanon_core::Kind;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crds::crds;
+pub use exceptions::{CLUSTER_EXCEPTION, EXCEPTION, cluster_exception, exception, is_exception};
 pub(crate) use reports::{OPEN_REPORTS_GROUP, WG_POLICY_GROUP};
 pub use reports::{cluster_open_report, cluster_policy_report, open_report, policy_report};
 
@@ -67,6 +69,8 @@ pub struct RuleSpec {
     pub preexisting: String,
     /// How long an object must be clean before its finding ends, such as `10m` (our extension, spec/rules 1.11).
     pub resolve_after: String,
+    /// Whose exceptions count: `cluster` or `namespaced` (our extension, spec/rules 14.8).
+    pub exceptions: String,
     /// Cases that the command line runs, and nothing else looks at (our extension, spec/rules 1.11).
     pub tests: Vec<Value>,
     /// Which events of running workloads (our extension, spec/rules 7.3).

@@ -36,6 +36,8 @@ use self::{
     sight::Sight,
 };
 use crate::{
+    api,
+    exceptions::{Exception, are_same},
     index::{Entry, Rules},
     rule::{Mode, Rule},
     share::Share,
@@ -111,6 +113,8 @@ struct InForce {
     needs: BTreeMap<GroupVersionKind, Keep>,
     /// Whether what follows from it counts for the whole cluster.
     acts: bool,
+    /// Exceptions from it.
+    exceptions: Vec<Arc<Exception>>,
 }
 
 impl InForce {
@@ -223,8 +227,8 @@ impl Audit {
         let in_force = |it: &Entry| {
             let (revision, rule, lookups) = (it.policy.revision.clone(), it.rule.clone()?, it.lookups.clone());
             let (own, needs) = (it.own().clone(), it.needs().clone());
-            let acts = rule.acts(&self.mode);
-            Some((it.key.clone(), InForce { revision, rule, lookups, own, needs, acts }))
+            let (acts, exceptions) = (rule.acts(&self.mode), it.exceptions.clone());
+            Some((it.key.clone(), InForce { revision, rule, lookups, own, needs, acts, exceptions }))
         };
         let new: BTreeMap<_, _> = audited.filter_map(in_force).collect();
         let old = std::mem::replace(&mut self.rules, new);
@@ -233,7 +237,7 @@ impl Audit {
         let is_new = |it: &(&PolicyKey, &InForce)| {
             old.get(it.0).is_none_or(|was| {
                 let of = |it: &InForce| (it.revision.clone(), it.lookups.clone(), it.rule.matcher.kinds.clone());
-                of(was) != of(it.1)
+                of(was) != of(it.1) || !are_same(&was.exceptions, &it.1.exceptions)
             })
         };
         let changed: BTreeSet<_> = self.rules.iter().filter(|it| is_new(it)).map(|it| it.0.clone()).collect();
@@ -402,7 +406,8 @@ impl Audit {
             && self.running.is_none()
             && self.sweeps.is_empty()
             && self.dirty.is_empty()
-            && own.iter().all(|it| self.sight.is_synced(&it.gvk))
+            // For exceptions the loop has waited before it began.
+            && own.iter().all(|it| api::is_exception(it) || self.sight.is_synced(&it.gvk))
             && self
                 .rules
                 .values()
@@ -420,7 +425,10 @@ impl Audit {
         let is_asked = |it: &&Entry| {
             policies.as_ref().is_none_or(|among| among.contains(&it.key))
                 && is_asked_by(it, self.mode)
-                && self.rules.get(&it.key).is_some_and(|now| now.revision == it.policy.revision)
+                && self
+                    .rules
+                    .get(&it.key)
+                    .is_some_and(|now| now.revision == it.policy.revision && are_same(&now.exceptions, &it.exceptions))
                 && it.sees(&kind, |kind, keep| self.sight.holds(kind, keep))
         };
         let asked: BTreeSet<PolicyKey> =

@@ -11,6 +11,7 @@
 
 mod alone;
 mod bookkeeping;
+mod except;
 mod objectless;
 #[cfg(test)]
 mod reference;
@@ -38,6 +39,7 @@ use crate::{
     },
     rule::{Mode, Rule},
 };
+pub(crate) use except::EXCEPTED;
 pub use time::timed_limits;
 pub use timing::Timing;
 pub(crate) use timing::{Timed, Times};
@@ -286,6 +288,7 @@ impl Rules {
         let writer = Writer::new(self, question, namespace, lookups, limits);
         let facts = [&facts, at_home.as_ref().unwrap_or(&facts)];
         answer.unclean = answers.finish(plan, self, &writer, facts, arena, &mut answer.found);
+        self.except(question, namespace, lookups, &mut answer);
         // Stable: rules in order among equals.
         answer.found.sort_by_key(|it| std::cmp::Reverse(it.1.outcome));
         self.soften(question, lookups, &mut answer.found);

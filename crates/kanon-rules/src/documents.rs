@@ -1,25 +1,27 @@
 //! Rule folders: from files to rule documents (spec/rules 1.8).
 //!
-//! Every document of a stream is read. A document is one rule, a sequence of rules, a whole PortalClusterRule or PortalRule
-//! manifest, or a list of such. Manifests of other API groups belong to other families and are passed over in silence.
+//! Every document of a stream is read. A document is one rule, a sequence of rules, a whole manifest of a rule or of an
+//! exception, or a list of such. Manifests of other API groups belong to other families and are passed over in silence.
 
 use kanon_core::PolicyFile;
 use kanon_plane::PolicyKey;
 use serde_json::Value;
 
-use crate::api::{CLUSTER_RULE, GROUP, RULE};
+use crate::api::{CLUSTER_EXCEPTION, CLUSTER_RULE, EXCEPTION, GROUP, RULE};
 
 /// The file that a folder policy stands in.
 pub(crate) fn file_of(key: &PolicyKey) -> &str {
     key.name.rsplit_once('#').map_or(&key.name, |(file, _)| file)
 }
 
-/// One rule as written in a folder.
+/// One rule or exception as written in a folder.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Document {
     /// Path, number of the document from 0, and number within a sequence: `base.yaml#0`, `base.yaml#1.2`.
     pub place: String,
-    /// The namespace of a PortalRule manifest.
+    /// The name of an exception; `None` for rules, whose name is in `spec`.
+    pub exception: Option<String>,
+    /// The namespace of a PortalRule or a RuleException manifest.
     pub home: Option<String>,
     /// The fields of `spec`.
     pub spec: Value,
@@ -76,7 +78,7 @@ impl Found {
                 }
             }
             Value::Object(ref members) if members.contains_key("apiVersion") => self.manifest(place, document),
-            Value::Object(_) => self.documents.push(Document { place, home: None, spec: document }),
+            Value::Object(_) => self.documents.push(Document { place, exception: None, home: None, spec: document }),
             Value::Bool(_) | Value::Number(_) | Value::String(_) => {
                 self.fail(place, "a rule is a mapping with the keys `name`, `enabled`, `match`, `rule`");
             }
@@ -86,21 +88,30 @@ impl Found {
     fn manifest(&mut self, place: String, mut manifest: Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&manifest["apiVersion"]), text(&manifest["kind"]));
-        if kind == "List" || kind == format!("{CLUSTER_RULE}List") || kind == format!("{RULE}List") {
+        let is_list = |it: &str| kind.strip_suffix("List") == Some(it);
+        if kind == "List" || [CLUSTER_RULE, RULE, CLUSTER_EXCEPTION, EXCEPTION].into_iter().any(is_list) {
             return self.take(place, manifest["items"].take());
         }
         if api_version.split_once('/').is_none_or(|(group, _)| group != GROUP) {
             return;
         }
-        let home = text(&manifest["metadata"]["namespace"]);
-        let spec = manifest["spec"].take();
+        let (home, name) = (text(&manifest["metadata"]["namespace"]), text(&manifest["metadata"]["name"]));
+        let (spec, exception) = (manifest["spec"].take(), Some(name));
         match kind.as_str() {
-            CLUSTER_RULE => self.documents.push(Document { place, home: None, spec }),
-            RULE if home.is_empty() => {
-                self.fail(place, "`metadata.namespace`: a PortalRule needs the namespace it is confined to");
+            RULE | EXCEPTION if home.is_empty() => {
+                self.fail(place, &format!("`metadata.namespace`: a {kind} needs the namespace it is confined to"));
             }
-            RULE => self.documents.push(Document { place, home: Some(home), spec }),
-            _ => self.fail(place, &format!("`kind`: `{kind}` is not one of {CLUSTER_RULE}, {RULE}")),
+            CLUSTER_EXCEPTION | EXCEPTION if exception.as_ref().is_some_and(String::is_empty) => {
+                self.fail(place, "`metadata.name`: is required");
+            }
+            CLUSTER_RULE => self.documents.push(Document { place, exception: None, home: None, spec }),
+            RULE => self.documents.push(Document { place, exception: None, home: Some(home), spec }),
+            CLUSTER_EXCEPTION => self.documents.push(Document { place, exception, home: None, spec }),
+            EXCEPTION => self.documents.push(Document { place, exception, home: Some(home), spec }),
+            _ => self.fail(
+                place,
+                &format!("`kind`: `{kind}` is not one of {CLUSTER_RULE}, {RULE}, {CLUSTER_EXCEPTION}, {EXCEPTION}"),
+            ),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod auditing;
 mod breaking;
+mod excepting;
 pub(crate) mod figures;
 mod networking;
 mod timing;
@@ -12,7 +13,8 @@ use std::{
 };
 
 use kanon_core::{
-    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope, UnreadableFile,
+    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, Place, PolicyFile, Review, Scope,
+    UnreadableFile,
 };
 use kanon_lang::Language;
 use kanon_plane::{Actions, Applied, Facts, Family, Needs, Outbox, PolicyKey, PolicyStore, View};
@@ -26,12 +28,13 @@ use crate::{
     breaker::Breaker,
     decide::{RuleTally, Tally},
     documents::{Document, file_of, read_file},
+    exceptions::register::Register,
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
     needs,
     network::Network,
     plan::{Resource, Version, World},
-    respond::{Responder, Responses, brake_kind},
+    respond::{Responder, Responses, places},
     rule::{Mode, Rule},
     validate::{Cases, Compiler, validate, without_cases},
     vet::{Vet, VetSettings},
@@ -51,6 +54,7 @@ pub struct RulesFamily {
     settings: Settings,
     /// Those of its policies first.
     kinds: Vec<Kind>,
+    places: Vec<Place>,
     facts: Arc<Facts>,
     /// Kinds and their plurals.
     served: Arc<Resources>,
@@ -68,9 +72,12 @@ pub struct RulesFamily {
     audit: Audit,
     network: Network,
     breaker: Breaker,
+    exceptions: Register,
     figures: Arc<Figures>,
     /// How many rules there are, as last shown.
     population: figures::Population,
+    /// How many exceptions there are, as last shown.
+    shown_exceptions: figures::Population,
     /// Files with problems, as last shown.
     broken_files: figures::BrokenFiles,
     /// Whether rules of admission are being timed.
@@ -80,14 +87,16 @@ pub struct RulesFamily {
 impl RulesFamily {
     /// A family without rules. `language` compiles the expressions: expr-lang in the binary.
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
-        let served = Arc::new(Resources::default().shaped(settings.shapes.clone()));
-        let rules = Arc::new(Rules::new(Vec::new(), settings.clone(), Arc::clone(&served)));
+        let served = Resources::default().shaped(settings.shapes.clone()).confined(!settings.namespaces.is_empty());
+        let served = Arc::new(served);
+        let rules = Arc::new(Rules::new(Vec::new(), Vec::new(), settings.clone(), Arc::clone(&served)));
         let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync, settings.sweep);
         let settings_breaker = settings.breaker;
         RulesFamily {
             compiler: Compiler::new(Arc::clone(&language), settings.shapes.clone()),
             settings,
-            kinds: vec![api::cluster_rule(), api::portal_rule()],
+            kinds: needs::awaited(),
+            places: Vec::new(),
             facts: Arc::new(facts(&rules, &Sight::default())),
             served,
             store: PolicyStore::default(),
@@ -101,8 +110,10 @@ impl RulesFamily {
             audit,
             network: Network::off(),
             breaker: Breaker::new(settings_breaker),
+            exceptions: Register::default(),
             figures: Arc::default(),
             population: figures::Population::new(),
+            shown_exceptions: figures::Population::new(),
             broken_files: figures::BrokenFiles::new(),
             times_review: false,
             rules,
@@ -137,9 +148,7 @@ impl RulesFamily {
         // Where it is not known what is allowed, it is not known either who may be called.
         self.compiler.hooks = responses.allowed.as_ref().map(|_| responses.hooks.clone());
         self.kinds.extend(responses.reports.iter().flat_map(|it| [it.of_namespace(), it.of_cluster()]));
-        if !responses.namespace.is_empty() {
-            self.kinds.push(brake_kind());
-        }
+        self.places = places(&responses.namespace);
         self.figures = Arc::clone(&responses.figures);
         self.respond = Responder::new(responses, self.compiler.language());
         self.view = self.watching();
@@ -196,19 +205,25 @@ impl RulesFamily {
         let mut all: Vec<(&str, Result<&PolicyFile, &str>)> = files.iter().map(|it| (&*it.path, Ok(it))).collect();
         all.extend(unreadable.iter().map(|it| (&*it.path, Err(&*it.problem))));
         all.sort_by_key(|it| it.0);
-        let mut keys = Vec::new();
+        let (mut keys, mut exceptions, mut unread) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for (path, file) in all {
             let file = match file {
                 Ok(file) => file,
                 Err(problem) => {
+                    unread.insert(path);
                     keys.extend(self.note_whole(path, problem, problem.as_bytes()));
                     continue;
                 }
             };
             match read_file(file) {
                 Ok((documents, unreadable)) => {
-                    for Document { place, home, spec } in documents {
+                    for Document { place, exception, home, spec } in documents {
                         let key = folder_key(&place);
+                        if let Some(name) = exception {
+                            self.exceptions.document(&key, &spec, home.as_deref(), &name, now);
+                            exceptions.insert(key);
+                            continue;
+                        }
                         if compile(&mut self.store, &self.compiler, &key, &spec, home.as_deref()) != Applied::Unchanged
                         {
                             let source = Source { name: name_of(&spec, &key), counts: Arc::default() };
@@ -220,7 +235,10 @@ impl RulesFamily {
                         keys.push(self.note_unreadable(folder_key(&it.place), &it.problem, &file.text));
                     }
                 }
-                Err(it) => keys.extend(self.note_whole(&it.place, &it.problem, &file.text)),
+                Err(it) => {
+                    unread.insert(path);
+                    keys.extend(self.note_whole(&it.place, &it.problem, &file.text));
+                }
             }
         }
         let found: BTreeSet<_> = keys.iter().collect();
@@ -228,6 +246,7 @@ impl RulesFamily {
         self.store.retain(|key| key.origin != FOLDER || found.contains(key));
         self.sources.retain(|key, _| key.origin != FOLDER || found.contains(key));
         self.folder = keys;
+        self.exceptions.retain_documents(&exceptions, |file| unread.contains(file));
         self.publish(None, now, out);
     }
 
@@ -317,17 +336,20 @@ impl RulesFamily {
                 counts: source.map(|it| it.counts.clone()).unwrap_or_default(),
             }
         });
-        self.rules = Arc::new(Rules::new(items.collect(), self.settings.clone(), Arc::clone(&self.served)));
+        let (items, exceptions) = (items.collect(), self.exceptions.listed());
+        self.rules = Arc::new(Rules::new(items, exceptions, self.settings.clone(), Arc::clone(&self.served)));
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
         self.view = self.watching();
         figures::count_rules(&self.figures, &self.rules, &mut self.population);
+        figures::count_exceptions(&self.figures, &self.rules, &mut self.shown_exceptions);
         figures::count_files(&self.figures, &self.rules, &mut self.broken_files);
         self.plan(
             |entry, resource| changed == Some(&entry.key) || resource.state.as_ref() != Some(&entry.state),
             now,
             out,
         );
+        self.exceptions.plan(&self.rules, now, out);
         self.audit_rules(now, out);
     }
 
@@ -349,6 +371,10 @@ impl Family for RulesFamily {
 
     fn kinds(&self) -> &[Kind] {
         &self.kinds
+    }
+
+    fn places(&self) -> &[Place] {
+        &self.places
     }
 
     fn facts(&self) -> Arc<Facts> {
@@ -373,7 +399,11 @@ impl Family for RulesFamily {
     }
 
     fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
+        self.end_exceptions(input, now, out);
         match input {
+            Input::Object { kind, change, object } if api::is_exception(kind) => {
+                self.handle_exception(kind, *change, object, now, out);
+            }
             Input::Object { kind, change, object } if kind.gvk.group == api::GROUP => {
                 self.handle_object(kind, *change, object, now, out);
             }
@@ -406,6 +436,7 @@ impl Family for RulesFamily {
             Input::Object { .. }
             | Input::Synced { .. }
             | Input::WatchFailed { .. }
+            | Input::PlacesSynced { .. }
             | Input::Unwatched { .. }
             | Input::Resources { .. }
             | Input::Reviewed { .. }
@@ -419,18 +450,20 @@ impl Family for RulesFamily {
         self.network_input(input, now, out);
         self.respond.handle(input, now, out);
         self.flush(now, out);
-        // What was found before has to be known first, so that it is no news.
-        if self.respond.is_ready() {
+        if self.is_ready() {
             self.settle(now, out);
             self.audit.go_on(now, out);
             self.network.patrol.go_on(now, out);
         }
+        self.count_exceptions(now, out);
     }
 
     fn next_deadline(&self) -> Option<Mono> {
         let due = self.due.first().map(|(at, _)| *at);
-        let network = if self.respond.is_ready() { self.network.next_deadline() } else { None };
-        [due, self.respond.next_deadline(), self.audit.next_deadline(), network].into_iter().flatten().min()
+        let network = if self.is_ready() { self.network.next_deadline() } else { None };
+        let exceptions = self.exceptions.next_deadline();
+        let loops = [self.audit.next_deadline(), network, exceptions];
+        [due, self.respond.next_deadline()].into_iter().chain(loops).flatten().min()
     }
 
     fn view(&self) -> Arc<dyn View> {

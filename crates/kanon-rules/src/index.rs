@@ -20,6 +20,7 @@ use kanon_plane::PolicyKey;
 
 use crate::{
     decide::Timing,
+    exceptions::{self, Exception, Listed},
     facts::pod::PodShapes,
     lookups::{picture::network_kinds, resources::Resources},
     rule::{Mode, Rule},
@@ -53,6 +54,8 @@ pub struct Settings {
     /// Namespaces that admission passes over, besides `kube-system`, `kube-public` and `kube-node-lease`: at least the one
     /// that Kanon is installed in.
     pub excluded_namespaces: Vec<String>,
+    /// The only namespaces whose objects this process knows and looks after; where there are none, all are, and what has no namespace, too.
+    pub namespaces: Vec<String>,
     /// The loops that this process runs.
     pub loops: Vec<Mode>,
     /// Kinds that make pods besides Kubernetes' own.
@@ -75,6 +78,8 @@ pub struct Settings {
     pub fail_closed: bool,
     /// How rules are looked at when they are stored.
     pub vet: VetSettings,
+    /// Whether exceptions are objects that arrive: loops over stored objects wait for them.
+    pub awaits_exceptions: bool,
     /// What one evaluation may cost.
     pub limits: Limits,
     /// How often rules are timed, by the clock of `limits`; never where there is nothing.
@@ -85,6 +90,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             excluded_namespaces: Vec::new(),
+            namespaces: Vec::new(),
             loops: vec![Mode::Admission],
             shapes: PodShapes::default(),
             watched: Vec::new(),
@@ -96,6 +102,7 @@ impl Default for Settings {
             breaker: None,
             fail_closed: false,
             vet: VetSettings::default(),
+            awaits_exceptions: false,
             limits: Limits::default(),
             timing: None,
         }
@@ -158,6 +165,8 @@ pub(crate) struct Entry {
     pub unknown: Vec<String>,
     /// What the author should know about the resources it names.
     pub notes: Vec<String>,
+    /// Exceptions from it that are in force.
+    pub exceptions: Vec<Arc<Exception>>,
 }
 
 impl Entry {
@@ -221,6 +230,7 @@ type ByKind = BTreeMap<GroupVersionKind, Bucket>;
 /// An immutable set of rules: the one thing that answers for admission, offline checks and tests.
 pub struct Rules {
     entries: Vec<Entry>,
+    exceptions: Vec<Listed>,
     cluster: ByKind,
     tenants: BTreeMap<String, ByKind>,
     excluded: BTreeSet<String>,
@@ -230,15 +240,21 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The snapshot of these policies; of folder rules with one name the last counts.
-    pub(crate) fn new(items: Vec<Item>, settings: Settings, resources: Arc<Resources>) -> Rules {
+    /// The snapshot of these policies and of the exceptions from them; of folder rules with one name the last counts.
+    pub(crate) fn new(
+        items: Vec<Item>,
+        exceptions: Vec<Listed>,
+        settings: Settings,
+        resources: Arc<Resources>,
+    ) -> Rules {
         let mut excluded: BTreeSet<_> = SYSTEM_NAMESPACES.iter().map(|it| (*it).to_owned()).collect();
         excluded.extend(settings.excluded_namespaces.iter().cloned());
-        let states = state::states(&items, &settings, &excluded);
-        let entries = items.into_iter().zip(states).map(|(item, state)| entry(item, state, &resources)).collect();
+        let states = state::states(&items, &settings, &excluded, &resources);
+        let entries = items.into_iter().zip(states);
+        let entries = entries.map(|(item, state)| entry(item, state, &resources, &exceptions)).collect();
         let namespace_kind = GroupVersionKind::new("", "v1", "Namespace");
         let (cluster, tenants) = (ByKind::new(), BTreeMap::new());
-        let mut rules = Rules { entries, cluster, tenants, excluded, settings, resources, namespace_kind };
+        let mut rules = Rules { entries, exceptions, cluster, tenants, excluded, settings, resources, namespace_kind };
         rules.fill();
         rules
     }
@@ -263,6 +279,11 @@ impl Rules {
     /// Every policy, in order.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Every exception, in order.
+    pub(crate) fn exceptions(&self) -> &[Listed] {
+        &self.exceptions
     }
 
     /// How many policies there are, broken and disabled ones too.
@@ -291,8 +312,15 @@ impl Rules {
         kind: &GroupVersionKind,
         namespace: &str,
     ) -> impl Iterator<Item = &'r Bucket> + Clone + use<'r> {
+        let of_all = self.cluster.get(kind).filter(|_| self.looks_after(namespace));
         let own = self.tenants.get(namespace).and_then(|it| it.get(kind));
-        [self.cluster.get(kind), own].into_iter().flatten()
+        [of_all, own].into_iter().flatten()
+    }
+
+    /// Whether objects of a namespace are this process's to look after; what has none has an empty one.
+    fn looks_after(&self, namespace: &str) -> bool {
+        let namespaces = &self.settings.namespaces;
+        namespaces.is_empty() || namespaces.iter().any(|it| it == namespace)
     }
 
     /// The entries of a bucket with their positions, in order.
@@ -341,14 +369,16 @@ impl Bucket {
 }
 
 /// A policy of a snapshot.
-pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
+pub(crate) fn entry(item: Item, state: State, resources: &Resources, listed: &[Listed]) -> Entry {
     let Item { key, name, revision, rule, problem, broken, counts } = item;
     let rule = rule.map(|it| it.of_served(resources));
     let home = rule.as_ref().and_then(|it| it.home.clone());
     let namespace = home.unwrap_or_else(|| key.namespace.clone());
     let policy = PolicyRef { kind: key.origin.clone(), namespace, name, revision };
     let (mut lookups, unknown) = rule.as_ref().map(|it| it.referenced.resolve(resources)).unwrap_or_default();
-    if rule.as_ref().is_some_and(|it| it.matcher.narrow.reads_namespace()) {
+    let exceptions = rule.as_ref().map(|it| exceptions::from_rule(listed, it)).unwrap_or_default();
+    let reads_namespace = |it: &Arc<Rule>| it.matcher.narrow.reads_namespace();
+    if rule.as_ref().is_some_and(reads_namespace) || exceptions.iter().any(|it| it.reads_namespace()) {
         lookups.push(GroupVersionKind::new("", "v1", "Namespace"));
         lookups.sort_by_key(GroupVersionKind::to_string);
         lookups.dedup();
@@ -360,5 +390,5 @@ pub(crate) fn entry(item: Item, state: State, resources: &Resources) -> Entry {
     let kinds = rule.iter().flat_map(|rule| rule.matcher.kinds.iter().map(move |it| (it, rule)));
     let own = kinds.map(|(kind, rule)| (kind.clone(), rule.reads.keep(kind, &resources.shapes))).collect();
     needs.extend(lookups.iter().map(|it| (it.clone(), Keep::All)));
-    Entry { key, policy, rule, problem, broken, state, counts, lookups, model, own, needs, unknown, notes }
+    Entry { key, policy, rule, problem, broken, state, counts, lookups, model, own, needs, unknown, notes, exceptions }
 }

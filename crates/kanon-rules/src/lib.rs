@@ -16,6 +16,7 @@ mod audit;
 mod breaker;
 mod decide;
 mod documents;
+mod exceptions;
 mod facts;
 mod family;
 mod index;

@@ -69,8 +69,7 @@ impl Subjects {
 
 impl Narrow {
     /// Checks the fields of `match`, and the types of containers.
-    pub(crate) fn of(wire: &api::RuleSpec, mistakes: &mut Mistakes) -> Narrow {
-        let matcher = &wire.matcher;
+    pub(crate) fn of(matcher: &api::MatcherSpec, types: &[String], mistakes: &mut Mistakes) -> Narrow {
         let mut selector = |field: &str, value: &Value| {
             let object = Object::from_value(value);
             let node = Some(object.root()).filter(|it| !it.is_null());
@@ -89,7 +88,7 @@ impl Narrow {
             }
         }
         let mut container_types = Vec::new();
-        for (at, text) in wire.container_types.iter().enumerate() {
+        for (at, text) in types.iter().enumerate() {
             match CONTAINER_TYPES.into_iter().find(|it| it == text) {
                 Some(it) => container_types.push(it),
                 None => mistakes.add(
@@ -129,6 +128,21 @@ impl Narrow {
         !self.labels.is_empty() || !self.names.is_empty() || !self.container_types.is_empty() || self.reads_namespace()
     }
 
+    /// Whether labels count, of the object or of its Namespace.
+    pub(crate) fn is_by_labels(&self) -> bool {
+        !self.labels.is_empty() || self.reads_namespace()
+    }
+
+    /// Whether it speaks of requests.
+    pub(crate) fn is_by_request(&self) -> bool {
+        !self.operations.is_empty() || !self.include.is_empty() || !self.exclude.is_empty()
+    }
+
+    /// Whether a user is its business.
+    pub(crate) fn admits_subject(&self, user: &UserInfo) -> bool {
+        (self.include.is_empty() || self.include.has(user)) && !self.exclude.has(user)
+    }
+
     /// Whether the labels of the Namespace count.
     pub(crate) fn reads_namespace(&self) -> bool {
         !self.namespace_labels.is_empty()
@@ -141,7 +155,7 @@ impl Narrow {
             [] => operation != Operation::Delete || sees_deletions,
             listed => listed.contains(&operation),
         };
-        is_seen && (self.include.is_empty() || self.include.has(user)) && !self.exclude.has(user)
+        is_seen && self.admits_subject(user)
     }
 
     /// Whether the object fits; `name` is its name, or that of the request.
@@ -181,7 +195,7 @@ impl Narrow {
 }
 
 /// Whether a text fits a pattern, in which `*` stands for any text and `?` for one character.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut from) = (0, 0);
     // Where to go on when what follows the last `*` does not fit: it takes one character more.

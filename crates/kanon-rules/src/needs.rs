@@ -20,6 +20,9 @@ pub(crate) fn needs(rules: &Rules, responses: &Responses, actions: &Actions) -> 
     for kind in [api::cluster_rule(), api::portal_rule()] {
         needs.add_status(&kind, "statuses of rules");
     }
+    for kind in [api::cluster_exception(), api::exception()] {
+        needs.add_status(&kind, "statuses of exceptions");
+    }
     for kind in responses.reports.iter().flat_map(|it| [it.of_namespace(), it.of_cluster()]) {
         needs.add_apply(&kind, &[], None, "policy reports");
     }
@@ -108,5 +111,5 @@ impl OfRule<'_> {
 
 /// The kinds without which rules decide wrongly: reports only remember, and the brake holds where nothing is known of it.
 pub(crate) fn awaited() -> Vec<Kind> {
-    vec![api::cluster_rule(), api::portal_rule()]
+    vec![api::cluster_rule(), api::portal_rule(), api::cluster_exception(), api::exception()]
 }

@@ -12,14 +12,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use kanon_core::{
-    Change, Evidence, GroupVersionKind, Keep, Kind, Mono, Now, Object, Outcome, PolicyRef, Shards, Verdict,
+    Change, Evidence, ExceptionEvidence, GroupVersionKind, Keep, Kind, Mono, Now, Object, Outcome, PolicyRef, Shards,
+    Verdict,
 };
-use kanon_network::{Analyser, Check, Event, Finding, Kinds, Options, Pass};
-use kanon_plane::{ObjectName, PolicyKey};
+use kanon_network::{Analyser, Check, Event, Finding, FindingKey, Kinds, Options, Pass};
+use kanon_plane::{NoLookups, ObjectName, PolicyKey};
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,7 +30,9 @@ use crate::{
         Audit,
         findings::{Change as FindingChange, ended},
     },
-    index::{self, Counts, Entry, Item, RESYNC, State},
+    decide::EXCEPTED,
+    exceptions::{Case, Exception, are_same, from_check},
+    index::{self, Counts, Entry, Item, RESYNC, Rules, State},
     lookups::{picture::network_kinds, resources::Resources},
     rule::Mode,
     share::Share,
@@ -36,7 +40,7 @@ use crate::{
 };
 
 /// Origin of the rules that are the process's own.
-const BUILT_IN: &str = "builtin";
+pub(crate) const BUILT_IN: &str = "builtin";
 
 /// What annotated policies carry.
 const ANNOTATION: &str = "portal.io/finding";
@@ -64,6 +68,10 @@ pub(crate) enum Told {
     Opened { check: Check, verdict: Verdict, severity: &'static str, before: Option<&'static str>, share: Share },
     /// It stands, in other words.
     Reworded { check: Check, verdict: Verdict, share: Share },
+    /// An exception covers it.
+    Excepted { check: Check, verdict: Verdict },
+    /// What an exception covered ended, or is not covered any more.
+    Bared { verdict: Verdict },
     /// It ended.
     Ended { verdict: Verdict, severity: &'static str, share: Share },
 }
@@ -76,6 +84,8 @@ pub(crate) struct Network {
     analyser: Analyser,
     /// The checks as rules.
     rules: BTreeMap<Check, Entry>,
+    /// Their findings that exceptions cover, which nobody is told of otherwise.
+    excepted: BTreeMap<FindingKey, Verdict>,
     /// What the model is made of.
     kinds: Vec<GroupVersionKind>,
     /// Kinds of which every object that was there has arrived.
@@ -96,6 +106,7 @@ impl Network {
             shards: Shards::none(),
             analyser: Analyser::default(),
             rules: BTreeMap::new(),
+            excepted: BTreeMap::new(),
             kinds: Vec::new(),
             synced: BTreeSet::new(),
             patrol: Audit::new(Mode::Network, false, RESYNC, None),
@@ -189,8 +200,11 @@ impl Network {
             was.tells == is.tells && !is.is_none()
         };
         let mut over = self.analyser.retain(stays);
-        over.retain(|it| change(rules, it).0.tells);
-        let news = self.analyser.findings().open().filter_map(|it| {
+        over.retain(|it| change(rules, it).0.tells && !self.excepted.contains_key(&it.key));
+        let open: BTreeSet<_> = self.analyser.findings().open().map(|it| &it.key).collect();
+        self.excepted.retain(|key, _| open.contains(key));
+        let told = self.analyser.findings().open().filter(|it| !self.excepted.contains_key(&it.key));
+        let news = told.filter_map(|it| {
             let (was, is) = change(rules, it);
             let (share, verdict, severity) = (is.minus(was), verdict(it, now), it.severity.as_str());
             (!share.is_none()).then_some(Told::Opened { check: it.key.check, verdict, severity, before: None, share })
@@ -223,6 +237,61 @@ impl Network {
         events.into_iter().filter_map(|it| self.tell(it, now)).collect()
     }
 
+    /// The exceptions may be others: what is open is held against them.
+    pub(crate) fn exceptions_changed(&mut self, rules: &Rules, now: Now) -> Vec<Told> {
+        let mut changed = BTreeSet::new();
+        for (check, entry) in &mut self.rules {
+            let exceptions = from_check(rules.exceptions(), *check);
+            if !are_same(&entry.exceptions, &exceptions) {
+                entry.exceptions = exceptions;
+                changed.insert(*check);
+            }
+        }
+        let mut told = Vec::new();
+        for it in self.analyser.findings().open().filter(|it| changed.contains(&it.key.check)) {
+            let (check, severity) = (it.key.check, it.severity.as_str());
+            let share = Share::of(self.shards, acts(&self.rules, check), &it.key.namespace);
+            let plain = verdict(it, now);
+            let known = self.excepted.remove(&it.key);
+            match (self.covered(it, plain.clone()), known) {
+                (Some(verdict), Some(known)) if known.evidence == verdict.evidence => {
+                    self.excepted.insert(it.key.clone(), known);
+                }
+                (Some(verdict), known) => {
+                    self.excepted.insert(it.key.clone(), verdict.clone());
+                    told.push(match known {
+                        Some(verdict) => Told::Bared { verdict },
+                        None => end(plain, ended::EXCEPTED, severity, share),
+                    });
+                    if share.tells {
+                        told.push(Told::Excepted { check, verdict });
+                    }
+                }
+                (None, Some(known)) => {
+                    told.push(Told::Bared { verdict: known });
+                    if !share.is_none() {
+                        told.push(Told::Opened { check, verdict: plain, severity, before: None, share });
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        told
+    }
+
+    /// The verdict on a finding, where an exception covers it.
+    fn covered(&self, finding: &Finding, verdict: Verdict) -> Option<Verdict> {
+        let exceptions = &self.rules.get(&finding.key.check)?.exceptions;
+        let exception = covering(exceptions, finding, verdict.now)?;
+        let evidence = Evidence { exception: Some(Box::new(exception.clone())), ..verdict.evidence };
+        Some(Verdict { outcome: Outcome::Skip, reason: EXCEPTED, evidence, ..verdict })
+    }
+
+    /// Findings of the checks that exceptions cover.
+    pub(crate) fn excepted(&self) -> impl Iterator<Item = &Verdict> {
+        self.excepted.values()
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         let checks = if self.is_awake() { self.analyser.next_deadline() } else { None };
         let settled = self.since.map(|it| it.after(Analyser::SETTLE));
@@ -244,23 +313,65 @@ impl Network {
         self.runs && !self.shards.is_empty() && self.synced.len() == self.kinds.len()
     }
 
-    fn tell(&self, event: Event, now: Now) -> Option<Told> {
+    fn tell(&mut self, event: Event, now: Now) -> Option<Told> {
         let (Event::Fired(it) | Event::Regraded(it, _) | Event::Refreshed(it) | Event::Resolved(it)) = &event;
         let (check, severity, verdict) = (it.key.check, it.severity.as_str(), verdict(it, now));
         let share = self.share(check, &it.key.namespace);
+        match (&event, self.excepted.remove(&it.key)) {
+            (Event::Resolved(_), Some(verdict)) => return Some(Told::Bared { verdict }),
+            // Whatever else is said of it, it is covered.
+            (Event::Regraded(..) | Event::Refreshed(_), Some(verdict)) => {
+                self.excepted.insert(it.key.clone(), verdict);
+                return None;
+            }
+            (Event::Fired(_), _) => {
+                if let Some(verdict) = self.covered(it, verdict.clone()) {
+                    self.excepted.insert(it.key.clone(), verdict.clone());
+                    return share.tells.then_some(Told::Excepted { check, verdict });
+                }
+            }
+            (_, None) => {}
+        }
         let told = match event {
             Event::Fired(_) => Told::Opened { check, severity, before: None, verdict, share },
             Event::Regraded(_, before) => {
                 Told::Opened { check, severity, before: Some(before.as_str()), verdict, share }
             }
             Event::Refreshed(_) => Told::Reworded { check, verdict, share },
-            Event::Resolved(_) => {
-                let message = "resolved".to_owned();
-                let verdict = Verdict { outcome: Outcome::Allow, reason: ended::FIXED, message, ..verdict };
-                Told::Ended { severity, verdict, share }
-            }
+            Event::Resolved(_) => end(verdict, ended::FIXED, severity, share),
         };
         Some(told).filter(|_| !share.is_none())
+    }
+}
+
+/// A finding that is none any more.
+fn end(verdict: Verdict, reason: &'static str, severity: &'static str, share: Share) -> Told {
+    let message = if reason == ended::EXCEPTED { "an exception covers it" } else { "resolved" }.to_owned();
+    Told::Ended { verdict: Verdict { outcome: Outcome::Allow, reason, message, ..verdict }, severity, share }
+}
+
+/// The exception that covers a finding of a check. Labels are not known here: exceptions that ask for some cover none.
+fn covering<'e>(exceptions: &'e [Arc<Exception>], finding: &Finding, now: Now) -> Option<&'e ExceptionEvidence> {
+    let (subject, object) = (&finding.subject, Object::null());
+    let case = Case {
+        kind: &subject.gvk,
+        object: &object,
+        name: &subject.name,
+        namespace: &finding.key.namespace,
+        operation: None,
+        user: None,
+        container: "",
+        image: None,
+        has_labels: false,
+        lookups: &NoLookups,
+    };
+    exceptions.iter().find(|it| it.covers(&case, now.wall)).map(|it| &it.evidence)
+}
+
+impl Rules {
+    /// Whether an exception covers what a built-in check found.
+    pub fn is_excepted(&self, finding: &Finding, now: Now) -> bool {
+        covering(&from_check(self.exceptions(), finding.key.check), finding, now).is_some()
     }
 }
 
@@ -313,7 +424,7 @@ fn entry(check: Check, settings: &NetworkSettings, compiler: &Compiler) -> Optio
         broken: false,
         counts: Counts::default().into(),
     };
-    Some(index::entry(item, State::Active, &Resources::default()))
+    Some(index::entry(item, State::Active, &Resources::default(), &[]))
 }
 
 fn policy(check: Check) -> PolicyRef {

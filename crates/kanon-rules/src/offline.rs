@@ -1,13 +1,15 @@
 //! Rules without a cluster: what `kanon check` and editors use. The same store, snapshot and decision as in the family.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
+use jiff::Timestamp;
 use kanon_core::{Change, GroupVersionKind, Input, Kind, Mono, Now, Object, PolicyFile};
 use kanon_lang::Language;
 use kanon_plane::{Actions, Family, Outbox};
 
 use crate::{
     FAMILY,
+    exceptions::{Exception, Listed},
     family::RulesFamily,
     index::{Entry, Rules, Settings, State},
     respond::{AlertScope, Responses},
@@ -20,12 +22,21 @@ use crate::{
 pub struct Problem {
     /// File, or document in it: `base.yaml#0`.
     pub place: String,
-    /// The rule's name; empty where it could not be read.
+    /// The rule's name, empty where it could not be read; or the exception's.
     pub rule: String,
+    /// Whether it is about an exception.
+    pub exception: bool,
     /// What it is; may have several lines.
     pub message: String,
     /// Whether the rule works all the same.
     pub warning: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { place, rule, exception, message, .. } = self;
+        write!(out, "{} `{rule}` ({place}): {message}", if *exception { "exception" } else { "rule" })
+    }
 }
 
 impl Rules {
@@ -64,8 +75,36 @@ impl Rules {
         }
         family.handle_folder(sources.files, &[], now, &mut Outbox::new(FAMILY));
         let rules = family.rules().clone();
-        let problems = rules.entries().iter().flat_map(problems_of).collect();
+        let problems = rules.entries().iter().flat_map(problems_of);
+        let problems =
+            problems.chain(rules.exceptions().iter().flat_map(|it| problems_of_exception(it, &rules))).collect();
         (rules, problems)
+    }
+
+    /// Exceptions that cover nothing any more.
+    pub fn expired_exceptions(&self, now: Timestamp) -> Vec<Problem> {
+        self.exceptions_that(|it| {
+            let at = it.expires().filter(|_| it.is_over(now))?;
+            Some(format!("`expires`: the exception ended at {at}, and covers nothing any more"))
+        })
+    }
+
+    /// Exceptions that nobody has to think of again.
+    pub fn endless_exceptions(&self) -> Vec<Problem> {
+        self.exceptions_that(|it| {
+            let text = "`expires`: is not set: an exception with an end is looked at again, one without is forgotten";
+            it.expires().is_none().then(|| text.to_owned())
+        })
+    }
+
+    fn exceptions_that(&self, says: impl Fn(&Exception) -> Option<String>) -> Vec<Problem> {
+        let all = self.exceptions().iter().filter_map(|it| Some((it, says(it.exception.as_ref()?)?)));
+        all.map(|(it, message)| problem_with(it, &message, true)).collect()
+    }
+
+    /// How many exceptions there are, those with mistakes and those that have ended, too.
+    pub fn count_exceptions(&self) -> usize {
+        self.exceptions().len()
     }
 
     /// The kinds that the rules in force are about.
@@ -95,16 +134,28 @@ impl Rules {
 pub struct Sources<'s> {
     /// Every kind that the API server serves, where one was asked: how rules name the resources that they look up.
     pub served: &'s [Kind],
-    /// PortalClusterRules and PortalRules.
+    /// Rules and exceptions as objects.
     pub objects: &'s [(Arc<Kind>, Object)],
     /// Files of a folder.
     pub files: &'s [PolicyFile],
+}
+
+fn problems_of_exception(listed: &Listed, rules: &Rules) -> Vec<Problem> {
+    let mistakes = listed.problem.iter().map(|it| problem_with(listed, it, false));
+    let remarks = listed.remarks(rules.entries());
+    mistakes.chain(remarks.iter().map(|it| problem_with(listed, it, true))).collect()
+}
+
+fn problem_with(listed: &Listed, message: &str, warning: bool) -> Problem {
+    let (place, rule) = (listed.key.name.clone(), listed.policy.name.clone());
+    Problem { place, rule, exception: true, message: message.to_owned(), warning }
 }
 
 fn problems_of(entry: &Entry) -> Vec<Problem> {
     let make = |message: &str, warning| Problem {
         place: entry.key.name.clone(),
         rule: entry.policy.name.clone(),
+        exception: false,
         message: message.to_owned(),
         warning,
     };

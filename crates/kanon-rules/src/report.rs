@@ -1,6 +1,6 @@
 //! Reports of open findings: one report named `portal` a namespace, one for what stands in none (spec/rules 9.2), in one or both of
-//! the APIs for reports. Findings of the lasting loops are rows while they are open, and failed evaluations of the audit while
-//! they fail; of what admission found, the newest fifty of the last hour.
+//! the APIs for reports. Findings of the lasting loops are rows while they are open, failed evaluations of the audit while they
+//! fail, and violations that exceptions cover; of what admission found, the newest fifty of the last hour.
 //!
 //! A report is written at once when nothing was written for two seconds, else when they are over; what has not changed is
 //! not written. What does not fit one object goes to `portal-1`, `portal-2`, …, each row to one of them by its hash.
@@ -24,6 +24,7 @@ use kanon_plane::Outbox;
 
 use crate::{audit::findings::Rest, respond::Occasion};
 pub use apis::ReportApi;
+pub(crate) use row::RowResult;
 pub(crate) use row::Stale;
 use row::{Key, Row};
 use shards::OfNamespace;
@@ -111,9 +112,9 @@ impl Reports {
         self.take_out(&Key::of(verdict), verdict);
     }
 
-    /// An evaluation that failed does not any more.
-    pub(crate) fn recovered(&mut self, verdict: &Verdict) {
-        self.take_out(&Key::of_failure(verdict), verdict);
+    /// An evaluation that failed does not any more, or an exception covers nothing any more.
+    pub(crate) fn over(&mut self, result: RowResult, verdict: &Verdict) {
+        self.take_out(&Key::with(result, verdict), verdict);
     }
 
     fn take_out(&mut self, key: &Key, verdict: &Verdict) {

@@ -31,18 +31,18 @@ use kanon_core::{
 };
 use kanon_events::asks_about_parent;
 use kanon_lang::Language;
-use kanon_plane::{Outbox, PolicyKey};
+use kanon_plane::{Outbox, PolicyKey, Reach};
 
 use crate::{
     alerts::Alerts,
     decide::Tally,
     index::Entry,
-    report::{ReportApi, Reports},
-    rule::{ActionSpec, Mode},
+    report::{ReportApi, Reports, RowResult},
+    rule::{ActionSpec, Mode, Rule},
     share::Share,
 };
 use brake::Brake;
-pub(crate) use brake::brake_kind;
+pub(crate) use brake::places;
 pub use brake::{BRAKE_MAP, BUDGET};
 pub(crate) use findings::Settled;
 use findings::{Standing, Undoing};
@@ -65,6 +65,14 @@ const ADMISSION_VIOLATIONS: Figure = Figure {
     kind: FigureKind::Counter,
     help: "Violations found by admission",
     labels: &["rule", "severity", "action"],
+};
+
+/// Violations that exceptions cover: in the lasting loops each once, when it begins.
+pub(crate) const EXCEPTED: Figure = Figure {
+    name: "portal_excepted_violations_total",
+    kind: FigureKind::Counter,
+    help: "Violations that exceptions cover",
+    labels: &["rule", "exception", "mode"],
 };
 
 /// Most runs that wait at once; more are dropped and counted.
@@ -95,6 +103,8 @@ pub struct Responses {
     pub allowed: Option<BTreeSet<String>>,
     /// Namespace of the ConfigMaps with the brake and the templates of alerts; empty for none.
     pub namespace: String,
+    /// The only namespaces in which anything is done; where there are none, all are.
+    pub namespaces: Vec<String>,
     /// Which reports are written.
     pub reports: Vec<ReportApi>,
     /// Whether each violation is a line of the violation log.
@@ -183,6 +193,9 @@ impl Responder {
         // What is connected to is there, whatever becomes of the request.
         let stored = asks_about_parent(review) || (!is_denied && !is_gone);
         let occasion = Occasion { mode: Mode::Admission, event_id: review.uid.replace('-', ""), stored };
+        for verdict in verdicts {
+            self.count_excepted(verdict, Mode::Admission);
+        }
         for row in tally.rows.iter().filter(|it| it.violations > 0) {
             let Some(entry) = tally.rules.entries().get(row.entry()) else { continue };
             let Some(rule) = &entry.rule else { continue };
@@ -191,8 +204,9 @@ impl Responder {
             let labels = [rule.name.as_str(), severity, action];
             self.settings.figures.add(ADMISSION_VIOLATIONS, &labels, row.violations.into());
             // One run a rule and object, however many containers violate it.
-            let verdict = verdicts.iter().find(|it| it.policy == entry.policy && it.outcome != Outcome::Error);
-            for verdict in verdicts.iter().filter(|it| it.policy == entry.policy && it.outcome != Outcome::Error) {
+            let counts = |it: &&Verdict| it.policy == entry.policy && is_violation(it);
+            let verdict = verdicts.iter().find(counts);
+            for verdict in verdicts.iter().filter(counts) {
                 self.log(severity, &rule.actions, verdict, &occasion, out);
             }
             // A dry run has no other consequences (spec/rules 4.3).
@@ -210,7 +224,10 @@ impl Responder {
 
     /// What follows from one event of a running workload: there is no end to wait for.
     pub(crate) fn observed(&mut self, verdicts: &[Verdict], tally: &Tally, now: Now, out: &mut Outbox) {
-        for verdict in verdicts.iter().filter(|it| it.outcome != Outcome::Error) {
+        for verdict in verdicts {
+            self.count_excepted(verdict, Mode::Runtime);
+        }
+        for verdict in verdicts.iter().filter(|it| is_violation(it)) {
             let mut entries = tally.rows.iter().filter_map(|row| tally.rules.entries().get(row.entry()));
             if let Some(entry) = entries.find(|it| it.policy == verdict.policy) {
                 self.fired(entry, verdict, Mode::Runtime, Share::ALL, now, out);
@@ -252,7 +269,28 @@ impl Responder {
 
     /// An evaluation that failed does not any more, or is not made.
     pub(crate) fn recovered(&mut self, verdict: &Verdict) {
-        self.reports.recovered(verdict);
+        self.reports.over(RowResult::Error, verdict);
+    }
+
+    /// An exception covers a violation of a lasting loop: a row of the reports. Says whether it is news.
+    pub(crate) fn excepted(&mut self, entry: &Entry, verdict: &Verdict, mode: Mode, now: Now) -> bool {
+        let occasion = Occasion { mode, event_id: event_id(verdict), stored: true };
+        let is_news = self.report(entry, verdict, &occasion, now);
+        if is_news {
+            self.count_excepted(verdict, mode);
+        }
+        is_news
+    }
+
+    /// What an exception covered is fixed, or gone, or not covered any more.
+    pub(crate) fn bared(&mut self, verdict: &Verdict) {
+        self.reports.over(RowResult::Skip, verdict);
+    }
+
+    fn count_excepted(&self, verdict: &Verdict, mode: Mode) {
+        if let Some(exception) = &verdict.evidence.exception {
+            self.settings.figures.add(EXCEPTED, &[&verdict.policy.name, &exception.name(), mode.as_str()], 1);
+        }
     }
 
     /// Whether loops may begin: what was found before is known.
@@ -315,9 +353,23 @@ impl Responder {
         self.reports.open(verdict, occasion, (severity, enforcement), now)
     }
 
+    /// Where a rule may have things done.
+    fn reach(&self, rule: &Rule) -> Reach {
+        match (&rule.home, &*self.settings.namespaces) {
+            (Some(home), _) => Reach::namespace(home),
+            (None, []) => Reach::cluster(),
+            (None, namespaces) => Reach::namespaces(namespaces),
+        }
+    }
+
     fn count(&self, action: &str, result: &str) {
         self.settings.figures.add(ACTIONS, &[action, result], 1);
     }
+}
+
+/// Whether something follows from a verdict.
+fn is_violation(verdict: &Verdict) -> bool {
+    !matches!(verdict.outcome, Outcome::Error | Outcome::Skip)
 }
 
 /// The action that alerts.

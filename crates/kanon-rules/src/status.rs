@@ -85,6 +85,25 @@ impl RuleStatus {
     }
 }
 
+/// A condition; its time is kept where the status stays the same.
+pub(crate) fn condition(
+    name: &str,
+    (status, reason, message): (&str, &str, String),
+    generation: i64,
+    before: Option<&Condition>,
+    now: &str,
+) -> Condition {
+    let last = before.filter(|it| it.status == status);
+    Condition {
+        condition: name.to_owned(),
+        status: status.to_owned(),
+        observed_generation: generation,
+        last_transition_time: last.map_or_else(|| now.to_owned(), |it| it.last_transition_time.clone()),
+        reason: reason.to_owned(),
+        message,
+    }
+}
+
 /// The conditions of a rule; times of `before` are kept where the status stays the same.
 pub(crate) fn conditions(
     entry: &Entry,
@@ -94,17 +113,8 @@ pub(crate) fn conditions(
     before: &RuleStatus,
     now: &str,
 ) -> Vec<Condition> {
-    let make = |condition: &str, (status, reason, message): (&str, &str, String)| {
-        let last = before.condition(condition).filter(|it| it.status == status);
-        Condition {
-            condition: condition.to_owned(),
-            status: status.to_owned(),
-            observed_generation: generation,
-            last_transition_time: last.map_or_else(|| now.to_owned(), |it| it.last_transition_time.clone()),
-            reason: reason.to_owned(),
-            message,
-        }
-    };
+    let make =
+        |name: &str, state: (&str, &str, String)| condition(name, state, generation, before.condition(name), now);
     let blind_spot = world.sight.blind_spot(entry, world.rules);
     let thin_spot = world.sight.thin_spot(entry, world.rules);
     let mut conditions = vec![

@@ -6,7 +6,7 @@
 mod actions;
 mod cases;
 mod facade;
-mod keys;
+pub(crate) mod keys;
 mod runtime;
 
 use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
@@ -26,7 +26,7 @@ use crate::{
     message::Message,
     narrow::Narrow,
     reads::ObjectReads,
-    rule::{Matcher, Mode, OnError, Preexisting, Rule, UnknownWord},
+    rule::{ExceptionScope, Matcher, Mode, OnError, Preexisting, Rule, UnknownWord},
 };
 
 pub use cases::Cases;
@@ -102,7 +102,7 @@ pub(crate) fn validate(spec: &Value, home: Option<&str>, compiler: &Compiler) ->
 /// Collects mistakes as `path: what is wrong`.
 #[derive(Default)]
 pub(crate) struct Mistakes {
-    list: Vec<String>,
+    pub(crate) list: Vec<String>,
 }
 
 impl Mistakes {
@@ -149,7 +149,7 @@ fn check(
         None
     };
     let mut matcher = check_matcher(&wire.matcher, mistakes, readable);
-    matcher.narrow = Narrow::of(wire, mistakes);
+    matcher.narrow = Narrow::of(&wire.matcher, &wire.container_types, mistakes);
     let message = if wire.message.is_empty() {
         Message::of_rule(&wire.name)
     } else {
@@ -188,6 +188,7 @@ fn check(
         problem: None,
         on_error: mistakes.word("onError", &wire.on_error).unwrap_or(OnError::Skip),
         preexisting: mistakes.word("preexisting", &wire.preexisting).unwrap_or(Preexisting::Enforce),
+        exceptions: mistakes.word("exceptions", &wire.exceptions).unwrap_or(ExceptionScope::Cluster),
         resolve_after: check_time(&wire.resolve_after, mistakes),
         message,
         responses: actions::prepare(&actions, compiler, &mut warnings),
@@ -241,8 +242,9 @@ fn check_expression(text: &str, compiler: &Compiler, mistakes: &mut Mistakes) ->
     program.map_err(|it| mistakes.list.insert(0, format!("compile: {it}"))).ok()
 }
 
-fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, readable: bool) -> Matcher {
-    if readable && wire.gvk.is_empty() {
+/// Kinds and namespaces of `match`; `needs_kinds` says that it must name kinds.
+pub(crate) fn check_matcher(wire: &api::MatcherSpec, mistakes: &mut Mistakes, needs_kinds: bool) -> Matcher {
+    if needs_kinds && wire.gvk.is_empty() {
         mistakes.add("match.gvk", "is required: name at least one kind as {group, version, kind}");
     }
     if wire.gvk.len() > KINDS_MAX {

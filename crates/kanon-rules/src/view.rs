@@ -1,5 +1,7 @@
 //! What admission, `explain` and the dashboard see of the rules: one immutable snapshot.
 
+mod exceptions;
+
 use std::{
     any::Any,
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
@@ -24,7 +26,7 @@ use crate::{
     decide::{Decision, Tally, Times, WEBHOOK_GROUP},
     documents::file_of,
     index::{Entry, FOLDER, Rules, describe},
-    rule::{Mode, Rule},
+    rule::{ExceptionScope, Mode, Rule},
     status::{mode_words, problem},
     vet::{Vet, is_of_rule},
 };
@@ -125,32 +127,36 @@ impl View for RulesView {
     }
 
     fn policies(&self) -> Vec<PolicySummary> {
-        self.rules.entries().iter().map(summary).collect()
+        let exceptions = self.rules.exceptions().iter().map(exceptions::summary);
+        self.rules.entries().iter().map(summary).chain(exceptions).collect()
     }
 
     fn files(&self) -> Vec<FileSummary> {
         let mut files: Vec<FileSummary> = Vec::new();
-        for entry in self.rules.entries().iter().filter(|it| it.key.origin == FOLDER) {
-            let path = file_of(&entry.key);
-            match files.last_mut().filter(|it| it.path == path) {
-                Some(file) => file.policies.push(summary(entry)),
-                None => files.push(FileSummary { path: path.to_owned(), policies: vec![summary(entry)] }),
+        let rules = self.rules.entries().iter().map(|it| (&it.key, summary(it)));
+        let exceptions = self.rules.exceptions().iter().map(|it| (&it.key, exceptions::summary(it)));
+        for (key, summary) in rules.chain(exceptions).filter(|it| it.0.origin == FOLDER) {
+            let path = file_of(key);
+            match files.iter_mut().rfind(|it| it.path == path) {
+                Some(file) => file.policies.push(summary),
+                None => files.push(FileSummary { path: path.to_owned(), policies: vec![summary] }),
             }
         }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         files
     }
 
     fn explain(&self, target: &Target, _: Now) -> Option<Explanation> {
         let found: Vec<_> = self.rules.entries().iter().filter(|it| is_meant(it, target)).collect();
         let loops = &self.rules.settings.loops;
-        let first = found.first()?;
+        let Some(first) = found.first() else { return self.explain_exceptions(target) };
         let also = match found.len() {
             1 => String::new(),
             count => format!(" ({count} policies have this name)"),
         };
         Some(Explanation {
             headline: format!("{}{also}", headline(first, loops)),
-            sections: found.iter().flat_map(|it| [Some(section(it, loops)), self.open(it)]).flatten().collect(),
+            sections: found.iter().flat_map(|it| self.sections(it, loops)).collect(),
             data: json!({"rules": found.iter().map(|it| self.data(it, loops)).collect::<Vec<_>>()}),
         })
     }
@@ -162,6 +168,13 @@ impl RulesView {
         let of_loop =
             |findings: &Arc<Mutex<Findings>>| lock(findings).of_rule(&entry.key).map(&row).collect::<Vec<_>>();
         self.findings.iter().flat_map(of_loop).collect()
+    }
+
+    fn sections(&self, entry: &Entry, loops: &[Mode]) -> Vec<Section> {
+        let mut sections = vec![section(entry, loops)];
+        sections.extend(self.open(entry));
+        sections.extend(self.exceptions_from(entry));
+        sections
     }
 
     /// The open findings of a rule that is asked about stored objects.
@@ -196,6 +209,7 @@ impl RulesView {
                 })
             })
             .into();
+        (data["exceptions"], data["skipped"]) = self.exceptions_data(entry);
         data
     }
 }
@@ -221,11 +235,11 @@ fn shown_problem(entry: &Entry) -> String {
     }
 }
 
-/// Whether the word for a kind, as users write it, means rules.
+/// Whether the word for a kind, as users write it, means rules or exceptions from them.
 pub fn names_a_rule(kind: &str) -> bool {
     const WORDS: [&str; 9] =
         ["rule", "rules", "pcr", "portalclusterrule", "portalclusterrules", "pr", "portalrule", "portalrules", FOLDER];
-    WORDS.iter().any(|it| it.eq_ignore_ascii_case(kind))
+    WORDS.iter().chain(&exceptions::WORDS).any(|it| it.eq_ignore_ascii_case(kind))
 }
 
 fn is_meant(entry: &Entry, target: &Target) -> bool {
@@ -302,6 +316,9 @@ fn of_rule(rule: &Rule) -> Vec<(&'static str, String)> {
         ));
     }
     rows.push(("action", rule.enforcement.map_or("report only", |it| it.as_str()).to_owned()));
+    if rule.exceptions == ExceptionScope::Namespaced {
+        rows.push(("takes exceptions of", "the cluster and namespaces".to_owned()));
+    }
     if let Some(severity) = rule.severity {
         rows.push(("severity", severity.as_str().to_owned()));
     }

@@ -435,11 +435,12 @@ fn actions_are_read_from_both_forms() {
 }
 
 #[test]
-fn both_definitions_are_installed() {
+fn definitions_of_rules_and_exceptions_are_installed() {
     let plane = Plane::new();
     let crds = plane.family.crds();
     let names: Vec<_> = crds.iter().map(|it| it["metadata"]["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["portalclusterrules.portal.io", "portalrules.portal.io"]);
+    let rules = ["portalclusterrules.portal.io", "portalrules.portal.io"];
+    assert_eq!(names, [rules, ["clusterruleexceptions.portal.io", "ruleexceptions.portal.io"]].concat());
     let version = &crds[0]["spec"]["versions"][0];
     assert_eq!(version["subresources"], json!({"status": {}}));
     let spec = &version["schema"]["openAPIV3Schema"]["properties"]["spec"];

@@ -238,7 +238,8 @@ impl Observer {
                 continue;
             };
             let Some(Reviewed { verdicts, counts }) = observed else { continue };
-            result = match verdicts.iter().map(|it| it.outcome).find(|it| *it != Outcome::Error) {
+            result = match verdicts.iter().map(|it| it.outcome).find(|it| !matches!(it, Outcome::Error | Outcome::Skip))
+            {
                 Some(_) => results::VIOLATION,
                 None if result == results::UNMATCHED => results::CLEAN,
                 None => result,

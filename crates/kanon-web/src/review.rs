@@ -99,6 +99,9 @@ pub fn render_answer(uid: &str, answer: &Answer) -> Vec<u8> {
     if !answer.warnings.is_empty() {
         response["warnings"] = json!(answer.warnings);
     }
+    if !answer.annotations.is_empty() {
+        response["auditAnnotations"] = json!(answer.annotations);
+    }
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
         .to_string()
         .into_bytes()

@@ -117,6 +117,7 @@ impl Webhook {
                 allowed: true,
                 message: String::new(),
                 warnings: Vec::new(),
+                annotations: std::collections::BTreeMap::new(),
                 outcome: Outcome::Allow,
                 reviewed: Vec::new(),
             };

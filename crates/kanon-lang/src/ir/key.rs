@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Code, LoopKind, Op, OpId, Step};
+use super::{Code, Loop, LoopKind, Op, OpId, Step};
 
 /// Longer ones are not worth comparing.
 const MAX: usize = 4096;
@@ -17,6 +17,16 @@ impl Code {
             // A whole program may be nil for false; an operand may not.
             _ => vec![None],
         }
+    }
+
+    /// One spelling of a part of each element that a loop runs over.
+    pub(super) fn elements_key(&self, it: &Loop, part: OpId) -> Option<String> {
+        let mut key = Key { code: self, text: String::new(), locals: Vec::new() };
+        key.op(it.source)?;
+        key.write(it.pairs);
+        key.local(it.element);
+        key.op(part)?;
+        Some(key.text)
     }
 
     fn key(&self, id: OpId) -> Option<String> {
@@ -166,13 +176,12 @@ impl Key<'_> {
                 self.write("list");
                 self.all(items)?;
             }
+            Op::Map(parts) => {
+                self.write("map");
+                self.all(parts)?;
+            }
             // Functions are told apart by nothing that lasts; what else is here is rare.
-            Op::Call { .. }
-            | Op::CallValue { .. }
-            | Op::Let { .. }
-            | Op::Sequence(_)
-            | Op::Map(_)
-            | Op::Environment => return None,
+            Op::Call { .. } | Op::CallValue { .. } | Op::Let { .. } | Op::Sequence(_) | Op::Environment => return None,
         }
         Some(())
     }

@@ -152,13 +152,9 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
 
     #[inline]
     fn text_in_text(&mut self, op: TextTest, text: &str, part: &str) -> Result<bool, Stop> {
-        Ok(match op {
-            TextTest::StartsWith => text.starts_with(part),
-            TextTest::EndsWith => text.ends_with(part),
-            TextTest::Contains => {
-                self.cx.spend(text.len() as u64 / 64)?;
-                text.contains(part)
-            }
-        })
+        if let TextTest::Contains = op {
+            self.cx.spend(text.len() as u64 / 64)?;
+        }
+        Ok(op.holds(text, part))
     }
 }

@@ -8,7 +8,7 @@ use super::Machine;
 use crate::{
     context::Stop,
     dialect::{Dialect, Source},
-    ir::{Loop, LoopKind, OpId},
+    ir::{Elements, Loop, LoopKind, Op, OpId},
     value::{Opaque, Value},
 };
 
@@ -160,6 +160,18 @@ impl<'a, D: Dialect, const TRACE: bool> Machine<'_, 'a, D, TRACE> {
             Some(fault) => self.cx.resume(fault),
             None => Ok(!matches!(it.kind, LoopKind::Any)),
         }
+    }
+
+    /// What the part is of each element that a loop runs over.
+    pub(crate) fn elements(&mut self, elements: &Elements, found: &mut dyn FnMut(Value<'a>)) -> Result<(), Stop> {
+        let code = self.code;
+        let Op::Loop(it) = &code.ops[elements.each.at()] else { return Ok(()) };
+        let mut source = self.source(elements.each, it)?;
+        let mut turn = 0;
+        while self.advance(it, &mut source, &mut turn)? {
+            found(self.eval(elements.part)?);
+        }
+        Ok(())
     }
 
     fn count(&mut self, id: OpId, it: &'a Loop, mut source: Source<'a>) -> Result<i64, Stop> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{CLUSTER_RULE, GROUP, RULE, VERSION};
 use crate::{
     narrow::{CONTAINER_TYPES, OPERATIONS},
-    rule::{Enforcement, Mode, OnError, Preexisting, Severity},
+    rule::{Enforcement, ExceptionScope, Mode, OnError, Preexisting, Severity},
 };
 
 /// `rateLimit` (spec/rules 8.3): blanks around the parts and any case are allowed.
@@ -26,15 +26,28 @@ const TESTS_MAX: usize = 64;
 /// Most actions (spec/rules 1.5).
 pub(crate) const ACTIONS_MAX: usize = 32;
 
-/// PortalClusterRule, PortalRule, and the reports of their findings, as manifests.
+/// PortalClusterRule, PortalRule, the exceptions from them, and the reports of their findings, as manifests.
 pub fn crds() -> Vec<Value> {
     let mut crds =
         vec![crd(CLUSTER_RULE, "portalclusterrule", "pcr", "Cluster"), crd(RULE, "portalrule", "pr", "Namespaced")];
+    crds.extend(super::exceptions::crds());
     crds.extend(super::reports::crds());
     crds
 }
 
+/// A rule's definition.
 fn crd(kind: &str, singular: &str, short: &str, scope: &str) -> Value {
+    let description = "A rule whose expression is true for objects that violate it.";
+    definition([kind, singular, short, scope], description, &columns(), [spec(), status()])
+}
+
+/// A definition of this group's, whose objects have `spec` and `status`: its kind, singular, short name and scope.
+pub(super) fn definition(
+    [kind, singular, short, scope]: [&str; 4],
+    description: &str,
+    columns: &Value,
+    [spec, status]: [Value; 2],
+) -> Value {
     let plural = format!("{singular}s");
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -50,17 +63,17 @@ fn crd(kind: &str, singular: &str, short: &str, scope: &str) -> Value {
             "versions": [{
                 "name": VERSION, "served": true, "storage": true,
                 "subresources": {"status": {}},
-                "additionalPrinterColumns": columns(),
+                "additionalPrinterColumns": columns,
                 "schema": {"openAPIV3Schema": {
                     "type": "object",
-                    "description": "A rule whose expression is true for objects that violate it.",
+                    "description": description,
                     "required": ["spec"],
                     "properties": {
                         "apiVersion": {"type": "string"},
                         "kind": {"type": "string"},
                         "metadata": {"type": "object"},
-                        "spec": spec(),
-                        "status": status(),
+                        "spec": spec,
+                        "status": status,
                     },
                 }},
             }],
@@ -126,6 +139,10 @@ fn spec() -> Value {
                 "type": "string", "maxLength": 32, "pattern": DURATION_PATTERN,
                 "description": "How long an object must be clean before its finding ends, such as 10m; at once by default (Kanon extension).",
             },
+            "exceptions": {
+                "type": "string", "enum": ExceptionScope::WORDS,
+                "description": "Whose exceptions count: those of the cluster, or those of namespaces, too; cluster by default (Kanon extension).",
+            },
             "runtime": runtime(),
             "tests": {
                 "type": "array", "maxItems": TESTS_MAX,
@@ -143,7 +160,7 @@ fn modes(description: &str) -> Value {
     })
 }
 
-fn matcher() -> Value {
+pub(super) fn matcher() -> Value {
     let names = |description: &str| json!({"type": "array", "items": {"type": "string"}, "description": description});
     json!({
         "type": "object", "required": ["gvk"], "description": "Which objects the rule is about.",
@@ -272,7 +289,7 @@ fn status() -> Value {
     })
 }
 
-fn conditions() -> Value {
+pub(super) fn conditions() -> Value {
     json!({
         "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
         "items": {

@@ -5,6 +5,8 @@
 //!
 //! A rule with `resolveAfter` wants its objects to be clean for some time first: until then the finding *rests*. It stands in
 //! reports and alerts, and a violation meanwhile is no news. An evaluation that fails ends the rest: nobody knows.
+//!
+//! A violation that an exception covers is no finding. It is known as long as it is so, and ends the finding that it was, at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +28,8 @@ pub(crate) mod ended {
     pub(crate) const DELETED: &str = "ObjectDeleted";
     /// The rule is gone, switched off, or not about the object any more.
     pub(crate) const RULE: &str = "RuleWithdrawn";
+    /// An exception covers it.
+    pub(crate) const EXCEPTED: &str = "FindingExcepted";
     /// Nobody looked when the object was fixed or deleted.
     pub(crate) const UNSEEN: &str = "EndedUnseen";
 }
@@ -78,6 +82,14 @@ struct OfObject {
     open: BTreeMap<Key, Finding>,
     /// Rules whose last evaluation failed.
     failing: BTreeMap<Key, Verdict>,
+    /// Violations that an exception covers.
+    excepted: BTreeMap<Key, Verdict>,
+}
+
+impl OfObject {
+    fn is_clean(&self) -> bool {
+        self.open.is_empty() && self.failing.is_empty() && self.excepted.is_empty()
+    }
 }
 
 /// All open findings.
@@ -103,6 +115,10 @@ pub(crate) enum Change {
     Failed { key: PolicyKey, verdict: Verdict },
     /// An evaluation that failed does not any more, or is not made.
     Recovered { verdict: Verdict },
+    /// An exception covers a violation, or another one does than before.
+    Excepted { key: PolicyKey, verdict: Verdict },
+    /// What an exception covered is fixed, or gone, or not covered any more.
+    Bared { verdict: Verdict },
 }
 
 impl Findings {
@@ -124,12 +140,28 @@ impl Findings {
         }
         let object = of_kind.entry(name.clone()).or_default();
         object.uid = uid;
-        let (mut seen, mut failing) = (Vec::new(), BTreeMap::new());
+        let (mut seen, mut failing, mut excepted) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut covered = BTreeSet::new();
         for (at, verdict) in verdicts {
             let Some(entry) = rules.entries().get(at) else { continue };
             let Some(share) = asked(&entry.key) else { continue };
             let key = (entry.key.clone(), verdict.evidence.part.clone());
             seen.push(key.clone());
+            if verdict.outcome == Outcome::Skip {
+                covered.insert(key.clone());
+                if share.tells {
+                    let known = object.excepted.get(&key);
+                    let name = |it: &Verdict| it.evidence.exception.as_ref().map(|it| it.name());
+                    if let Some(known) = known.filter(|it| name(it) != name(&verdict)) {
+                        changes.push(Change::Bared { verdict: known.clone() });
+                    }
+                    if known.is_none_or(|it| !is_same_exception(it, &verdict)) {
+                        changes.push(Change::Excepted { key: key.0.clone(), verdict: verdict.clone() });
+                    }
+                    excepted.insert(key, without_values(verdict));
+                }
+                continue;
+            }
             if let Some(open) = object.open.get_mut(&key)
                 && open.rests.take().is_some()
             {
@@ -164,12 +196,11 @@ impl Findings {
             let finding = Finding { verdict: without_values(verdict), since, severity, share, rests: None };
             object.open.insert(key, finding);
         }
-        let (others, before): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            std::mem::take(&mut object.failing).into_iter().partition(|it| asked(&it.0.0).is_none());
-        let recovered = before.into_iter().filter(|it| !failing.contains_key(&it.0));
-        changes.extend(recovered.map(|it| Change::Recovered { verdict: it.1 }));
-        object.failing = others;
-        object.failing.append(&mut failing);
+        let is_asked = |key: &Key| asked(&key.0).is_some();
+        let over = replace(&mut object.failing, failing, is_asked);
+        changes.extend(over.into_iter().map(|verdict| Change::Recovered { verdict }));
+        let over = replace(&mut object.excepted, excepted, is_asked);
+        changes.extend(over.into_iter().map(|verdict| Change::Bared { verdict }));
         for (key, finding) in object.open.iter_mut().filter(|it| asked(&it.0.0).is_some() && !seen.contains(it.0)) {
             let after = resolve_after(rules, &key.0);
             match finding.rests {
@@ -190,6 +221,7 @@ impl Findings {
             object.open.iter().filter(|it| it.1.rests.is_some()).map(|it| it.0.clone()).collect();
         let is_over = |key: &Key| asked(&key.0).is_some() && !seen.contains(key) && !rests.contains(key);
         end(of_kind, &name, is_over, ended::FIXED, now, &mut changes);
+        end(of_kind, &name, |key| covered.contains(key), ended::EXCEPTED, now, &mut changes);
         changes
     }
 
@@ -270,6 +302,7 @@ impl Findings {
                 let ours = share(namespace);
                 if !ours.tells {
                     object.failing.clear();
+                    object.excepted.clear();
                 }
                 object.open.retain(|_, finding| {
                     if finding.share.tells && !ours.tells {
@@ -278,10 +311,16 @@ impl Findings {
                     finding.share = finding.share.and(ours);
                     !finding.share.is_none()
                 });
-                !object.open.is_empty() || !object.failing.is_empty()
+                !object.is_clean()
             });
         }
         over
+    }
+
+    /// Violations that exceptions cover, in order of object, each with its rule.
+    pub(crate) fn excepted(&self) -> impl Iterator<Item = (&PolicyKey, &Verdict)> {
+        let objects = self.kinds.values().flat_map(|it| it.values());
+        objects.flat_map(|it| &it.excepted).map(|it| (&it.0.0, it.1))
     }
 
     /// The open findings of a rule, in order of object.
@@ -300,19 +339,21 @@ fn end(
     changes: &mut Vec<Change>,
 ) {
     let Some(object) = of_kind.get_mut(name) else { return };
-    if reason != ended::FIXED {
-        let over: Vec<Key> = object.failing.keys().filter(|it| ends(it)).cloned().collect();
-        let over = over.iter().filter_map(|it| object.failing.remove(it));
-        changes.extend(over.map(|verdict| Change::Recovered { verdict }));
+    if [ended::DELETED, ended::RULE].contains(&reason) {
+        let take_out =
+            |map: &mut BTreeMap<Key, Verdict>| map.extract_if(.., |key, _| ends(key)).map(|it| it.1).collect();
+        let (failing, excepted): (Vec<_>, Vec<_>) = (take_out(&mut object.failing), take_out(&mut object.excepted));
+        changes.extend(failing.into_iter().map(|verdict| Change::Recovered { verdict }));
+        changes.extend(excepted.into_iter().map(|verdict| Change::Bared { verdict }));
     }
     let over: Vec<Key> = object.open.keys().filter(|it| ends(it)).cloned().collect();
     for key in over {
         let Some(Finding { verdict, severity, share, .. }) = object.open.remove(&key) else { continue };
-        let message = "resolved".to_owned();
+        let message = if reason == ended::EXCEPTED { "an exception covers it" } else { "resolved" }.to_owned();
         let verdict = Verdict { outcome: Outcome::Allow, reason, message, now, ..verdict };
         changes.push(Change::Ended { verdict, severity, share });
     }
-    if object.open.is_empty() && object.failing.is_empty() {
+    if object.is_clean() {
         of_kind.remove(name);
     }
 }
@@ -323,8 +364,28 @@ fn resolve_after(rules: &Rules, key: &PolicyKey) -> Duration {
     entry.and_then(|it| it.rule.as_ref()).map_or(Duration::ZERO, |it| it.resolve_after)
 }
 
+/// Takes in what is so now of the keys that were asked about; gives what was so and is not.
+fn replace(
+    known: &mut BTreeMap<Key, Verdict>,
+    mut now: BTreeMap<Key, Verdict>,
+    is_asked: impl Fn(&Key) -> bool,
+) -> Vec<Verdict> {
+    let (others, before): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        std::mem::take(known).into_iter().partition(|it| !is_asked(&it.0));
+    let over = before.into_iter().filter(|it| !now.contains_key(&it.0)).map(|it| it.1).collect();
+    *known = others;
+    known.append(&mut now);
+    over
+}
+
+/// Whether two verdicts on the same violation name the same exception.
+fn is_same_exception(a: &Verdict, b: &Verdict) -> bool {
+    a.policy.revision == b.policy.revision && a.evidence.exception == b.evidence.exception
+}
+
 /// What is kept: the log has the values and the reads.
 fn without_values(verdict: Verdict) -> Verdict {
-    let Verdict { evidence: Evidence { part, .. }, .. } = &verdict;
-    Verdict { evidence: Evidence { part: part.clone(), ..Evidence::default() }, ..verdict }
+    let Verdict { evidence: Evidence { part, exception, .. }, .. } = &verdict;
+    let (part, exception) = (part.clone(), exception.clone());
+    Verdict { evidence: Evidence { part, exception, ..Evidence::default() }, ..verdict }
 }

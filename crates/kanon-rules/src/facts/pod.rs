@@ -101,6 +101,11 @@ impl<'n> Container<'n> {
         self.node.get("name").and_then(Node::as_plain_str).unwrap_or_default()
     }
 
+    /// Its image as written.
+    pub(crate) fn image_text(&self) -> Option<std::borrow::Cow<'n, str>> {
+        self.node.get("image").and_then(Node::as_str)
+    }
+
     fn image<'a>(&'a self, arena: &'a Arena) -> Value<'a> {
         let text = self.node.get("image");
         match text.map(|it| it.as_plain_str()) {

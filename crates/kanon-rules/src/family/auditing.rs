@@ -68,7 +68,8 @@ impl RulesFamily {
             }
             Input::Unwatched { kind } => self.audit.kind_forgotten(&kind.gvk, now),
             Input::Resources { kinds } => {
-                self.served = Arc::new(Resources::with(kinds).shaped(self.settings.shapes.clone()));
+                let served = Resources::with(kinds).shaped(self.settings.shapes.clone());
+                self.served = Arc::new(served.confined(!self.settings.namespaces.is_empty()));
                 self.publish(None, now, out);
                 self.report_sight(now, out);
                 Vec::new()
@@ -87,6 +88,7 @@ impl RulesFamily {
             }
             Input::Tick => self.audit.tick(now),
             Input::Scanned { .. }
+            | Input::PlacesSynced { .. }
             | Input::Folder { .. }
             | Input::AlertTemplates { .. }
             | Input::Reviewed { .. }
@@ -107,6 +109,9 @@ impl RulesFamily {
         self.follow(changes, Mode::Audit, now, out);
         let changes = self.network.patrol.rules_changed(&self.rules, now);
         self.follow(changes, Mode::Network, now, out);
+        let rules = Arc::clone(&self.rules);
+        let told = self.network.exceptions_changed(&rules, now);
+        told.into_iter().for_each(|it| self.tell(it, now, out));
     }
 
     fn publish_facts(&mut self) {
@@ -191,6 +196,17 @@ impl RulesFamily {
                     }
                 }
                 Change::Recovered { verdict } => self.respond.recovered(&verdict),
+                Change::Excepted { key, verdict } => {
+                    self.exceptions.recount(now);
+                    let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
+                    if entry.is_none_or(|it| self.respond.excepted(it, &verdict, mode, now)) {
+                        out.verdict(verdict);
+                    }
+                }
+                Change::Bared { verdict } => {
+                    self.exceptions.recount(now);
+                    self.respond.bared(&verdict);
+                }
             }
         }
     }

@@ -67,8 +67,10 @@ pub(super) type BrokenFiles = BTreeMap<String, i64>;
 pub(super) fn count_files(figures: &Figures, rules: &Rules, shown: &mut BrokenFiles) {
     let mut now = BrokenFiles::new();
     let of_folder = rules.entries().iter().filter(|it| it.key.origin == FOLDER);
-    for entry in of_folder.filter(|it| problem(it).is_some()) {
-        *now.entry(file_of(&entry.key).to_owned()).or_default() += 1;
+    let rules_with = of_folder.filter(|it| problem(it).is_some()).map(|it| &it.key);
+    let exceptions = rules.exceptions().iter().filter(|it| it.key.origin == FOLDER && it.problem.is_some());
+    for key in rules_with.chain(exceptions.map(|it| &it.key)) {
+        *now.entry(file_of(key).to_owned()).or_default() += 1;
     }
     for file in shown.keys().chain(now.keys()) {
         figures.set(FILE_PROBLEMS, &[RULES_FOLDER, file], now.get(file).copied().unwrap_or_default());
@@ -81,17 +83,41 @@ pub(super) type Population = BTreeMap<(String, &'static str), i64>;
 
 /// Shows how many rules there are now; `shown` is what was shown before.
 pub(super) fn count_rules(figures: &Figures, rules: &Rules, shown: &mut Population) {
+    let entries = rules.entries().iter().map(|it| (it.key.origin.clone(), it.state.reason()));
+    show_population(figures, RULES, entries, shown);
+}
+
+fn show_population(
+    figures: &Figures,
+    figure: Figure,
+    all: impl Iterator<Item = (String, &'static str)>,
+    shown: &mut Population,
+) {
     let mut now = Population::new();
-    for entry in rules.entries() {
-        *now.entry((entry.key.origin.clone(), entry.state.reason())).or_default() += 1;
+    for it in all {
+        *now.entry(it).or_default() += 1;
     }
     for (origin, state) in shown.keys().filter(|it| !now.contains_key(it)) {
-        figures.set(RULES, &[origin, state], 0);
+        figures.set(figure, &[origin, state], 0);
     }
     for ((origin, state), count) in &now {
-        figures.set(RULES, &[origin, state], *count);
+        figures.set(figure, &[origin, state], *count);
     }
     *shown = now;
+}
+
+/// Exceptions by where they come from and what became of them.
+pub(crate) const EXCEPTIONS: Figure = Figure {
+    name: "portal_exceptions",
+    kind: FigureKind::Gauge,
+    help: "Exceptions from rules by origin and state",
+    labels: &["origin", "state"],
+};
+
+/// Shows how many exceptions there are now; `shown` is what was shown before.
+pub(super) fn count_exceptions(figures: &Figures, rules: &Rules, shown: &mut Population) {
+    let listed = rules.exceptions().iter().map(|it| (it.key.origin.clone(), it.state()));
+    show_population(figures, EXCEPTIONS, listed, shown);
 }
 
 /// Counts the errors of one rule in one loop.

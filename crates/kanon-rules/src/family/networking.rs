@@ -32,7 +32,7 @@ impl RulesFamily {
         if !self.settings.loops.contains(&Mode::Network) {
             self.settings.loops.push(Mode::Network);
         }
-        self.rules = Arc::new(Rules::new(Vec::new(), self.settings.clone(), Arc::clone(&self.served)));
+        self.rules = Arc::new(Rules::new(Vec::new(), Vec::new(), self.settings.clone(), Arc::clone(&self.served)));
         self.facts = Arc::new(facts(&self.rules, &self.audit.sight));
         self.view = self.watching();
         self
@@ -73,6 +73,7 @@ impl RulesFamily {
             }
             Input::Tick => patrol.tick(now),
             Input::Resources { .. }
+            | Input::PlacesSynced { .. }
             | Input::Scanned { .. }
             | Input::Folder { .. }
             | Input::AlertTemplates { .. }
@@ -81,8 +82,7 @@ impl RulesFamily {
             | Input::Delivered(_) => Vec::new(),
         };
         self.follow(changes, Mode::Network, now, out);
-        // What was found before has to be known first, so that it is no news.
-        if self.respond.is_ready() {
+        if self.is_ready() {
             for told in self.network.check(now) {
                 self.tell(told, now, out);
             }
@@ -101,7 +101,7 @@ impl RulesFamily {
             && (!checks || self.network.is_settled(&self.kinds))
     }
 
-    fn tell(&mut self, told: Told, now: Now, out: &mut Outbox) {
+    pub(super) fn tell(&mut self, told: Told, now: Now, out: &mut Outbox) {
         match told {
             Told::Opened { check, verdict, severity, before, share } => {
                 self.gauge(&verdict, severity, i64::from(share.tells));
@@ -126,6 +126,17 @@ impl RulesFamily {
                 if share.tells {
                     out.verdict(verdict);
                 }
+            }
+            Told::Excepted { check, verdict } => {
+                self.exceptions.recount(now);
+                let entry = self.network.rule(check);
+                if entry.is_none_or(|it| self.respond.excepted(it, &verdict, Mode::Network, now)) {
+                    out.verdict(verdict);
+                }
+            }
+            Told::Bared { verdict } => {
+                self.exceptions.recount(now);
+                self.respond.bared(&verdict);
             }
             Told::Ended { verdict, severity, share } => {
                 self.gauge(&verdict, severity, -i64::from(share.tells));

@@ -3,7 +3,7 @@
 use kanon_core::{Kind, Scope};
 use serde_json::{Value, json};
 
-use super::{ROWS_MAX, row::SOURCE};
+use super::{ROWS_MAX, RowResult, row::SOURCE};
 use crate::api;
 
 /// An API for reports (spec/rules 9.2).
@@ -56,17 +56,19 @@ impl ReportApi {
         if omitted > 0 {
             metadata["annotations"] = json!({super::OMITTED: omitted.to_string()});
         }
-        let errors = results.iter().filter(|it| it["result"] == "error").count();
+        let count = |result: RowResult| results.iter().filter(|it| it["result"] == result.as_str()).count();
+        let [fails, errors, skips] = [RowResult::Fail, RowResult::Error, RowResult::Skip].map(count);
         let mut report = json!({
             "apiVersion": kind.gvk.api_version(),
             "kind": kind.gvk.kind,
             "metadata": metadata,
-            "summary": {"pass": 0, "fail": results.len() - errors, "warn": 0, "error": errors, "skip": 0},
+            "summary": {"pass": 0, "fail": fails, "warn": 0, "error": errors, "skip": skips},
             "results": results,
         });
         if self == ReportApi::OpenReports {
             report["source"] = json!(SOURCE);
-            report["configuration"] = json!({"limits": {"maxResults": ROWS_MAX, "statusFilter": ["fail", "error"]}});
+            report["configuration"] =
+                json!({"limits": {"maxResults": ROWS_MAX, "statusFilter": ["fail", "error", "skip"]}});
         }
         report
     }

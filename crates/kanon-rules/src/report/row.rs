@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kanon_core::{Digest, GroupVersionKind, Node, ObjectRef, Outcome, PolicyRef, Verdict};
+use kanon_core::{Digest, ExceptionEvidence, GroupVersionKind, Node, ObjectRef, Outcome, PolicyRef, Verdict};
 use serde_json::{Value, json};
 
 use crate::{audit::findings::Rest, respond::Occasion, rule::Mode};
@@ -22,8 +22,38 @@ pub(crate) struct Key {
     kind: GroupVersionKind,
     name: String,
     mode: String,
-    /// Whether it is about a failed evaluation.
-    is_failure: bool,
+    result: RowResult,
+    /// The exception that covers it, if one does.
+    exception: String,
+}
+
+/// What a row says of its violation, as reports write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RowResult {
+    /// It stands.
+    Fail,
+    /// It cannot be told whether there is one.
+    Error,
+    /// An exception covers it.
+    Skip,
+}
+
+impl RowResult {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            RowResult::Fail => "fail",
+            RowResult::Error => "error",
+            RowResult::Skip => "skip",
+        }
+    }
+
+    fn of(outcome: Outcome) -> RowResult {
+        match outcome {
+            Outcome::Error => RowResult::Error,
+            Outcome::Skip => RowResult::Skip,
+            Outcome::Allow | Outcome::DryRun | Outcome::Warn | Outcome::Deny => RowResult::Fail,
+        }
+    }
 }
 
 /// A row.
@@ -40,6 +70,8 @@ pub(crate) struct Row {
     parts: BTreeMap<String, Part>,
     /// Labels besides the documented ones of the alert that stands for it, if one does.
     alert: Option<BTreeMap<String, String>>,
+    /// Properties of the exception that covers it.
+    exception: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +81,15 @@ struct Part {
     confirmed: bool,
     /// Since when the object is clean, while the finding waits for its end.
     clean: Option<Timestamp>,
+}
+
+/// Properties of a row that an exception covers.
+const EXCEPTION: [&str; 5] = ["exception", "exceptionRevision", "reason", "owner", "expires"];
+
+fn properties(it: &ExceptionEvidence) -> Vec<(&'static str, String)> {
+    let expires = it.expires.map(|it| it.to_string()).unwrap_or_default();
+    let values = [it.name(), it.policy.revision.clone(), it.reason.clone(), it.owner.clone(), expires];
+    EXCEPTION.into_iter().zip(values).filter(|it| !it.1.is_empty()).collect()
 }
 
 /// A part of a row that nobody confirmed.
@@ -63,27 +104,28 @@ pub(crate) struct Stale {
     pub message: String,
     /// Since when the object was known to be clean.
     pub clean: Option<Timestamp>,
-    /// Whether it is about a failed evaluation.
-    pub is_failure: bool,
+    pub result: RowResult,
     /// Further labels of the alert that ends with it, if one does.
     pub alert: Option<BTreeMap<String, String>>,
 }
 
 impl Key {
     pub(super) fn of(verdict: &Verdict) -> Key {
-        Key { is_failure: verdict.outcome == Outcome::Error, ..Key::of_failure(verdict) }
+        Key::with(RowResult::of(verdict.outcome), verdict)
     }
 
-    /// The row of a failed evaluation, whatever the verdict says now.
-    pub(super) fn of_failure(verdict: &Verdict) -> Key {
-        let Verdict { policy, subject, occasion, .. } = verdict;
+    /// The row with a result, whatever the verdict says now.
+    pub(super) fn with(result: RowResult, verdict: &Verdict) -> Key {
+        let Verdict { policy, subject, occasion, evidence, .. } = verdict;
+        let exception = evidence.exception.as_ref().filter(|_| result == RowResult::Skip);
         Key {
             home: policy.namespace.clone(),
             rule: policy.name.clone(),
             kind: subject.gvk.clone(),
             name: subject.name.clone(),
             mode: (*occasion).to_owned(),
-            is_failure: true,
+            result,
+            exception: exception.map(|it| it.name()).unwrap_or_default(),
         }
     }
 
@@ -98,9 +140,10 @@ impl Key {
 
     /// The same for the same key, wherever and whenever it is asked.
     pub(super) fn hash(&self) -> u64 {
-        let Key { home, rule, kind, name, mode, is_failure } = self;
-        let failure = if *is_failure { "error" } else { "" };
-        let text = [home.as_str(), rule, &kind.to_string(), name, mode, failure].join("\0");
+        let Key { home, rule, kind, name, mode, result, exception } = self;
+        let result = if *result == RowResult::Fail { "" } else { result.as_str() };
+        let mut text = [home.as_str(), rule, &kind.to_string(), name, mode, result].join("\0");
+        text += exception;
         let digest = Digest::of(&[text.as_bytes()]).short();
         u64::from_str_radix(&digest, 16).unwrap_or_default()
     }
@@ -121,6 +164,7 @@ impl Row {
             since: verdict.now.wall,
             parts: BTreeMap::from([(verdict.evidence.part.clone(), Part { message, confirmed: true, clean: None })]),
             alert: None,
+            exception: verdict.evidence.exception.as_deref().map(properties).unwrap_or_default(),
         }
     }
 
@@ -128,6 +172,7 @@ impl Row {
     pub(super) fn awaits(&self, verdict: &Verdict) -> bool {
         self.uid == verdict.subject.uid
             && self.policy.1 == verdict.policy.revision
+            && self.exception == verdict.evidence.exception.as_deref().map(properties).unwrap_or_default()
             && self.parts.get(&verdict.evidence.part).is_some_and(|it| !it.confirmed)
     }
 
@@ -179,7 +224,7 @@ impl Row {
             event_id: self.event_id.clone(),
             message: message.clone(),
             clean: *clean,
-            is_failure: key.is_failure,
+            result: key.result,
             alert: None,
         };
         let mut left = Vec::new();
@@ -218,7 +263,12 @@ impl Row {
             kind: GroupVersionKind::from_api_version(of("apiVersion"), of("kind")),
             name: of("name").to_owned(),
             mode: if mode.is_empty() { Mode::Audit.as_str().to_owned() } else { mode },
-            is_failure: text(&["result"]) == "error",
+            result: match text(&["result"]).as_str() {
+                "error" => RowResult::Error,
+                "skip" => RowResult::Skip,
+                _ => RowResult::Fail,
+            },
+            exception: property("exception"),
         };
         let message = text(&["message"]);
         let clean = property("cleanSince").parse().ok();
@@ -233,6 +283,7 @@ impl Row {
             parts: property("container").split(',').map(part).collect(),
             alert: (property("alert") == "true")
                 .then(|| serde_json::from_str(&property("alertLabels")).unwrap_or_default()),
+            exception: EXCEPTION.map(|name| (name, property(name))).into_iter().filter(|it| !it.1.is_empty()).collect(),
         };
         Some((key, row))
     }
@@ -251,7 +302,7 @@ impl Row {
             ("alert", if self.alert.is_some() { "true".to_owned() } else { String::new() }),
             ("alertLabels", labels.unwrap_or_default()),
         ];
-        for (name, text) in optional {
+        for (name, text) in optional.into_iter().chain(self.exception.clone()) {
             if !text.is_empty() {
                 properties[name] = json!(text);
             }
@@ -264,7 +315,7 @@ impl Row {
         }
         let mut result = json!({
             "policy": key.rule, "rule": key.rule, "category": SOURCE, "source": SOURCE,
-            "result": if key.is_failure { "error" } else { "fail" },
+            "result": key.result.as_str(),
             "message": self.parts.values().next().map_or("", |it| it.message.as_str()),
             "resources": [resource],
             "timestamp": {"seconds": self.since.as_second(), "nanos": self.since.subsec_nanosecond()},

@@ -16,7 +16,7 @@ use crate::{
     audit::findings::{Finding, Rest, ended},
     decide::VIOLATION,
     index::Entry,
-    report::Stale,
+    report::{RowResult, Stale},
     rule::{Mode, Response, Severity, Work},
     share::Share,
 };
@@ -226,13 +226,14 @@ impl Responder {
     ) -> Settled {
         let rest_of = |stale: &Stale| {
             let rule = rule_of(&stale.policy, stale.mode)?.rule.as_ref()?;
-            let is_about = !stale.is_failure && rule.is_about(&stale.subject.gvk, &stale.subject.namespace);
+            let is_about =
+                stale.result == RowResult::Fail && rule.is_about(&stale.subject.gvk, &stale.subject.namespace);
             Rest::new(stale.clean.unwrap_or(now.wall), rule.resolve_after, now).filter(|_| is_about)
         };
         let mut settled = Settled { ended: Vec::new(), resting: Vec::new() };
         for (stale, rest) in self.reports.settle(rest_of) {
             match (rest, rule_of(&stale.policy, stale.mode)) {
-                _ if stale.is_failure => {}
+                _ if stale.result != RowResult::Fail => {}
                 (Some(rest), Some(entry)) => settled.resting.push(self.remember(&stale, rest, entry, now, out)),
                 _ => settled.ended.push(self.end_stale(stale, &rule_of, now, out)),
             }
@@ -277,7 +278,8 @@ impl Responder {
                 self.alerts.end(stale, now, out);
             }
         }
-        for undo in undoing(entry, &verdict, &occasion, now) {
+        let reach = entry.rule.as_ref().map_or_else(Reach::cluster, |it| self.reach(it));
+        for undo in undoing(&reach, entry, &verdict, &occasion, now) {
             self.remember_undo(finding, undo);
         }
         (entry.key.clone(), *mode, Finding { verdict, since: *since, severity, share, rests: Some(rest) })
@@ -313,7 +315,8 @@ impl Responder {
         }
         // What the leader did about it, before it was this replica's.
         self.forget(job::finding(&verdict));
-        for undo in entry.map(|it| undoing(it, &verdict, &occasion, now)).unwrap_or_default() {
+        let undo = entry.and_then(|it| Some(undoing(&self.reach(it.rule.as_ref()?), it, &verdict, &occasion, now)));
+        for undo in undo.unwrap_or_default() {
             // Another finding may want it to stay.
             if undo.deed().is_some_and(|it| !self.undoing.0.contains_key(&it)) {
                 self.begin(undo, now, out);
@@ -363,16 +366,15 @@ impl Responder {
 }
 
 /// The runs that take back what a rule's actions did about a violation.
-pub(super) fn undoing(entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
+pub(super) fn undoing(reach: &Reach, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
     let Some(rule) = &entry.rule else { return Vec::new() };
-    let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
     let responses = rule.responses.iter().enumerate();
     let undoing = responses.filter_map(|(at, Response { spec, work })| {
         let Work::Run { id, window, destructive, prepared: Prepared::Object { undo: Some(undo), .. } } = work else {
             return None;
         };
         let runs = spec.on.is_empty() || spec.on.contains(&occasion.mode);
-        let wanted = undo(verdict, &reach).ok().filter(|_| runs)?;
+        let wanted = undo(verdict, reach).ok().filter(|_| runs)?;
         let task = Task::Object(Box::new(wanted.clone()));
         let done = Job::new(entry, at, (id, *window, *destructive), spec, (verdict, occasion), task, now.mono);
         Some(done.undoing(wanted))

@@ -17,9 +17,11 @@ const SPEC: &[&str] = &[
     "containerTypes",
     "preexisting",
     "resolveAfter",
+    "exceptions",
     "runtime",
     "tests",
 ];
+const EXCEPTION: &[&str] = &["rules", "match", "containers", "images", "reason", "owner", "expires"];
 const MATCH: &[&str] = &["gvk", "namespaces", "labelSelector", "namespaceSelector", "names", "operations", "subjects"];
 const SUBJECTS: &[&str] = &["include", "exclude"];
 const SUBJECT: &[&str] = &["users", "groups", "serviceAccounts"];
@@ -34,18 +36,30 @@ const CASE: &[&str] =
 pub(super) fn unknown(spec: &Value) -> Vec<String> {
     let mut warnings = Vec::new();
     look(spec, "", SPEC, &mut warnings);
-    look(&spec["match"], "match.", MATCH, &mut warnings);
     look(&spec["runtime"], "runtime.", RUNTIME, &mut warnings);
-    look(&spec["match"]["namespaces"], "match.namespaces.", NAMESPACES, &mut warnings);
+    look_at_match(spec, &mut warnings);
+    warnings
+}
+
+/// The same of an exception, whose keys are not passed over.
+pub(crate) fn unknown_of_exception(spec: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    look(spec, "", EXCEPTION, &mut found);
+    look_at_match(spec, &mut found);
+    found.into_iter().map(|it| it.replacen(", ignored;", ";", 1)).collect()
+}
+
+fn look_at_match(spec: &Value, warnings: &mut Vec<String>) {
+    look(&spec["match"], "match.", MATCH, warnings);
+    look(&spec["match"]["namespaces"], "match.namespaces.", NAMESPACES, warnings);
     let subjects = &spec["match"]["subjects"];
-    look(subjects, "match.subjects.", SUBJECTS, &mut warnings);
+    look(subjects, "match.subjects.", SUBJECTS, warnings);
     for side in SUBJECTS {
-        look(&subjects[side], &format!("match.subjects.{side}."), SUBJECT, &mut warnings);
+        look(&subjects[side], &format!("match.subjects.{side}."), SUBJECT, warnings);
     }
     for (at, kind) in spec["match"]["gvk"].as_array().into_iter().flatten().enumerate() {
-        look(kind, &format!("match.gvk[{at}]."), KIND, &mut warnings);
+        look(kind, &format!("match.gvk[{at}]."), KIND, warnings);
     }
-    warnings
 }
 
 /// A warning for every case of `tests` that cannot be run: the rule itself works all the same.
@@ -85,7 +99,7 @@ pub(crate) fn restore_on(spec: &mut Value) {
 }
 
 /// The document without members that are null.
-pub(super) fn without_nulls(value: &Value) -> Value {
+pub(crate) fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let kept = members.iter().filter(|(_, value)| !value.is_null());

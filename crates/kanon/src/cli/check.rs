@@ -23,8 +23,8 @@ pub(crate) struct CheckArgs {
     /// Manifests: files, folders, or `-` for standard input
     #[arg(required = true, value_name = "MANIFEST")]
     pub(crate) manifests: Vec<PathBuf>,
-    /// Rules: files or folders; repeatable
-    #[arg(long, short, required = true, value_name = "PATH")]
+    /// Rules, and exceptions from them: files or folders; repeatable
+    #[arg(long, short, visible_alias = "exceptions", required = true, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
     /// How.
     #[command(flatten)]

@@ -133,16 +133,15 @@ impl Policies {
         let settings = kanon_rules::Settings { shapes: shapes.clone(), ..kanon_rules::Settings::default() };
         let sources = Sources { files: &files, served, ..Sources::default() };
         let (rules, problems) = Rules::from_sources(&sources, language, settings, kanon_actions::all());
-        let named = |it: &kanon_rules::Problem| format!("rule `{}` ({}): {}", it.rule, it.place, it.message);
-        let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(named).collect();
+        let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(ToString::to_string).collect();
         if !broken.is_empty() {
             return Err(Failure::new(broken.join("\n")));
         }
         if rules.is_empty() {
             return Err(Failure::new("there is no rule in what --rules names"));
         }
-        for problem in problems {
-            warn(&named(&problem));
+        for problem in problems.into_iter().chain(rules.expired_exceptions(now.wall)) {
+            warn(&problem.to_string());
         }
         let settings = families::Settings { shapes: shapes.clone(), ..families::Settings::default() };
         let mut plane = Plane::new(families::all(&languages, &settings), Settings::default());
@@ -200,6 +199,7 @@ impl Policies {
             (CheckMode::Audit | CheckMode::Network, Outcome::DryRun) => ("violation", true),
             (_, outcome) => (outcome.as_str(), outcome == Outcome::Deny),
         };
+        let exception = verdict.evidence.exception.map(|it| *it);
         Finding {
             manifest: manifest.place.clone(),
             file: file.name.clone(),
@@ -212,6 +212,7 @@ impl Policies {
             word,
             fails,
             message: verdict.message,
+            exception,
             part: verdict.evidence.part,
         }
     }

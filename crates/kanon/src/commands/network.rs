@@ -1,9 +1,10 @@
 //! `kanon network`: who may reach whom, the built-in checks, and the policies of a pod; of a cluster or of manifests. The model
 //! decides; here are files, clusters and tables.
 
-use kanon_core::{Change, Object, ObjectRef, Verdict};
-use kanon_kube::Api;
+use kanon_core::{Change, Object, ObjectRef, Outcome, Verdict};
+use kanon_kube::{Api, Span};
 use kanon_network::{Check, Endpoint, Finding, Kinds, Model, Options, Pod, Policy, Side, checks};
+use kanon_runtime::Clock;
 use serde_json::{Value, json};
 
 use super::{
@@ -48,7 +49,7 @@ fn model(source: SourceArgs, namespace: &str) -> Result<Model, Failure> {
         let api = Api::connect(&source).await?;
         let mut model = Model::default();
         for kind in Kinds::all() {
-            for object in kanon_kube::list(&api, &kind).await? {
+            for object in kanon_kube::list(&api, &Span::everywhere(&kind)).await? {
                 model.apply(&kind.gvk, Change::Applied, &object);
             }
         }
@@ -158,12 +159,13 @@ fn check(args: CheckArgs) -> Result<Exit, Failure> {
     let CheckArgs { namespace, all, checks: chosen, rules, source, output } = args;
     let default = namespace.as_deref().unwrap_or("default");
     let is_wanted = |name: &str| namespace.as_deref().is_none_or(|it| it == name);
-    let mut violations = Vec::new();
+    let (mut violations, mut asked) = (Vec::new(), None);
     if !rules.is_empty() {
         if source.files.iter().any(|it| it.as_os_str() == "-") {
             return Err(Failure::usage("--rules: standard input is read once; give the manifests as files".to_owned()));
         }
-        violations = network::violations(&rules, &source.files, default)?;
+        let (found, rules) = network::violations(&rules, &source.files, default)?;
+        (violations, asked) = (found, Some(rules));
     }
     let model = model(source, default)?;
     let mut options = Options::default();
@@ -174,22 +176,30 @@ fn check(args: CheckArgs) -> Result<Exit, Failure> {
     }
     let wanted: Vec<_> =
         model.namespaces().filter(|it| is_wanted(&it.name) && !options.excluded.contains(&it.name)).collect();
-    let of_checks = wanted.iter().flat_map(|it| checks::check(it, &options)).map(Row::of_check);
-    let of_rules = violations.into_iter().map(Row::of_rule).filter(|it| is_wanted(&it.subject.namespace));
-    let found: Vec<_> = of_checks.chain(of_rules).collect();
+    let now = Clock::start().now();
+    let is_excepted = |it: &Finding| asked.as_ref().is_some_and(|rules| rules.is_excepted(it, now));
+    let of_checks = wanted.iter().flat_map(|it| checks::check(it, &options));
+    let (skipped, of_checks): (Vec<_>, Vec<_>) = of_checks.partition(is_excepted);
+    violations.retain(|it| is_wanted(&it.verdict.subject.namespace));
+    let (covered, violations): (Vec<_>, Vec<_>) =
+        violations.into_iter().partition(|it| it.verdict.outcome == Outcome::Skip);
+    let skipped = skipped.len() + covered.len();
+    let of_rules = violations.into_iter().map(Row::of_rule);
+    let found: Vec<_> = of_checks.into_iter().map(Row::of_check).chain(of_rules).collect();
     if output == Format::Table {
         let row = |it: &Row| [it.severity, &it.check, &it.subject.to_string(), &it.message].map(str::to_owned).to_vec();
         if !found.is_empty() {
             print(&table(&["SEVERITY", "CHECK", "SUBJECT", "MESSAGE"], &found.iter().map(row).collect::<Vec<_>>()))?;
         }
-        print(&format!("{} namespaces checked, {} findings\n", wanted.len(), found.len()))?;
+        let besides = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+        print(&format!("{} namespaces checked, {} findings{besides}\n", wanted.len(), found.len()))?;
     } else {
         let row = |it: &Row| {
             json!({"id": it.id, "check": it.check, "severity": it.severity, "kind": it.subject.gvk.kind,
                 "namespace": it.subject.namespace, "name": it.subject.name, "message": it.message})
         };
         let findings: Vec<_> = found.iter().map(row).collect();
-        print_data(output, &json!({"checked": wanted.len(), "findings": findings}))?;
+        print_data(output, &json!({"checked": wanted.len(), "skipped": skipped, "findings": findings}))?;
     }
     Ok(if found.is_empty() { Exit::Fine } else { Exit::Findings })
 }

@@ -83,7 +83,8 @@ pub(super) fn page(views: &Views, as_json: bool) -> String {
 }
 
 fn is_rule(it: &PolicySummary) -> bool {
-    [kanon_rules::api::CLUSTER_RULE, kanon_rules::api::RULE].contains(&it.kind.as_str())
+    use kanon_rules::api::{CLUSTER_EXCEPTION, CLUSTER_RULE, EXCEPTION, RULE};
+    [CLUSTER_RULE, RULE, CLUSTER_EXCEPTION, EXCEPTION].contains(&it.kind.as_str())
 }
 
 fn data(it: &PolicySummary) -> Value {

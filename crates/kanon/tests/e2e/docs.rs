@@ -68,6 +68,11 @@ fn the_examples_of_portal_print_what_stands_there() {
 }
 
 #[test]
+fn the_example_of_exceptions_prints_what_stands_there() {
+    check("docs/exceptions.md", 1);
+}
+
+#[test]
 fn the_example_of_rules_prints_what_stands_there() {
     check("docs/rules.md", 1);
 }

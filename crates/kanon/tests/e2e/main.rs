@@ -15,6 +15,7 @@ mod demo;
 mod docs;
 mod durability;
 mod effects;
+mod exceptions;
 mod failures;
 mod harness;
 mod integrity;

@@ -1,9 +1,9 @@
 //! Rules of mode `network` for `kanon network check`: asked about manifests, with the network that these make.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use kanon_core::{Object, Outcome, Verdict};
-use kanon_rules::{Picture, Severity};
+use kanon_rules::{Picture, Rules, Severity};
 use kanon_runtime::Clock;
 
 use super::{CheckMode, Others, Policies, manifests, request::as_stored};
@@ -15,8 +15,12 @@ pub(crate) struct Violation {
     pub(crate) severity: Option<Severity>,
 }
 
-/// What the rules find in the manifests; `namespace` is that of manifests that name none.
-pub(crate) fn violations(rules: &[PathBuf], files: &[PathBuf], namespace: &str) -> Result<Vec<Violation>, Failure> {
+/// What the rules find in the manifests, and the rules with their exceptions; `namespace` is that of manifests that name none.
+pub(crate) fn violations(
+    rules: &[PathBuf],
+    files: &[PathBuf],
+    namespace: &str,
+) -> Result<(Vec<Violation>, Arc<Rules>), Failure> {
     let now = Clock::start().now();
     let policies = Policies::load(rules, &kanon_rules::PodShapes::default(), &[], now)?;
     policies.warn_unless_asked(CheckMode::Network);
@@ -31,5 +35,6 @@ pub(crate) fn violations(rules: &[PathBuf], files: &[PathBuf], namespace: &str) 
     let network = Picture::of_manifests(&others);
     let verdicts = objects.iter().flat_map(|it| policies.rules.review_network(it, &network, &others, now));
     let told = verdicts.filter(|it| it.outcome != Outcome::Allow);
-    Ok(told.map(|it| Violation { severity: policies.rule(&it).and_then(|rule| rule.severity), verdict: it }).collect())
+    let violation = |it| Violation { severity: policies.rule(&it).and_then(|rule| rule.severity), verdict: it };
+    Ok((told.map(violation).collect(), Arc::clone(&policies.rules)))
 }

@@ -5,7 +5,7 @@ mod markdown;
 mod sarif;
 
 use clap::ValueEnum;
-use kanon_core::Outcome;
+use kanon_core::{ExceptionEvidence, Outcome};
 use kanon_rules::Severity;
 use serde_json::json;
 
@@ -50,10 +50,20 @@ pub(super) struct Finding {
     /// Whether the command fails because of it.
     pub(super) fails: bool,
     pub(super) message: String,
+    /// The exception because of which it is skipped.
+    pub(super) exception: Option<ExceptionEvidence>,
     pub(super) part: String,
 }
 
 impl Finding {
+    /// What the rule says, and the exception that covers it.
+    fn text(&self) -> String {
+        match &self.exception {
+            Some(exception) => format!("{} ({exception})", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// `pods.yaml:4:7`
     fn place(&self) -> String {
         match self.position {
@@ -84,8 +94,15 @@ impl Report {
     /// `3 manifests checked, 2 findings, 1 denied`
     fn summary(&self) -> String {
         let word = if self.mode == "admission" { "denied" } else { "violations" };
-        let (checked, findings) = (self.checked.len(), self.findings.len());
-        format!("{checked} manifests checked, {findings} findings, {} {word}", self.failing())
+        let skipped = self.skipped();
+        let (checked, findings) = (self.checked.len(), self.findings.len() - skipped);
+        let besides = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+        format!("{checked} manifests checked, {findings} findings, {} {word}{besides}", self.failing())
+    }
+
+    /// How many violations exceptions cover.
+    fn skipped(&self) -> usize {
+        self.findings.iter().filter(|it| it.exception.is_some()).count()
     }
 
     /// Prints it.
@@ -94,14 +111,7 @@ impl Report {
             ReportFormat::Table => {
                 let row = |it: &Finding| {
                     let outcome = it.word.to_owned();
-                    vec![
-                        it.place(),
-                        it.subject.clone(),
-                        it.policy.clone(),
-                        outcome,
-                        it.part.clone(),
-                        it.message.clone(),
-                    ]
+                    vec![it.place(), it.subject.clone(), it.policy.clone(), outcome, it.part.clone(), it.text()]
                 };
                 let rows: Vec<_> = self.findings.iter().map(row).collect();
                 if !rows.is_empty() {
@@ -119,12 +129,17 @@ impl Report {
 
     fn data(&self) -> serde_json::Value {
         let finding = |it: &Finding| {
-            json!({"manifest": it.manifest, "file": it.file, "line": it.position.map(|it| it.line),
+            let mut finding = json!({"manifest": it.manifest, "file": it.file, "line": it.position.map(|it| it.line),
                 "column": it.position.map(|it| it.column), "field": it.field, "subject": it.subject, "policy": it.policy,
-                "severity": it.severity, "part": it.part, "outcome": it.word, "message": it.message})
+                "severity": it.severity, "part": it.part, "outcome": it.word, "message": it.message});
+            if let Some(exception) = &it.exception {
+                finding["exception"] = json!(exception);
+            }
+            finding
         };
         let findings: Vec<_> = self.findings.iter().map(finding).collect();
         let failing = if self.mode == "admission" { "denied" } else { "violations" };
-        json!({"mode": self.mode, "checked": self.checked.len(), failing: self.failing(), "findings": findings})
+        json!({"mode": self.mode, "checked": self.checked.len(), failing: self.failing(), "skipped": self.skipped(),
+            "findings": findings})
     }
 }

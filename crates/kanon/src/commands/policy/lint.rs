@@ -85,7 +85,9 @@ fn of_gates(manifests: &[Manifest], real_cluster: bool) -> (usize, Vec<Value>) {
 /// How many rules there are, and what was found: what keeps one out of force, what works otherwise than written, what is hardly
 /// meant.
 fn of_rules(files: &[PolicyFile], manifests: &[Manifest], shapes: &PodShapes) -> (usize, Vec<Value>) {
-    let (rules, problems) = rules::compile(&Sources { files, ..Sources::default() }, shapes);
+    let (rules, mut problems) = rules::compile(&Sources { files, ..Sources::default() }, shapes);
+    problems.extend(rules.expired_exceptions(Clock::start().now().wall));
+    problems.extend(rules.endless_exceptions());
     let found = |place: &str, rule: &str, level: &str, message: &str| json!({"place": place, "rule": rule, "level": level, "message": message});
     let mut data: Vec<_> = problems
         .iter()
@@ -102,7 +104,7 @@ fn of_rules(files: &[PolicyFile], manifests: &[Manifest], shapes: &PodShapes) ->
         }
     }
     data.sort_by_key(|it| it["place"].as_str().unwrap_or_default().to_owned());
-    (rules.len(), data)
+    (rules.len() + rules.count_exceptions(), data)
 }
 
 /// Whether objects of a kind have no namespace: Kubernetes' kinds, and those that the manifests define.

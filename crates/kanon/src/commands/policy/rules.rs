@@ -31,16 +31,12 @@ pub(super) fn compile(sources: &Sources<'_>, shapes: &PodShapes) -> (Arc<Rules>,
 /// The same where a rule that does not compile is a failure: what it would say is unknown.
 pub(super) fn must_compile(sources: &Sources<'_>, shapes: &PodShapes) -> Result<Arc<Rules>, Failure> {
     let (rules, problems) = compile(sources, shapes);
-    let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(named).collect();
+    let broken: Vec<_> = problems.iter().filter(|it| !it.warning).map(ToString::to_string).collect();
     if !broken.is_empty() {
         return Err(Failure::new(broken.join("\n")));
     }
-    problems.iter().for_each(|it| warn(&named(it)));
+    problems.iter().for_each(|it| warn(&it.to_string()));
     Ok(rules)
-}
-
-fn named(it: &Problem) -> String {
-    format!("rule `{}` ({}): {}", it.rule, it.place, it.message)
 }
 
 /// A cluster's object with its kind: items of a list name none.

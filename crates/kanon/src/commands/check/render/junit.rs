@@ -28,11 +28,17 @@ pub(super) fn document(report: &Report) -> Result<String, Failure> {
 }
 
 fn case(mode: &str, checked: &Checked, findings: Option<&Vec<&Finding>>) -> TestCase {
-    let line = |it: &Finding| format!("{}: {} {}: {}", it.place(), it.word, it.policy, it.message);
+    let line = |it: &Finding| format!("{}: {} {}: {}", it.place(), it.word, it.policy, it.text());
     let (failing, told): (Vec<_>, Vec<_>) = findings.into_iter().flatten().copied().partition(|it: &&Finding| it.fails);
-    let status = match failing.as_slice() {
-        [] => TestCaseStatus::success(),
-        [first, ..] => {
+    let skipped = told.iter().find(|it| it.exception.is_some());
+    let status = match (failing.as_slice(), skipped) {
+        ([], None) => TestCaseStatus::success(),
+        ([], Some(first)) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("{}: {}", first.policy, first.text()));
+            status
+        }
+        ([first, ..], _) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(format!("{}: {}", first.policy, first.message));
             status.set_type(first.word);

@@ -11,7 +11,7 @@ pub(super) fn document(report: &Report) -> String {
     for it in &report.findings {
         let part = if it.part.is_empty() { String::new() } else { format!(" (container {})", code(&it.part)) };
         let cells =
-            [code(&it.place()), escape(&it.subject) + &part, code(&it.policy), it.word.to_owned(), escape(&it.message)];
+            [code(&it.place()), escape(&it.subject) + &part, code(&it.policy), it.word.to_owned(), escape(&it.text())];
         text += &format!("| {} |\n", cells.join(" | "));
     }
     text

@@ -53,20 +53,25 @@ fn result(finding: &Finding, rule: Option<usize>) -> Value {
     } else {
         format!("{} {}", finding.subject, finding.field)
     };
-    json!({
+    let mut result = json!({
         "ruleId": finding.policy,
         "ruleIndex": rule,
         "level": level(finding),
         "message": {"text": format!("{}: {}", finding.subject, finding.message)},
         "locations": [{"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": name}]}],
         "partialFingerprints": {"kanonFinding/v1": Digest::of(&[identity[0], b"\0", identity[1], b"\0", identity[2]]).short()},
-    })
+    });
+    if let Some(exception) = &finding.exception {
+        let justification = exception.to_string();
+        result["suppressions"] = json!([{"kind": "external", "status": "accepted", "justification": justification}]);
+    }
+    result
 }
 
 fn level(finding: &Finding) -> &'static str {
     match (finding.outcome, finding.fails, finding.severity) {
         (Outcome::Deny, _, _) | (_, true, Some(Severity::Critical | Severity::High)) => "error",
         (Outcome::Warn | Outcome::Error, _, _) | (_, true, Some(Severity::Medium) | None) => "warning",
-        (Outcome::Allow | Outcome::DryRun, _, _) => "note",
+        (Outcome::Allow | Outcome::Skip | Outcome::DryRun, _, _) => "note",
     }
 }

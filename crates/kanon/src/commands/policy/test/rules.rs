@@ -197,7 +197,7 @@ impl Suite {
     fn compile(&mut self, files: &[PolicyFile]) -> Arc<Rules> {
         let (rules, problems) = compile(&Sources { files, ..Sources::default() }, &self.shapes);
         for problem in problems.iter().filter(|it| !it.warning) {
-            let text = format!("rule `{}` ({}): {}", problem.rule, problem.place, problem.message);
+            let text = problem.to_string();
             if !self.invalid.contains(&text) {
                 self.invalid.push(text);
             }
