@@ -28,5 +28,5 @@ pub use place::Place;
 pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
 pub use shards::Shards;
-pub use time::{Mono, Now, Stopwatch};
+pub use time::{Mono, Now, Stopwatch, rfc3339};
 pub use verdict::{Evidence, EvidenceValue, ExceptionEvidence, Outcome, ReadEvidence, Verdict};
