@@ -7,12 +7,15 @@
 
 use std::time::Duration;
 
-use kanon_core::{ACCOUNTS_MAP, Action as Deed, RECREATE_ACCOUNT};
+use kanon_core::{ACCOUNTS_MAP, Action as Deed};
 use kanon_plane::{Action, ParamError, Params, Prepared, Right, text_param};
 
 use crate::evict::pod;
 
 pub(crate) struct RevokeToken;
+
+/// The strategy's name, which is the word that allows it, too.
+const RECREATE: &str = "recreate-sa";
 
 /// How tokens are made to count no more.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,7 @@ impl Strategy {
         match text_param(params, "strategy", "secrets")?.as_str() {
             "secrets" => Ok(Strategy::Secrets),
             "evict-pod" => Ok(Strategy::EvictPod),
-            RECREATE_ACCOUNT => Ok(Strategy::RecreateAccount),
+            RECREATE => Ok(Strategy::RecreateAccount),
             _ => {
                 let problem = "is none of `secrets`, `evict-pod` and `recreate-sa`";
                 Err(ParamError { name: "strategy".into(), problem })
@@ -54,7 +57,7 @@ impl Action for RevokeToken {
     }
 
     fn leave(&self, params: &Params) -> Option<&'static str> {
-        Strategy::recreates(params).then_some(RECREATE_ACCOUNT)
+        Strategy::recreates(params).then_some(RECREATE)
     }
 
     fn rights(&self, params: &Params, _: &[Right]) -> Vec<Right> {

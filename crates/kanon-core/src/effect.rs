@@ -110,9 +110,6 @@ pub enum Action {
     },
 }
 
-/// The word by which an administrator allows accounts to be made anew.
-pub const RECREATE_ACCOUNT: &str = "recreate-sa";
-
 /// The ConfigMap, in the namespace Kanon runs in, that notes accounts from before they are deleted until they are made again.
 pub const ACCOUNTS_MAP: &str = "kanon-accounts";
 

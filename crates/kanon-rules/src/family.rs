@@ -148,7 +148,7 @@ impl RulesFamily {
         // Where it is not known what is allowed, it is not known either who may be called.
         self.compiler.hooks = responses.allowed.as_ref().map(|_| responses.hooks.clone());
         self.kinds.extend(responses.reports.iter().flat_map(|it| [it.of_namespace(), it.of_cluster()]));
-        self.places = places(&responses);
+        self.places = places(&responses.namespace);
         self.figures = Arc::clone(&responses.figures);
         self.respond = Responder::new(responses, self.compiler.language());
         self.view = self.watching();

@@ -3,9 +3,9 @@
 //! `data.brake: "on"` holds every eviction and revocation of the whole cluster back; `data.budget` says how many there may be
 //! in any period, over all rules. While nobody knows what the ConfigMap says, the brake is on. `kanon brake` writes it.
 
-use kanon_core::{ACCOUNTS_MAP, Change, Input, Kind, Mono, Object, Place, RECREATE_ACCOUNT, Rate};
+use kanon_core::{ACCOUNTS_MAP, Change, Input, Kind, Mono, Object, Place, Rate};
 
-use super::{Responses, pace::Window, templates::TEMPLATE_MAP};
+use super::{pace::Window, templates::TEMPLATE_MAP};
 
 /// Name of the ConfigMap.
 pub const BRAKE_MAP: &str = "kanon-brake";
@@ -93,13 +93,11 @@ fn default_budget() -> Rate {
     BUDGET.parse().expect("the constant is a rate")
 }
 
-/// Where the brake's ConfigMap stands, that of the templates of alerts, and that of accounts where they may be made anew.
-pub(crate) fn places(responses: &Responses) -> Vec<Place> {
-    let Responses { namespace, allowed, .. } = responses;
-    let recreates = allowed.as_ref().is_none_or(|it| it.contains(RECREATE_ACCOUNT));
-    let maps = [BRAKE_MAP, TEMPLATE_MAP].into_iter().chain(recreates.then_some(ACCOUNTS_MAP));
-    let maps = maps.filter(|_| !namespace.is_empty());
-    maps.map(|name| Place { kind: config_maps(), namespace: namespace.clone(), name: Some(name.to_owned()) }).collect()
+/// Where the brake's ConfigMap stands, that of the templates of alerts, and that of accounts that are made anew.
+pub(crate) fn places(namespace: &str) -> Vec<Place> {
+    let place =
+        |name: &str| Place { kind: config_maps(), namespace: namespace.to_owned(), name: Some(name.to_owned()) };
+    if namespace.is_empty() { Vec::new() } else { [BRAKE_MAP, TEMPLATE_MAP, ACCOUNTS_MAP].map(place).to_vec() }
 }
 
 /// Whether an object has this name in a namespace; none has in the empty one.
