@@ -126,6 +126,17 @@ pub async fn list(api: &Api, span: &Span) -> Result<Vec<Object>, Error> {
     Ok(objects)
 }
 
+/// Whether all objects of a span may be listed.
+///
+/// # Errors
+/// Why they cannot be.
+pub async fn may_list(api: &Api, span: &Span) -> Result<(), Error> {
+    for corner in &span.corners {
+        api.get(&format!("{}?limit=1{}", span.kind.path(&corner.namespace), corner.query())).await?;
+    }
+    Ok(())
+}
+
 /// All objects at the path of a collection; `query` begins with `&` where there is more to ask. More than `most` are an error.
 pub(crate) async fn list_at(api: &Api, path: &str, query: &str, most: usize) -> Result<Vec<Object>, Error> {
     let mut machine = Machine::new(Keep::All);
