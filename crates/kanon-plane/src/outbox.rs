@@ -74,6 +74,11 @@ impl Outbox {
         self.push(Effect { cause: Some(Box::new(cause)), ..effect }, if own { Pace::Own } else { Pace::Urgent });
     }
 
+    /// Has the accounts made that a ConfigMap still notes, by whoever leads.
+    pub fn restore_accounts(&mut self, id: EffectId, map: ObjectRef) {
+        self.push(self.effect(id, map, Action::RestoreAccounts), Pace::Urgent);
+    }
+
     /// Sends a document to a receiver by HTTP because a policy's action asks for it, from the replica that wants it.
     pub fn call(&mut self, id: EffectId, subject: ObjectRef, body: serde_json::Value, cause: Cause) {
         let effect = self.effect(id, subject, Action::Send { sink: Sink::Webhook, body });
@@ -167,6 +172,8 @@ impl Queue {
             | Action::Quarantine { .. }
             | Action::Cordon
             | Action::RevokeTokens
+            | Action::RecreateAccount { .. }
+            | Action::RestoreAccounts
             | Action::Send { .. } => {
                 if self.leader || pace == Pace::Own {
                     self.ready.push(effect);

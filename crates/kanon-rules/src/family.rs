@@ -299,7 +299,7 @@ impl RulesFamily {
             let Some(entry) = self.positions.get(&entry.key).and_then(|at| self.rules.entries().get(*at)) else {
                 continue;
             };
-            let world = World { rules: &self.rules, sight: &self.audit.sight };
+            let world = World { rules: &self.rules, sight: &self.audit.sight, denied: &self.respond.denied };
             if (row.last_error.is_some() || recovers) && resource.must_report(entry, world, now) {
                 resource.plan(entry, world, false, now, out);
             } else {
@@ -314,7 +314,7 @@ impl RulesFamily {
             let Some((_, key)) = self.due.pop_first() else { return };
             let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
             if let (Some(resource), Some(entry)) = (self.resources.get_mut(&key), entry) {
-                let world = World { rules: &self.rules, sight: &self.audit.sight };
+                let world = World { rules: &self.rules, sight: &self.audit.sight, denied: &self.respond.denied };
                 resource.plan(entry, world, true, now, out);
             }
         }
@@ -340,6 +340,8 @@ impl RulesFamily {
         self.rules = Arc::new(Rules::new(items, exceptions, self.settings.clone(), Arc::clone(&self.served)));
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
+        let positions = &self.positions;
+        self.respond.denied.retain(|it| positions.contains_key(it));
         self.view = self.watching();
         figures::count_rules(&self.figures, &self.rules, &mut self.population);
         figures::count_exceptions(&self.figures, &self.rules, &mut self.shown_exceptions);
@@ -353,12 +355,25 @@ impl RulesFamily {
         self.audit_rules(now, out);
     }
 
+    /// Statuses of rules of which something else is missing than before.
+    fn report_denied(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(key) = self.respond.denied.next_changed() {
+            self.plan(|entry, _| entry.key == key, now, out);
+        }
+    }
+
     fn plan(&mut self, which: impl Fn(&Entry, &Resource) -> bool, now: Now, out: &mut Outbox) {
         for entry in self.rules.entries() {
             if let Some(resource) = self.resources.get_mut(&entry.key)
                 && which(entry, resource)
             {
-                resource.plan(entry, World { rules: &self.rules, sight: &self.audit.sight }, false, now, out);
+                resource.plan(
+                    entry,
+                    World { rules: &self.rules, sight: &self.audit.sight, denied: &self.respond.denied },
+                    false,
+                    now,
+                    out,
+                );
             }
         }
     }
@@ -449,6 +464,7 @@ impl Family for RulesFamily {
         self.audit_input(input, now, out);
         self.network_input(input, now, out);
         self.respond.handle(input, now, out);
+        self.report_denied(now, out);
         self.flush(now, out);
         if self.is_ready() {
             self.settle(now, out);

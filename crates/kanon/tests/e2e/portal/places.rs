@@ -10,8 +10,9 @@ use super::{
 };
 use crate::harness::{feed, http_get};
 
-const NARROW: [&str; 2] = [
+const NARROW: [&str; 3] = [
     "/api/v1/namespaces/portal-system/configmaps alert-templates",
+    "/api/v1/namespaces/portal-system/configmaps kanon-accounts",
     "/api/v1/namespaces/portal-system/configmaps kanon-brake",
 ];
 const WIDE: [&str; 1] = ["/api/v1/configmaps "];
