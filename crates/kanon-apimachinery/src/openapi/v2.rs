@@ -68,6 +68,14 @@ fn schema(v3: &Value, depth: usize) -> Value {
         };
         out.insert(name.clone(), value);
     }
+    let is = |name: &str| v3[name] == true;
+    // What says less here would refuse more: clients validate by it.
+    if is("nullable") {
+        ["type", "properties", "items", "required"].map(|it| out.remove(it));
+    }
+    if is("x-kubernetes-preserve-unknown-fields") {
+        ["properties", "required"].map(|it| out.remove(it));
+    }
     if out.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
         out.insert("type".to_owned(), json!("string"));
         out.insert("format".to_owned(), json!("int-or-string"));
@@ -207,17 +215,22 @@ mod tests {
 
     #[test]
     fn schemas_lose_alternatives_and_keep_the_rest() {
-        let v3 = json!({"type": "object", "nullable": true, "oneOf": [], "properties": {
+        let v3 = json!({"type": "object", "oneOf": [], "properties": {
             "a": {"allOf": [{"$ref": "#/components/schemas/X"}], "description": "d", "default": {}},
             "b": {"x-kubernetes-int-or-string": true},
-            "c": {"type": "array", "items": {"type": "integer", "maximum": 3}}}});
+            "c": {"type": "array", "items": {"type": "integer", "maximum": 3}},
+            "d": {"type": "array", "nullable": true, "items": {"type": "integer"}, "description": "d"},
+            "e": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "required": ["f"],
+                "properties": {"f": {"type": "string"}}}}});
         let v2 = schema(&v3, 0);
         assert_eq!(
             v2,
             json!({"type": "object", "properties": {
                 "a": {"$ref": "#/definitions/X", "description": "d", "default": {}},
                 "b": {"x-kubernetes-int-or-string": true, "type": "string", "format": "int-or-string"},
-                "c": {"type": "array", "items": {"type": "integer", "maximum": 3}}}})
+                "c": {"type": "array", "items": {"type": "integer", "maximum": 3}},
+                "d": {"description": "d"},
+                "e": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
         );
         // `type` and `items` of the last member: {22: {1: "array"}}, {23: {1: {7: 3.0, 22: {1: "integer"}}}}
         let array = encode_schema(&v2["properties"]["c"]);
