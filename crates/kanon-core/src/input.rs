@@ -60,6 +60,12 @@ pub enum Input {
         /// What is there of each object; of those that follow, too.
         keep: Keep,
     },
+    /// All objects of the places of a kind ([`Place`](crate::Place)) that existed when their watches began have been delivered whole. Of
+    /// the rest of the kind nothing is known; [`Input::Synced`] says the same of all of it.
+    PlacesSynced {
+        /// The kind.
+        kind: Arc<Kind>,
+    },
     /// The watch of a kind could not begin: why, for people. It is tried again; [`Input::Synced`] says when it did.
     WatchFailed {
         /// The kind.
@@ -67,7 +73,8 @@ pub enum Input {
         /// One sentence.
         problem: String,
     },
-    /// The watch of a kind was ended because nobody needs it; its objects are no longer known.
+    /// The watch of a kind was ended because nobody needs it; its objects are no longer known, but for those of places that a family
+    /// named.
     Unwatched {
         /// The kind.
         kind: Arc<Kind>,

@@ -6,6 +6,7 @@
 
 pub(crate) mod generate;
 pub(crate) mod objects;
+mod sets;
 
 use std::fmt::Write as _;
 

@@ -130,6 +130,7 @@ impl Family for IntegrityFamily {
             | Input::Delivered(_)
             | Input::Leadership(_)
             | Input::WatchFailed { .. }
+            | Input::PlacesSynced { .. }
             | Input::Unwatched { .. }
             | Input::Resources { .. }
             | Input::Scanned { .. }

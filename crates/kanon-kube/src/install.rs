@@ -79,18 +79,51 @@ async fn wait_established(api: &Api, name: &str) -> Result<(), Error> {
 /// Where the API server reaches the webhook.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// Full URL of the endpoint.
-    pub url: String,
-    /// The CA's certificates, PEM.
+    /// Name of the configuration.
+    pub name: String,
+    /// The address of the endpoint.
+    pub endpoint: Endpoint,
+    /// The CA's certificates, PEM; where there are none, somebody else brings them.
     pub ca_pem: String,
     /// Whether requests are refused when the webhook cannot be asked.
     pub fail_closed: bool,
+    /// The only namespaces that are asked about; where there are none, all are but the system's and Kanon's own.
+    pub namespaces: Vec<String>,
     /// The namespace Kanon runs in: never asked about.
     pub own_namespace: String,
     /// The user that Kanon is to the API server, where that is known: it is not asked about what it writes itself.
     pub own_user: Option<String>,
     /// Groups of policies whose definitions anybody who may can delete, also while Kanon is down.
     pub own_groups: Vec<&'static str>,
+}
+
+/// Where the webhook answers.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    /// At a URL.
+    Url(String),
+    /// Behind a Service on port 443.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Endpoint {
+    fn client_config(&self, ca_pem: &str) -> Value {
+        let mut config = match self {
+            Endpoint::Url(url) => json!({"url": url}),
+            Endpoint::Service { namespace, name } => {
+                json!({"service": {"namespace": namespace, "name": name, "path": "/validate", "port": 443}})
+            }
+        };
+        if !ca_pem.is_empty() {
+            config["caBundle"] = json!(STANDARD.encode(ca_pem));
+        }
+        config
+    }
 }
 
 /// The plural of each kind, by discovery; kinds that the server does not serve are left out.
@@ -171,18 +204,22 @@ pub fn webhook_manifest(
     if !webhook.own_namespace.is_empty() {
         excluded.push(&webhook.own_namespace);
     }
+    let (operator, names) = match &*webhook.namespaces {
+        [] => ("NotIn", excluded),
+        namespaces => ("In", namespaces.iter().map(String::as_str).collect()),
+    };
     let own = webhook.own_user.iter().map(|user| not_written_by(user));
     let conditions: Vec<_> = own.chain(webhook.own_groups.iter().map(|group| not_the_end_of(group))).collect();
     let hook = |name: &str, rules: Vec<Value>, fail_closed: bool, seconds: u32| {
         json!({
             "matchConditions": conditions,
             "name": name,
-            "clientConfig": {"url": webhook.url, "caBundle": STANDARD.encode(&webhook.ca_pem)},
+            "clientConfig": webhook.endpoint.client_config(&webhook.ca_pem),
             "rules": rules,
             "failurePolicy": if fail_closed { "Fail" } else { "Ignore" },
             "matchPolicy": "Equivalent",
             "namespaceSelector": {"matchExpressions": [
-                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": excluded},
+                {"key": "kubernetes.io/metadata.name", "operator": operator, "values": names},
             ]},
             "sideEffects": "NoneOnDryRun",
             "timeoutSeconds": seconds,
@@ -201,7 +238,7 @@ pub fn webhook_manifest(
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": "kanon", "labels": {"app.kubernetes.io/managed-by": "kanon"}},
+        "metadata": {"name": webhook.name, "labels": {"app.kubernetes.io/managed-by": "kanon"}},
         "webhooks": hooks,
     })
 }
@@ -235,9 +272,11 @@ mod tests {
         };
         let plurals = BTreeMap::from([(GroupVersionKind::new("", "v1", "Pod"), "pods".to_owned())]);
         let webhook = Webhook {
-            url: "https://127.0.0.1:1/validate".into(),
+            name: "kanon".into(),
+            endpoint: Endpoint::Url("https://127.0.0.1:1/validate".into()),
             ca_pem: "pem".into(),
             fail_closed: true,
+            namespaces: Vec::new(),
             own_namespace: "kanon-system".into(),
             own_user: Some("system:serviceaccount:kanon-system:kanon".into()),
             own_groups: vec!["portal.io"],
@@ -254,6 +293,17 @@ mod tests {
         let excluded = &hook["namespaceSelector"]["matchExpressions"][0]["values"];
         assert!(excluded.as_array().unwrap().contains(&json!("kanon-system")));
         assert_eq!(webhook_manifest(&[], &plurals, &webhook)["webhooks"], json!([]));
+        let narrow = Webhook {
+            endpoint: Endpoint::Service { namespace: "shop".into(), name: "portal".into() },
+            ca_pem: String::new(),
+            namespaces: vec!["shop".into()],
+            ..webhook.clone()
+        };
+        let hook = &webhook_manifest(&[rule("Pod")], &plurals, &narrow)["webhooks"][0];
+        assert_eq!(hook["namespaceSelector"]["matchExpressions"][0]["operator"], "In");
+        assert_eq!(hook["namespaceSelector"]["matchExpressions"][0]["values"], json!(["shop"]));
+        let service = json!({"service": {"namespace": "shop", "name": "portal", "path": "/validate", "port": 443}});
+        assert_eq!(hook["clientConfig"], service);
         let connect = |part: &str, advisory| AdmissionRule {
             part: part.into(),
             advisory,

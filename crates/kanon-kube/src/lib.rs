@@ -20,7 +20,7 @@ pub use certificates::{Claim, SecretName, claim_material, read_material, renew_m
 pub use client::{Api, Error, FIELD_MANAGER, Source, USER_AGENT};
 pub use discovery::discover;
 pub use effects::run_effects;
-pub use install::{Webhook, install_crds, install_webhook, resources, webhook_manifest};
+pub use install::{Endpoint, Webhook, install_crds, install_webhook, resources, webhook_manifest};
 pub use lease::{Candidate, lease_name, run_elections};
 pub use live::read_live;
-pub use watch::{list, run_watch};
+pub use watch::{Around, Corner, Span, list, run_watch};

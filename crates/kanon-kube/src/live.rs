@@ -51,7 +51,7 @@ fn access_review(access: &Access) -> Value {
 }
 
 /// Percent-encoded for one segment of a path or one value of a query. A segment of dots stays what it is to the server.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -133,18 +133,23 @@ pub struct AlertParams {
 /// one namespace is in that namespace, whatever the action's code or parameters say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
-    namespace: Option<String>,
+    namespaces: Option<Vec<String>>,
 }
 
 impl Reach {
     /// Everywhere: policies of the cluster.
     pub fn cluster() -> Reach {
-        Reach { namespace: None }
+        Reach { namespaces: None }
     }
 
     /// In one namespace: its own policies.
     pub fn namespace(name: &str) -> Reach {
-        Reach { namespace: Some(name.to_owned()) }
+        Reach { namespaces: Some(vec![name.to_owned()]) }
+    }
+
+    /// In some namespaces: policies of a process that looks after these alone.
+    pub fn namespaces(names: &[String]) -> Reach {
+        Reach { namespaces: Some(names.to_vec()) }
     }
 
     /// What is to be done to `subject`.
@@ -152,9 +157,9 @@ impl Reach {
     /// # Errors
     /// A subject out of reach.
     pub fn want(&self, subject: ObjectRef, action: Deed) -> Result<Wanted, Refusal> {
-        match &self.namespace {
-            Some(home) if subject.namespace != *home => {
-                Err(Refusal(format!("a policy of namespace `{home}` has no say over {subject}")))
+        match &self.namespaces {
+            Some(homes) if !homes.contains(&subject.namespace) => {
+                Err(Refusal(format!("a policy of namespace `{}` has no say over {subject}", homes.join("`, `"))))
             }
             _ => Ok(Wanted { subject, action }),
         }

@@ -2,7 +2,7 @@
 
 use std::{any::Any, collections::BTreeMap, sync::Arc};
 
-use kanon_core::{FamilyId, GroupVersionKind, Input, Keep, Kind, Mono, Now, Operation, Review, Verdict};
+use kanon_core::{FamilyId, GroupVersionKind, Input, Keep, Kind, Mono, Now, Operation, Place, Review, Verdict};
 use kanon_events::Event;
 
 use crate::{
@@ -20,13 +20,21 @@ pub trait Family: Send {
     /// The kinds of its policies: what the shells watch, install and grant rights for.
     fn kinds(&self) -> &[Kind];
 
+    /// Where objects stand that it reads as it reads policies, of kinds of which it reads no others: the shells watch these places and
+    /// no more, it is told of the changes there, and [`Input::PlacesSynced`] or [`Input::Synced`] says that all has arrived. Always the
+    /// same.
+    fn places(&self) -> &[Place] {
+        &[]
+    }
+
     /// Kinds of other objects that its decisions read, as its policies want them now: the shells watch them, the plane keeps
     /// their objects in the store, and the family is told of their changes. The same `Arc` until that changes.
     fn facts(&self) -> Arc<Facts> {
         Arc::default()
     }
 
-    /// Those of its kinds without which it decides wrongly: nothing is answered before their objects have arrived.
+    /// Those of its kinds, and of those of its places, without which it decides wrongly: nothing is answered before their objects have
+    /// arrived.
     fn awaited(&self) -> Vec<Kind> {
         self.kinds().to_vec()
     }

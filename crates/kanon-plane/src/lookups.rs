@@ -2,7 +2,10 @@
 
 mod sorted;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kanon_core::{Change, GroupVersionKind, Keep, Mono, Object};
 
@@ -56,6 +59,8 @@ pub struct ObjectStore {
     kinds: BTreeMap<Arc<GroupVersionKind>, Sorted>,
     /// Kinds whose initial list is complete, with what is there of each object.
     synced: BTreeMap<Arc<GroupVersionKind>, Keep>,
+    /// Kinds whose places have arrived, whatever there is of the rest.
+    placed: BTreeSet<Arc<GroupVersionKind>>,
 }
 
 impl ObjectStore {
@@ -77,6 +82,16 @@ impl ObjectStore {
         self.synced.insert(Arc::new(kind.clone()), keep.clone());
     }
 
+    /// Notes that all is there that stands in the places of a kind.
+    pub fn places_synced(&mut self, kind: &GroupVersionKind) {
+        self.placed.insert(Arc::new(kind.clone()));
+    }
+
+    /// Whether all of a kind that is watched of it has arrived: everything, or what stands in its places.
+    pub fn has_arrived(&self, kind: &GroupVersionKind) -> bool {
+        self.placed.contains(kind) || self.is_synced(kind)
+    }
+
     /// What there is of every object of a kind that has arrived.
     pub fn held(&self, kind: &GroupVersionKind) -> Option<&Keep> {
         self.synced.get(kind)
@@ -87,10 +102,18 @@ impl ObjectStore {
         self.held(kind).is_some_and(|it| it.covers(keep))
     }
 
-    /// Forgets a kind.
-    pub fn forget(&mut self, kind: &GroupVersionKind) {
-        self.kinds.remove(kind);
+    /// Forgets a kind, but for those of its objects that go on being watched where they stand.
+    pub fn forget_all_but(&mut self, kind: &GroupVersionKind, stays: impl Fn(&Object) -> bool) {
         self.synced.remove(kind);
+        let Some((kind, objects)) = self.kinds.remove_entry(kind) else { return };
+        let mut left = Sorted::default();
+        for object in objects.after(None).filter(|it| stays(it)) {
+            let (namespace, name) = (object.str_at(&["metadata", "namespace"]), object.str_at(&["metadata", "name"]));
+            left.insert(namespace, name, object.clone());
+        }
+        if left.len() > 0 {
+            self.kinds.insert(kind, left);
+        }
     }
 
     /// The objects of a kind after the one of this namespace and name, in order; from the first one when there is none.
@@ -142,7 +165,7 @@ mod tests {
         assert!(!store.is_synced(&pod) && store.holds(&pod, &Keep::default()));
         store.synced(&pod, &Keep::All);
         assert!(store.is_synced(&pod) && !before.is_synced(&pod));
-        store.forget(&pod);
+        store.forget_all_but(&pod, |_| false);
         assert!(!store.is_synced(&pod));
     }
 }

@@ -1,8 +1,11 @@
 //! The plane itself: families, their effects, their records, one deadline.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use kanon_core::{Effect, Input, Keep, Kind, Mono, Now, Rate, Shards};
+use kanon_core::{Effect, Input, Keep, Kind, Mono, Now, Place, Rate, Shards};
 
 use crate::{
     answer::Views,
@@ -54,6 +57,8 @@ pub struct Step {
 /// All families on one core.
 pub struct Plane {
     families: Vec<Box<dyn Family>>,
+    /// What families read by place.
+    places: Vec<Place>,
     /// What each family reads besides its policies.
     wanted: Vec<Arc<Facts>>,
     /// All of that together.
@@ -74,10 +79,23 @@ impl Plane {
     pub fn new(families: Vec<Box<dyn Family>>, settings: Settings) -> Plane {
         let views = Views::new(families.iter().map(|it| it.view()).collect());
         let wanted: Vec<_> = families.iter().map(|it| it.facts()).collect();
-        let facts = Arc::new(union(&wanted));
+        let places = places(&families);
+        let facts = Arc::new(union(&wanted, &places));
         let queue = Queue::new(settings.status_rate, settings.status_burst, settings.leader);
         let objects = ObjectStore::default();
-        Plane { families, wanted, facts, refreshed: false, objects, views, queue, settings, passes: 0, begun: false }
+        Plane {
+            families,
+            places,
+            wanted,
+            facts,
+            refreshed: false,
+            objects,
+            views,
+            queue,
+            settings,
+            passes: 0,
+            begun: false,
+        }
     }
 
     /// The kinds of all families' policies, each once.
@@ -86,6 +104,11 @@ impl Plane {
         kinds.sort();
         kinds.dedup();
         kinds
+    }
+
+    /// Where objects stand that are read by place: none of them within another, none of a kind that [`Plane::kinds`] has.
+    pub fn places(&self) -> &[Place] {
+        &self.places
     }
 
     /// The kinds that decisions read besides policies, as they are now.
@@ -107,6 +130,9 @@ impl Plane {
         }
         self.kinds().iter().for_each(|it| all.add_watch(it, ""));
         self.facts.kinds.iter().for_each(|it| all.add_watch(it, ""));
+        // A kind that is watched takes the rights with it.
+        let apart = self.places.iter().filter(|it| !self.facts.kinds.contains(&it.kind));
+        apart.for_each(|it| all.add_place(it, ""));
         all
     }
 
@@ -150,7 +176,7 @@ impl Plane {
         }
         if self.refreshed {
             self.refreshed = false;
-            let facts = union(&self.wanted);
+            let facts = union(&self.wanted, &self.places);
             if facts != *self.facts {
                 self.facts = Arc::new(facts);
                 step.facts = Some(Arc::clone(&self.facts));
@@ -209,10 +235,17 @@ impl Plane {
             }
             Input::Synced { kind, keep } => {
                 self.objects.synced(&kind.gvk, keep);
+                if self.places.iter().any(|it| it.kind == **kind) {
+                    self.objects.places_synced(&kind.gvk);
+                }
                 step.objects = true;
             }
             Input::Unwatched { kind } => {
-                self.objects.forget(&kind.gvk);
+                self.objects.forget_all_but(&kind.gvk, |object| self.places.iter().any(|it| it.has(kind, object)));
+                step.objects = true;
+            }
+            Input::PlacesSynced { kind } => {
+                self.objects.places_synced(&kind.gvk);
                 step.objects = true;
             }
             Input::Leadership(shards) => self.queue.lead(shards.leads()),
@@ -248,8 +281,12 @@ impl Plane {
 /// Whether a family wants to see an input.
 fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
     let watches = |kind: &Kind| family.kinds().contains(kind) || facts.kinds.contains(kind);
+    let has_places = |kind: &Kind| family.places().iter().any(|it| it.kind == *kind);
     match input {
-        Input::Object { kind, .. } | Input::Synced { kind, .. } | Input::WatchFailed { kind, .. } => watches(kind),
+        Input::Object { kind, object, .. } => watches(kind) || family.places().iter().any(|it| it.has(kind, object)),
+        Input::WatchFailed { kind, .. } => watches(kind),
+        Input::Synced { kind, .. } => watches(kind) || has_places(kind),
+        Input::PlacesSynced { kind } => has_places(kind),
         Input::Reviewed { family: of, .. } | Input::Observed { family: of, .. } | Input::Scanned { family: of, .. } => {
             *of == family.id()
         }
@@ -264,8 +301,15 @@ fn concerns(input: &Input, family: &dyn Family, facts: &Facts) -> bool {
     }
 }
 
-/// What all families read.
-fn union(wanted: &[Arc<Facts>]) -> Facts {
+/// What all families read by place.
+fn places(families: &[Box<dyn Family>]) -> Vec<Place> {
+    let is_of_policies = |kind: &Kind| families.iter().any(|it| it.kinds().contains(kind));
+    let all: BTreeSet<_> = families.iter().flat_map(|it| it.places()).filter(|it| !is_of_policies(&it.kind)).collect();
+    all.iter().filter(|it| !all.iter().any(|other| other != *it && other.covers(it))).map(|it| (*it).clone()).collect()
+}
+
+/// What all families read; of kinds with places everything, as of policies.
+fn union(wanted: &[Arc<Facts>], places: &[Place]) -> Facts {
     let mut kinds: Vec<_> = wanted.iter().flat_map(|it| &it.kinds).cloned().collect();
     kinds.sort();
     kinds.dedup();
@@ -277,7 +321,7 @@ fn union(wanted: &[Arc<Facts>]) -> Facts {
         let mut keep = Keep::default();
         let readers = wanted.iter().filter(|it| it.kinds.contains(kind));
         readers.for_each(|it| keep.extend(it.keep(&kind.gvk)));
-        if keep != Keep::All {
+        if keep != Keep::All && places.iter().all(|it| it.kind != *kind) {
             parts.insert(kind.gvk.clone(), keep);
         }
     }

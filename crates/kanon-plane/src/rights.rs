@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use kanon_core::{Kind, Scope};
+use kanon_core::{Kind, Place, Scope};
 
 use crate::Right;
 
@@ -65,5 +65,85 @@ impl Needs {
         for verb in ["list", "watch"] {
             self.add(Right::new(verb, &kind.gvk.group, &kind.plural), reason);
         }
+    }
+
+    /// The same for a process that knows some namespaces alone: what is needed everywhere is needed there, and of what has no namespace only
+    /// the Namespaces themselves, each of which is read. `scope` says where a resource's objects live.
+    #[must_use]
+    pub fn within(self, namespaces: &[String], scope: impl Fn(&Right) -> Scope) -> Needs {
+        let Needs { rights, unknown } = self;
+        let mut narrow = BTreeSet::new();
+        for need in rights {
+            if need.namespace.is_some() {
+                narrow.insert(need);
+                continue;
+            }
+            let Need { right, names, reason, .. } = need;
+            for namespace in namespaces {
+                let (right, names) = match scope(&right) {
+                    Scope::Namespaced => (right.clone(), names.clone()),
+                    Scope::Cluster if right.group.is_empty() && right.resource == "namespaces" => {
+                        (right.to("get"), vec![namespace.clone()])
+                    }
+                    Scope::Cluster => continue,
+                };
+                narrow.insert(Need { right, names, namespace: Some(namespace.clone()), reason: reason.clone() });
+            }
+        }
+        Needs { rights: narrow, unknown }
+    }
+
+    /// Notes the right to create Events in one namespace.
+    pub fn add_events_in(&mut self, namespace: &str, reason: &str) {
+        let right = Right::new("create", "", "events");
+        let namespace = Some(namespace.to_owned());
+        self.rights.insert(Need { right, names: Vec::new(), namespace, reason: reason.to_owned() });
+    }
+
+    /// Notes the rights to watch a place.
+    pub fn add_place(&mut self, place: &Place, reason: &str) {
+        for verb in ["list", "watch"] {
+            self.rights.insert(Need {
+                right: Right::new(verb, &place.kind.gvk.group, &place.kind.plural),
+                names: place.name.iter().cloned().collect(),
+                namespace: Some(place.namespace.clone()),
+                reason: reason.to_owned(),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_everywhere_is_needed_in_each_namespace() {
+        let mut needs = Needs::default();
+        needs.add_watch(&Kind::namespaced("", "v1", "Pod", "pods"), "rule a");
+        needs.add_watch(&Kind::cluster("", "v1", "Namespace", "namespaces"), "");
+        needs.add_watch(&Kind::cluster("", "v1", "Node", "nodes"), "rule b");
+        needs.add_events_in("own", "policies");
+        let cluster = ["namespaces", "nodes"];
+        let scope = |it: &Right| if cluster.contains(&&*it.resource) { Scope::Cluster } else { Scope::Namespaced };
+        let needs = needs.within(&["a".into(), "b".into()], scope);
+        let shown: Vec<_> = needs
+            .rights
+            .iter()
+            .map(|it| {
+                let place = it.namespace.as_deref().unwrap_or("-");
+                format!("{} {} {} {}", it.right.verb, it.right.resource, it.names.join(","), place)
+            })
+            .collect();
+        let want = [
+            "create events  own",
+            "get namespaces a a",
+            "get namespaces b b",
+            "list pods  a",
+            "list pods  b",
+            "watch pods  a",
+            "watch pods  b",
+        ];
+        assert_eq!(shown, want);
     }
 }

@@ -511,6 +511,7 @@ impl Family for PromotionFamily {
             | Input::Delivered(_)
             | Input::Leadership(_)
             | Input::WatchFailed { .. }
+            | Input::PlacesSynced { .. }
             | Input::Unwatched { .. }
             | Input::Resources { .. }
             | Input::Scanned { .. }

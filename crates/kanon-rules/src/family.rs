@@ -13,7 +13,8 @@ use std::{
 };
 
 use kanon_core::{
-    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, PolicyFile, Review, Scope, UnreadableFile,
+    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, Place, PolicyFile, Review, Scope,
+    UnreadableFile,
 };
 use kanon_lang::Language;
 use kanon_plane::{Actions, Applied, Facts, Family, Needs, Outbox, PolicyKey, PolicyStore, View};
@@ -33,7 +34,7 @@ use crate::{
     needs,
     network::Network,
     plan::{Resource, Version, World},
-    respond::{Responder, Responses, brake_kind},
+    respond::{Responder, Responses, places},
     rule::{Mode, Rule},
     validate::{Cases, Compiler, validate, without_cases},
     vet::{Vet, VetSettings},
@@ -53,6 +54,7 @@ pub struct RulesFamily {
     settings: Settings,
     /// Those of its policies first.
     kinds: Vec<Kind>,
+    places: Vec<Place>,
     facts: Arc<Facts>,
     /// Kinds and their plurals.
     served: Arc<Resources>,
@@ -85,7 +87,8 @@ pub struct RulesFamily {
 impl RulesFamily {
     /// A family without rules. `language` compiles the expressions: expr-lang in the binary.
     pub fn new(language: Arc<dyn Language>, settings: Settings) -> RulesFamily {
-        let served = Arc::new(Resources::default().shaped(settings.shapes.clone()));
+        let served = Resources::default().shaped(settings.shapes.clone()).confined(!settings.namespaces.is_empty());
+        let served = Arc::new(served);
         let rules = Arc::new(Rules::new(Vec::new(), Vec::new(), settings.clone(), Arc::clone(&served)));
         let audit = Audit::new(Mode::Audit, settings.loops.contains(&Mode::Audit), settings.resync, settings.sweep);
         let settings_breaker = settings.breaker;
@@ -93,6 +96,7 @@ impl RulesFamily {
             compiler: Compiler::new(Arc::clone(&language), settings.shapes.clone()),
             settings,
             kinds: needs::awaited(),
+            places: Vec::new(),
             facts: Arc::new(facts(&rules, &Sight::default())),
             served,
             store: PolicyStore::default(),
@@ -144,9 +148,7 @@ impl RulesFamily {
         // Where it is not known what is allowed, it is not known either who may be called.
         self.compiler.hooks = responses.allowed.as_ref().map(|_| responses.hooks.clone());
         self.kinds.extend(responses.reports.iter().flat_map(|it| [it.of_namespace(), it.of_cluster()]));
-        if !responses.namespace.is_empty() {
-            self.kinds.push(brake_kind());
-        }
+        self.places = places(&responses.namespace);
         self.figures = Arc::clone(&responses.figures);
         self.respond = Responder::new(responses, self.compiler.language());
         self.view = self.watching();
@@ -371,6 +373,10 @@ impl Family for RulesFamily {
         &self.kinds
     }
 
+    fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     fn facts(&self) -> Arc<Facts> {
         Arc::clone(&self.facts)
     }
@@ -430,6 +436,7 @@ impl Family for RulesFamily {
             Input::Object { .. }
             | Input::Synced { .. }
             | Input::WatchFailed { .. }
+            | Input::PlacesSynced { .. }
             | Input::Unwatched { .. }
             | Input::Resources { .. }
             | Input::Reviewed { .. }

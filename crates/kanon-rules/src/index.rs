@@ -54,6 +54,8 @@ pub struct Settings {
     /// Namespaces that admission passes over, besides `kube-system`, `kube-public` and `kube-node-lease`: at least the one
     /// that Kanon is installed in.
     pub excluded_namespaces: Vec<String>,
+    /// The only namespaces whose objects this process knows and looks after; where there are none, all are, and what has no namespace, too.
+    pub namespaces: Vec<String>,
     /// The loops that this process runs.
     pub loops: Vec<Mode>,
     /// Kinds that make pods besides Kubernetes' own.
@@ -88,6 +90,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             excluded_namespaces: Vec::new(),
+            namespaces: Vec::new(),
             loops: vec![Mode::Admission],
             shapes: PodShapes::default(),
             watched: Vec::new(),
@@ -246,7 +249,7 @@ impl Rules {
     ) -> Rules {
         let mut excluded: BTreeSet<_> = SYSTEM_NAMESPACES.iter().map(|it| (*it).to_owned()).collect();
         excluded.extend(settings.excluded_namespaces.iter().cloned());
-        let states = state::states(&items, &settings, &excluded);
+        let states = state::states(&items, &settings, &excluded, &resources);
         let entries = items.into_iter().zip(states);
         let entries = entries.map(|(item, state)| entry(item, state, &resources, &exceptions)).collect();
         let namespace_kind = GroupVersionKind::new("", "v1", "Namespace");
@@ -309,8 +312,15 @@ impl Rules {
         kind: &GroupVersionKind,
         namespace: &str,
     ) -> impl Iterator<Item = &'r Bucket> + Clone + use<'r> {
+        let of_all = self.cluster.get(kind).filter(|_| self.looks_after(namespace));
         let own = self.tenants.get(namespace).and_then(|it| it.get(kind));
-        [self.cluster.get(kind), own].into_iter().flatten()
+        [of_all, own].into_iter().flatten()
+    }
+
+    /// Whether objects of a namespace are this process's to look after; what has none has an empty one.
+    fn looks_after(&self, namespace: &str) -> bool {
+        let namespaces = &self.settings.namespaces;
+        namespaces.is_empty() || namespaces.iter().any(|it| it == namespace)
     }
 
     /// The entries of a bucket with their positions, in order.

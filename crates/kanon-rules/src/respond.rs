@@ -31,18 +31,18 @@ use kanon_core::{
 };
 use kanon_events::asks_about_parent;
 use kanon_lang::Language;
-use kanon_plane::{Outbox, PolicyKey};
+use kanon_plane::{Outbox, PolicyKey, Reach};
 
 use crate::{
     alerts::Alerts,
     decide::Tally,
     index::Entry,
     report::{ReportApi, Reports, RowResult},
-    rule::{ActionSpec, Mode},
+    rule::{ActionSpec, Mode, Rule},
     share::Share,
 };
 use brake::Brake;
-pub(crate) use brake::brake_kind;
+pub(crate) use brake::places;
 pub use brake::{BRAKE_MAP, BUDGET};
 pub(crate) use findings::Settled;
 use findings::{Standing, Undoing};
@@ -103,6 +103,8 @@ pub struct Responses {
     pub allowed: Option<BTreeSet<String>>,
     /// Namespace of the ConfigMaps with the brake and the templates of alerts; empty for none.
     pub namespace: String,
+    /// The only namespaces in which anything is done; where there are none, all are.
+    pub namespaces: Vec<String>,
     /// Which reports are written.
     pub reports: Vec<ReportApi>,
     /// Whether each violation is a line of the violation log.
@@ -349,6 +351,15 @@ impl Responder {
         let severity = rule.severity.map_or("", |it| it.as_str());
         let enforcement = rule.enforcement.map_or("", |it| it.as_str());
         self.reports.open(verdict, occasion, (severity, enforcement), now)
+    }
+
+    /// Where a rule may have things done.
+    fn reach(&self, rule: &Rule) -> Reach {
+        match (&rule.home, &*self.settings.namespaces) {
+            (Some(home), _) => Reach::namespace(home),
+            (None, []) => Reach::cluster(),
+            (None, namespaces) => Reach::namespaces(namespaces),
+        }
     }
 
     fn count(&self, action: &str, result: &str) {

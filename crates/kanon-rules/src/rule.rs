@@ -282,14 +282,16 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule as it is where these kinds are served: with those that its entries with `*` mean.
+    /// The rule as it is where these kinds are served: with those that its entries with `*` mean, and without those that nothing is known
+    /// of.
     pub(crate) fn of_served(self: Arc<Rule>, resources: &Resources) -> Arc<Rule> {
-        if self.matcher.patterns.is_empty() {
+        if self.matcher.patterns.is_empty() && self.matcher.kinds.iter().all(|it| resources.may_be_about(it)) {
             return self;
         }
         let mut rule = Rule::clone(&self);
+        rule.matcher.kinds.retain(|it| resources.may_be_about(it));
         for kind in resources.meant(&rule.matcher.patterns, rule.home.is_some()) {
-            if !rule.matcher.kinds.contains(&kind) {
+            if !rule.matcher.kinds.contains(&kind) && resources.may_be_about(&kind) {
                 rule.matcher.kinds.push(kind);
             }
         }

@@ -202,7 +202,8 @@ impl Driver {
         let Step { records, effects, scans, views, facts, objects } = self.plane.handle(input, self.clock.now());
         // A snapshot for every object would make the next change copy; readers get one a batch.
         self.stale |= objects;
-        let mut news = views.is_some() || facts.is_some() || matches!(input, Input::Synced { .. });
+        let mut news =
+            views.is_some() || facts.is_some() || matches!(input, Input::Synced { .. } | Input::PlacesSynced { .. });
         if let Input::Leadership(shards) = input {
             self.shared.shards.store(Arc::new(*shards));
             news = true;

@@ -37,7 +37,7 @@ pub const SIGNAL_PROCESSING: &str = "SignalProcessing";
 /// The kind that approval looks at.
 pub const AI_ANALYSIS: &str = "AIAnalysis";
 
-/// ConfigMaps: the only kind that the family watches.
+/// ConfigMaps: the only kind that the family reads, in its namespaces.
 pub fn config_map() -> Kind {
     Kind::namespaced("", "v1", "ConfigMap", "configmaps")
 }

@@ -41,13 +41,23 @@ impl Settings {
         let own = if namespace.is_empty() { "kanon-system" } else { namespace };
         Settings { namespaces: vec![own.to_owned(), api::USUAL_NAMESPACE.to_owned()] }
     }
+
+    /// The same for a process that looks after these namespaces alone, if there are such: besides them it knows its own.
+    #[must_use]
+    pub fn within(mut self, namespaces: &[String]) -> Settings {
+        let own = self.namespaces.first().cloned();
+        self.namespaces.retain(|it| namespaces.is_empty() || own.as_ref() == Some(it) || namespaces.contains(it));
+        self
+    }
 }
 
 /// Owner of the policies and the signal modes.
 pub struct SignalsFamily {
     language: Arc<dyn Language>,
     settings: Settings,
-    kinds: [Kind; 1],
+    kind: Kind,
+    /// Where its ConfigMaps stand.
+    places: Vec<kanon_core::Place>,
     classification: Slot<Classifier>,
     approval: Slot<Approver>,
     /// Texts of the signal modes that were seen, the first one first.
@@ -71,10 +81,13 @@ impl SignalsFamily {
             approval: approval.state.clone(),
             modes: modes_state.clone(),
         };
+        let kind = api::config_map();
+        let place = |it: &String| kanon_core::Place { kind: kind.clone(), namespace: it.clone(), name: None };
         SignalsFamily {
             language,
+            places: settings.namespaces.iter().map(place).collect(),
             settings,
-            kinds: [api::config_map()],
+            kind: kind.clone(),
             classification,
             approval,
             modes: BTreeMap::new(),
@@ -271,7 +284,7 @@ impl SignalsFamily {
             if self.written.get(&namespace) == Some(&data) {
                 continue;
             }
-            let kind = &self.kinds[0];
+            let kind = &self.kind;
             let subject = ObjectRef {
                 gvk: kind.gvk.clone(),
                 namespace: namespace.clone(),
@@ -297,15 +310,23 @@ impl Family for SignalsFamily {
     }
 
     fn kinds(&self) -> &[Kind] {
-        &self.kinds
+        &[]
+    }
+
+    fn places(&self) -> &[kanon_core::Place] {
+        &self.places
+    }
+
+    fn awaited(&self) -> Vec<Kind> {
+        vec![self.kind.clone()]
     }
 
     fn needs(&self) -> Needs {
         let mut needs = Needs::default();
         for namespace in &self.settings.namespaces {
-            needs.add_apply(&self.kinds[0], &[STATE_MAP], Some(namespace), "what is in force of signal policies");
+            needs.add_apply(&self.kind, &[STATE_MAP], Some(namespace), "what is in force of signal policies");
+            needs.add_events_in(namespace, "what became of signal policies");
         }
-        needs.add_events("what became of signal policies");
         needs
     }
 
@@ -315,17 +336,18 @@ impl Family for SignalsFamily {
 
     fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
         match input {
-            Input::Object { kind, change, object } if self.kinds.contains(kind) => {
+            Input::Object { kind, change, object } if **kind == self.kind => {
                 self.handle_map(*change, object, now, out);
             }
             Input::Folder { files, .. } => self.handle_folder(files, now, out),
-            Input::Synced { kind, .. } if self.kinds.contains(kind) => self.settle(now, out),
+            Input::PlacesSynced { kind } | Input::Synced { kind, .. } if **kind == self.kind => self.settle(now, out),
             // What was not written is written with the next change.
             Input::Delivered(delivery) if delivery.result.is_err() && delivery.subject.name == STATE_MAP => {
                 self.written.remove(&delivery.subject.namespace);
             }
             Input::Object { .. }
             | Input::Synced { .. }
+            | Input::PlacesSynced { .. }
             | Input::Reviewed { .. }
             | Input::Observed { .. }
             | Input::Delivered(_)

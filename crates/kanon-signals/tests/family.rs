@@ -51,7 +51,7 @@ fn policy_map(text: &str) -> Value {
 impl World {
     fn new() -> World {
         let family = SignalsFamily::new(language(), Settings::of("kanon-system"));
-        assert_eq!(family.kinds(), [api::config_map()]);
+        assert_eq!((family.kinds(), family.places().len()), (&[][..], 2));
         let plane = Plane::new(vec![Box::new(family)], PlaneSettings::default());
         let (events, records) = (Vec::new(), Vec::new());
         World { plane, secs: 0, events, state: Value::Null, records, views: 0 }
@@ -99,7 +99,7 @@ impl World {
     }
 
     fn sync(&mut self) {
-        self.input(&Input::Synced { kind: Arc::new(api::config_map()), keep: Keep::All });
+        self.input(&Input::PlacesSynced { kind: Arc::new(api::config_map()) });
     }
 
     fn folder(&mut self, files: &[(&str, &str)]) {

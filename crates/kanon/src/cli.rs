@@ -22,6 +22,7 @@ mod sweep;
 mod texts;
 mod timing;
 mod vet;
+mod within;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -44,6 +45,7 @@ pub(crate) use sweep::SweepArgs;
 pub(crate) use texts::{EvalArgs, FmtArgs, Lang, LintArgs, TextArgs};
 pub(crate) use timing::TimingArgs;
 pub(crate) use vet::VetArgs;
+pub(crate) use within::WithinArgs;
 
 /// One policy plane for a workload's whole life on Kubernetes.
 ///
@@ -210,6 +212,9 @@ pub(crate) struct ServeArgs {
     /// Write this file when all is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) within: WithinArgs,
     /// How the process ends.
     #[command(flatten)]
     pub(crate) shutdown: ShutdownArgs,

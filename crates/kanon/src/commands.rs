@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod fmt;
+pub(crate) mod given;
 pub(crate) mod lint;
 pub(crate) mod log;
 pub(crate) mod migrate;

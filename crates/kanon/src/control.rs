@@ -23,7 +23,7 @@ use std::{
 };
 
 use hyper::service::service_fn;
-use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Keep, Now, Review};
+use kanon_core::{Figure, FigureKind, Figures, GroupVersionKind, Input, Keep, Kind, Now, Review};
 use kanon_kube::{Api, Budget, Candidate, FIELD_MANAGER, Source};
 use kanon_net::{CancellationToken, Limits};
 use kanon_plane::{Family, LiveRead, ObjectStore, Plane, Settings, Views};
@@ -31,7 +31,11 @@ use kanon_runtime::{Clock, Feed, Handle, Intake, Shared, Told, log::DecisionLog}
 use kanon_web::{Gauge, Metrics, Own, Probes, Reading, Snapshot, Webhook};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::{folders::Folder, readiness::Readiness, watches::Watches};
+use self::{
+    folders::Folder,
+    readiness::Readiness,
+    watches::{Area, Watches},
+};
 use crate::{exit::Failure, families, languages};
 pub(crate) use definitions::Definitions;
 pub(crate) use installed::Installed;
@@ -64,6 +68,8 @@ pub(crate) struct Options {
     pub(crate) metrics_addr: SocketAddr,
     /// Our namespace.
     pub(crate) namespace: String,
+    /// The only namespaces that are looked after; where there are none, all are.
+    pub(crate) namespaces: Vec<String>,
     /// Contend for the leases of this name, in our namespace, under this identity, one for each of so many shards; lead without
     /// asking when none.
     pub(crate) lease: Option<(&'static str, String, u32)>,
@@ -155,6 +161,13 @@ impl Snapshot for Published {
 
 /// Starts everything; when it returns, all policies are loaded and the webhook is registered.
 pub(crate) async fn start(mut options: Options, clock: Clock, stop: &CancellationToken) -> Result<Control, Failure> {
+    let area = Area(std::mem::take(&mut options.namespaces));
+    let fails_closed = options.webhook.as_ref().is_some_and(|it| it.fail_closed);
+    if fails_closed && area.0.contains(&options.namespace) {
+        tracing::warn!(
+            "the webhook is asked about its own namespace: while it is down, nothing starts there again by itself"
+        );
+    }
     let (leader, ends) = (options.lease.is_none(), Ends::default());
     let api = Api::connect(&options.source).await?;
     let api = match options.budget.take() {
@@ -172,10 +185,12 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         }
     };
     let (kinds, webhook, user) =
-        tokio::join!(definitions::install(&api, &plane, options.definitions), listen, api.own_user());
+        tokio::join!(definitions::of_policies(&api, &plane, options.definitions, &area), listen, api.own_user());
     let kinds = kinds?;
     let unwatched: Vec<_> = plane.kinds().into_iter().filter(|it| !kinds.contains(it)).collect();
-    let awaited: Vec<_> = plane.awaited().into_iter().filter(|it| kinds.contains(it)).collect();
+    let places = plane.places().to_vec();
+    let is_watched = |it: &Kind| kinds.contains(it) || places.iter().any(|place| place.kind == *it);
+    let awaited: Vec<_> = plane.awaited().into_iter().filter(is_watched).collect();
     let user = user?;
     let own = user.clone().map(|user| Own { user, manager: FIELD_MANAGER });
     let webhook = webhook?;
@@ -206,6 +221,8 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
         shared: Arc::clone(&shared),
         figures: Arc::clone(&figures),
         stop: stop.clone(),
+        places,
+        area,
     };
     watches.start(&mut tasks, &kinds);
     let effect_queue = sinks::split(&mut outlets, &mut options.sinks, effect_queue, &intake);

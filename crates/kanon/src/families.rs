@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) only_rules: bool,
     /// The namespace Kanon runs in; empty when it runs in none.
     pub(crate) namespace: String,
+    /// The only namespaces that it looks after; where there are none, all are.
+    pub(crate) namespaces: Vec<String>,
     /// What becomes of denials.
     pub(crate) enforcement: EnforcementSwitch,
     /// The share of requests beyond which a rule that denies them warns.
@@ -48,6 +50,7 @@ impl Default for Settings {
         Settings {
             only_rules: false,
             namespace: String::new(),
+            namespaces: Vec::new(),
             enforcement,
             breaker: None,
             fail_closed: false,
@@ -90,11 +93,17 @@ impl Default for Audit {
 /// All families, in the order in which they decide.
 pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Family>> {
     let Settings { only_rules, namespace, enforcement, breaker, shapes, audit, network, runtime, .. } = settings;
-    let Settings { fail_closed, vet, time_rules, responses, clock, .. } = settings;
+    let Settings { namespaces, fail_closed, vet, time_rules, responses, clock, .. } = settings;
     let others = [(audit.runs, Mode::Audit), (*runtime, Mode::Runtime)].into_iter();
     let loops = std::iter::once(Mode::Admission).chain(others.filter(|it| it.0).map(|it| it.1)).collect();
     let rules = kanon_rules::Settings {
-        excluded_namespaces: if namespace.is_empty() { Vec::new() } else { vec![namespace.clone()] },
+        // Whoever runs in the namespace that he looks after has no other.
+        excluded_namespaces: [namespace]
+            .into_iter()
+            .filter(|it| !it.is_empty() && !namespaces.contains(it))
+            .cloned()
+            .collect(),
+        namespaces: namespaces.clone(),
         loops,
         shapes: shapes.clone(),
         watched: audit.watched.clone(),
@@ -112,7 +121,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
     };
     let rules = kanon_rules::RulesFamily::new(languages[&LanguageId::EXPR].clone(), rules)
         .with_actions(kanon_actions::all())
-        .with_responses(responses.clone());
+        .with_responses(Responses { namespaces: namespaces.clone(), ..responses.clone() });
     let rules = match network {
         Some(settings) => rules.with_network(settings),
         None => rules,
@@ -125,7 +134,7 @@ pub(crate) fn all(languages: &Languages, settings: &Settings) -> Vec<Box<dyn Fam
         Box::new(kanon_integrity::IntegrityFamily::default()),
         Box::new(kanon_signals::SignalsFamily::new(
             languages[&LanguageId::REGO].clone(),
-            kanon_signals::Settings::of(namespace),
+            kanon_signals::Settings::of(namespace).within(namespaces),
         )),
         Box::new(kanon_promotion::PromotionFamily::new(
             languages[&LanguageId::CEL].clone(),

@@ -1,7 +1,7 @@
 //! Names that are looked up again and again: prepared once, so that most members that have another name are told apart by
 //! one comparison of eight bytes.
 
-use super::scan::plain_len;
+use super::scan::is_plain;
 
 /// A member's name, or a text, prepared for being looked for in objects.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,9 +59,9 @@ impl Name {
     }
 
     /// See [`Name::is_plain`].
-    #[inline]
+    #[inline(never)]
     pub(super) fn is_plain_text(text: &str) -> bool {
-        plain_len(text.as_bytes()) == text.len()
+        is_plain(text.as_bytes())
     }
 
     /// Whether the text and a closing quote stand at `start`.

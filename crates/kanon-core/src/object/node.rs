@@ -226,10 +226,12 @@ impl<'a> Node<'a> {
     pub fn get(self, name: &str) -> Option<Node<'a>> {
         let len = name.len();
         let (text, bytes) = (self.text(), name.as_bytes());
-        self.find(name, index::hashes(bytes), |key| {
-            // The quote tells most names apart without a comparison; that JSON may write the name so is asked last.
-            text.get(key + len) == Some(&b'"') && text.get(key..key + len) == Some(bytes) && Name::is_plain_text(name)
-        })
+        let found = self.find(name, index::hashes(bytes), |key| {
+            // The quote tells most names apart without a comparison.
+            text.get(key + len) == Some(&b'"') && text.get(key..key + len) == Some(bytes)
+        })?;
+        // That JSON may write the name so is asked last.
+        if Name::is_plain_text(name) { Some(found) } else { self.find_escaped(name) }
     }
 
     /// The member called `name`, of an object: faster than [`Node::get`], for names that are looked up again and again.
@@ -308,6 +310,7 @@ impl<'a> Node<'a> {
     }
 
     #[cold]
+    #[inline(never)]
     fn find_escaped(self, name: &str) -> Option<Node<'a>> {
         self.members().find(|(key, _)| *key == name).map(|(_, node)| node)
     }

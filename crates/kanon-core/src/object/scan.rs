@@ -27,6 +27,21 @@ pub(super) fn short_plain_len(bytes: &[u8]) -> usize {
     })
 }
 
+/// Whether no byte is one of those.
+#[inline]
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let last = match bytes.last_chunk() {
+        Some(last) => *last,
+        None => {
+            let mut last = [b' '; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            last
+        }
+    };
+    words.iter().chain([&last]).all(|word| special(u64::from_le_bytes(*word)) == 0)
+}
+
 /// The top bit of each byte that is a quote, a backslash or a control character. Exact for the lowest one found: subtraction
 /// borrows upwards only.
 #[inline]
@@ -54,6 +69,7 @@ mod tests {
             let end = bytes.iter().position(|it| *it < 0x20 || *it == b'"' || *it == b'\\');
             let end = end.unwrap_or(bytes.len());
             prop_assert_eq!(plain_len(&bytes), end);
+            prop_assert_eq!(is_plain(&bytes), end == bytes.len());
             prop_assert_eq!(short_plain_len(&bytes), if bytes.len() < 8 { 0 } else { end.min(8) });
         }
     }

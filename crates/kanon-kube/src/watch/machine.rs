@@ -54,6 +54,8 @@ pub(super) enum Happened {
     },
     /// The pause is over.
     Woke,
+    /// All is to be read again, since nobody tells what changes.
+    Due,
 }
 
 /// What to tell the plane.
@@ -73,6 +75,8 @@ pub(super) struct Machine {
     after_pause: Want,
     pause: Duration,
     known: BTreeMap<Key, Object>,
+    /// What others told of, who watched before: gone until a list shows it.
+    before: BTreeMap<Key, Object>,
     /// Objects of the list that is being read.
     listed: BTreeSet<Key>,
     /// What is read of the objects: never less than before.
@@ -90,10 +94,25 @@ impl Machine {
             after_pause: list,
             pause: PAUSE_MIN,
             known: BTreeMap::new(),
+            before: BTreeMap::new(),
             listed: BTreeSet::new(),
             keep,
             synced: None,
         }
+    }
+
+    /// The same, after a watch that told of these objects.
+    pub(super) fn after(mut self, told: impl Iterator<Item = Object>) -> Machine {
+        self.before = told.map(|it| (key(&it), it)).collect();
+        self
+    }
+
+    /// What it has told of.
+    pub(super) fn into_known(self) -> Vec<Object> {
+        // Whoever is cut off early has told nothing new of what was there before.
+        let mut known = self.before;
+        known.extend(self.known);
+        known.into_values().collect()
     }
 
     /// More is read: all objects are listed again. What is read no more is kept all the same, as `Input::Synced` has said.
@@ -126,6 +145,7 @@ impl Machine {
             Happened::Page(page) => self.page(&page, &mut outcome),
             Happened::Line(line) => self.line(line, now, &mut outcome),
             Happened::Ended => {}
+            Happened::Due => self.want = Want::List { next: None },
             Happened::Woke => self.want = self.after_pause.clone(),
             Happened::Failed { code: Some(410), .. } => self.relist(now),
             Happened::Failed { .. } => {
@@ -162,6 +182,8 @@ impl Machine {
             self.want = Want::List { next: Some(next.to_owned()) };
             return;
         }
+        let before = std::mem::take(&mut self.before).into_iter().filter(|it| !self.listed.contains(&it.0));
+        outcome.changes.extend(before.map(|(_, object)| (Change::Deleted, object)));
         let gone: Vec<Key> = self.known.keys().filter(|it| !self.listed.contains(*it)).cloned().collect();
         for key in gone {
             outcome.changes.extend(self.known.remove(&key).map(|object| (Change::Deleted, object)));
@@ -290,6 +312,22 @@ mod tests {
         assert_eq!(machine.want(), Want::List { next: None });
         let again = machine.handle(page("8", "", &["b", "c"]), at(1200));
         assert_eq!((told(&again), again.synced), (vec!["+c".to_owned(), "-a".to_owned()], None));
+    }
+
+    #[test]
+    fn what_another_watch_told_of_is_told_again_or_gone() {
+        let told = |names: &[&str]| {
+            let object = |it: &&str| Object::parse(format!(r#"{{"metadata":{{"name":"{it}"}}}}"#)).unwrap();
+            names.iter().map(object).collect::<Vec<_>>()
+        };
+        let mut machine = Machine::new(Keep::All).after(told(&["a", "b"]).into_iter());
+        assert_eq!(self::told(&machine.handle(page("5", "tok", &["b"]), at(0))), ["+b"]);
+        assert_eq!(self::told(&machine.handle(page("5", "", &["c"]), at(0))), ["+c", "-a"]);
+        machine.handle(Happened::Due, at(0));
+        assert_eq!(machine.want(), Want::List { next: None });
+        assert_eq!(self::told(&machine.handle(page("6", "", &["b"]), at(0))), ["-c"]);
+        let names: Vec<_> = machine.into_known().iter().map(|it| key(it).1).collect();
+        assert_eq!(names, ["b"]);
     }
 
     #[test]

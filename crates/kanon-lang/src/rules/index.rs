@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
+
 use crate::{
     ir::{GuardTest, Subject, TextTest},
     value::Value,
@@ -12,7 +14,8 @@ pub(super) struct Index {
     pub(super) subject: Subject,
     /// The program whose subject it is.
     pub(super) reader: u32,
-    texts: HashMap<Box<str>, Vec<u32>>,
+    /// Who writes rules chooses what is in it, and whoever is asked about only looks: nothing to protect from collisions.
+    texts: HashMap<Box<str>, Vec<u32>, FixedState>,
     parts: Vec<(TextTest, Box<str>, u32)>,
     /// By `false` and `true`.
     bools: [Vec<u32>; 2],
@@ -30,7 +33,7 @@ impl Index {
         Index {
             subject,
             reader,
-            texts: HashMap::new(),
+            texts: HashMap::default(),
             parts: Vec::new(),
             bools: [Vec::new(), Vec::new()],
             nil: Vec::new(),
@@ -51,6 +54,10 @@ impl Index {
         match test {
             GuardTest::Bool(bool) => self.bools[usize::from(*bool)].push(program),
             GuardTest::OneOf(texts) => {
+                // Among texts, nil may be taken for the empty one.
+                if texts.iter().any(|it| it.is_empty()) {
+                    self.nil.push(program);
+                }
                 for text in texts {
                     let list = self.texts.entry(text.clone()).or_default();
                     if list.last() != Some(&program) {

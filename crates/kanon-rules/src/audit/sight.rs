@@ -118,14 +118,15 @@ pub(crate) fn facts(rules: &Rules, sight: &Sight) -> Facts {
     let all = rules.settings.whole_objects || active().any(asks_for_any);
     let parts = wanted.iter().filter(|it| !all && *it.1 != Keep::All).map(|(kind, keep)| (kind.clone(), keep.clone()));
     let parts = parts.collect();
-    let kinds: Vec<_> = wanted.keys().filter_map(|it| rules.resources.kind(it)).cloned().collect();
+    let served: Vec<_> = wanted.keys().filter_map(|it| rules.resources.kind(it)).collect();
     // Of what `*` means there may be more tomorrow.
     let is_open = |it: &Entry| it.rule.as_ref().is_some_and(|rule| !rule.matcher.patterns.is_empty());
-    let unknown = kinds.len() < wanted.len() || active().any(|it| !it.unknown.is_empty() || is_open(it));
+    let unknown = served.len() < wanted.len() || active().any(|it| !it.unknown.is_empty() || is_open(it));
+    let kinds = served.into_iter().filter(|it| rules.settings.knows(it)).cloned().collect();
     // What cannot be had holds nobody up: the rules that want it fail by themselves.
     let required: BTreeSet<_> = active().filter(|it| enforces(it)).flat_map(|it| &it.lookups).collect();
-    let served = |it: &&&GroupVersionKind| rules.resources.kind(it).is_some() && !sight.has_failed(it);
-    let required = required.iter().filter(served).map(|it| (*it).clone()).collect();
+    let is_served = |it: &&&GroupVersionKind| rules.resources.kind(it).is_some() && !sight.has_failed(it);
+    let required = required.iter().filter(is_served).map(|it| (*it).clone()).collect();
     Facts { kinds, required, parts, unknown }
 }
 

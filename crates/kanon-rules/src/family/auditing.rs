@@ -68,7 +68,8 @@ impl RulesFamily {
             }
             Input::Unwatched { kind } => self.audit.kind_forgotten(&kind.gvk, now),
             Input::Resources { kinds } => {
-                self.served = Arc::new(Resources::with(kinds).shaped(self.settings.shapes.clone()));
+                let served = Resources::with(kinds).shaped(self.settings.shapes.clone());
+                self.served = Arc::new(served.confined(!self.settings.namespaces.is_empty()));
                 self.publish(None, now, out);
                 self.report_sight(now, out);
                 Vec::new()
@@ -87,6 +88,7 @@ impl RulesFamily {
             }
             Input::Tick => self.audit.tick(now),
             Input::Scanned { .. }
+            | Input::PlacesSynced { .. }
             | Input::Folder { .. }
             | Input::AlertTemplates { .. }
             | Input::Reviewed { .. }

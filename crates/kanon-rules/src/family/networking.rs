@@ -73,6 +73,7 @@ impl RulesFamily {
             }
             Input::Tick => patrol.tick(now),
             Input::Resources { .. }
+            | Input::PlacesSynced { .. }
             | Input::Scanned { .. }
             | Input::Folder { .. }
             | Input::AlertTemplates { .. }

@@ -69,6 +69,8 @@ pub(crate) struct Resources {
     by_plural: BTreeMap<String, Vec<Kind>>,
     /// Which of them make pods.
     pub(crate) shapes: PodShapes,
+    /// Whether rules are about objects with a namespace alone.
+    confined: bool,
 }
 
 impl Default for Resources {
@@ -98,13 +100,24 @@ impl Resources {
         for kinds in by_plural.values_mut() {
             kinds.sort_by_key(preference);
         }
-        Resources { by_kind, by_plural, shapes: PodShapes::default() }
+        Resources { by_kind, by_plural, shapes: PodShapes::default(), confined: false }
     }
 
     /// The same, of which these make pods besides Kubernetes' own.
     #[must_use]
     pub(crate) fn shaped(self, shapes: PodShapes) -> Resources {
         Resources { shapes, ..self }
+    }
+
+    /// The same, for a process that looks after some namespaces alone, if it does.
+    #[must_use]
+    pub(crate) fn confined(self, confined: bool) -> Resources {
+        Resources { confined, ..self }
+    }
+
+    /// Whether a rule may be about objects of a kind here.
+    pub(crate) fn may_be_about(&self, kind: &GroupVersionKind) -> bool {
+        !self.confined || self.kind(kind).is_none_or(|it| it.scope == Scope::Namespaced)
     }
 
     /// A kind with its path.

@@ -3,9 +3,9 @@
 //! `data.brake: "on"` holds every eviction and revocation of the whole cluster back; `data.budget` says how many there may be
 //! in any period, over all rules. While nobody knows what the ConfigMap says, the brake is on. `kanon brake` writes it.
 
-use kanon_core::{Change, Input, Kind, Mono, Object, Rate};
+use kanon_core::{Change, Input, Kind, Mono, Object, Place, Rate};
 
-use super::pace::Window;
+use super::{pace::Window, templates::TEMPLATE_MAP};
 
 /// Name of the ConfigMap.
 pub const BRAKE_MAP: &str = "kanon-brake";
@@ -66,8 +66,10 @@ impl Brake {
                 Change::Applied => self.read(object),
                 Change::Deleted => (self.state, self.budget) = (State::Off, default_budget()),
             },
-            // All ConfigMaps have been seen, and it was not among them.
-            Input::Synced { kind, .. } if is_config_map(kind) && self.state == State::Unknown => {
+            // It would have been seen.
+            Input::PlacesSynced { kind } | Input::Synced { kind, .. }
+                if is_config_map(kind) && self.state == State::Unknown =>
+            {
                 self.state = State::Off
             }
             _ => {}
@@ -93,8 +95,14 @@ fn default_budget() -> Rate {
     BUDGET.parse().expect("the constant is a rate")
 }
 
-/// The kind of the brake's object.
-pub(crate) fn brake_kind() -> Kind {
+/// Where the brake's ConfigMap stands, and that of the templates of alerts.
+pub(crate) fn places(namespace: &str) -> Vec<Place> {
+    let place =
+        |name: &str| Place { kind: config_maps(), namespace: namespace.to_owned(), name: Some(name.to_owned()) };
+    if namespace.is_empty() { Vec::new() } else { vec![place(BRAKE_MAP), place(TEMPLATE_MAP)] }
+}
+
+pub(super) fn config_maps() -> Kind {
     Kind::namespaced("", "v1", "ConfigMap", "configmaps")
 }
 

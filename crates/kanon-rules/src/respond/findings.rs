@@ -278,7 +278,8 @@ impl Responder {
                 self.alerts.end(stale, now, out);
             }
         }
-        for undo in undoing(entry, &verdict, &occasion, now) {
+        let reach = entry.rule.as_ref().map_or_else(Reach::cluster, |it| self.reach(it));
+        for undo in undoing(&reach, entry, &verdict, &occasion, now) {
             self.remember_undo(finding, undo);
         }
         (entry.key.clone(), *mode, Finding { verdict, since: *since, severity, share, rests: Some(rest) })
@@ -314,7 +315,8 @@ impl Responder {
         }
         // What the leader did about it, before it was this replica's.
         self.forget(job::finding(&verdict));
-        for undo in entry.map(|it| undoing(it, &verdict, &occasion, now)).unwrap_or_default() {
+        let undo = entry.and_then(|it| Some(undoing(&self.reach(it.rule.as_ref()?), it, &verdict, &occasion, now)));
+        for undo in undo.unwrap_or_default() {
             // Another finding may want it to stay.
             if undo.deed().is_some_and(|it| !self.undoing.0.contains_key(&it)) {
                 self.begin(undo, now, out);
@@ -364,16 +366,15 @@ impl Responder {
 }
 
 /// The runs that take back what a rule's actions did about a violation.
-pub(super) fn undoing(entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
+pub(super) fn undoing(reach: &Reach, entry: &Entry, verdict: &Verdict, occasion: &Occasion, now: Now) -> Vec<Job> {
     let Some(rule) = &entry.rule else { return Vec::new() };
-    let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
     let responses = rule.responses.iter().enumerate();
     let undoing = responses.filter_map(|(at, Response { spec, work })| {
         let Work::Run { id, window, destructive, prepared: Prepared::Object { undo: Some(undo), .. } } = work else {
             return None;
         };
         let runs = spec.on.is_empty() || spec.on.contains(&occasion.mode);
-        let wanted = undo(verdict, &reach).ok().filter(|_| runs)?;
+        let wanted = undo(verdict, reach).ok().filter(|_| runs)?;
         let task = Task::Object(Box::new(wanted.clone()));
         let done = Job::new(entry, at, (id, *window, *destructive), spec, (verdict, occasion), task, now.mono);
         Some(done.undoing(wanted))

@@ -1,7 +1,7 @@
 //! Runs of actions: which there are, what holds them back, how they end.
 
 use kanon_core::{Delivery, Done, Now, Verdict};
-use kanon_plane::{AlertParams, Outbox, Prepared, Reach};
+use kanon_plane::{AlertParams, Outbox, Prepared};
 use serde_json::{Value, json};
 
 use super::{
@@ -49,11 +49,11 @@ impl Responder {
     ) -> bool {
         let Meant { share, only_alerts } = meant;
         let Some(rule) = &entry.rule else { return false };
-        let reach = rule.home.as_deref().map_or_else(Reach::cluster, Reach::namespace);
+        let reach = self.reach(rule);
         let mut alerted = false;
         if share.tells && !share.acts && occasion.lasts() {
             // The leader does and takes back; what this finding wants is not taken back here because of another.
-            for undo in undoing(entry, verdict, occasion, now) {
+            for undo in undoing(&reach, entry, verdict, occasion, now) {
                 self.remember_undo(super::job::finding(verdict), undo);
             }
         }

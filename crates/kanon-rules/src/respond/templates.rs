@@ -28,7 +28,7 @@ use crate::{
 /// The folder's name among figures.
 const FOLDER: &str = "alert-templates";
 /// Name of the ConfigMap.
-const TEMPLATE_MAP: &str = "alert-templates";
+pub(super) const TEMPLATE_MAP: &str = "alert-templates";
 
 /// Templates that rules name and that are not there: each once.
 const MISSING: Figure = Figure {
@@ -225,7 +225,7 @@ mod tests {
         let mut templates = Templates::new(language, "kanon-system", &external);
         let map = json!({"metadata": {"name": TEMPLATE_MAP, "namespace": "kanon-system"}, "data": data});
         let mut out = Outbox::new(crate::FAMILY);
-        let kind = Arc::new(super::super::brake_kind());
+        let kind = Arc::new(super::super::brake::config_maps());
         let object = Object::from_value(&map);
         templates.handle(&Input::Object { kind, change: Change::Applied, object }, &Figures::default(), &mut out);
         let said = out.wanted().filter_map(|it| match &it.action {

@@ -179,7 +179,11 @@ fn later() -> Result<Done, Failure> {
 
 fn config_map(data: &Value) -> Input {
     let object = json!({"metadata": {"name": BRAKE_MAP, "namespace": "kanon-system"}, "data": data});
-    Input::Object { kind: Arc::new(brake_kind()), change: Change::Applied, object: Object::from_value(&object) }
+    Input::Object {
+        kind: Arc::new(super::brake::config_maps()),
+        change: Change::Applied,
+        object: Object::from_value(&object),
+    }
 }
 
 #[test]
@@ -306,7 +310,7 @@ fn without_a_config_map_there_is_no_brake() {
     let responses = Responses { leads: true, namespace: "kanon-system".into(), ..Responses::default() };
     let mut bench = Bench::with(&[rule("r", json!([{"type": "evict"}]))], responses);
     bench.fire("r", "a", "", Mode::Audit);
-    bench.input(&Input::Synced { kind: Arc::new(brake_kind()), keep: Keep::All });
+    bench.input(&Input::PlacesSynced { kind: Arc::new(super::brake::config_maps()) });
     assert_eq!(bench.done(), ["evict a"]);
 }
 

@@ -48,6 +48,8 @@ pub(crate) enum PortalCommand {
     InstallCrds(InstallCrdsArgs),
     /// Print the rights that `run` needs with these flags and rules, as manifests
     Rbac(Box<super::rbac::PortalRbacArgs>),
+    /// Print the webhook configuration that an administrator installs for `run` with these flags and rules
+    Webhook(Box<super::rbac::WebhookArgs>),
     /// The same as `kanon migrate rules`
     MigrateRules(MigrateRulesArgs),
     /// Look for mistakes in rules: the same as `kanon policy lint`
@@ -117,6 +119,9 @@ pub(crate) struct RunArgs {
     /// How often verdicts that may change by themselves are asked for again
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::duration)]
     pub(crate) resync_period: std::time::Duration,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) within: super::WithinArgs,
     /// How the audit is spread.
     #[command(flatten)]
     pub(crate) shards: super::ShardArgs,

@@ -134,6 +134,11 @@ pub(crate) enum Actions {
 }
 
 impl SinkArgs {
+    /// Whether an action may run whose effects are not in the namespace of what violated a rule.
+    pub(crate) fn may_cordon(&self) -> bool {
+        self.further.allow_action.iter().any(|it| it == "cordon")
+    }
+
     /// What the rules may have done and written, for whoever runs nothing: no file is opened.
     pub(crate) fn possible(&self, namespace: &str) -> Responses {
         Responses {

@@ -2,10 +2,10 @@
 //!
 //! Policies are read from the API server and put through the same families that decide there.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-use kanon_core::{Change, Input, Keep, Kind, PolicyRef};
-use kanon_kube::{Api, Source};
+use kanon_core::{Change, Input, Keep, PolicyRef};
+use kanon_kube::{Api, Source, Span};
 use kanon_plane::{Explanation, Lookups, Plane, Settings, Target};
 use kanon_rules::NetworkSettings;
 use kanon_runtime::{Clock, log};
@@ -80,7 +80,12 @@ async fn world(api: &Api, settings: families::Settings) -> Result<Plane, Failure
     let mut plane = Plane::new(families::all(&languages::all(), &settings), Settings::default());
     let mut world = World { plane: &mut plane, clock: Clock::start() };
     for kind in world.plane.kinds() {
-        world.feed(api, kind).await?;
+        world.feed(api, Span::everywhere(&kind)).await?;
+    }
+    let places = world.plane.places().to_vec();
+    let kinds: BTreeSet<_> = places.iter().map(|it| &it.kind).collect();
+    for kind in kinds {
+        world.feed(api, Span::of_places(kind, &places)).await?;
     }
     if settings.audit.runs {
         world.feed_facts(api).await?;
@@ -106,18 +111,19 @@ impl World<'_> {
         let facts = Arc::clone(self.plane.facts());
         let missing = facts.kinds.iter().filter(|it| !self.plane.objects().is_synced(&it.gvk));
         for kind in missing.cloned().collect::<Vec<_>>() {
-            self.feed(api, kind).await?;
+            self.feed(api, Span::everywhere(&kind)).await?;
         }
         Ok(())
     }
 
-    async fn feed(&mut self, api: &Api, kind: Kind) -> Result<(), Failure> {
-        let objects = kanon_kube::list(api, &kind).await?;
-        let kind = Arc::new(kind);
+    async fn feed(&mut self, api: &Api, span: Span) -> Result<(), Failure> {
+        let objects = kanon_kube::list(api, &span).await?;
+        let kind = span.kind;
         for object in objects {
             self.handle(Input::Object { kind: Arc::clone(&kind), change: Change::Applied, object });
         }
-        self.handle(Input::Synced { kind, keep: Keep::All });
+        let synced = if span.places { Input::PlacesSynced { kind } } else { Input::Synced { kind, keep: Keep::All } };
+        self.handle(synced);
         Ok(())
     }
 

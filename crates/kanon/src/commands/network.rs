@@ -2,7 +2,7 @@
 //! decides; here are files, clusters and tables.
 
 use kanon_core::{Change, Object, ObjectRef, Outcome, Verdict};
-use kanon_kube::Api;
+use kanon_kube::{Api, Span};
 use kanon_network::{Check, Endpoint, Finding, Kinds, Model, Options, Pod, Policy, Side, checks};
 use kanon_runtime::Clock;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn model(source: SourceArgs, namespace: &str) -> Result<Model, Failure> {
         let api = Api::connect(&source).await?;
         let mut model = Model::default();
         for kind in Kinds::all() {
-            for object in kanon_kube::list(&api, &kind).await? {
+            for object in kanon_kube::list(&api, &Span::everywhere(&kind)).await? {
                 model.apply(&kind.gvk, Change::Applied, &object);
             }
         }

@@ -3,6 +3,7 @@
 pub(crate) mod docgen;
 mod init_certs;
 pub(crate) mod run;
+mod webhook;
 
 use std::io::Write;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(args: PortalArgs) -> Exit {
         PortalCommand::InitCerts(args) => init_certs::run(args),
         PortalCommand::InstallCrds(args) => install_crds(&args),
         PortalCommand::Rbac(args) => rbac::of_run(*args),
+        PortalCommand::Webhook(args) => webhook::run(*args),
         PortalCommand::MigrateRules(args) => migrate::rules(args),
         PortalCommand::Lint(args) => policy::lint::run(&args),
         PortalCommand::Test(args) => policy::test::run(args),

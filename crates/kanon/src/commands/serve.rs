@@ -29,7 +29,9 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     if let Some(flag) = args.installed.first().filter(|_| args.cert_dir.is_none()) {
         return Err(Failure::usage(format!("{flag} needs --cert-dir: an installer brings certificates, too")));
     }
+    check(&args)?;
     let data_dir = DataDir::resolve(args.data_dir.clone())?;
+    let namespaces = args.within.namespaces();
     let sinks = args.sinks.options(Some("-"))?;
     let runtime = args.runtime.options(Some(data_dir.audit_place()))?;
     let clock = Clock::start();
@@ -55,6 +57,7 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
         }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: args.namespace,
+        namespaces,
         lease: args.leader_election.then(|| (LEASE, identity(), args.shards.audit_shards)),
         sinks,
         runtime,
@@ -69,11 +72,30 @@ async fn serve(args: ServeArgs) -> Result<Exit, Failure> {
     end(control, &stop, args.shutdown.shutdown_delay).await
 }
 
+/// Flags that ask for more than rights in the namespaces of `--watch-namespace`.
+pub(crate) fn check(args: &ServeArgs) -> Result<(), Failure> {
+    let follows = args.installed.webhook_config.as_ref().is_some_and(|it| !it.is_empty());
+    args.within.check(&[
+        ("a webhook without --cert-dir", args.cert_dir.is_none(), "registers itself with the cluster"),
+        ("--webhook-config", follows, FOLLOWS),
+        ("--network", args.network.runs(), NETWORK),
+        ("--author-check", args.vet.settings().authors, AUTHORS),
+        ("--allow-action=cordon", args.sinks.may_cordon(), CORDON),
+    ])
+}
+
+/// Why what they ask for needs rights in the whole cluster.
+pub(crate) const FOLLOWS: &str = "changes an object of the cluster";
+pub(crate) const NETWORK: &str = "reads pods and policies of all namespaces";
+pub(crate) const AUTHORS: &str = "asks the API server about rights in the whole cluster";
+pub(crate) const CORDON: &str = "changes nodes";
+
 /// What the flags say to the families.
 pub(crate) fn settings(args: &ServeArgs, responses: Responses, clock: Option<Clock>) -> families::Settings {
     families::Settings {
         only_rules: false,
         namespace: args.namespace.clone(),
+        namespaces: args.within.namespaces(),
         enforcement: args.admission.switch(),
         breaker: args.admission.deny_breaker,
         fail_closed: args.fail_closed,

@@ -47,6 +47,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let families = control::families(families::Settings {
         only_rules: false,
         namespace: NAMESPACE.to_owned(),
+        namespaces: Vec::new(),
         enforcement: args.admission.switch(),
         breaker: args.admission.deny_breaker,
         fail_closed: true,
@@ -85,6 +86,7 @@ async fn up(args: UpArgs) -> Result<Exit, Failure> {
         }),
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace: NAMESPACE.into(),
+        namespaces: Vec::new(),
         lease: None,
         sinks,
         runtime,

@@ -4,6 +4,7 @@ use kanon_core::Kind;
 use kanon_kube::{Api, Error};
 use kanon_plane::Plane;
 
+use super::watches::Area;
 use crate::exit::Failure;
 
 /// Which definitions there are to be, and who brings them.
@@ -15,11 +16,46 @@ pub(crate) struct Definitions {
     pub(crate) by_installer: bool,
 }
 
-/// Puts the definitions in place; the kinds of policies that are to be watched.
-pub(super) async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Result<Vec<Kind>, Failure> {
-    let is_rule = |group: &str| group == kanon_rules::api::GROUP;
-    // An installer of before brings no exceptions, and gives no rights to them: then there are none.
-    let is_vital = |it: &Kind| is_rule(&it.gvk.group) && !kanon_rules::api::is_exception(it);
+/// The kinds of policies that are to be watched. Where the whole cluster is looked after, their definitions are put in place first.
+pub(super) async fn of_policies(
+    api: &Api,
+    plane: &Plane,
+    asked: Definitions,
+    area: &Area,
+) -> Result<Vec<Kind>, Failure> {
+    if area.is_all() { install(api, plane, asked).await } else { found(api, plane, asked, area).await }
+}
+
+/// Those that are served and of which something can be seen: definitions are of the cluster, and an administrator's affair.
+async fn found(api: &Api, plane: &Plane, asked: Definitions, area: &Area) -> Result<Vec<Kind>, Failure> {
+    let served = kanon_kube::discover(api).await?;
+    let is_wanted = |it: &Kind| (asked.rules || !is_rule(&it.gvk.group)) && area.sees(it);
+    let (found, missing): (Vec<_>, Vec<_>) =
+        plane.kinds().into_iter().filter(is_wanted).partition(|it| served.contains(it));
+    for kind in missing {
+        unknown(&kind)?;
+    }
+    Ok(found)
+}
+
+fn is_rule(group: &str) -> bool {
+    group == kanon_rules::api::GROUP
+}
+
+/// Without rules there is nothing to do; what else is missing is not written. An installer of before brings no exceptions: then there
+/// are none.
+fn unknown(kind: &Kind) -> Result<(), Failure> {
+    if is_rule(&kind.gvk.group) && !kanon_rules::api::is_exception(kind) {
+        return Err(Failure::new(format!(
+            "the API server knows no {}: `portal install-crds` brings it, or --rules-cr=false does without",
+            kind.gvk.kind
+        )));
+    }
+    tracing::warn!(kind = kind.gvk.kind, "the API server does not know the kind: none of it is written");
+    Ok(())
+}
+
+async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Result<Vec<Kind>, Failure> {
     let (mut kinds, mut crds) = (plane.kinds(), plane.crds());
     if !asked.rules {
         kinds.retain(|it| !is_rule(&it.gvk.group));
@@ -48,15 +84,7 @@ pub(super) async fn install(api: &Api, plane: &Plane, asked: Definitions) -> Res
                 served.push(kind);
             }
             Err(error) => return Err(error.into()),
-            Ok(None) if is_vital(&kind) => {
-                return Err(Failure::new(format!(
-                    "the API server knows no {}: `portal install-crds` brings it, or --rules-cr=false does without",
-                    kind.gvk.kind
-                )));
-            }
-            Ok(None) => {
-                tracing::warn!(kind = kind.gvk.kind, "the API server does not know the kind: none of it is written");
-            }
+            Ok(None) => unknown(&kind)?,
         }
     }
     Ok(served)

@@ -44,7 +44,7 @@ impl Readiness {
     fn loading(&self) -> Vec<String> {
         let objects = self.shared.objects.load();
         let namespaces = GroupVersionKind::new("", "v1", "Namespace");
-        let unsynced = self.policies.iter().filter(|it| !objects.is_synced(&it.gvk)).map(|it| it.plural.clone());
+        let unsynced = self.policies.iter().filter(|it| !objects.has_arrived(&it.gvk)).map(|it| it.plural.clone());
         // A follower's webhook answers too, but the leader's is registered.
         let missing = self.shared.leads() && !self.registered.load(Ordering::Acquire);
         let webhook = missing.then(|| "webhook registration".to_owned());
@@ -63,7 +63,7 @@ impl Readiness {
         let missing = facts.required.iter().filter(|it| !objects.is_synced(it));
         let missing: Vec<_> = missing.map(|it| format!("{} that rules look up", it.kind)).collect();
         // Which rules there are is not known before.
-        if missing.is_empty() && self.policies.iter().all(|it| objects.is_synced(&it.gvk)) {
+        if missing.is_empty() && self.policies.iter().all(|it| objects.has_arrived(&it.gvk)) {
             self.arrived.store(true, Ordering::Release);
         }
         missing

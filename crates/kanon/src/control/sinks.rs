@@ -53,6 +53,7 @@ impl SinkOptions {
             log: self.log.is_some(),
             dry_run: self.dry_run,
             leads,
+            ..Responses::default()
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Watches: one for each kind of policy, from the start; one for each kind that policies in force read, as long as they do, of whose
-//! objects it keeps what they read. A kind that nobody serves yet is looked for again and again, less and less often.
+//! objects it keeps what they read; one for the places of a kind of which families read nothing else, until the whole kind is wanted,
+//! whose watch takes its place. A kind that nobody serves yet is looked for again and again, less and less often.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use kanon_core::{Figures, Input, Keep, Kind};
-use kanon_kube::Api;
+use kanon_core::{Figures, Input, Keep, Kind, Object, Place};
+use kanon_kube::{Api, Around, Span};
 use kanon_net::CancellationToken;
 use kanon_plane::Facts;
 use kanon_runtime::{Clock, Shared};
@@ -24,8 +25,9 @@ const GROWING: Duration = Duration::from_millis(200);
 
 /// A watch that may end before the process does.
 struct Running {
+    span: Span,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<Vec<Object>>,
     keep: watch::Sender<Keep>,
 }
 
@@ -37,6 +39,28 @@ pub(super) struct Watches {
     pub(super) shared: Arc<Shared>,
     pub(super) figures: Arc<Figures>,
     pub(super) stop: CancellationToken,
+    /// What families read by place: it is watched there, but where the whole kind is.
+    pub(super) places: Vec<Place>,
+    pub(super) area: Area,
+}
+
+/// The namespaces in which something is watched; all where there are none.
+pub(super) struct Area(pub(super) Vec<String>);
+
+impl Area {
+    pub(super) fn is_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All that can be seen of a kind.
+    fn span(&self, kind: &Kind) -> Span {
+        if self.is_all() { Span::everywhere(kind) } else { Span::within(kind, &self.0) }
+    }
+
+    /// Whether anything can be seen of a kind.
+    pub(super) fn sees(&self, kind: &Kind) -> bool {
+        !self.span(kind).corners.is_empty()
+    }
 }
 
 impl Watches {
@@ -44,21 +68,34 @@ impl Watches {
     pub(super) fn start(self, tasks: &mut JoinSet<()>, policies: &[Kind]) {
         for kind in policies {
             // The sender goes: it stays so.
-            tasks.spawn(self.watch(kind, watch::channel(Keep::All).1, self.stop.clone()));
+            let watch = self.watch(self.area.span(kind), Vec::new(), watch::channel(Keep::All).1, self.stop.clone());
+            tasks.spawn(async move { drop(watch.await) });
         }
         tasks.spawn(self.follow(policies.to_vec()));
     }
 
     fn watch(
         &self,
-        kind: &Kind,
+        span: Span,
+        before: Vec<Object>,
         keep: watch::Receiver<Keep>,
         stop: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + use<> {
+    ) -> impl Future<Output = Vec<Object>> + Send + use<> {
         let clock = self.clock;
-        let now = move || clock.now();
+        let clock = move || clock.now();
         let (api, send, figures) = (self.api.clone(), self.send.clone(), Arc::clone(&self.figures));
-        kanon_kube::run_watch(api, Arc::new(kind.clone()), keep, now, send, figures, stop)
+        kanon_kube::run_watch(span, before, Around { api, keep, clock, send, figures, stop })
+    }
+
+    /// What is to be watched besides policies, and how much of it: kinds, and the places of others.
+    fn wanted(&self, facts: &Facts, policies: &[Kind]) -> BTreeMap<Kind, (Span, Keep)> {
+        let kinds = facts.kinds.iter().filter(|it| !policies.contains(it));
+        let mut wanted: BTreeMap<_, _> =
+            kinds.map(|it| (it.clone(), (self.area.span(it), facts.keep(&it.gvk).clone()))).collect();
+        for Place { kind, .. } in &self.places {
+            wanted.entry(kind.clone()).or_insert_with(|| (Span::of_places(kind, &self.places), Keep::All));
+        }
+        wanted
     }
 
     async fn follow(self, policies: Vec<Kind>) {
@@ -73,27 +110,32 @@ impl Watches {
                 (pause, look_at) = (PAUSE_MIN, Instant::now());
                 known = Arc::clone(&facts);
             }
-            let gone: Vec<_> = running.keys().filter(|it| !facts.kinds.contains(it)).cloned().collect();
-            for kind in gone {
-                let Some(Running { stop, task, .. }) = running.remove(&kind) else { continue };
+            let wanted = self.wanted(&facts, &policies);
+            let is_over = |(kind, it): &(&Kind, &Running)| wanted.get(*kind).is_none_or(|wanted| wanted.0 != it.span);
+            let over: Vec<_> = running.iter().filter(is_over).map(|it| it.0.clone()).collect();
+            let mut told = BTreeMap::new();
+            for kind in over {
+                let Some(Running { span, stop, task, .. }) = running.remove(&kind) else { continue };
                 stop.cancel();
-                // What it still had to say comes before the end.
-                let _ = task.await;
-                let _ = self.send.send(Input::Unwatched { kind: Arc::new(kind) }).await;
+                // What it still had to say comes before the end, and before its successor.
+                told.insert(kind.clone(), task.await.unwrap_or_default());
+                if !span.places {
+                    let _ = self.send.send(Input::Unwatched { kind: Arc::new(kind) }).await;
+                }
             }
             let mut grows = false;
-            for kind in facts.kinds.iter().filter(|it| !policies.contains(it)) {
-                let keep = facts.keep(&kind.gvk);
-                match running.get(kind) {
-                    Some(it) if it.keep.borrow().covers(keep) => {}
+            for (kind, (span, keep)) in wanted {
+                match running.get(&kind) {
+                    Some(it) if it.keep.borrow().covers(&keep) => {}
                     Some(it) if grows_at.is_some_and(|at| at <= Instant::now()) => {
-                        it.keep.send_modify(|known| known.extend(keep));
+                        it.keep.send_modify(|known| known.extend(&keep));
                     }
                     Some(_) => grows = true,
                     None => {
-                        let (stop, (grow, keep)) = (self.stop.child_token(), watch::channel(keep.clone()));
-                        let task = tokio::spawn(self.watch(kind, keep, stop.clone()));
-                        running.insert(kind.clone(), Running { stop, task, keep: grow });
+                        let before = told.remove(&kind).unwrap_or_default();
+                        let (stop, (grow, keep)) = (self.stop.child_token(), watch::channel(keep));
+                        let task = tokio::spawn(self.watch(span.clone(), before, keep, stop.clone()));
+                        running.insert(kind, Running { span, stop, task, keep: grow });
                     }
                 }
             }

@@ -145,9 +145,12 @@ pub(super) fn run(tasks: &mut JoinSet<()>, listening: Listening, parts: Parts<'_
             let registration = Registration {
                 api: api.clone(),
                 webhook: kanon_kube::Webhook {
-                    url,
+                    name: "kanon".to_owned(),
+                    endpoint: kanon_kube::Endpoint::Url(url),
                     ca_pem: certificates.bundle(),
                     fail_closed,
+                    // With rights in some namespaces alone nobody registers himself.
+                    namespaces: Vec::new(),
                     own_namespace: namespace.to_owned(),
                     own_user,
                     own_groups: vec![kanon_rules::api::GROUP],

@@ -5,7 +5,9 @@ mod account;
 mod budget;
 mod manifests;
 mod offline;
+mod places;
 mod rights;
+mod within;
 
 use std::{
     path::{Path, PathBuf},

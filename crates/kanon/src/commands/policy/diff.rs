@@ -7,7 +7,7 @@ use std::{
 };
 
 use kanon_core::{Change, GroupVersionKind, Keep, Kind, Now, Object, Operation, Outcome, PolicyFile, UserInfo};
-use kanon_kube::Api;
+use kanon_kube::{Api, Span};
 use kanon_plane::{Lookups, ObjectStore};
 use kanon_rules::{Mode, Picture, Rules, RulesView, Sources, api};
 use kanon_runtime::Clock;
@@ -204,7 +204,7 @@ fn live(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
             let kinds = [api::cluster_rule(), api::portal_rule(), api::cluster_exception(), api::exception()];
             // A cluster whose definitions are older has no exceptions.
             for kind in kinds.into_iter().filter(|it| !api::is_exception(it) || served.contains(it)).map(Arc::new) {
-                let found = kanon_kube::list(&api, &kind).await?;
+                let found = kanon_kube::list(&api, &Span::everywhere(&kind)).await?;
                 known.extend(found.into_iter().map(|it| (Arc::clone(&kind), it)));
             }
         }
@@ -229,7 +229,7 @@ fn live(args: &DiffArgs, changed: &[PolicyFile]) -> Result<Both, Failure> {
                 ));
                 continue;
             };
-            for object in kanon_kube::list(&api, kind).await? {
+            for object in kanon_kube::list(&api, &Span::everywhere(kind)).await? {
                 objects.apply(&gvk, Change::Applied, &rules::with_kind(kind, &object));
             }
             objects.synced(&gvk, &Keep::All);

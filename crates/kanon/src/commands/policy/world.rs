@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use kanon_core::{Change, Input, Keep, Now, Object, PolicyFile};
-use kanon_kube::Api;
+use kanon_kube::{Api, Span};
 use kanon_lang::LanguageId;
 use kanon_plane::{Family, Outbox};
 use kanon_promotion::{PromotionFamily, PromotionView, Settings, api, gate::Compiler, offline::scenario::Scenario};
@@ -78,7 +78,7 @@ pub(super) fn of_cluster(args: ClusterArgs) -> Result<Vec<Object>, Failure> {
         let api = Api::connect(&source).await?;
         let mut found = Vec::new();
         for kind in api::kinds() {
-            for object in kanon_kube::list(&api, &kind).await? {
+            for object in kanon_kube::list(&api, &Span::everywhere(&kind)).await? {
                 // Items of a list name no kind.
                 let mut value = object.to_value();
                 value["kind"] = serde_json::json!(kind.gvk.kind);

@@ -9,7 +9,7 @@ use kanon_runtime::Clock;
 
 use crate::{
     cli::portal::{RunArgs, source},
-    commands::serve::{address, end, identity},
+    commands::serve::{AUTHORS, CORDON, FOLLOWS, NETWORK, address, end, identity},
     control::{self, webhook},
     exit::{Exit, Failure},
     families,
@@ -29,6 +29,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
     if args.network.runs() && !args.audit {
         tracing::warn!("--network needs --audit: it is enabled");
     }
+    check(&args)?;
     let namespace = args.install_namespace.clone();
     let sinks = args.sinks.options(Some("-"))?;
     let data_dir = args.data_dir.clone().map(|it| DataDir::resolve(Some(it))).transpose()?;
@@ -44,6 +45,7 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
         webhook: args.admission.then(|| webhook_options(&args)).transpose()?,
         metrics_addr: address("--metrics-addr", &args.metrics_addr)?,
         namespace,
+        namespaces: args.within.namespaces(),
         lease: args.leader_election.then(|| (LEASE, identity(), args.shards.audit_shards)),
         sinks,
         runtime,
@@ -55,12 +57,24 @@ async fn serve(args: RunArgs) -> Result<Exit, Failure> {
     end(control, &stop, args.shutdown.shutdown_delay).await
 }
 
+/// Flags that ask for more than rights in the namespaces of `--watch-namespace`.
+pub(crate) fn check(args: &RunArgs) -> Result<(), Failure> {
+    let follows = args.installed.webhook_config.as_ref().is_some_and(|it| !it.is_empty());
+    args.within.check(&[
+        ("--webhook-config", follows, FOLLOWS),
+        ("--network", args.network.runs(), NETWORK),
+        ("--author-check", args.vet.settings().authors, AUTHORS),
+        ("--allow-action=cordon", args.sinks.may_cordon(), CORDON),
+    ])
+}
+
 /// What the flags say to the families.
 pub(crate) fn settings(args: &RunArgs, responses: Responses, clock: Option<Clock>) -> families::Settings {
     let audits = args.audit || args.network.runs();
     families::Settings {
         only_rules: true,
         namespace: args.install_namespace.clone(),
+        namespaces: args.within.namespaces(),
         shapes: args.shapes.shapes(),
         audit: args.sweep.shaping(args.rules().audit(audits)),
         time_rules: args.timing.time_rules,

@@ -9,6 +9,8 @@ pub(super) struct Process {
     pub(super) name: String,
     /// The namespace it runs in.
     pub(super) namespace: String,
+    /// The only namespaces that it looks after; where there are none, all are.
+    pub(super) namespaces: Vec<String>,
     /// The leases that it contends for.
     pub(super) leases: Vec<String>,
     /// How it is registered.
@@ -72,6 +74,10 @@ impl Process {
         if self.authors {
             let reviews = ("authorization.k8s.io", "subjectaccessreviews");
             add(&["create"], reviews, &[], false, "rights of authors");
+        }
+        if !self.namespaces.is_empty() {
+            // Definitions are an administrator's affair.
+            return;
         }
         let names =
             plane.crds().iter().filter_map(|it| it["metadata"]["name"].as_str().map(str::to_owned)).collect::<Vec<_>>();

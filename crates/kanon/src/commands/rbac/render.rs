@@ -172,6 +172,7 @@ mod tests {
         let process = Process {
             name: "portal".into(),
             namespace: "portal-system".into(),
+            namespaces: Vec::new(),
             leases: Vec::new(),
             webhook: Registration::None,
             secret: None,

@@ -22,7 +22,7 @@ impl Installed {
         // The manifest again changes nothing.
         let again = site.kubectl(&apply).ok();
         assert!(again.lines().all(|it| it.ends_with(" unchanged")), "{again}");
-        site.log_in();
+        site.log_in("portal-system");
         Installed(site)
     }
 

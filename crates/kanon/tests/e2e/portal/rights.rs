@@ -1,12 +1,15 @@
 //! The rights that `portal rbac` gives are those that `portal run` needs with the same flags and rules: nothing is refused, and there is
 //! nothing to spare. Where one is missing, what wants it degrades, and all else goes on.
 
-use std::{process::Command, sync::Arc};
+use std::process::Command;
 
-use kanon_apiserver::{AuditOptions, AuditPolicy, TestServer};
 use serde_json::{Value, json};
 
-use super::{Running, account::Site, portal, settles};
+use super::{
+    Running,
+    account::{Site, Told},
+    portal, settles,
+};
 use crate::harness::{Ran, feed, file, http_get};
 
 const RULES: &str = r#"
@@ -50,16 +53,7 @@ struct Cluster(Site);
 impl Cluster {
     /// Of what the command prints, `keep` leaves some out.
     async fn start(keep: impl Fn(&Value) -> bool) -> Cluster {
-        let policy =
-            "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Metadata}]}";
-        let audit =
-            AuditOptions { policy: Some(AuditPolicy::parse(policy).expect("a policy")), ..AuditOptions::default() };
-        let cel = Arc::new(kanon_cel::Cel::default());
-        let server = TestServer::start_with(cel, |config| config.audit = audit).await.expect("a server");
-        let site = Site::new(server);
-        for name in ["portal-system", "shop"] {
-            site.kubectl(&format!("create namespace {name}")).ok();
-        }
+        let site = Site::audited().await;
         let hooks = "---\n{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: portal},
             webhooks: [{name: validate.portal.io, clientConfig: {url: 'https://localhost:1/validate'}, failurePolicy: Ignore,
             sideEffects: None, admissionReviewVersions: [v1], rules: []}]}";
@@ -79,7 +73,7 @@ impl Cluster {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": documents.collect::<Vec<_>>()});
         feed(&mut site.kubectl_command("apply -f -"), &list.to_string()).ok();
         feed(&mut site.kubectl_command("apply -f -"), OBJECTS).ok();
-        site.log_in();
+        site.log_in("portal-system");
         Cluster(site)
     }
 
@@ -113,7 +107,7 @@ async fn counts(running: &mut Running, line: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     let cluster = Cluster::start(|_| true).await;
-    let mut events = cluster.0.server.running().audit_events();
+    let mut told = Told::of(&cluster.0);
     let mut running = cluster.run();
     // Every loop has come to its end: labelled, told, reported, registered.
     cluster.0.shows("get deployment bad -n shop -o jsonpath={.metadata.labels}", "none").await;
@@ -124,12 +118,8 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"ok\"} 1").await;
     assert_eq!(running.stop(), Some(0));
 
-    // The request that ends what is looked at.
-    cluster.0.kubectl("get namespace shop").ok();
     let (mut refused, mut used) = (Vec::new(), std::collections::BTreeSet::new());
-    loop {
-        let record = events.next().await.expect("an event");
-        let event: Value = serde_json::from_slice(&record.json).expect("JSON");
+    for event in told.all(&cluster.0).await {
         let user = event["user"]["username"].as_str().unwrap_or_default();
         let reference = &event["objectRef"];
         let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
@@ -140,16 +130,15 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
             let part = text(&reference["subresource"]);
             let slash = if part.is_empty() { "" } else { "/" };
             used.insert((text(&event["verb"]), format!("{}{slash}{part}", text(&reference["resource"]))));
-        } else if event["verb"] == "get" && reference["resource"] == "namespaces" && reference["name"] == "shop" {
-            break;
         }
     }
-    assert_eq!(events.missed, 0);
     assert!(refused.is_empty(), "{refused:#?}");
     // Nothing to spare: but for what only happens now and then, every right was used.
-    let role = cluster.0.kubectl("get clusterrole portal -o json").ok();
-    let role: Value = serde_json::from_str(&role).expect("JSON");
-    let lines = role["rules"].as_array().expect("rules");
+    let role = |line: &str| {
+        let role: Value = serde_json::from_str(&cluster.0.kubectl(line).ok()).expect("JSON");
+        role["rules"].as_array().expect("rules").clone()
+    };
+    let lines = [role("get clusterrole portal -o json"), role("get role portal -n portal-system -o json")].concat();
     let each = |it: &Value| {
         let resource = it["resources"][0].as_str().expect("a resource").to_owned();
         let verbs = it["verbs"].as_array().expect("verbs").clone();
