@@ -1,12 +1,13 @@
-//! The project's own tools: `cargo xtask tidy | codegen [--check] | conformance [--check] | verify`.
+//! The project's own tools: `cargo xtask tidy | codegen [--check] | conformance [--check] | layout | verify`.
 //!
 //! `tidy` holds the rules of CONTRIBUTING.md that a compiler does not, `codegen` writes the files under `deploy/crds`,
-//! `conformance` measures the languages and writes docs/conformance.md, and `verify` runs everything that a change must pass.
+//! `conformance` measures the languages and writes docs/conformance.md, `layout` writes down which functions a start runs, and `verify` runs everything that a change must pass.
 
 #![allow(clippy::disallowed_macros, reason = "a command-line tool prints")]
 
 mod codegen;
 mod conformance;
+mod layout;
 mod tidy;
 mod verify;
 
@@ -14,7 +15,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 
-const USAGE: &str = "usage: cargo xtask tidy | codegen [--check] | conformance [--check] | verify";
+const USAGE: &str = "usage: cargo xtask tidy | codegen [--check] | conformance [--check] | layout | verify";
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).collect();
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["codegen", "--check"] => codegen::run(&root, true),
         ["conformance"] => conformance::run(&root, false),
         ["conformance", "--check"] => conformance::run(&root, true),
+        ["layout"] => layout::run(&root),
         ["verify"] => verify::run(&root),
         _ => Err(anyhow::anyhow!(USAGE)),
     });

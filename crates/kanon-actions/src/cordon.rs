@@ -21,8 +21,8 @@ impl Action for Cordon {
         true
     }
 
-    fn needs_leave(&self) -> bool {
-        true
+    fn leave(&self, _: &Params) -> Option<&'static str> {
+        Some("cordon")
     }
 
     fn rights(&self, _: &Params, _: &[Right]) -> Vec<Right> {

@@ -26,8 +26,8 @@ impl Action for Quarantine {
         true
     }
 
-    fn needs_leave(&self) -> bool {
-        true
+    fn leave(&self, _: &Params) -> Option<&'static str> {
+        Some("quarantine")
     }
 
     fn rights(&self, _: &Params, _: &[Right]) -> Vec<Right> {

@@ -28,8 +28,8 @@ impl Action for Scale {
         true
     }
 
-    fn needs_leave(&self) -> bool {
-        true
+    fn leave(&self, _: &Params) -> Option<&'static str> {
+        Some("scale")
     }
 
     fn rights(&self, _: &Params, objects: &[Right]) -> Vec<Right> {

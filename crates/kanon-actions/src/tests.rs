@@ -113,9 +113,15 @@ fn each_action_renders_its_effect_or_says_why_not() {
         ("revoketoken", json!({"strategy": "evict-pod"}), "Pod", json!({"action": "evict", "on": "Pod shop/s u"})),
         (
             "revoke-sa-token",
+            json!({"strategy": "recreate-sa"}),
+            "Pod",
+            json!({"action": "recreateAccount", "since": "1970-01-01T00:00:00Z", "on": "Pod shop/s u"}),
+        ),
+        (
+            "revoke-sa-token",
             json!({"strategy": "all"}),
             "Pod",
-            json!("parameter `strategy` is neither `secrets` nor `evict-pod`"),
+            json!("parameter `strategy` is none of `secrets`, `evict-pod` and `recreate-sa`"),
         ),
         (
             "patch-networkpolicy",

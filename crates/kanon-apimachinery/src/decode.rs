@@ -5,7 +5,7 @@ mod tree;
 mod types;
 
 use kanon_core::GroupVersionKind;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use tree::Tree;
 
@@ -107,8 +107,7 @@ pub fn check_kind(value: &mut Value, expected: &GroupVersionKind, builtin: bool)
     let Value::Object(members) = value else {
         return Err(ApiError::unrecognized(kind, "the body is not an object"));
     };
-    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (found_version, found_kind) = (text("apiVersion"), text("kind"));
+    let (found_version, found_kind) = (text(members, "apiVersion"), text(members, "kind"));
     if found_kind.is_empty() && !builtin {
         return Err(ApiError::unrecognized(kind, "Object 'Kind' is missing"));
     }
@@ -123,9 +122,18 @@ pub fn check_kind(value: &mut Value, expected: &GroupVersionKind, builtin: bool)
         let cause = Cause::invalid("kind", &found_kind.into(), &format!("must be {kind}"));
         return Err(ApiError::invalid(expected, &name, vec![cause]));
     }
-    members.insert("apiVersion".to_owned(), wanted_version.into());
-    members.insert("kind".to_owned(), kind.as_str().into());
+    let (lacks_version, lacks_kind) = (found_version.is_empty(), found_kind.is_empty());
+    if lacks_version {
+        members.insert("apiVersion".to_owned(), wanted_version.into());
+    }
+    if lacks_kind {
+        members.insert("kind".to_owned(), kind.as_str().into());
+    }
     Ok(())
+}
+
+fn text<'m>(members: &'m Map<String, Value>, name: &str) -> &'m str {
+    members.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Refuses values of a wrong type in a built-in kind, as Go's decoder does. Custom kinds are validated later.

@@ -104,8 +104,9 @@ pub(crate) fn validate_common(object: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn labels(meta: &Value, member: &str, causes: &mut Vec<Cause>) {
+    let Some(labels) = meta[member].as_object() else { return };
     let field = format!("metadata.{member}");
-    for (key, value) in meta[member].as_object().into_iter().flatten() {
+    for (key, value) in labels {
         for problem in qualified_name_problems(key) {
             causes.push(Cause::invalid(&field, &key.as_str().into(), &problem));
         }

@@ -125,31 +125,31 @@ const PATCHES: [&str; 4] = [
 /// # Errors
 /// 406 when the client takes nothing that can be served. Whether a kind has protobuf at all is [`check_protobuf`]'s business.
 pub fn answer(accept: &str) -> Result<Answer> {
-    let clauses = clauses(accept);
-    if clauses.is_empty() {
+    if clauses(accept).next().is_none() {
         return Ok(Answer::default());
     }
-    let protobuf = |it: &Clause<'_>| it.media == PROTOBUF && it.param("as").is_none();
-    let last = || clauses.iter().any(protobuf).then_some(Answer { encoding: Encoding::Protobuf, form: Form::Object });
+    let last = || clauses(accept).find_map(Clause::in_protobuf);
     let refused = || ApiError::not_acceptable(&ACCEPTED);
     // Objects are kept as JSON: who takes that gets it, whatever else he would like better.
-    clauses.iter().find_map(Clause::answer).or_else(last).ok_or_else(refused)
+    clauses(accept).find_map(Clause::answer).or_else(last).ok_or_else(refused)
 }
 
-/// Refuses protobuf answers about custom resources, which have no such form.
+/// Refuses protobuf answers about custom resources, which have no such form but for their metadata.
 ///
 /// # Errors
 /// 406 when the client takes nothing else.
 pub fn check_protobuf(accept: &str, is_builtin: bool) -> Result<()> {
-    match answer(accept)?.encoding {
-        Encoding::Protobuf if !is_builtin => Err(ApiError::not_acceptable(&ACCEPTED[..2])),
+    match answer(accept)? {
+        Answer { encoding: Encoding::Protobuf, form: Form::Object } if !is_builtin => {
+            Err(ApiError::not_acceptable(&ACCEPTED[..2]))
+        }
         _ => Ok(()),
     }
 }
 
 /// Chooses the form of discovery.
 pub fn discovery(accept: &str) -> DiscoveryForm {
-    let wanted = |clause: &Clause<'_>| {
+    let wanted = |clause: Clause<'_>| {
         if !clause.is_json() {
             return None;
         }
@@ -162,7 +162,7 @@ pub fn discovery(accept: &str) -> DiscoveryForm {
             _ => None,
         }
     };
-    clauses(accept).iter().find_map(wanted).unwrap_or(DiscoveryForm::Legacy)
+    clauses(accept).find_map(wanted).unwrap_or(DiscoveryForm::Legacy)
 }
 
 /// What a body is.
@@ -170,11 +170,12 @@ pub fn discovery(accept: &str) -> DiscoveryForm {
 /// # Errors
 /// 415 for other types.
 pub fn body(content_type: &str) -> Result<BodyType> {
-    match essence(content_type).as_str() {
-        "" | "application/json" | "*/*" => Ok(BodyType::Json),
-        "application/yaml" => Ok(BodyType::Yaml),
-        PROTOBUF => Ok(BodyType::Protobuf),
-        _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
+    let is = |it: &str| essence(content_type).eq_ignore_ascii_case(it);
+    match () {
+        () if ["", "application/json", "*/*"].into_iter().any(is) => Ok(BodyType::Json),
+        () if is("application/yaml") => Ok(BodyType::Yaml),
+        () if is(PROTOBUF) => Ok(BodyType::Protobuf),
+        () => Err(ApiError::unsupported_media_type(&ACCEPTED)),
     }
 }
 
@@ -187,7 +188,7 @@ pub fn patch(content_type: &str, strategic: bool) -> Result<PatchType> {
         let accepted: Vec<&str> = PATCHES.into_iter().filter(|it| strategic || !it.contains("strategic")).collect();
         ApiError::unsupported_media_type(&accepted)
     };
-    match essence(content_type).as_str() {
+    match essence(content_type).to_ascii_lowercase().as_str() {
         "application/json-patch+json" => Ok(PatchType::Json),
         "application/merge-patch+json" => Ok(PatchType::Merge),
         "application/strategic-merge-patch+json" if strategic => Ok(PatchType::Strategic),
@@ -196,64 +197,82 @@ pub fn patch(content_type: &str, strategic: bool) -> Result<PatchType> {
     }
 }
 
-fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
-/// One element of an Accept header.
+/// One element of an Accept header. Read where it stands: every request has one, and is asked about it more than once.
+#[derive(Clone, Copy)]
 struct Clause<'a> {
-    media: String,
-    params: Vec<(&'a str, &'a str)>,
-    /// In thousandths.
-    quality: u32,
+    media: &'a str,
+    params: &'a str,
 }
 
-impl Clause<'_> {
-    fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+impl<'a> Clause<'a> {
+    fn of(text: &'a str) -> Clause<'a> {
+        let (media, params) = text.split_once(';').unwrap_or((text, ""));
+        Clause { media: media.trim(), params }
     }
 
-    fn is_json(&self) -> bool {
-        matches!(self.media.as_str(), "application/json" | "application/*" | "*/*")
+    fn is(self, media: &str) -> bool {
+        self.media.eq_ignore_ascii_case(media)
     }
 
-    fn answer(&self) -> Option<Answer> {
-        let encoding = match self.media.as_str() {
-            "application/yaml" => Encoding::Yaml,
-            _ if self.is_json() => Encoding::Json,
-            _ => return None,
+    fn param(self, name: &str) -> Option<&'a str> {
+        let mut params = self.params.split(';').filter_map(|it| it.split_once('='));
+        params.find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    /// In thousandths.
+    fn quality(self) -> u32 {
+        let given = self.param("q").and_then(|it| it.parse::<f64>().ok());
+        given.map_or(1000, |it| (it.clamp(0.0, 1.0) * 1000.0) as u32)
+    }
+
+    fn is_json(self) -> bool {
+        self.is("application/json") || self.is("*/*") || self.is("application/*")
+    }
+
+    fn answer(self) -> Option<Answer> {
+        let encoding = match () {
+            () if self.is_json() => Encoding::Json,
+            () if self.is("application/yaml") => Encoding::Yaml,
+            () => return None,
         };
+        Some(Answer { encoding, form: self.form()? })
+    }
+
+    fn form(self) -> Option<Form> {
         let meta = || match (self.param("g"), self.param("v")) {
             (Some("meta.k8s.io"), Some("v1")) => Some(MetaVersion::V1),
             (Some("meta.k8s.io"), Some("v1beta1")) => Some(MetaVersion::V1Beta1),
             _ => None,
         };
-        let form = match self.param("as") {
-            None => Form::Object,
-            Some("Table") => Form::Table(meta()?),
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Form::Partial(meta()?),
-            Some(_) => return None,
-        };
-        Some(Answer { encoding, form })
+        match self.param("as") {
+            None => Some(Form::Object),
+            Some("Table") => Some(Form::Table(meta()?)),
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Form::Partial(meta()?)),
+            Some(_) => None,
+        }
+    }
+
+    /// The same in protobuf, which tables do not have here.
+    fn in_protobuf(self) -> Option<Answer> {
+        let form = self.form().filter(|it| !matches!(it, Form::Table(_)) && self.is(PROTOBUF))?;
+        Some(Answer { encoding: Encoding::Protobuf, form })
     }
 }
 
-/// The elements, best first.
-fn clauses(accept: &str) -> Vec<Clause<'_>> {
-    let mut clauses: Vec<Clause<'_>> =
-        accept.split(',').map(str::trim).filter(|it| !it.is_empty()).map(clause).filter(|it| it.quality > 0).collect();
-    clauses.sort_by_key(|it| std::cmp::Reverse(it.quality));
-    clauses
-}
-
-fn clause(text: &str) -> Clause<'_> {
-    let mut parts = text.split(';');
-    let media = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-    let params: Vec<(&str, &str)> =
-        parts.filter_map(|it| it.split_once('=')).map(|(key, value)| (key.trim(), value.trim())).collect();
-    let quality = params.iter().find(|(key, _)| *key == "q").and_then(|(_, value)| value.parse::<f64>().ok());
-    let quality = quality.map_or(1000, |it| (it.clamp(0.0, 1.0) * 1000.0) as u32);
-    Clause { media, params, quality }
+/// The elements, best first: as they stand, where none has a quality.
+fn clauses(accept: &str) -> impl Iterator<Item = Clause<'_>> {
+    let all = accept.split(',').map(str::trim).filter(|it| !it.is_empty()).map(Clause::of);
+    let rated = accept.bytes().any(|it| it.eq_ignore_ascii_case(&b'q')).then(|| {
+        let mut rated: Vec<_> = all.clone().map(|it| (it.quality(), it)).filter(|(quality, _)| *quality > 0).collect();
+        rated.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+        rated.into_iter().map(|(_, it)| it)
+    });
+    let plain = rated.is_none().then_some(all);
+    rated.into_iter().flatten().chain(plain.into_iter().flatten())
 }
 
 #[cfg(test)]
@@ -274,6 +293,16 @@ mod tests {
             ("application/vnd.kubernetes.protobuf,application/json", json(Form::Object)),
             ("application/vnd.kubernetes.protobuf", Some(Answer { encoding: Encoding::Protobuf, form: Form::Object })),
             ("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1", None),
+            (
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+                Some(Answer { encoding: Encoding::Protobuf, form: Form::Partial(MetaVersion::V1) }),
+            ),
+            (
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+                json(Form::Partial(MetaVersion::V1)),
+            ),
+            ("APPLICATION/JSON ; charset=utf-8", json(Form::Object)),
+            ("application/yaml;Q=0, */*;q=0.1", json(Form::Object)),
             ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", json(Form::Partial(MetaVersion::V1))),
             ("application/json;q=0.5, application/yaml", Some(Answer { encoding: Encoding::Yaml, form: Form::Object })),
             ("text/html", None),
@@ -284,6 +313,8 @@ mod tests {
         assert_eq!(check_protobuf(PROTOBUF, true), Ok(()));
         assert_eq!(check_protobuf("application/vnd.kubernetes.protobuf,application/json", false), Ok(()));
         assert_eq!(check_protobuf(PROTOBUF, false).unwrap_err().code, 406);
+        let partial = format!("{PROTOBUF};as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+        assert_eq!(check_protobuf(&partial, false), Ok(()));
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn build(group: &str, version: &str, served: &GroupVersion) -> Value {
 /// The schemas of a resource: its objects, lists of them, and what they hold.
 fn resource_schemas(resource: &Resource, schemas: &mut BTreeMap<String, Value>) {
     let name = schema_name(resource);
-    let mut schema = kanon_schema::to_openapi(&resource.schema, schemas);
+    let mut schema = kanon_schema::to_openapi(&resource.schema(), schemas);
     describe_type(&mut schema, &resource.gvk);
     schemas.insert(name.clone(), schema);
     if resource.allows("list") {
@@ -106,7 +106,7 @@ fn shared_types(schemas: &mut BTreeMap<String, Value>) {
 /// `io.k8s.api.apps.v1.Deployment` for built-in kinds; for others the group's labels from the right:
 /// `io.example.policy.v1.Gate`.
 fn schema_name(resource: &Resource) -> String {
-    if let (None, Some(name)) = (resource.custom(), &resource.schema.name) {
+    if let (None, Some(name)) = (resource.custom(), &resource.schema().name) {
         return name.clone();
     }
     let GroupVersionKind { group, version, kind } = &resource.gvk;

@@ -67,6 +67,20 @@ mod tests {
         let pieces = [list.head(2 * item.len()).as_slice(), &item, &item, &List::TAIL].concat();
         let whole = [head.as_slice(), text, b",", text, b"]}"].concat();
         assert_eq!(pieces, super::object(&whole).unwrap());
+        for version in ["v1", "v1beta1"] {
+            let partial = format!(
+                r#"{{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/{version}","metadata":{{"name":"a"}}}}"#
+            );
+            let body = object(partial.as_bytes()).unwrap();
+            assert_eq!(
+                kanon_kinds::decode_protobuf(&body).unwrap().1,
+                serde_json::from_str::<Value>(&partial).unwrap()
+            );
+            let many = format!(
+                r#"{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/{version}","metadata":{{}},"items":[{partial}]}}"#
+            );
+            assert!(object(many.as_bytes()).is_some());
+        }
         assert!(List::of(br#"{"kind":"GateList","apiVersion":"example.io/v1","items":["#).is_none());
         let line = [br#"{"type":"ADDED","object":"#.as_slice(), text, b"}\n"].concat();
         let frame = frame(&line).unwrap();

@@ -87,7 +87,7 @@ pub struct RequestInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A resource or a part of one, and what is done with it.
-    Resource(Verb, Address),
+    Resource(Verb, Arc<Address>),
     /// Everything else.
     Path(Endpoint),
 }
@@ -100,7 +100,7 @@ pub struct Resolved {
     /// What is done.
     pub verb: Verb,
     /// Which object, collection or subresource.
-    pub address: Address,
+    pub address: Arc<Address>,
 }
 
 impl RequestInfo {
@@ -141,7 +141,7 @@ impl RequestInfo {
         if !verbs.contains(&verb.as_str()) {
             return Err(ApiError::method_not_allowed());
         }
-        Ok(Resolved { resource: Arc::clone(resource), verb: *verb, address: address.clone() })
+        Ok(Resolved { resource: Arc::clone(resource), verb: *verb, address: Arc::clone(address) })
     }
 
     /// The verb as authorization sees it: of a resource, or the method in lower case.
@@ -171,8 +171,13 @@ impl RequestInfo {
 
 /// Several Accept headers are one list.
 fn joined(headers: &HeaderMap) -> String {
-    let parts: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|it| it.to_str().ok()).collect();
-    parts.join(",")
+    let mut parts = headers.get_all(header::ACCEPT).iter().filter_map(|it| it.to_str().ok());
+    let mut list = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        list.push(',');
+        list.push_str(part);
+    }
+    list
 }
 
 /// Cluster-wide kinds have no namespace in their path; namespaced objects need one.

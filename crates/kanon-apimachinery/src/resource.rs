@@ -40,8 +40,6 @@ pub struct Resource {
     pub verbs: Vec<&'static str>,
     /// `status`, `scale`, …, sorted by name.
     pub subresources: Vec<Subresource>,
-    /// The whole object.
-    pub schema: Arc<Schema>,
     /// Storage prefix (`apps/deployments`), shared by all versions of a kind.
     pub prefix: String,
     /// `apiVersion` of the stored form.
@@ -101,7 +99,6 @@ impl Resource {
             scope: kind.scope,
             verbs: kind.verbs.clone(),
             subresources: kind.subresources.clone(),
-            schema: kind.schema(),
             prefix: format!("{group}/{}", kind.plural),
             stored_api_version: stored,
             has_generation: kind.has_generation,
@@ -110,6 +107,14 @@ impl Resource {
             name_rule: kind.name_rule,
             origin: Origin::Builtin(kind),
             rule_language: None,
+        }
+    }
+
+    /// The whole object. Of a built-in kind it is made at first use: most kinds have no objects in most clusters.
+    pub fn schema(&self) -> Arc<Schema> {
+        match &self.origin {
+            Origin::Builtin(kind) => kind.schema(),
+            Origin::Custom(custom) => Arc::clone(&custom.schema),
         }
     }
 
@@ -238,7 +243,7 @@ impl Resource {
             set_api_version(value, &self.stored_api_version);
         }
         if self.custom().is_some_and(|it| it.defaults_since.is_some()) {
-            kanon_schema::default(&self.schema, value);
+            kanon_schema::default(&self.schema(), value);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// Drops what the kind does not know; gives the paths.
 pub(crate) fn prune(resource: &Resource, object: &mut Value) -> Vec<String> {
-    kanon_schema::prune(&resource.schema, object)
+    kanon_schema::prune(&resource.schema(), object)
 }
 
 /// Fills in what the client may leave out.
@@ -23,7 +23,7 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
                 namespace::label(object);
             }
         }
-        Origin::Custom(_) => kanon_schema::default(&resource.schema, object),
+        Origin::Custom(_) => kanon_schema::default(&resource.schema(), object),
     }
 }
 

@@ -144,10 +144,10 @@ pub enum Outcome {
 
 impl Prepared {
     /// Kind of the object that admission sees.
-    pub fn kind(&self, resource: &Resource) -> GroupVersionKind {
+    pub fn kind<'r>(&self, resource: &'r Resource) -> Cow<'r, GroupVersionKind> {
         match self.part {
-            Part::Scale => GroupVersionKind::new("autoscaling", "v1", "Scale"),
-            Part::Object | Part::Status | Part::Finalize | Part::EphemeralContainers => resource.gvk.clone(),
+            Part::Scale => Cow::Owned(GroupVersionKind::new("autoscaling", "v1", "Scale")),
+            Part::Object | Part::Status | Part::Finalize | Part::EphemeralContainers => Cow::Borrowed(&resource.gvk),
         }
     }
 
@@ -188,7 +188,7 @@ pub fn served_value(resource: &Resource, object: &Object) -> Value {
 
 /// Whole seconds, UTC, as Kubernetes writes times.
 fn timestamp(ctx: &Context<'_>) -> String {
-    ctx.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    kanon_core::rfc3339(ctx.now)
 }
 
 /// The resource version that an object carries, if any.

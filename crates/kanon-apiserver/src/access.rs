@@ -98,6 +98,9 @@ pub(crate) struct Need {
 /// # Errors
 /// 400 for groups or more without a user, and for names that are no text.
 pub(crate) fn impersonation(headers: &HeaderMap) -> Result<Option<Impersonation>, ApiError> {
+    if !headers.keys().any(|it| it.as_str().starts_with("impersonate-")) {
+        return Ok(None);
+    }
     let text = |value: &http::HeaderValue| {
         value.to_str().map(str::to_owned).map_err(|_| ApiError::bad_request("impersonation headers must be text"))
     };

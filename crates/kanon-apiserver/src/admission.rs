@@ -134,7 +134,8 @@ impl Webhooks {
 }
 
 impl Core {
-    fn hooks(&self) -> Arc<Hooks> {
+    /// All webhooks now.
+    pub(crate) fn hooks(&self) -> Arc<Hooks> {
         self.webhooks.hooks.get(&self.storage, |memory| Hooks::from_memory(memory, &*self.cel))
     }
 
@@ -144,17 +145,17 @@ impl Core {
     /// The first refusal or failure.
     pub(crate) async fn mutate(
         &self,
+        hooks: &Hooks,
         attributes: &Attributes<'_>,
         object: Value,
         old: Option<&Value>,
         warnings: &Warnings,
     ) -> Result<(Value, bool)> {
-        let hooks = self.hooks();
         if hooks.len().0 == 0 {
             return Ok((object, false));
         }
         // In a place of its own: most clusters have no such webhook, and every write would be as large as a call of one.
-        Box::pin(self.mutate_by(&hooks, attributes, object, old, warnings)).await
+        Box::pin(self.mutate_by(hooks, attributes, object, old, warnings)).await
     }
 
     async fn mutate_by(
@@ -192,16 +193,16 @@ impl Core {
     /// The first refusal or failure, in the order of webhooks.
     pub(crate) async fn validate(
         &self,
+        hooks: &Hooks,
         attributes: &Attributes<'_>,
         object: Option<&Value>,
         old: Option<&Value>,
         warnings: &Warnings,
     ) -> Result<()> {
-        let hooks = self.hooks();
         if hooks.len().1 == 0 {
             return Ok(());
         }
-        Box::pin(self.validate_by(&hooks, attributes, object, old, warnings)).await
+        Box::pin(self.validate_by(hooks, attributes, object, old, warnings)).await
     }
 
     async fn validate_by(

@@ -204,7 +204,7 @@ pub struct AuditRecord {
     pub json: Bytes,
 }
 
-/// The events of this process from now on. One that reads too slowly misses some, and is told how many.
+/// The events of this process from now on; none without a policy. One that reads too slowly misses some, and is told how many.
 pub struct AuditEvents {
     receiver: broadcast::Receiver<AuditRecord>,
     /// Events missed so far.
@@ -212,7 +212,7 @@ pub struct AuditEvents {
 }
 
 impl AuditEvents {
-    /// The next event; none when the server has stopped.
+    /// The next event; none when the server has stopped, or records nothing.
     pub async fn next(&mut self) -> Option<AuditRecord> {
         loop {
             match self.receiver.recv().await {
@@ -273,7 +273,7 @@ pub(crate) struct Auditor {
     policy: Option<Policy>,
     queue: Option<Queue>,
     observer: Option<AuditObserver>,
-    /// Gone when the server has stopped, so that listeners end.
+    /// None without a policy; gone when the server has stopped, so that listeners end.
     tap: Mutex<Option<broadcast::Sender<AuditRecord>>>,
     pub(crate) counts: Arc<Counts>,
 }
@@ -285,13 +285,14 @@ impl Auditor {
     /// A file that cannot be used; the error names it.
     pub(crate) fn start(options: &AuditOptions) -> Result<Auditor, AuditError> {
         let counts = Arc::new(Counts::default());
-        let (tap, _) = broadcast::channel(TAP);
-        let queue = match &options.policy {
+        // Without a policy there is nothing to tap, and its room would be most of what a small server takes.
+        let tap = options.policy.is_some().then(|| broadcast::channel(TAP).0);
+        let queue = match &tap {
             None => None,
-            Some(_) => Some(Queue::start(options, tap.clone(), Arc::clone(&counts))?),
+            Some(tap) => Some(Queue::start(options, tap.clone(), Arc::clone(&counts))?),
         };
         let (policy, observer) = (options.policy.clone(), options.observer.clone());
-        Ok(Auditor { policy, queue, observer, tap: Mutex::new(Some(tap)), counts })
+        Ok(Auditor { policy, queue, observer, tap: Mutex::new(tap), counts })
     }
 
     /// Whether anybody hears of requests at all.

@@ -23,7 +23,7 @@ impl<T> Cached<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         storage.read(|memory| {
             if let Some((seen, value)) = state.as_mut()
-                && !self.prefixes.iter().any(|it| has_changed(memory, it, *seen))
+                && !self.prefixes.iter().any(|it| memory.has_changed_since(it, *seen))
             {
                 *seen = memory.revision();
                 return Arc::clone(value);
@@ -33,8 +33,4 @@ impl<T> Cached<T> {
             value
         })
     }
-}
-
-fn has_changed(memory: &Memory, prefix: &str, since: Revision) -> bool {
-    !memory.events_since(prefix, since, 1).is_ok_and(|it| it.is_empty())
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use kanon_apimachinery::services::{AddressRanges, NodePorts};
 use kanon_core::UserInfo;
 use kanon_lang::Language;
-use kanon_net::{Authority, Limits, Resolve};
+use kanon_net::{Authority, Leaf, Limits, Resolve};
 
 use crate::{audit::AuditOptions, core::Clock, inflight::RequestLimits, storage::Place};
 
@@ -47,6 +47,19 @@ pub struct Config {
     /// Whether deployments, jobs, pods and what belongs to them go through their statuses as if something ran
     /// (`kanon_workloads`). Without it nothing pretends.
     pub simulate_workloads: bool,
+    /// Certificates that are there already.
+    pub(crate) leafs: Option<Leafs>,
+}
+
+/// The certificates of a server on loopback that has no further names.
+#[derive(Clone)]
+pub(crate) struct Leafs {
+    /// Who issued them.
+    pub(crate) authority: Arc<Authority>,
+    /// The server's.
+    pub(crate) server: Leaf,
+    /// The administrator's.
+    pub(crate) admin: Leaf,
 }
 
 impl Config {
@@ -72,6 +85,13 @@ impl Config {
             service_addresses: AddressRanges::default(),
             service_node_ports: NodePorts::default(),
             simulate_workloads: false,
+            leafs: None,
         }
+    }
+
+    /// The certificates that are there already, where they fit what else was configured.
+    pub(crate) fn leafs_for(&self, address: SocketAddr) -> Option<Leafs> {
+        let fits = |it: &&Leafs| Arc::ptr_eq(&it.authority, &self.authority);
+        self.leafs.as_ref().filter(fits).filter(|_| self.names.is_empty() && address.ip().is_loopback()).cloned()
     }
 }

@@ -3,13 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use kanon_apimachinery::{
     lifecycle::{self, Service},
     rbac::Rules,
     resource::Registry,
     status::{ApiError, Result},
-    write::Stamp,
 };
 use kanon_core::{GroupVersionKind, Now};
 use kanon_lang::Language;
@@ -95,20 +93,6 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// A time as Kubernetes writes it.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// A new uid and a suffix for a generated name.
-pub(crate) fn stamp() -> Stamp {
-    let letters = kanon_apimachinery::write::SUFFIX_LETTERS;
-    let random = Uuid::new_v4().into_bytes();
-    // A byte modulo 27 favours some letters a little; names only have to differ.
-    let suffix = random.iter().take(5).map(|it| char::from(letters[usize::from(*it) % letters.len()])).collect();
-    Stamp { uid: Uuid::new_v4().to_string(), suffix }
 }
 
 impl From<WriteError> for ApiError {

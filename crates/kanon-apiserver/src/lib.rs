@@ -24,6 +24,7 @@ mod conversion;
 mod core;
 mod handlers;
 mod history;
+mod ids;
 mod indent;
 mod inflight;
 mod kubeconfig;

@@ -7,9 +7,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kanon_apimachinery::{resource::Registry, status::ApiError};
-use kanon_core::Now;
 use kanon_net::{Authority, CancellationToken, Leaf, ServerCertificate, Validity, bind, serve, tls_server_config};
 use tokio::task::JoinHandle;
 
@@ -19,7 +18,7 @@ use crate::{
     audit::{AuditError, AuditEvents, Auditor},
     authorize,
     cached::Cached,
-    config::Config,
+    config::{Config, Leafs},
     controllers,
     core::Core,
     handlers::Documents,
@@ -85,16 +84,22 @@ impl ApiServer {
         let address =
             listener.local_addr().map_err(|source| kanon_net::Error::Listen { address: config.listen, source })?;
         // Keys are made while the store opens.
-        let keys = {
-            let (authority, names) = (Arc::clone(&config.authority), config.names.clone());
-            tokio::task::spawn_blocking(move || leafs(&authority, &names, address, now))
+        let keys = match config.leafs_for(address) {
+            Some(known) => Keys::Known(known),
+            None => {
+                let (authority, names) = (Arc::clone(&config.authority), config.names.clone());
+                Keys::Made(tokio::task::spawn_blocking(move || leafs(authority, &names, address.ip(), now.wall)))
+            }
         };
         let core = open(&config, url_of(address)).await?;
         settle(&core, config.service_addresses.api_address(), address.port())
             .await
             .map_err(|error| StartError::Bootstrap(error.message))?;
-        let (leaf, admin) = keys.await.map_err(|error| StartError::Bootstrap(error.to_string()))??;
-        let certificate = ServerCertificate::new(&leaf)?;
+        let Leafs { server, admin, .. } = match keys {
+            Keys::Known(known) => known,
+            Keys::Made(made) => made.await.map_err(|error| StartError::Bootstrap(error.to_string()))??,
+        };
+        let certificate = ServerCertificate::new(&server)?;
         let tls = tls_server_config(Arc::clone(&certificate), Some(config.authority.certificate_pem()))?;
         let service = ApiService::new(Arc::clone(&core));
         let mut tasks = controllers::start(&core, &config);
@@ -147,8 +152,8 @@ async fn open(config: &Config, url: String) -> Result<Arc<Core>, StartError> {
 fn server_leaf(
     authority: &Authority,
     names: &[String],
-    address: SocketAddr,
-    now: Now,
+    address: IpAddr,
+    now: Timestamp,
 ) -> Result<Leaf, kanon_net::Error> {
     let known = [
         "localhost",
@@ -159,21 +164,28 @@ fn server_leaf(
     ];
     let names: Vec<&str> = known.into_iter().chain(names.iter().map(String::as_str)).collect();
     let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    if !address.ip().is_unspecified() && !addresses.contains(&address.ip()) {
-        addresses.push(address.ip());
+    if !address.is_unspecified() && !addresses.contains(&address) {
+        addresses.push(address);
     }
-    authority.issue_server(&names, &addresses, Validity::starting(now.wall, LEAF_TIME))
+    authority.issue_server(&names, &addresses, Validity::starting(now, LEAF_TIME))
 }
 
-fn leafs(
-    authority: &Authority,
+/// Certificates for a server that listens at `address`.
+pub(crate) fn leafs(
+    authority: Arc<Authority>,
     names: &[String],
-    address: SocketAddr,
-    now: Now,
-) -> Result<(Leaf, Leaf), kanon_net::Error> {
-    let server = server_leaf(authority, names, address, now)?;
-    let admin = authority.issue_client(ADMIN, &[MASTERS], Validity::starting(now.wall, LEAF_TIME))?;
-    Ok((server, admin))
+    address: IpAddr,
+    now: Timestamp,
+) -> Result<Leafs, kanon_net::Error> {
+    let server = server_leaf(&authority, names, address, now)?;
+    let admin = authority.issue_client(ADMIN, &[MASTERS], Validity::starting(now, LEAF_TIME))?;
+    Ok(Leafs { authority, server, admin })
+}
+
+/// Certificates at the start.
+enum Keys {
+    Known(Leafs),
+    Made(JoinHandle<Result<Leafs, kanon_net::Error>>),
 }
 
 /// Replaces the server's leaf when its time comes.
@@ -187,8 +199,8 @@ async fn rotate(core: Arc<Core>, certificate: Arc<ServerCertificate>, config: Co
         if !certificate.should_rotate(now.wall) {
             continue;
         }
-        let replaced =
-            server_leaf(&config.authority, &config.names, address, now).and_then(|leaf| certificate.replace(&leaf));
+        let replaced = server_leaf(&config.authority, &config.names, address.ip(), now.wall)
+            .and_then(|leaf| certificate.replace(&leaf));
         match replaced {
             Ok(()) => tracing::info!("the API server has a new certificate"),
             Err(error) => tracing::error!(%error, "the API server's certificate cannot be renewed"),

@@ -25,10 +25,9 @@ use kanon_apimachinery::{
 use kanon_core::UserInfo;
 use kanon_net::Peer;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use crate::{
-    access, admission::Warnings, audit::Trail, body::Body, core::Core, handlers, inflight::Permit, reply::Reply,
+    access, admission::Warnings, audit::Trail, body::Body, core::Core, handlers, ids, inflight::Permit, reply::Reply,
 };
 
 /// How much of a body that is too large is still taken in before the refusal is sent, and for how long.
@@ -82,7 +81,7 @@ impl ApiService {
     {
         let (parts, body) = request.into_parts();
         let given = parts.headers.get("audit-id").and_then(|it| it.to_str().ok()).filter(|it| it.len() <= 64);
-        let id = given.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+        let id = given.map_or_else(ids::request, str::to_owned);
         let is_head = parts.method == Method::HEAD;
         let encodings = parts.headers.get(header::ACCEPT_ENCODING).and_then(|it| it.to_str().ok());
         let accept_encoding = encodings.unwrap_or_default().to_owned();

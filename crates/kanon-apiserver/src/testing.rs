@@ -1,7 +1,12 @@
 //! A server for tests: in memory, on a free loopback port, up within a few milliseconds, gone when it is dropped. With feature
 //! `client` it hands out clients of the `kube` crate (docs/test-server.md).
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use kanon_core::{Mono, Now};
@@ -9,16 +14,34 @@ use kanon_lang::Language;
 use kanon_net::{Authority, Validity};
 
 use crate::{
-    config::Config,
+    config::{Config, Leafs},
     core::Clock,
-    server::{ApiServer, Running, StartError},
+    server::{self, ApiServer, Running, StartError},
     storage::Place,
 };
+
+/// How long the authority of tests counts; longer than any of them runs.
+const AUTHORITY_TIME: SignedDuration = SignedDuration::from_hours(24 * 366);
 
 /// The real clock.
 pub fn clock() -> Clock {
     let started = Instant::now();
     Arc::new(move || Now::new(Timestamp::now(), Mono(started.elapsed())))
+}
+
+/// The certificates of all servers of this process, made once: half of a start would be keys, which a client within the process
+/// does not even use.
+fn leafs() -> Result<Leafs, StartError> {
+    static LEAFS: Mutex<Option<Leafs>> = Mutex::new(None);
+    let mut known = LEAFS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = &*known {
+        return Ok(known.clone());
+    }
+    let now = Timestamp::now();
+    let authority = Authority::create("kanon-test", Validity::starting(now, AUTHORITY_TIME))?;
+    let made = server::leafs(Arc::new(authority), &[], Ipv4Addr::LOCALHOST.into(), now)?;
+    *known = Some(made.clone());
+    Ok(made)
 }
 
 /// A running server with everything that a client needs.
@@ -43,10 +66,9 @@ impl TestServer {
         cel: Arc<dyn Language>,
         adjust: impl FnOnce(&mut Config),
     ) -> Result<TestServer, StartError> {
-        let clock = clock();
-        let validity = Validity::starting(clock().wall, SignedDuration::from_hours(24));
-        let authority = Arc::new(Authority::create("kanon-test", validity)?);
-        let mut config = Config::new(Place::Memory, authority, cel, clock);
+        let leafs = leafs()?;
+        let mut config = Config::new(Place::Memory, Arc::clone(&leafs.authority), cel, clock());
+        config.leafs = Some(leafs);
         adjust(&mut config);
         Ok(TestServer { running: ApiServer::start(config).await? })
     }

@@ -52,7 +52,7 @@ impl Core {
         request["spec"]["audiences"] = audiences;
         request["spec"]["expirationSeconds"] = seconds.into();
         request["status"] = json!({
-            "token": self.signer.sign(&claims)?, "expirationTimestamp": expiry.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "token": self.signer.sign(&claims)?, "expirationTimestamp": kanon_core::rfc3339(expiry),
         });
         Ok(request)
     }

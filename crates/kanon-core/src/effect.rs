@@ -93,6 +93,14 @@ pub enum Action {
     Cordon,
     /// Delete the token Secrets of the service account that the subject, a pod, runs as. A repeat finds none.
     RevokeTokens,
+    /// Delete the service account that the subject, a pod, runs as, and make it again, with another UID: tokens of the old one count
+    /// no more. What it will be is noted in [`ACCOUNTS_MAP`] first. A repeat finds it made.
+    RecreateAccount {
+        /// An account that was made again after this is left alone.
+        since: jiff::Timestamp,
+    },
+    /// Make the accounts that the subject, [`ACCOUNTS_MAP`], still notes. Harmless to repeat.
+    RestoreAccounts,
     /// Hand a document to a receiver outside of Kubernetes, which folds repeats by itself.
     Send {
         /// Which receiver.
@@ -101,6 +109,9 @@ pub enum Action {
         body: serde_json::Value,
     },
 }
+
+/// The ConfigMap, in the namespace Kanon runs in, that notes accounts from before they are deleted until they are made again.
+pub const ACCOUNTS_MAP: &str = "kanon-accounts";
 
 /// A receiver outside of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -183,6 +194,20 @@ pub struct Failure {
     pub message: String,
     /// The server asks to try again later: a disruption budget is used up. Otherwise it was given up.
     pub later: bool,
+    /// The right that is missing, where that is why: a fragment such as ``create `pods/eviction` in namespace `shop` ``.
+    pub lacks: Option<String>,
+}
+
+impl Failure {
+    /// It was given up.
+    pub fn given_up(message: impl Into<String>) -> Failure {
+        Failure { message: message.into(), later: false, lacks: None }
+    }
+
+    /// It is to be tried again later.
+    pub fn later(message: impl Into<String>) -> Failure {
+        Failure { later: true, ..Failure::given_up(message) }
+    }
 }
 
 /// How an effect ended.

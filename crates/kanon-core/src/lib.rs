@@ -18,7 +18,7 @@ mod time;
 mod verdict;
 
 pub use digest::Digest;
-pub use effect::{Action, Cause, Delivery, Done, Effect, EffectId, EventType, Failure, Guard, Sink};
+pub use effect::{ACCOUNTS_MAP, Action, Cause, Delivery, Done, Effect, EffectId, EventType, Failure, Guard, Sink};
 pub use figures::{Figure, FigureKind, Figures, Histogram, Series, Spread, Spreads};
 pub use input::{Change, Input, PolicyFile, UnreadableFile};
 pub use labels::{Labels, Selector, labels};
@@ -28,5 +28,5 @@ pub use place::Place;
 pub use rate::{ParseRateError, Rate, TokenBucket};
 pub use review::{Operation, Resource, Review, UserInfo};
 pub use shards::Shards;
-pub use time::{Mono, Now, Stopwatch};
+pub use time::{Mono, Now, Stopwatch, rfc3339};
 pub use verdict::{Evidence, EvidenceValue, ExceptionEvidence, Outcome, ReadEvidence, Verdict};

@@ -129,9 +129,11 @@ pub fn by_kind(gvk: &GroupVersionKind) -> Option<&'static BuiltinKind> {
 }
 
 /// The type of any body: kinds, and what only subresources take (`Scale`, `Eviction`, `TokenRequest`). `DeleteOptions` and
-/// `Status` answer in every group, as clients send them in the group of the resource.
+/// `Status` answer in every group, as clients send them in the group of the resource; of `PartialObjectMetadata` both versions are
+/// one.
 pub(crate) fn type_of(gvk: &GroupVersionKind) -> Option<TypeId> {
-    if let "DeleteOptions" | "Status" = gvk.kind.as_str() {
+    let is_partial = gvk.group == "meta.k8s.io" && gvk.kind == "PartialObjectMetadata";
+    if is_partial || matches!(gvk.kind.as_str(), "DeleteOptions" | "Status") {
         return REGISTRY.types.get(&GroupVersionKind::new("meta.k8s.io", "v1", &gvk.kind)).copied();
     }
     REGISTRY.types.get(gvk).copied()

@@ -16,7 +16,8 @@
 //! Field attributes: `required`, `default=JSON`, `enum=A|B`, `set`, `map=KEY,…` (list types of apply; atomic without),
 //! `atomic` or `granular` (objects replaced as a whole or member by member, where the type says otherwise), `merge`,
 //! `merge=KEY`, `retain-keys` (strategic merge).
-//! Type attributes: `atomic`, `opaque` (its members are not checked: recursive types), `embedded` (only ever inlined).
+//! Type attributes: `atomic`, `opaque` (its members are not checked: recursive types), `embedded` (only ever inlined, or a form
+//! of answers: OpenAPI does not show it).
 
 mod build;
 mod parse;

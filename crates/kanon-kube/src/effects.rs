@@ -1,9 +1,11 @@
 //! Carries effects out. In order for one subject, in parallel across subjects; safe to repeat, so retried on trouble.
 //!
 //! What an effect does is in a file of its own: objects' metadata and pods (`objects`), their isolation (`quarantine`), tokens
-//! (`tokens`), Events (`event`);
-//! `policy` tells whether a NetworkPolicy would let more through. Effects for receivers outside of Kubernetes are not for here.
+//! (`tokens`), accounts (`accounts`), Events (`event`);
+//! `policy` tells whether a NetworkPolicy would let more through, `denied` which right is missing. Effects for receivers outside of Kubernetes are not for here.
 
+mod accounts;
+mod denied;
 mod event;
 mod kinds;
 mod objects;
@@ -20,9 +22,13 @@ use std::{
 use http::Method;
 use kanon_core::{Action, Delivery, Done, Effect, Failure, Input, Kind, ObjectRef, Scope};
 use serde_json::json;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+};
 
 use crate::client::{Api, Error};
+use accounts::Home;
 use kinds::Kinds;
 
 /// Subjects are spread over this many workers; each sends one request at a time (design §8: in order per subject).
@@ -32,18 +38,21 @@ const ATTEMPTS: u32 = 6;
 /// First pause between attempts; doubled each time (200 ms … 6.4 s).
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Carries out what comes over `effects` until it closes and all is done, and reports each end through `send`.
+/// Carries out what comes over `effects` until it closes and all is done, and reports each end through `send`. `namespace` is the one
+/// we run in, `user` who we are to the server.
 pub async fn run_effects(
     api: Api,
+    (namespace, user): (String, Option<String>),
     mut effects: mpsc::Receiver<Effect>,
     now: fn() -> jiff::Timestamp,
     send: mpsc::Sender<Input>,
 ) {
     let kinds = Arc::new(Kinds::default());
+    let home = Arc::new(Mutex::new(Home { namespace, user }));
     let (mut queues, mut workers) = (Vec::new(), JoinSet::new());
     for _ in 0..WORKERS {
         let (queue, mut work) = mpsc::channel::<Effect>(64);
-        let worker = Worker { api: api.clone(), kinds: Arc::clone(&kinds), now };
+        let worker = Worker { api: api.clone(), kinds: Arc::clone(&kinds), home: Arc::clone(&home), now };
         let send = send.clone();
         workers.spawn(async move {
             while let Some(effect) = work.recv().await {
@@ -65,6 +74,8 @@ pub async fn run_effects(
 struct Worker {
     api: Api,
     kinds: Arc<Kinds>,
+    /// One account is made again at a time.
+    home: Arc<Mutex<Home>>,
     now: fn() -> jiff::Timestamp,
 }
 
@@ -95,10 +106,11 @@ impl Worker {
                     pause *= 2;
                     attempt += 1;
                 }
-                Err(Trouble::Later(message)) => break Err(Failure { message, later: true }),
+                Err(Trouble::Later(message)) => break Err(Failure::later(message)),
                 Err(error) => {
                     tracing::warn!(effect = %effect.id, subject = %effect.subject, %error, "effect given up");
-                    break Err(Failure { message: error.to_string(), later: false });
+                    let lacks = if let Trouble::Call(error) = &error { denied::missing_right(error) } else { None };
+                    break Err(Failure { lacks, ..Failure::given_up(error.to_string()) });
                 }
             }
         };
@@ -145,6 +157,10 @@ impl Worker {
             Action::Cordon => objects::cordon(&self.api, subject).await,
             Action::Evict { grace_period_sec } => objects::evict(&self.api, subject, *grace_period_sec).await,
             Action::RevokeTokens => tokens::revoke(&self.api, subject).await,
+            Action::RecreateAccount { since } => {
+                self.home.lock().await.recreate(&self.api, subject, *since, (self.now)()).await
+            }
+            Action::RestoreAccounts => self.home.lock().await.restore_all(&self.api, (self.now)()).await,
             Action::Send { .. } => Err(Trouble::Refused("no sink is configured for it".to_owned())),
         }
     }
@@ -160,7 +176,7 @@ fn log(effect: &Effect, result: &Result<Done, Failure>, took: Duration) {
     let count = if let Ok(Done::Count(count)) = result { Some(*count) } else { None };
     let message = if cause.dry_run { "action not executed: dry run" } else { "action executed" };
     match result {
-        Err(Failure { message: error, later: false }) => tracing::error!(
+        Err(Failure { message: error, later: false, .. }) => tracing::error!(
             action, rule, %gvk, ns = namespace, name, %params, mode, event_id, duration_ms, result = "error", error,
             "{message}"
         ),

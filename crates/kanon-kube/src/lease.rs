@@ -3,6 +3,10 @@
 //!
 //! A candidate that sees the lease unchanged for its whole duration, by its own clock, may take it. What a holder wrote as
 //! its time is never compared with our clock: clocks of machines differ.
+//!
+//! Whoever holds the first lease says in it how many shards there are ([`terms`]).
+
+mod terms;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::terms::Terms;
 use crate::client::{Api, Error};
 
 /// How long a lease holds without being renewed.
@@ -23,6 +28,9 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Pause between looks.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// First pause until it is known what the first lease says; then twice as long each time.
+const FIRST: Duration = Duration::from_millis(50);
 
 /// One contender for a lease.
 #[derive(Clone, Debug)]
@@ -44,7 +52,8 @@ struct Seen {
 }
 
 /// Contends for the leases of so many shards until cancelled, and tells the plane which are held whenever that changes. They are
-/// given back at the end, so that a successor need not wait. See [`lease_name`].
+/// given back at the end, so that a successor need not wait. While the leader has another number of shards, none is held. See
+/// [`lease_name`].
 pub async fn run_elections(
     api: Api,
     candidate: Candidate,
@@ -54,11 +63,12 @@ pub async fn run_elections(
     stop: CancellationToken,
 ) {
     let held = Arc::new(Mutex::new(Shards::none_of(shards)));
-    let turn = Arc::new(Mutex::new(()));
+    let (turn, terms) = (Arc::new(Mutex::new(())), Arc::new(Terms::new(shards)));
     let mut elections = JoinSet::new();
     for shard in 0..shards {
         let candidate = Candidate { name: lease_name(&candidate.name, shard), ..candidate.clone() };
-        let seat = Seat { shard, held: Arc::clone(&held), turn: Arc::clone(&turn), send: send.clone() };
+        let (held, turn, terms) = (Arc::clone(&held), Arc::clone(&turn), Arc::clone(&terms));
+        let seat = Seat { shard, held, turn, terms, send: send.clone() };
         elections.spawn(run_election(api.clone(), candidate, seat, clock.clone(), stop.clone()));
     }
     elections.join_all().await;
@@ -76,6 +86,7 @@ struct Seat {
     /// One shard at a time is contended for, so that it is known what this process has already; what is held is renewed all the
     /// same.
     turn: Arc<Mutex<()>>,
+    terms: Arc<Terms>,
     send: mpsc::Sender<Input>,
 }
 
@@ -104,16 +115,24 @@ async fn run_election(
 ) {
     let lead = async |leader| seat.take(leader).await;
     let mut seen = Seen::default();
-    let mut leading = false;
+    let (mut leading, mut pause) = (false, FIRST);
     let mut renewed = Mono::default();
     loop {
         let turn = if leading { None } else { Some(seat.turn.lock().await) };
         let Now { wall, mono } = clock();
         let patience = seat.patience().await;
-        match round(&api, &candidate, &mut seen, patience, (wall, mono)).await {
+        let result = if seat.shard == 0 || seat.terms.agree(mono) {
+            round(&api, &candidate, &mut seen, &seat, patience, (wall, mono)).await
+        } else {
+            if leading {
+                let _ = release(&api, &candidate).await;
+            }
+            Ok(false)
+        };
+        match result {
             Ok(true) => {
                 renewed = mono;
-                if !std::mem::replace(&mut leading, true) {
+                if seat.terms.agree(mono) && !std::mem::replace(&mut leading, true) {
                     lead(true).await;
                 }
             }
@@ -131,12 +150,14 @@ async fn run_election(
             }
         }
         drop(turn);
+        pause = if seat.terms.are_known() { RETRY } else { (pause * 2).min(RETRY) };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(RETRY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
-    if leading {
+    // The first may be ours though it does not count yet.
+    if leading || seat.shard == 0 {
         let _ = release(&api, &candidate).await;
     }
 }
@@ -146,20 +167,32 @@ async fn round(
     api: &Api,
     candidate: &Candidate,
     seen: &mut Seen,
+    seat: &Seat,
     patience: Duration,
     now: (jiff::Timestamp, Mono),
 ) -> Result<bool, Error> {
     let lease = api.get(&path(candidate)).await?;
-    let body = match decide(lease.as_ref(), candidate, seen, patience, now) {
-        Some(body) => body,
-        None => return Ok(false),
+    let body = decide(lease.as_ref(), candidate, seen, patience, now);
+    let Some(mut body) = body else {
+        if seat.shard == 0 {
+            seat.terms.held_by_another(lease.as_ref());
+        }
+        return Ok(false);
     };
+    if seat.shard == 0 {
+        seat.terms.write(&mut body);
+    }
     let (method, path) = match lease {
         None => (Method::POST, collection(candidate)),
         Some(_) => (Method::PUT, path(candidate)),
     };
     match api.call(method, &path, Some(("application/json", body.to_string().into_bytes()))).await {
-        Ok(_) => Ok(true),
+        Ok(_) => {
+            if seat.shard == 0 {
+                seat.terms.held_by_us(lease.as_ref(), now.1);
+            }
+            Ok(true)
+        }
         // Somebody was faster.
         Err(Error::Status { code: 409, .. }) => Ok(false),
         Err(error) => Err(error),

@@ -23,4 +23,4 @@ pub use effects::run_effects;
 pub use install::{Endpoint, Webhook, install_crds, install_webhook, resources, webhook_manifest};
 pub use lease::{Candidate, lease_name, run_elections};
 pub use live::read_live;
-pub use watch::{Around, Corner, Span, list, run_watch};
+pub use watch::{Around, Corner, Span, list, may_list, run_watch};

@@ -71,8 +71,22 @@ where
         let before = before.iter().filter(|it| corner.has(it)).cloned();
         let machine = Machine::new(keep.borrow_and_update().clone()).after(before);
         let (kind, arrivals, corner) = (Arc::clone(&span.kind), Arc::clone(&arrivals), corner.clone());
-        let (alone, is_place) = (corner.alone(&kind), span.places);
-        let task = Task { machine, api, kind, corner, alone, is_place, arrivals, keep, clock, send, figures, stop };
+        let (alone, is_place, complained) = (corner.alone(&kind), span.places, false);
+        let task = Task {
+            machine,
+            api,
+            kind,
+            corner,
+            alone,
+            complained,
+            is_place,
+            arrivals,
+            keep,
+            clock,
+            send,
+            figures,
+            stop,
+        };
         tasks.spawn(task.run());
     }
     let mut known = Vec::new();
@@ -112,6 +126,17 @@ pub async fn list(api: &Api, span: &Span) -> Result<Vec<Object>, Error> {
     Ok(objects)
 }
 
+/// Whether all objects of a span may be listed.
+///
+/// # Errors
+/// Why they cannot be.
+pub async fn may_list(api: &Api, span: &Span) -> Result<(), Error> {
+    for corner in &span.corners {
+        api.get(&format!("{}?limit=1{}", span.kind.path(&corner.namespace), corner.query())).await?;
+    }
+    Ok(())
+}
+
 /// All objects at the path of a collection; `query` begins with `&` where there is more to ask. More than `most` are an error.
 pub(crate) async fn list_at(api: &Api, path: &str, query: &str, most: usize) -> Result<Vec<Object>, Error> {
     let mut machine = Machine::new(Keep::All);
@@ -140,6 +165,8 @@ struct Task<C> {
     corner: Corner,
     /// Where its object is read that cannot be watched.
     alone: Option<String>,
+    /// Whether it was said that it may not be read.
+    complained: bool,
     is_place: bool,
     arrivals: Arc<Arrivals>,
     keep: watch::Receiver<Keep>,
@@ -184,10 +211,10 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
         }
     }
 
-    async fn list(&self, next: Option<String>) -> Happened {
+    async fn list(&mut self, next: Option<String>) -> Happened {
         let Corner { namespace, .. } = &self.corner;
-        let page = match &self.alone {
-            Some(path) => return self.read(path).await,
+        let page = match self.alone.clone() {
+            Some(path) => return self.read(&path).await,
             None => self.api.get(&list_path(&self.kind.path(namespace), &self.corner.query(), next)).await,
         };
         match page {
@@ -198,11 +225,17 @@ impl<C: Fn() -> Now + Send + Sync> Task<C> {
     }
 
     /// Reads the object that cannot be watched. Where it may not be read, it counts as not there: nobody can know more of it.
-    async fn read(&self, path: &str) -> Happened {
+    async fn read(&mut self, path: &str) -> Happened {
         let found = match self.api.get(path).await {
-            Ok(found) => found,
+            Ok(found) => {
+                self.complained = false;
+                found
+            }
             Err(Error::Status { code: 403, message, .. }) => {
-                tracing::info!(kind = self.kind.gvk.kind, message, "an object may not be read: nothing is known of it");
+                if !std::mem::replace(&mut self.complained, true) {
+                    let (kind, problem) = (&self.kind.gvk.kind, message);
+                    tracing::warn!(kind, problem, "an object may not be read: nothing is known of it");
+                }
                 None
             }
             Err(error) => return failed(&error),

@@ -1,4 +1,8 @@
 //! Address ranges: CIDR blocks of both families, and `ipBlock` with its exceptions.
+//!
+//! What expressions call a range (`kanon-lang`: `kubernetes/network`) is another thing: it is read as strictly as Kubernetes' CEL library
+//! reads it, and keeps its bits behind the prefix. Objects that are stored already are read here as leniently as the API server took
+//! them, as Go's `net.ParseCIDR` does: leading zeros of the prefix, IPv4 in IPv6. And neither crate may know the other.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 

@@ -25,9 +25,10 @@ pub trait Action: Send + Sync {
         false
     }
 
-    /// Whether a process runs it only where its administrator says so.
-    fn needs_leave(&self) -> bool {
-        false
+    /// The word by which an administrator allows it with these parameters; none where it runs without.
+    fn leave(&self, params: &Params) -> Option<&'static str> {
+        let _ = params;
+        None
     }
 
     /// The rights that somebody needs who does the same to `objects`, by their resources; none where it is nobody's business but the
@@ -41,6 +42,12 @@ pub trait Action: Send + Sync {
     fn reads(&self, params: &Params, objects: &[Right]) -> Vec<Right> {
         let _ = (params, objects);
         Vec::new()
+    }
+
+    /// The ConfigMap, in the namespace that the process runs in, that it notes in what must survive the process.
+    fn notes_in(&self, params: &Params) -> Option<&'static str> {
+        let _ = params;
+        None
     }
 
     /// Checks the parameters once, when the policy is loaded.

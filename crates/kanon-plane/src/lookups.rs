@@ -125,6 +125,11 @@ impl ObjectStore {
         self.kinds.get(kind).map(|it| it.after(last)).into_iter().flatten()
     }
 
+    /// How many objects of a kind a namespace has; those of no namespace for the empty one.
+    pub fn count(&self, kind: &GroupVersionKind, namespace: &str) -> usize {
+        self.kinds.get(kind).map_or(0, |it| it.count(namespace))
+    }
+
     /// How many objects of each kind there are, and how many bytes they take.
     pub fn sizes(&self) -> impl Iterator<Item = (&GroupVersionKind, usize, usize)> {
         self.kinds.iter().map(|(kind, objects)| (&**kind, objects.len(), objects.memory()))

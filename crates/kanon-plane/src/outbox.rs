@@ -9,7 +9,7 @@ use kanon_core::{
     Action, Cause, Effect, EffectId, EventType, FamilyId, Kind, Mono, ObjectRef, Rate, Sink, TokenBucket, Verdict,
 };
 
-use crate::{action::Wanted, record::Payload, scan::Work};
+use crate::{action::Wanted, lookups::ObjectStore, record::Payload, scan::Work};
 
 /// When an effect leaves, and from which replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,29 @@ pub(crate) enum Pace {
 }
 
 /// Collects what follows from one input.
-pub struct Outbox {
+pub struct Outbox<'s> {
     family: FamilyId,
+    /// The plane's objects, where there are any.
+    objects: Option<&'s ObjectStore>,
     pub(crate) effects: Vec<(Effect, Pace)>,
     pub(crate) records: Vec<Payload>,
     pub(crate) scans: Vec<Work>,
 }
 
-impl Outbox {
+impl<'s> Outbox<'s> {
     /// An empty outbox for a family; the plane makes one for each input.
-    pub fn new(family: FamilyId) -> Outbox {
-        Outbox { family, effects: Vec::new(), records: Vec::new(), scans: Vec::new() }
+    pub fn new(family: FamilyId) -> Outbox<'s> {
+        Outbox { family, objects: None, effects: Vec::new(), records: Vec::new(), scans: Vec::new() }
+    }
+
+    /// The same beside these objects.
+    pub(crate) fn beside(self, objects: &'s ObjectStore) -> Outbox<'s> {
+        Outbox { objects: Some(objects), ..self }
+    }
+
+    /// The plane's objects as they are after the input: what a summary counts. Decisions read them in a scan.
+    pub fn objects(&self) -> Option<&'s ObjectStore> {
+        self.objects
     }
 
     /// Replaces an object's status. `urgent` says whether more than counters changed.
@@ -72,6 +84,11 @@ impl Outbox {
     pub fn act(&mut self, id: EffectId, wanted: &Wanted, cause: Cause, own: bool) {
         let effect = self.effect(id, wanted.subject().clone(), wanted.action().clone());
         self.push(Effect { cause: Some(Box::new(cause)), ..effect }, if own { Pace::Own } else { Pace::Urgent });
+    }
+
+    /// Has the accounts made that a ConfigMap still notes, by whoever leads.
+    pub fn restore_accounts(&mut self, id: EffectId, map: ObjectRef) {
+        self.push(self.effect(id, map, Action::RestoreAccounts), Pace::Urgent);
     }
 
     /// Sends a document to a receiver by HTTP because a policy's action asks for it, from the replica that wants it.
@@ -167,6 +184,8 @@ impl Queue {
             | Action::Quarantine { .. }
             | Action::Cordon
             | Action::RevokeTokens
+            | Action::RecreateAccount { .. }
+            | Action::RestoreAccounts
             | Action::Send { .. } => {
                 if self.leader || pace == Pace::Own {
                     self.ready.push(effect);

@@ -196,7 +196,7 @@ impl Plane {
 
     fn give(&mut self, at: usize, input: &Input, now: Now, step: &mut Step) {
         let family = &mut self.families[at];
-        let mut out = Outbox::new(family.id());
+        let mut out = Outbox::new(family.id()).beside(&self.objects);
         family.handle(input, now, &mut out);
         step.records.extend(out.records);
         let view = family.view();

@@ -1,6 +1,6 @@
 //! The state of a loop over stored objects: which of them are to be looked at, by which rules, and what is open (spec/rules 5). The
 //! audit is one such loop, the network's rules are another (`network`). Pure: it asks for scans through the outbox and takes their
-//! results back; a worker thread of the shell runs them ([`scan`]).
+//! results back; a worker thread of the shell runs them ([`scan`]). What is looked at next is `queue`'s, what comes back `results`'.
 //!
 //! One scan is under way at a time, so that results come in the order of what they rest on. Objects that change meanwhile are
 //! looked at again, and what the running scan says of them does not count. A pair of rule and object is evaluated again only
@@ -14,6 +14,9 @@ pub(crate) mod findings;
 mod guard;
 mod neighbours;
 mod pace;
+pub(crate) mod passes;
+mod queue;
+mod results;
 pub(crate) mod scan;
 pub(crate) mod sight;
 
@@ -24,15 +27,15 @@ use std::{
 };
 
 use kanon_core::{GroupVersionKind, Keep, Kind, Mono, Now, Object, Rate, Shards};
-use kanon_plane::{Area, ObjectName, Outbox, PolicyKey, Which, Work};
+use kanon_plane::{Area, ObjectName, PolicyKey};
 
 use self::{
     dependencies::Dependencies,
     findings::{Change, Finding, Findings},
     guard::Guard,
-    neighbours::Changed,
     pace::Pace,
-    scan::{Found, Scanned},
+    passes::{Asked, Passes},
+    queue::{Running, Sweep},
     sight::Sight,
 };
 use crate::{
@@ -42,64 +45,6 @@ use crate::{
     rule::{Mode, Rule},
     share::Share,
 };
-
-/// Objects in one scan: so few that a changed object does not wait long for its turn.
-const CHUNK: usize = 2000;
-
-/// Rules by key; `None` stands for all.
-type Among = Option<Arc<BTreeSet<PolicyKey>>>;
-
-/// A walk over all objects of a kind.
-struct Sweep {
-    kind: GroupVersionKind,
-    policies: Among,
-    last: Option<ObjectName>,
-}
-
-/// The scan under way.
-struct Running {
-    kind: GroupVersionKind,
-    /// Whether results are of no use any more.
-    moot: bool,
-    /// What is asked again since it began: what it says of that is out of date.
-    touched: Touched,
-    /// Objects that changed and may be looked up in it.
-    missed: Vec<Changed>,
-    /// Namespaces whose network changed.
-    networks: BTreeSet<String>,
-    sweep: Option<Sweep>,
-}
-
-impl Running {
-    fn new(kind: GroupVersionKind, sweep: Option<Sweep>) -> Running {
-        let (touched, missed, networks) = (Touched::default(), Vec::new(), BTreeSet::new());
-        Running { kind, moot: false, touched, missed, networks, sweep }
-    }
-}
-
-/// Objects that all rules are asked about again, and those that some rules are: what others said of them stands.
-#[derive(Default)]
-struct Touched {
-    whole: BTreeSet<ObjectName>,
-    by_rule: BTreeMap<ObjectName, BTreeSet<PolicyKey>>,
-}
-
-impl Touched {
-    fn note(&mut self, name: &ObjectName, rule: Option<&PolicyKey>) {
-        match rule {
-            Some(rule) => drop(self.by_rule.entry(name.clone()).or_default().insert(rule.clone())),
-            None => drop(self.whole.insert(name.clone())),
-        }
-    }
-
-    fn has_whole(&self, name: &ObjectName) -> bool {
-        self.whole.contains(name)
-    }
-
-    fn has(&self, name: &ObjectName, rule: &PolicyKey) -> bool {
-        self.has_whole(name) || self.by_rule.get(name).is_some_and(|it| it.contains(rule))
-    }
-}
 
 /// A rule in force.
 struct InForce {
@@ -159,6 +104,8 @@ pub(crate) struct Audit {
     complete: BTreeSet<GroupVersionKind>,
     dependencies: Dependencies,
     guard: Guard,
+    /// What passes are counted from.
+    asked: Asked,
     /// Wishes that the guard put off.
     suppressed: i64,
 }
@@ -190,6 +137,7 @@ impl Audit {
             complete: BTreeSet::new(),
             dependencies: Dependencies::default(),
             guard: Guard::default(),
+            asked: Asked::default(),
             suppressed: 0,
         }
     }
@@ -202,6 +150,16 @@ impl Audit {
     /// How many wishes were put off since the last call.
     pub(crate) fn suppressed(&mut self) -> i64 {
         std::mem::take(&mut self.suppressed)
+    }
+
+    /// What passes as it is now.
+    pub(crate) fn passes(&self) -> Passes<'_> {
+        Passes::new(self)
+    }
+
+    /// Whether that may have changed since the last call, though no finding did.
+    pub(crate) fn take_change_of_passes(&mut self) -> bool {
+        std::mem::take(&mut self.asked.changed)
     }
 
     /// What is open, shared with views.
@@ -243,10 +201,12 @@ impl Audit {
         let changed: BTreeSet<_> = self.rules.iter().filter(|it| is_new(it)).map(|it| it.0.clone()).collect();
         let gone = old.keys().any(|it| !self.rules.contains_key(it));
         self.looked_up = self.rules.values().flat_map(|it| &it.lookups).cloned().collect();
-        self.dependencies.forget_rules(|it| changed.contains(it) || !self.rules.contains_key(it));
+        let is_over = |it: &PolicyKey| changed.contains(it) || !self.rules.contains_key(it);
+        self.dependencies.forget_rules(is_over);
         if changed.is_empty() && !gone {
             return Vec::new();
         }
+        self.asked.forget_rules(is_over);
         self.sweep_for(&changed);
         let (rules, area) = (&self.rules, &self.area);
         let stays = |key: &PolicyKey, kind: &GroupVersionKind, namespace: &str| {
@@ -283,6 +243,7 @@ impl Audit {
         self.sight.forgotten(kind);
         self.complete.remove(kind);
         self.dependencies.forget_kind(kind);
+        self.asked.forget_kind(kind);
         self.dirty.retain(|key, _| key.0 != *kind);
         self.sweeps.retain(|it| it.kind != *kind);
         if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
@@ -297,6 +258,7 @@ impl Audit {
         let name = scan::name(object);
         if self.is_watching(kind, &name, None) {
             self.touch(kind, name.clone(), None);
+            self.asked.changed = true;
         }
         self.neighbour_changed(kind, &name, Some(object), now);
     }
@@ -326,6 +288,7 @@ impl Audit {
         if !self.is_watching(kind, &name, None) {
             return Vec::new();
         }
+        self.asked.changed = true;
         self.dependencies.forget(kind, &name);
         for (_, names) in self.dirty.iter_mut().filter(|it| it.0.0 == *kind) {
             names.remove(&name);
@@ -350,6 +313,7 @@ impl Audit {
         // Findings without an end would stay open here for ever; whoever holds their shard now has its own.
         let forgotten = self.open().hand_over(|namespace| Share::at_most(shards, namespace));
         self.dependencies.forget_rules(|_| true);
+        self.asked.forget_rules(|_| true);
         self.guard.clear();
         let kinds: Vec<_> = self.sight.kinds().cloned().collect();
         kinds.into_iter().for_each(|kind| self.sweep(kind, None));
@@ -412,164 +376,6 @@ impl Audit {
                 .rules
                 .values()
                 .all(|it| it.sees_all(|kind, keep| self.sight.holds(kind, keep) || self.sight.has_failed(kind)))
-    }
-
-    /// Takes the result of the scan under way; `None` for one that broke off.
-    pub(crate) fn scanned(&mut self, scanned: Option<&Scanned>, now: Now) -> Vec<Change> {
-        let Some(Running { kind, moot, touched, missed, networks, sweep }) = self.running.take() else {
-            return Vec::new();
-        };
-        let Some(scanned) = scanned.filter(|_| !moot) else { return Vec::new() };
-        let Work { which, policies, area, .. } = &scanned.work;
-        // Only what is still in force as it was asked says something.
-        let is_asked = |it: &&Entry| {
-            policies.as_ref().is_none_or(|among| among.contains(&it.key))
-                && is_asked_by(it, self.mode)
-                && self
-                    .rules
-                    .get(&it.key)
-                    .is_some_and(|now| now.revision == it.policy.revision && are_same(&now.exceptions, &it.exceptions))
-                && it.sees(&kind, |kind, keep| self.sight.holds(kind, keep))
-        };
-        let asked: BTreeSet<PolicyKey> =
-            scanned.rules.entries().iter().filter(is_asked).map(|it| it.key.clone()).collect();
-        let share = |key: &PolicyKey, name: &ObjectName| {
-            let counts = asked.contains(key) && !touched.has(name, key) && area.asks(key, &name.0);
-            counts.then(|| self.share(key, &name.0)).filter(|it| !it.is_none())
-        };
-        let mut changes = Vec::new();
-        let mut findings = lock(&self.findings);
-        let mut said = BTreeSet::new();
-        for Found { name, uid, verdicts } in &scanned.found {
-            said.insert(name.clone());
-            if touched.has_whole(name) {
-                continue;
-            }
-            let found = Found { name: name.clone(), uid: uid.clone(), verdicts: verdicts.clone() };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, name), now));
-        }
-        for name in scanned.absent.iter().filter(|it| !touched.has_whole(it)) {
-            changes.extend(findings.forget(&kind, name, now));
-        }
-        // Nothing was found about the others.
-        let looked_at = |name: &ObjectName| match which {
-            Which::Named(names) => names.contains(name),
-            Which::Answered(_) => false,
-            Which::After { last, .. } => {
-                last.as_ref().is_none_or(|it| name > it) && scanned.next.as_ref().is_none_or(|it| name <= it)
-            }
-        };
-        let silent = findings.names(&kind, |name| looked_at(name) && !said.contains(name) && !touched.has_whole(name));
-        for (name, uid) in silent {
-            let found = Found { name: name.clone(), uid, verdicts: Vec::new() };
-            changes.extend(findings.take(&kind, found, &scanned.rules, |key| share(key, &name), now));
-        }
-        drop(findings);
-        let counts = |key: &PolicyKey, name: &ObjectName| asked.contains(key) && !touched.has(name, key);
-        self.note_queries(scanned, counts, &missed, now);
-        for namespace in &networks {
-            self.ask_around(namespace);
-        }
-        if let (Some(sweep), Some(next)) = (sweep, &scanned.next) {
-            self.sweeps.push_front(Sweep { last: Some(next.clone()), ..sweep });
-        }
-        changes
-    }
-
-    /// Asks for the next scan, when none is under way. Changed objects and sweeps take turns.
-    pub(crate) fn go_on(&mut self, now: Now, out: &mut Outbox) {
-        if self.running.is_some() || self.is_idle() {
-            return;
-        }
-        if !self.sweeps_turn || self.sweeps.is_empty() {
-            self.sweeps_turn = true;
-            if self.scan_changed(out) {
-                return;
-            }
-        }
-        self.sweeps_turn = false;
-        let Some(sweep) = self.next_sweep(now) else {
-            self.scan_changed(out);
-            return;
-        };
-        let Sweep { kind, policies, last } = &sweep;
-        let which = Which::After { last: last.clone(), limit: CHUNK };
-        let occasion = self.mode.as_str();
-        out.scan(Work { occasion, kind: kind.clone(), which, policies: policies.clone(), area: self.area.clone() });
-        let kind = kind.clone();
-        self.running = Some(Running::new(kind, Some(sweep)));
-    }
-
-    /// The sweep that goes on now: the first one, unless it has to wait and another one is asked for by a rule.
-    fn next_sweep(&mut self, now: Now) -> Option<Sweep> {
-        self.pace.rest();
-        let is_first_look = self.sweeps.front()?.policies.is_none();
-        if !is_first_look || self.pace.admits(CHUNK, now.mono) {
-            return self.sweeps.pop_front();
-        }
-        let asked_for = self.sweeps.iter().position(|it| it.policies.is_some())?;
-        self.sweeps.remove(asked_for)
-    }
-
-    fn scan_changed(&mut self, out: &mut Outbox) -> bool {
-        let Some(mut first) = self.dirty.first_entry() else { return false };
-        let (kind, policy) = first.key().clone();
-        let names = first.get_mut();
-        let rest = names.iter().nth(CHUNK).cloned().map(|at| names.split_off(&at)).unwrap_or_default();
-        let taken = std::mem::replace(names, rest);
-        if names.is_empty() {
-            first.remove();
-        }
-        let which = Which::Named(taken.into_iter().collect());
-        let (occasion, policies) = (self.mode.as_str(), policy.map(|it| Arc::new(BTreeSet::from([it]))));
-        out.scan(Work { occasion, kind: kind.clone(), which, policies, area: self.area.clone() });
-        self.running = Some(Running::new(kind, None));
-        true
-    }
-
-    /// Whether an object is looked at here, by a rule or by any.
-    fn is_watching(&self, kind: &GroupVersionKind, name: &ObjectName, rule: Option<&PolicyKey>) -> bool {
-        let is_ours = match rule {
-            Some(rule) => self.area.asks(rule, &name.0),
-            None => self.area.covers(&name.0),
-        };
-        // Before that a sweep will see it anyway.
-        is_ours && self.sight.is_synced(kind) && self.kinds.contains(kind)
-    }
-
-    fn touch(&mut self, kind: &GroupVersionKind, name: ObjectName, policy: Option<PolicyKey>) {
-        if let Some(running) = self.running.as_mut().filter(|it| it.kind == *kind) {
-            running.touched.note(&name, policy.as_ref());
-        }
-        self.dirty.entry((kind.clone(), policy)).or_default().insert(name);
-    }
-
-    /// All objects of the kinds of some rules.
-    fn sweep_for(&mut self, policies: &BTreeSet<PolicyKey>) {
-        let mut by_kind: BTreeMap<GroupVersionKind, BTreeSet<PolicyKey>> = BTreeMap::new();
-        for (key, InForce { rule, .. }) in self.rules.iter().filter(|it| policies.contains(it.0)) {
-            for kind in &rule.matcher.kinds {
-                by_kind.entry(kind.clone()).or_default().insert(key.clone());
-            }
-        }
-        for (kind, policies) in by_kind {
-            self.sweep(kind, Some(policies));
-        }
-    }
-
-    fn sweep(&mut self, kind: GroupVersionKind, policies: Option<BTreeSet<PolicyKey>>) {
-        if self.is_idle() || !self.sight.is_synced(&kind) || !self.kinds.contains(&kind) {
-            return;
-        }
-        // One that has not begun yet does it with.
-        if let Some(waiting) = self.sweeps.iter_mut().find(|it| it.kind == kind && it.last.is_none()) {
-            waiting.policies = match (&waiting.policies, policies) {
-                (Some(known), Some(more)) => Some(Arc::new(known.union(&more).cloned().collect())),
-                _ => None,
-            };
-            return;
-        }
-        self.sweeps.push_back(Sweep { kind, policies: policies.map(Arc::new), last: None });
     }
 }
 

@@ -1,23 +1,24 @@
-//! The family: routes inputs to the policy store, the snapshot, the status plans and the audit. No policy logic.
+//! The family: routes inputs to the policy store (`sources`), the snapshot, the status plans (`counting`) and the audit (`auditing`). No
+//! policy logic.
 
 mod auditing;
 mod breaking;
+mod counting;
 mod excepting;
 pub(crate) mod figures;
 mod networking;
+mod sources;
 mod timing;
 
 use std::{
+    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
 };
 
-use kanon_core::{
-    Change, FamilyId, Figures, Input, Kind, Mono, Now, Object, ObjectRef, Place, PolicyFile, Review, Scope,
-    UnreadableFile,
-};
+use kanon_core::{FamilyId, Figures, Input, Kind, Mono, Now, Place};
 use kanon_lang::Language;
-use kanon_plane::{Actions, Applied, Facts, Family, Needs, Outbox, PolicyKey, PolicyStore, View};
+use kanon_plane::{Actions, Facts, Family, Needs, Outbox, PolicyKey, PolicyStore, View};
 
 use crate::{
     FAMILY, api,
@@ -26,17 +27,16 @@ use crate::{
         sight::{Sight, facts},
     },
     breaker::Breaker,
-    decide::{RuleTally, Tally},
-    documents::{Document, file_of, read_file},
+    decide::Tally,
     exceptions::register::Register,
     index::{Counts, Entry, FOLDER, Item, Rules, Settings},
     lookups::resources::Resources,
     needs,
     network::Network,
-    plan::{Resource, Version, World},
+    plan::{Resource, World},
     respond::{Responder, Responses, places},
     rule::{Mode, Rule},
-    validate::{Cases, Compiler, validate, without_cases},
+    validate::Compiler,
     vet::{Vet, VetSettings},
     view::RulesView,
 };
@@ -155,171 +155,6 @@ impl RulesFamily {
         self
     }
 
-    fn handle_object(&mut self, kind: &Kind, change: Change, object: &Object, now: Now, out: &mut Outbox) {
-        let key = PolicyKey {
-            origin: kind.gvk.kind.clone(),
-            namespace: object.str_at(&["metadata", "namespace"]).to_owned(),
-            name: object.str_at(&["metadata", "name"]).to_owned(),
-        };
-        match change {
-            Change::Deleted => {
-                self.store.remove(&key);
-                self.breaker.retain(|it| *it != key);
-                self.resources.remove(&key);
-                self.sources.remove(&key);
-                self.publish(None, now, out);
-            }
-            Change::Applied => {
-                let spec = object.at(&["spec"]).map(|it| it.to_value()).unwrap_or_default();
-                let home = (kind.scope == Scope::Namespaced).then_some(key.namespace.as_str());
-                let applied = compile(&mut self.store, &self.compiler, &key, &spec, home);
-                let version = Version::of(object);
-                if applied == Applied::Unchanged
-                    && let Some(resource) = self.resources.get_mut(&key).filter(|it| it.is_version(&version))
-                {
-                    // Status or metadata, most often our own write: nothing to decide (spec/rules 1.7, 4).
-                    resource.seen(object);
-                    return;
-                }
-                let resource = Resource::new(kind, object, now);
-                if applied == Applied::Broken
-                    && let Some(entry) = self.store.get(&key)
-                {
-                    resource.announce(entry.problem.as_deref().unwrap_or_default(), &entry.revision.short(), out);
-                }
-                self.sources
-                    .insert(key.clone(), Source { name: name_of(&spec, &key), counts: resource.counts().clone() });
-                self.resources.insert(key.clone(), resource);
-                self.publish(Some(&key), now, out);
-            }
-        }
-    }
-
-    pub(crate) fn handle_folder(
-        &mut self,
-        files: &[PolicyFile],
-        unreadable: &[UnreadableFile],
-        now: Now,
-        out: &mut Outbox,
-    ) {
-        let mut all: Vec<(&str, Result<&PolicyFile, &str>)> = files.iter().map(|it| (&*it.path, Ok(it))).collect();
-        all.extend(unreadable.iter().map(|it| (&*it.path, Err(&*it.problem))));
-        all.sort_by_key(|it| it.0);
-        let (mut keys, mut exceptions, mut unread) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        for (path, file) in all {
-            let file = match file {
-                Ok(file) => file,
-                Err(problem) => {
-                    unread.insert(path);
-                    keys.extend(self.note_whole(path, problem, problem.as_bytes()));
-                    continue;
-                }
-            };
-            match read_file(file) {
-                Ok((documents, unreadable)) => {
-                    for Document { place, exception, home, spec } in documents {
-                        let key = folder_key(&place);
-                        if let Some(name) = exception {
-                            self.exceptions.document(&key, &spec, home.as_deref(), &name, now);
-                            exceptions.insert(key);
-                            continue;
-                        }
-                        if compile(&mut self.store, &self.compiler, &key, &spec, home.as_deref()) != Applied::Unchanged
-                        {
-                            let source = Source { name: name_of(&spec, &key), counts: Arc::default() };
-                            self.sources.insert(key.clone(), source);
-                        }
-                        keys.push(key);
-                    }
-                    for it in unreadable {
-                        keys.push(self.note_unreadable(folder_key(&it.place), &it.problem, &file.text));
-                    }
-                }
-                Err(it) => {
-                    unread.insert(path);
-                    keys.extend(self.note_whole(&it.place, &it.problem, &file.text));
-                }
-            }
-        }
-        let found: BTreeSet<_> = keys.iter().collect();
-        self.breaker.retain(|key| key.origin != FOLDER || found.contains(key));
-        self.store.retain(|key| key.origin != FOLDER || found.contains(key));
-        self.sources.retain(|key, _| key.origin != FOLDER || found.contains(key));
-        self.folder = keys;
-        self.exceptions.retain_documents(&exceptions, |file| unread.contains(file));
-        self.publish(None, now, out);
-    }
-
-    /// Nothing is known of the rules in a file: those it held before stay in force, and say so.
-    fn note_whole(&mut self, path: &str, problem: &str, text: &[u8]) -> Vec<PolicyKey> {
-        let before: Vec<_> = self.folder.iter().filter(|key| file_of(key) == path).cloned().collect();
-        let noted = if before.is_empty() { vec![folder_key(path)] } else { before };
-        noted.into_iter().map(|key| self.note_unreadable(key, problem, text)).collect()
-    }
-
-    fn note_unreadable(&mut self, key: PolicyKey, problem: &str, text: &[u8]) -> PolicyKey {
-        self.store.apply(key.clone(), text, |_| Err(problem.to_owned()));
-        let source = || Source { name: key.name.clone(), counts: Arc::default() };
-        self.sources.entry(key.clone()).or_insert_with(source);
-        key
-    }
-
-    fn handle_reviewed(&mut self, review: &Review, tally: &Tally, now: Now, out: &mut Outbox) {
-        let subject = review.subject();
-        self.count_rows(&tally.rules, &tally.rows, Mode::Admission, |_| Some(&subject), now, out);
-    }
-
-    /// Adds what rules of a snapshot did to their counts; `failed` says on which object one failed.
-    fn count_rows<'o>(
-        &mut self,
-        rules: &Rules,
-        rows: &[RuleTally],
-        mode: Mode,
-        failed: impl Fn(usize) -> Option<&'o ObjectRef>,
-        now: Now,
-        out: &mut Outbox,
-    ) {
-        for row in rows {
-            let Some(entry) = rules.entries().get(row.entry()) else { continue };
-            let counts = &entry.counts;
-            count(counts, row);
-            figures::count_errors(&self.figures, &entry.policy.name, row, mode);
-            let is_news = !counts.unreported.swap(true, Relaxed) || row.last_error.is_some();
-            let recovers = row.errors == 0 && counts.errors_in_a_row.swap(0, Relaxed) > 0;
-            if !is_news && !recovers {
-                continue;
-            }
-            let Some(resource) = self.resources.get_mut(&entry.key) else { continue };
-            if !Arc::ptr_eq(resource.counts(), counts) {
-                continue;
-            }
-            if let (Some(error), Some(object)) = (&row.last_error, failed(row.entry())) {
-                resource.failed(error, object, now);
-            }
-            let Some(entry) = self.positions.get(&entry.key).and_then(|at| self.rules.entries().get(*at)) else {
-                continue;
-            };
-            let world = World { rules: &self.rules, sight: &self.audit.sight };
-            if (row.last_error.is_some() || recovers) && resource.must_report(entry, world, now) {
-                resource.plan(entry, world, false, now, out);
-            } else {
-                self.due.insert((resource.counts_due(now.mono), entry.key.clone()));
-            }
-        }
-    }
-
-    /// Writes counts whose time has come.
-    fn flush(&mut self, now: Now, out: &mut Outbox) {
-        while self.due.first().is_some_and(|(at, _)| *at <= now.mono) {
-            let Some((_, key)) = self.due.pop_first() else { return };
-            let entry = self.positions.get(&key).and_then(|at| self.rules.entries().get(*at));
-            if let (Some(resource), Some(entry)) = (self.resources.get_mut(&key), entry) {
-                let world = World { rules: &self.rules, sight: &self.audit.sight };
-                resource.plan(entry, world, true, now, out);
-            }
-        }
-    }
-
     /// Swaps the snapshot, then writes the statuses that this changes: `lastApplied` says the rule is live.
     fn publish(&mut self, changed: Option<&PolicyKey>, now: Now, out: &mut Outbox) {
         let folder = self.folder.iter().filter_map(|key| Some((key, self.store.get(key)?)));
@@ -340,6 +175,8 @@ impl RulesFamily {
         self.rules = Arc::new(Rules::new(items, exceptions, self.settings.clone(), Arc::clone(&self.served)));
         let entries = self.rules.entries().iter().enumerate();
         self.positions = entries.map(|(at, entry)| (entry.key.clone(), at)).collect();
+        let positions = &self.positions;
+        self.respond.denied.retain(|it| positions.contains_key(it));
         self.view = self.watching();
         figures::count_rules(&self.figures, &self.rules, &mut self.population);
         figures::count_exceptions(&self.figures, &self.rules, &mut self.shown_exceptions);
@@ -353,12 +190,25 @@ impl RulesFamily {
         self.audit_rules(now, out);
     }
 
+    /// Statuses of rules of which something else is missing than before.
+    fn report_denied(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(key) = self.respond.denied.next_changed() {
+            self.plan(|entry, _| entry.key == key, now, out);
+        }
+    }
+
     fn plan(&mut self, which: impl Fn(&Entry, &Resource) -> bool, now: Now, out: &mut Outbox) {
         for entry in self.rules.entries() {
             if let Some(resource) = self.resources.get_mut(&entry.key)
                 && which(entry, resource)
             {
-                resource.plan(entry, World { rules: &self.rules, sight: &self.audit.sight }, false, now, out);
+                resource.plan(
+                    entry,
+                    World { rules: &self.rules, sight: &self.audit.sight, denied: &self.respond.denied },
+                    false,
+                    now,
+                    out,
+                );
             }
         }
     }
@@ -448,7 +298,13 @@ impl Family for RulesFamily {
         }
         self.audit_input(input, now, out);
         self.network_input(input, now, out);
-        self.respond.handle(input, now, out);
+        if self.audit.take_change_of_passes() {
+            self.respond.recount(now);
+        }
+        let (passes, objects) = (LazyCell::new(|| self.audit.passes()), out.objects());
+        let passes = |namespace: &str| objects.map_or(0, |it| passes.in_namespace(namespace, it));
+        self.respond.handle(input, passes, now, out);
+        self.report_denied(now, out);
         self.flush(now, out);
         if self.is_ready() {
             self.settle(now, out);
@@ -468,43 +324,5 @@ impl Family for RulesFamily {
 
     fn view(&self) -> Arc<dyn View> {
         self.view.clone()
-    }
-}
-
-fn compile(
-    store: &mut PolicyStore<Rule>,
-    compiler: &Compiler,
-    key: &PolicyKey,
-    spec: &serde_json::Value,
-    home: Option<&str>,
-) -> Applied {
-    let text = format!("{}\0{}", home.unwrap_or_default(), without_cases(spec));
-    let applied = store.apply(key.clone(), text.as_bytes(), |_| validate(spec, home, compiler));
-    if applied == Applied::Unchanged {
-        store.amend(key, |rule| rule.with_cases(Cases::of(spec)));
-    }
-    applied
-}
-
-/// The name in a spec that may be broken, or that of its source.
-fn name_of(spec: &serde_json::Value, key: &PolicyKey) -> String {
-    let name = spec["name"].as_str().filter(|it| !it.is_empty());
-    name.unwrap_or(&key.name).to_owned()
-}
-
-fn folder_key(place: &str) -> PolicyKey {
-    PolicyKey { origin: FOLDER.to_owned(), namespace: String::new(), name: place.to_owned() }
-}
-
-fn count(counts: &Counts, row: &RuleTally) {
-    counts.evaluations.fetch_add(row.evaluations.into(), Relaxed);
-    counts.violations.fetch_add(row.violations.into(), Relaxed);
-    if row.errors > 0 {
-        counts.errors.fetch_add(row.errors.into(), Relaxed);
-        if row.errors < row.evaluations {
-            counts.errors_in_a_row.store(row.errors_at_end.into(), Relaxed);
-        } else {
-            counts.errors_in_a_row.fetch_add(row.errors_at_end.into(), Relaxed);
-        }
     }
 }

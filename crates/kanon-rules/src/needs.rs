@@ -32,7 +32,7 @@ pub(crate) fn needs(rules: &Rules, responses: &Responses, actions: &Actions) -> 
         let mut of_rule = OfRule { rules, entry, rule, needs: &mut needs };
         of_rule.reads();
         if !responses.dry_run {
-            of_rule.acts(actions);
+            of_rule.acts(actions, &responses.namespace);
         }
         of_rule.unknown();
     }
@@ -70,7 +70,8 @@ impl OfRule<'_> {
         }
     }
 
-    fn acts(&mut self, actions: &Actions) {
+    /// `home` is the namespace that the process runs in.
+    fn acts(&mut self, actions: &Actions, home: &str) {
         let loops = self.entry.active_on(&self.rules.settings.loops);
         let kinds = self.rule.matcher.kinds.iter().filter_map(|it| self.rules.resources.kind(it));
         let objects: Vec<_> = kinds.map(|it| Right::new("", &it.gvk.group, &it.plural)).collect();
@@ -86,6 +87,17 @@ impl OfRule<'_> {
                 let namespace = self.rule.home.clone();
                 self.needs.rights.insert(Need { right, names: Vec::new(), namespace, reason: reason.clone() });
             }
+            if let Some(map) = action.notes_in(params) {
+                self.notes(map, home, &reason);
+            }
+        }
+    }
+
+    /// A ConfigMap of its own. The name of what is yet to be created is not known to authorization.
+    fn notes(&mut self, map: &str, home: &str, reason: &str) {
+        for (verb, names) in [("create", &[][..]), ("get", &[map.to_owned()]), ("patch", &[map.to_owned()])] {
+            let (right, namespace) = (Right::new(verb, "", "configmaps"), Some(home.to_owned()));
+            self.needs.rights.insert(Need { right, names: names.to_vec(), namespace, reason: reason.to_owned() });
         }
     }
 

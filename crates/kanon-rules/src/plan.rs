@@ -15,6 +15,7 @@ use kanon_plane::Outbox;
 use crate::{
     audit::sight::Sight,
     index::{Counts, Entry, Rules, State},
+    respond::Denied,
     status::{CIRCUIT_OPEN, EvalFailure, RuleStatus, conditions, mode_words, problem},
 };
 
@@ -26,6 +27,7 @@ const COUNTS_EVERY: Duration = Duration::from_secs(30);
 pub(crate) struct World<'w> {
     pub rules: &'w Rules,
     pub sight: &'w Sight,
+    pub denied: &'w Denied,
 }
 
 /// A rule object as the family knows it.

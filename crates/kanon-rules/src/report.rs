@@ -41,6 +41,8 @@ const WRITES: Figure = Figure {
 const NAME: &str = "portal";
 /// Least time between two writes of a namespace's reports.
 const EVERY: Duration = Duration::from_secs(2);
+/// How long what passes may differ from what is written, where nothing else changes.
+const PASSES_AFTER: Duration = Duration::from_mins(5);
 /// A write that was given up is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
 /// Most results in one report, and most bytes of them.
@@ -63,13 +65,22 @@ pub(crate) struct Reports {
     held: Shards,
     /// Those of them whose rows were taken over, and are kept until the first look at everything is over.
     learning: Shards,
+    /// When passes are counted again.
+    recount_at: Option<Mono>,
 }
 
 impl Reports {
     /// Reports in these APIs; none where there are none. `leads` says whether this process leads from the start.
     pub(crate) fn new(apis: &[ReportApi], leads: bool) -> Reports {
         let held = Shards::lead(leads);
-        Reports { apis: apis.to_vec(), namespaces: BTreeMap::new(), known: BTreeSet::new(), held, learning: held }
+        Reports {
+            apis: apis.to_vec(),
+            namespaces: BTreeMap::new(),
+            known: BTreeSet::new(),
+            held,
+            learning: held,
+            recount_at: None,
+        }
     }
 
     /// A violation or a failed evaluation: a row of its own, or a further container of one. Says whether it is news: not if a
@@ -206,6 +217,9 @@ impl Reports {
     /// The first look at everything is over: what it did not confirm is not so any more, or rests where `rest_of` says so.
     pub(crate) fn settle(&mut self, rest_of: impl Fn(&Stale) -> Option<Rest>) -> Vec<(Stale, Option<Rest>)> {
         let learnt = std::mem::replace(&mut self.learning, Shards::none_of(self.held.count()));
+        if !learnt.is_empty() {
+            self.recount_at = Some(Mono::default());
+        }
         let mut stale = Vec::new();
         for (namespace, of) in self.namespaces.iter_mut().filter(|it| learnt.holds(it.0)) {
             let rows = std::mem::take(&mut of.rows);
@@ -225,12 +239,23 @@ impl Reports {
         stale
     }
 
-    /// Writes what is due.
-    pub(crate) fn write(&mut self, now: Now, out: &mut Outbox) {
+    /// What passes may have changed; where nothing else does, that is written later.
+    pub(crate) fn recount(&mut self, now: Now) {
+        if self.namespaces.values().any(|it| !it.written.is_empty()) {
+            self.recount_at.get_or_insert(now.mono.after(PASSES_AFTER));
+        }
+    }
+
+    /// Writes what is due; `passes` says how many pairs of a rule and an object pass in a namespace.
+    pub(crate) fn write(&mut self, passes: impl Fn(&str) -> usize, now: Now, out: &mut Outbox) {
         if !self.are_known() || self.held.is_empty() {
             return;
         }
         let held = self.held;
+        if self.recount_at.take_if(|at| *at <= now.mono).is_some() {
+            let written = self.namespaces.iter_mut().filter(|it| held.holds(it.0) && !it.1.written.is_empty());
+            written.for_each(|(namespace, of)| of.dirty |= of.passes != passes(namespace));
+        }
         for (namespace, of) in self.namespaces.iter_mut().filter(|it| held.holds(it.0)) {
             while let Some((_, key)) = of.ends.first().cloned().filter(|it| it.0 <= now.mono) {
                 of.ends.pop_first();
@@ -241,6 +266,7 @@ impl Reports {
                 continue;
             }
             of.dirty = false;
+            of.passes = passes(namespace);
             if of.write(namespace, &self.apis, out) {
                 of.rests_until = Some(now.mono.after(EVERY));
             }
@@ -254,7 +280,8 @@ impl Reports {
             dirty.into_iter().chain(it.ends.first().map(|it| it.0)).min()
         };
         let held = self.namespaces.iter().filter(|it| self.held.holds(it.0));
-        if self.are_known() { held.filter_map(|it| of(it.1)).min() } else { None }
+        let all = held.filter_map(|it| of(it.1)).chain(self.recount_at);
+        if self.are_known() && !self.held.is_empty() { all.min() } else { None }
     }
 
     /// How a write ended.

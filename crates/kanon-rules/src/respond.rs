@@ -7,9 +7,11 @@
 //! Duplicates are known by the rule's revision, the object with its UID and the action (spec/rules 8.2), remembered from a
 //! success on and forgotten when the finding ends; meanwhile whatever is under way or waits is a duplicate too.
 //!
-//! `findings` keeps what lasts, `running` runs actions, `job` is one run; `templates` and `brake` are what an administrator says.
+//! `findings` keeps what lasts, `running` runs actions, `job` is one run; `templates` and `brake` are what an administrator says;
+//! `unfinished` is what a process left half done, `denied` what there is no right to do.
 
 mod brake;
+mod denied;
 mod findings;
 mod job;
 mod line;
@@ -18,6 +20,7 @@ mod running;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod waiting;
 
 use std::{
@@ -44,12 +47,14 @@ use crate::{
 use brake::Brake;
 pub(crate) use brake::places;
 pub use brake::{BRAKE_MAP, BUDGET};
+pub(crate) use denied::Denied;
 pub(crate) use findings::Settled;
 use findings::{Standing, Undoing};
 use job::Job;
 use pace::{Recent, Window};
 pub(crate) use templates::Extra;
 use templates::Templates;
+use unfinished::Unfinished;
 use waiting::Waiting;
 
 /// Actions by their end (spec/rules 8.1, 9.3).
@@ -135,6 +140,9 @@ pub(crate) struct Responder {
     settings: Responses,
     brake: Brake,
     templates: Templates,
+    unfinished: Unfinished,
+    /// What there is no right to do.
+    pub(crate) denied: Denied,
     alerts: Alerts,
     reports: Reports,
     /// The shards of this process.
@@ -159,6 +167,8 @@ impl Responder {
         Responder {
             brake: Brake::new(&settings.namespace),
             templates: Templates::new(language, &settings.namespace, &settings.alert_labels),
+            unfinished: Unfinished::new(&settings.namespace),
+            denied: Denied::default(),
             alerts: Alerts::default(),
             reports: Reports::new(&settings.reports, settings.leads),
             shards: Shards::lead(settings.leads),
@@ -293,14 +303,19 @@ impl Responder {
         }
     }
 
+    /// What passes may have changed.
+    pub(crate) fn recount(&mut self, now: Now) {
+        self.reports.recount(now);
+    }
+
     /// Whether loops may begin: what was found before is known.
     pub(crate) fn is_ready(&self) -> bool {
         self.reports.are_known()
     }
 
     /// Deliveries, the lead, the brake and deadlines: what waits may go on. The family calls it with every input, after it
-    /// has handled the input itself.
-    pub(crate) fn handle(&mut self, input: &Input, now: Now, out: &mut Outbox) {
+    /// has handled the input itself; `passes` counts for the reports.
+    pub(crate) fn handle(&mut self, input: &Input, passes: impl Fn(&str) -> usize, now: Now, out: &mut Outbox) {
         match input {
             Input::Delivered(delivery) => {
                 self.delivered(delivery, now);
@@ -327,14 +342,17 @@ impl Responder {
         while let Some((number, job)) = self.waiting.next(now.mono) {
             self.attempt(number, job, now, out);
         }
+        self.unfinished.handle(input, now.mono);
+        self.unfinished.go_on(self.shards.leads(), now, out);
         self.alerts.tick(now, out);
-        self.reports.write(now, out);
+        self.reports.write(passes, now, out);
     }
 
     /// When something that waits is due.
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         let reports = self.reports.next_deadline();
-        [self.waiting.next_deadline(), self.alerts.next_deadline(), reports].into_iter().flatten().min()
+        let unfinished = self.unfinished.next_deadline(self.shards.leads());
+        [self.waiting.next_deadline(), self.alerts.next_deadline(), unfinished, reports].into_iter().flatten().min()
     }
 
     fn log(&self, severity: &str, actions: &[ActionSpec], verdict: &Verdict, occasion: &Occasion, out: &mut Outbox) {

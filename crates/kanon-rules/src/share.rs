@@ -57,8 +57,12 @@ impl Share {
 impl Response {
     /// Whether it acts on objects or has a rate.
     pub(crate) fn acts(&self) -> bool {
-        let Work::Run { prepared, .. } = &self.work else { return false };
-        self.spec.rate.is_some() || matches!(prepared, Prepared::Object { .. })
+        self.changes_objects() || (self.spec.rate.is_some() && matches!(self.work, Work::Run { .. }))
+    }
+
+    /// Whether it acts on objects, which the API server has to allow.
+    pub(crate) fn changes_objects(&self) -> bool {
+        matches!(self.work, Work::Run { prepared: Prepared::Object { .. }, .. })
     }
 }
 

@@ -6,7 +6,11 @@
 use kanon_core::GroupVersionKind;
 use serde::{Deserialize, Serialize};
 
-use crate::{index::Entry, plan::World, rule::Mode};
+use crate::{
+    index::Entry,
+    plan::World,
+    rule::{Mode, Response},
+};
 
 /// Failed evaluations in a row after which condition `Evaluating` turns false (spec/rules 2.10).
 pub(crate) const ERRORS_IN_A_ROW: u64 = 3;
@@ -32,7 +36,8 @@ pub struct RuleStatus {
     pub observed_generation: i64,
     /// The last failed evaluation of this generation.
     pub last_eval_error: Option<EvalFailure>,
-    /// `Ready`, `Compiled`, `Evaluating`; `LookupsSynced` for rules that look things up.
+    /// `Ready`, `Compiled`, `Evaluating`; `LookupsSynced` for rules that look things up, `ActionsReady` for rules that have something
+    /// done in the cluster.
     pub conditions: Vec<Condition>,
 }
 
@@ -54,7 +59,7 @@ pub struct EvalFailure {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
-    /// `Ready`, `Compiled`, `Evaluating` or `LookupsSynced`.
+    /// `Ready`, `Compiled`, `Evaluating`, `LookupsSynced` or `ActionsReady`.
     #[serde(rename = "type")]
     pub condition: String,
     /// `True`, `False` or `Unknown`.
@@ -127,6 +132,11 @@ pub(crate) fn conditions(
         let missing = world.sight.missing(entry, world.rules);
         let state = missing.map_or(synced, |(reason, message)| ("False", reason, message));
         conditions.push(make("LookupsSynced", state));
+    }
+    if entry.rule.as_ref().is_some_and(|it| it.responses.iter().any(Response::changes_objects)) {
+        let ready = || ("True", "NothingDenied", "no action was refused for want of a right".to_owned());
+        let state = world.denied.of(entry).map_or_else(ready, |message| ("False", "MissingRight", message));
+        conditions.push(make("ActionsReady", state));
     }
     conditions
 }

@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use kanon_core::GroupVersionKind;
 use kanon_lang::{Environment, Language, Options, Program};
-use kanon_plane::Actions;
+use kanon_plane::{Action, Actions, Params};
 use serde_json::Value;
 
 use crate::{
@@ -66,6 +66,12 @@ impl Compiler {
     /// What compiles.
     pub(crate) fn language(&self) -> Arc<dyn Language> {
         Arc::clone(&self.language)
+    }
+
+    /// The word by which an administrator would have to allow an action, and has not.
+    fn lacks_leave(&self, action: &dyn Action, params: &Params) -> Option<&'static str> {
+        let allowed = self.allowed.as_ref()?;
+        action.leave(params).filter(|it| !allowed.contains(*it))
     }
 }
 

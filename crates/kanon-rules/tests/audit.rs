@@ -9,7 +9,7 @@ use std::{collections::VecDeque, sync::Arc};
 use common::{language, now};
 use kanon_core::{Change, Figures, Input, Keep, Kind, Object, Rate, Shards};
 use kanon_plane::{Payload, Plane, Scan, Settings as PlaneSettings, Target};
-use kanon_rules::{Mode, Responses, RulesFamily, Settings, api};
+use kanon_rules::{Mode, ReportApi, Responses, RulesFamily, Settings, api};
 use serde_json::{Value, json};
 
 fn pods() -> Kind {
@@ -42,6 +42,8 @@ struct World {
     told: Vec<String>,
     /// The last `.status` written of each rule.
     statuses: std::collections::BTreeMap<String, Value>,
+    /// The last report written.
+    report: Value,
 }
 
 impl World {
@@ -51,9 +53,14 @@ impl World {
 
     /// One that looks at so many objects at once and a second when it begins.
     fn paced(leader: bool, sweep: Option<Rate>) -> World {
+        World::with(sweep, Responses { leads: leader, ..Responses::default() })
+    }
+
+    fn with(sweep: Option<Rate>, responses: Responses) -> World {
         let figures = Arc::<Figures>::default();
         let settings = Settings { loops: vec![Mode::Admission, Mode::Audit], sweep, ..Settings::default() };
-        let responses = Responses { figures: Arc::clone(&figures), leads: leader, ..Responses::default() };
+        let leader = responses.leads;
+        let responses = Responses { figures: Arc::clone(&figures), ..responses };
         let family = RulesFamily::new(language(), settings).with_responses(responses);
         let plane = Plane::new(vec![Box::new(family)], PlaneSettings { leader, ..PlaneSettings::default() });
         World {
@@ -64,6 +71,7 @@ impl World {
             sizes: Vec::new(),
             told: Vec::new(),
             statuses: Default::default(),
+            report: Value::Null,
         }
     }
 
@@ -76,8 +84,12 @@ impl World {
             }
         }
         for effect in step.effects {
-            if let kanon_core::Action::Status { status, .. } = effect.action {
-                self.statuses.insert(effect.subject.name, status);
+            match effect.action {
+                kanon_core::Action::Status { status, .. } => {
+                    self.statuses.insert(effect.subject.name, status);
+                }
+                kanon_core::Action::Apply { manifest, .. } => self.report = manifest,
+                _ => {}
             }
         }
         self.scans.extend(step.scans);
@@ -601,4 +613,49 @@ fn an_evaluation_that_fails_ends_the_rest_and_nothing_else() {
     world.secs = 150;
     world.input(&Input::Tick);
     assert_eq!(world.news(), ["team/ bad allow FindingFixed"]);
+}
+
+#[test]
+fn the_summary_of_a_report_says_how_many_pass() {
+    let responses = Responses { leads: true, reports: vec![ReportApi::WgPolicy], ..Responses::default() };
+    let mut world = World::with(None, responses);
+    let later = |world: &mut World, secs| {
+        world.secs += secs;
+        world.input(&Input::Tick);
+        world.work();
+        let of = |name: &str| world.report["summary"][name].as_u64().unwrap_or_default();
+        (of("pass"), of("fail"), of("error"))
+    };
+    for kind in [api::cluster_rule(), api::portal_rule()] {
+        world.synced(&kind);
+    }
+    for (kind, plural) in [("PolicyReport", "policyreports"), ("ClusterPolicyReport", "clusterpolicyreports")] {
+        let mut kind = Kind::namespaced("wgpolicyk8s.io", "v1alpha2", kind, plural);
+        if plural.starts_with("cluster") {
+            kind.scope = kanon_core::Scope::Cluster;
+        }
+        world.synced(&kind);
+    }
+    world.apply(&rule("privileged", 1, json!({})));
+    world.apply(&rule("named", 1, json!({"match": {"gvk": [{"version": "v1", "kind": "Pod"}], "names": ["good"]}})));
+    for (name, privileged) in [("bad", true), ("good", false), ("better", false)] {
+        world.apply(&pod(name, name, privileged));
+    }
+    world.synced(&pods());
+    world.work();
+    assert_eq!(later(&mut world, 3), (2, 1, 0), "rules about some names are not counted");
+    // Another rule passes all of them, and a third fails on all.
+    world.apply(&rule("never", 1, json!({"rule": "false"})));
+    world.apply(&rule("fails", 1, json!({"rule": "metadata.labels.team == 'a'"})));
+    world.work();
+    assert_eq!(later(&mut world, 3), (5, 1, 3));
+    // What passes alone is written in its time.
+    world.apply(&rule("fails", 2, json!({"rule": "metadata.labels?.team == 'a'"})));
+    world.work();
+    assert_eq!(later(&mut world, 3), (8, 1, 0));
+    world.apply(&pod("best", "best", false));
+    assert_eq!(later(&mut world, 3), (8, 1, 0));
+    assert_eq!(later(&mut world, 300), (11, 1, 0));
+    world.change(&pods(), Change::Deleted, &pod("bad", "bad", true));
+    assert_eq!(later(&mut world, 3), (9, 0, 0));
 }

@@ -237,7 +237,7 @@ fn a_write_that_was_given_up_is_made_again() {
     let mut plane = Plane::new();
     plane.apply(&rule(1, PRIVILEGED));
     let effect = plane.take().remove(0);
-    let result = Err(Failure { message: "the server is gone".to_owned(), later: false });
+    let result = Err(Failure::given_up("the server is gone"));
     plane.input(&Input::Delivered(Delivery {
         effect: effect.id,
         family: effect.family,

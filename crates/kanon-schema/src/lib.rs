@@ -36,6 +36,6 @@ pub use path::FieldPath;
 pub use pattern::compile_pattern;
 pub use prune::{prune, prune_value};
 pub use rules::{Checker, Findings, Rules, compile_problem};
-pub use schema::{ListType, MapType, PatchStrategy, Rule, Schema, Type, ValueRules};
+pub use schema::{Constraints, ListType, MapType, PatchStrategy, Rule, Schema, Type, ValueRules};
 pub use strategic::{StrategicError, strategic_merge};
 pub use validate::{Validator, validate};

@@ -30,6 +30,12 @@ struct Pruner {
     unknown: Vec<String>,
 }
 
+/// One step down.
+enum Step<'k> {
+    Member(&'k str),
+    Element(usize),
+}
+
 impl Pruner {
     /// `keep`: undeclared members stay, as below `x-kubernetes-preserve-unknown-fields`.
     fn node(&mut self, schema: Option<&Schema>, value: &mut Value, resource: bool, keep: bool) {
@@ -43,7 +49,7 @@ impl Pruner {
                 }
                 let resource = inner.is_some_and(|it| it.embedded_resource);
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.step(&format!("[{index}]"), |it| it.node(inner, item, resource, keep));
+                    self.step(Step::Element(index), |it| it.node(inner, item, resource, keep));
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -52,30 +58,38 @@ impl Pruner {
 
     /// Whether a member stays.
     fn member(&mut self, schema: Option<&Schema>, key: &str, value: &mut Value, resource: bool, keep: bool) -> bool {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        let step = format!("{dot}{key}");
         if resource && TYPE_META.contains(&key) {
             return true;
         }
         if resource && key == "metadata" {
-            self.step(&step, |it| it.node(Some(object_meta()), value, false, false));
+            self.step(Step::Member(key), |it| it.node(Some(object_meta()), value, false, false));
             return true;
         }
         let inner = schema.and_then(|it| it.properties.get(key).or(it.additional.as_ref()));
         match inner {
-            Some(inner) => self.step(&step, |it| it.node(Some(inner), value, inner.embedded_resource, false)),
+            Some(inner) => {
+                self.step(Step::Member(key), |it| it.node(Some(inner), value, inner.embedded_resource, false));
+            }
             None if keep => {}
             None => {
-                self.unknown.push(format!("{}{step}", self.path));
+                self.step(Step::Member(key), |it| it.unknown.push(it.path.clone()));
                 return false;
             }
         }
         true
     }
 
-    fn step(&mut self, step: &str, walk: impl FnOnce(&mut Pruner)) {
+    fn step(&mut self, step: Step<'_>, walk: impl FnOnce(&mut Pruner)) {
         let len = self.path.len();
-        self.path.push_str(step);
+        match step {
+            Step::Member(key) => {
+                if len > 0 {
+                    self.path.push('.');
+                }
+                self.path.push_str(key);
+            }
+            Step::Element(index) => self.path.push_str(&format!("[{index}]")),
+        }
         walk(self);
         self.path.truncate(len);
     }

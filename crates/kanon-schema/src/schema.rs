@@ -1,6 +1,10 @@
 //! The schema model: one node a field, shared where a type is used twice.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -39,7 +43,7 @@ pub struct Schema {
     /// `x-kubernetes-embedded-resource`: the object has apiVersion, kind and metadata of its own.
     pub embedded_resource: bool,
     /// Constraints on the value.
-    pub rules: ValueRules,
+    pub rules: Constraints,
     /// `x-kubernetes-validations`.
     pub validations: Vec<Rule>,
     /// Field number in the kind's protobuf message; built-in kinds only.
@@ -100,6 +104,51 @@ pub struct PatchStrategy {
     /// The member that tells elements of a merged list apart; `None` for lists of scalars.
     pub merge_key: Option<String>,
 }
+
+/// The constraints of one place. Most places have none, and then this is one word: schemas are most of what an idle server keeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Constraints(Option<Box<ValueRules>>);
+
+impl From<ValueRules> for Constraints {
+    fn from(rules: ValueRules) -> Constraints {
+        Constraints((rules != NONE).then(|| Box::new(rules)))
+    }
+}
+
+impl Deref for Constraints {
+    type Target = ValueRules;
+
+    fn deref(&self) -> &ValueRules {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Constraints {
+    fn deref_mut(&mut self) -> &mut ValueRules {
+        self.0.get_or_insert_default()
+    }
+}
+
+static NONE: ValueRules = ValueRules {
+    one_of_values: Vec::new(),
+    minimum: None,
+    exclusive_minimum: false,
+    maximum: None,
+    exclusive_maximum: false,
+    multiple_of: None,
+    min_length: None,
+    max_length: None,
+    pattern: None,
+    min_items: None,
+    max_items: None,
+    unique_items: false,
+    min_properties: None,
+    max_properties: None,
+    all_of: Vec::new(),
+    any_of: Vec::new(),
+    one_of: Vec::new(),
+    not: None,
+};
 
 /// Constraints on values, with OpenAPI's names and meanings.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -158,7 +158,7 @@ impl Pending {
 pub(crate) fn tell(inputs: &mpsc::Sender<Input>, pending: Pending, result: Result<(), &str>) {
     let result = match result {
         Ok(()) => Ok(Done::Done),
-        Err(message) => Err(Failure { message: message.to_owned(), later: false }),
+        Err(message) => Err(Failure::given_up(message)),
     };
     tell_end(inputs, pending, result);
 }

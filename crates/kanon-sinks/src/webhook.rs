@@ -91,13 +91,13 @@ impl Receivers {
         let name = body["to"].as_str().unwrap_or_default();
         let Some(uri) = self.0.by_name.get(name).cloned() else {
             let message = format!("there is no receiver `{name}`");
-            tell_end(inputs, pending, Err(Failure { message, later: false }));
+            tell_end(inputs, pending, Err(Failure::given_up(message)));
             return;
         };
         if self.0.under_way.fetch_add(1, AcqRel) >= UNDER_WAY_MAX {
             self.0.under_way.fetch_sub(1, AcqRel);
             let message = "too many documents are on their way to receivers".to_owned();
-            tell_end(inputs, pending, Err(Failure { message, later: true }));
+            tell_end(inputs, pending, Err(Failure::later(message)));
             return;
         }
         self.show_depth(figures);
@@ -139,7 +139,7 @@ impl Receivers {
     }
 
     async fn post_once(&self, uri: &Uri, id: &EffectId, body: Bytes) -> Result<(), Failure> {
-        let failure = |later| move |message: String| Failure { message, later };
+        let failure = |later| move |message: String| Failure { later, ..Failure::given_up(message) };
         let request = Request::builder()
             .method(Method::POST)
             .uri(uri.clone())

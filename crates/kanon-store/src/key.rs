@@ -9,8 +9,11 @@ pub struct Key(Arc<str>);
 impl Key {
     /// The key of `name` in `prefix` (`apps/deployments`); an empty `namespace` means a cluster-wide kind.
     pub fn new(prefix: &str, namespace: &str, name: &str) -> Key {
-        let text =
-            if namespace.is_empty() { format!("{prefix}/{name}") } else { format!("{prefix}/{namespace}/{name}") };
+        let text = if namespace.is_empty() {
+            [prefix, "/", name].concat()
+        } else {
+            [prefix, "/", namespace, "/", name].concat()
+        };
         Key(text.into())
     }
 

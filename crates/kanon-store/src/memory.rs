@@ -171,6 +171,15 @@ impl Memory {
         Ok(events)
     }
 
+    /// Whether anything changed in the collections of a prefix after `revision`, or may have. It builds nothing: requests ask it
+    /// of what they have compiled.
+    pub fn has_changed_since(&self, prefix: &str, revision: Revision) -> bool {
+        let has_changed = |it: &Collection| it.events.back().is_some_and(|event| event.revision > revision);
+        let is_known = revision >= self.floor;
+        self.revision > revision
+            && (!is_known || self.collections(prefix).any(|(_, it)| has_changed(it) || it.compacted > revision))
+    }
+
     /// Makes a commit visible. What is already visible is skipped.
     pub fn publish(&mut self, batch: Batch) -> Retired {
         let mut retired = Retired::default();

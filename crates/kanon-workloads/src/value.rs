@@ -1,12 +1,8 @@
 //! Small readings and writings of JSON that all controllers share: times, numbers, conditions, owners.
 
 use jiff::{SignedDuration, Timestamp};
+pub(crate) use kanon_core::rfc3339;
 use serde_json::{Value, json};
-
-/// Whole seconds, UTC, as Kubernetes writes times.
-pub(crate) fn rfc3339(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
 
 /// A moment out of a member; none where it is absent or no time.
 pub(crate) fn time(value: &Value) -> Option<Timestamp> {

@@ -111,7 +111,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "DIR", env = "KANON_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Keep nothing: all is gone when the process ends
-    #[arg(long, conflicts_with = "data_dir")]
+    #[arg(long)]
     pub(crate) ephemeral: bool,
     /// Address of the API server; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6443")]

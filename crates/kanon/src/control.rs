@@ -226,7 +226,9 @@ pub(crate) async fn start(mut options: Options, clock: Clock, stop: &Cancellatio
     };
     watches.start(&mut tasks, &kinds);
     let effect_queue = sinks::split(&mut outlets, &mut options.sinks, effect_queue, &intake);
-    outlets.spawn(kanon_kube::run_effects(api.clone(), effect_queue, jiff::Timestamp::now, intake.sender()));
+    let home = (options.namespace.clone(), user.clone());
+    let (now, send) = (jiff::Timestamp::now, intake.sender());
+    outlets.spawn(kanon_kube::run_effects(api.clone(), home, effect_queue, now, send));
     if let Some((name, identity, shards)) = &options.lease {
         let (namespace, name, identity) = (options.namespace.clone(), (*name).to_owned(), identity.clone());
         let candidate = Candidate { namespace, name, identity };

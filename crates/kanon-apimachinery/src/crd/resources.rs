@@ -47,6 +47,7 @@ fn resource(crd: &Value, version: &Value, storage: &str, language: Option<&dyn L
         api_versions: versions(crd).filter_map(|it| Some(format!("{group}/{}", it["name"].as_str()?))).collect(),
         columns: list(&version["additionalPrinterColumns"]).map(column).collect(),
         checker: Arc::new(checker(&schema, language)),
+        schema,
         defaults_since: has_defaults(&declared).then(|| revision(crd)),
         declared,
         deprecation: super::deprecation::warning(crd, version),
@@ -72,7 +73,6 @@ fn resource(crd: &Value, version: &Value, storage: &str, language: Option<&dyn L
         name_rule: NameRule::Subdomain,
         origin: Origin::Custom(Arc::new(custom)),
         rule_language: None,
-        schema,
         plural,
         gvk,
     }

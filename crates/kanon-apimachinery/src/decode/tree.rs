@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map::Entry};
 
 /// A value, and the paths of members that were given more than once (`spec.a`, `spec.list[0].b`). The last one counts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,10 +88,13 @@ impl<'de> Visitor<'de> for TreeVisitor {
         let (mut members, mut duplicates) = (Map::new(), Vec::new());
         while let Some((key, member)) = from.next_entry::<String, Tree>()? {
             duplicates.extend(member.duplicates.iter().map(|it| join(&key, it)));
-            if members.contains_key(&key) {
-                duplicates.push(key.clone());
+            match members.entry(key) {
+                Entry::Vacant(new) => drop(new.insert(member.value)),
+                Entry::Occupied(mut known) => {
+                    duplicates.push(known.key().clone());
+                    known.insert(member.value);
+                }
             }
-            members.insert(key, member.value);
         }
         Ok(Tree { value: Value::Object(members), duplicates })
     }

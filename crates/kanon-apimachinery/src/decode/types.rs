@@ -6,32 +6,35 @@ use serde_json::Value;
 
 /// The first value whose type the schema does not allow, if any.
 pub(super) fn mismatch(schema: &Schema, value: &Value) -> Option<String> {
-    Walk { owner: local_name(schema), path: String::new() }.check(schema, value)
+    Walk { owner: local_name(schema), path: Vec::new() }.check(schema, value)
 }
 
 /// The first value of a wrong type in the metadata of any object, if any.
 pub(super) fn metadata_mismatch(object: &Value) -> Option<String> {
     let metadata = object.get("metadata")?;
-    let mut walk = Walk { owner: "ObjectMeta".to_owned(), path: "metadata".to_owned() };
+    let mut walk = Walk { owner: "ObjectMeta", path: vec!["metadata"] };
     walk.check(kanon_schema::object_meta(), metadata)
 }
 
-struct Walk {
+struct Walk<'w> {
     /// The innermost Go type.
-    owner: String,
-    path: String,
+    owner: &'w str,
+    path: Vec<&'w str>,
 }
 
-impl Walk {
-    fn check(&mut self, schema: &Schema, value: &Value) -> Option<String> {
+impl<'w> Walk<'w> {
+    fn check(&mut self, schema: &'w Schema, value: &'w Value) -> Option<String> {
         match (schema.kind, value) {
             (_, Value::Null) | (Type::Any, _) => None,
             (Type::Object, Value::Object(members)) => {
-                let owner = if schema.properties.is_empty() { self.owner.clone() } else { local_name(schema) };
+                let owner = if schema.properties.is_empty() { self.owner } else { local_name(schema) };
                 let owner = std::mem::replace(&mut self.owner, owner);
                 let found = members.iter().find_map(|(name, member)| {
                     let inner = schema.properties.get(name).or(schema.additional.as_ref())?;
-                    self.below(name, |walk| walk.check(inner, member))
+                    self.path.push(name);
+                    let found = self.check(inner, member);
+                    self.path.pop();
+                    found
                 });
                 self.owner = owner;
                 found
@@ -52,19 +55,8 @@ impl Walk {
         }
     }
 
-    fn below<R>(&mut self, name: &str, check: impl FnOnce(&mut Walk) -> R) -> R {
-        let len = self.path.len();
-        if len > 0 {
-            self.path.push('.');
-        }
-        self.path.push_str(name);
-        let result = check(self);
-        self.path.truncate(len);
-        result
-    }
-
     fn problem(&self, found: &str, schema: &Schema) -> String {
-        let (owner, path, wanted) = (&self.owner, &self.path, go_type(schema));
+        let (owner, path, wanted) = (self.owner, self.path.join("."), go_type(schema));
         if path.is_empty() {
             return format!("json: cannot unmarshal {found} into Go value of type {wanted}");
         }
@@ -84,8 +76,8 @@ fn json_type(value: &Value) -> &'static str {
 }
 
 /// The last part of a type's published name.
-fn local_name(schema: &Schema) -> String {
-    schema.name.as_deref().and_then(|it| it.rsplit('.').next()).unwrap_or_default().to_owned()
+fn local_name(schema: &Schema) -> &str {
+    schema.name.as_deref().and_then(|it| it.rsplit('.').next()).unwrap_or_default()
 }
 
 fn go_type(schema: &Schema) -> String {

@@ -27,7 +27,7 @@ pub fn bootstrap(now: Timestamp, service: &Service, uid: &mut dyn FnMut() -> Str
     });
     let mut objects = ALIKE.clone();
     objects.push(completed(api_service(service)));
-    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = kanon_core::rfc3339(now);
     for object in &mut objects {
         object["metadata"]["uid"] = uid().into();
         object["metadata"]["creationTimestamp"] = now.as_str().into();

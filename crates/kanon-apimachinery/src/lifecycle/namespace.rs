@@ -104,7 +104,7 @@ fn release(resource: &Arc<Resource>, mut object: Value) -> Intent {
 
 /// The conditions, where they change.
 fn report(resource: &Arc<Resource>, mut object: Value, content: &Content<'_>, now: Timestamp) -> Option<Intent> {
-    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = kanon_core::rfc3339(now);
     let before = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let after: Vec<Value> = conditions(content)
         .into_iter()

@@ -1,5 +1,7 @@
 //! Paths: resources under `/api` and `/apis`, and the rest.
 
+use std::sync::Arc;
+
 use http::Method;
 
 use super::{Query, Target, Verb};
@@ -129,7 +131,7 @@ pub(super) fn target(method: &Method, path: &str, query: &Query) -> Target {
     };
     match resource {
         Some((mut address, watching)) => match verb(method, &mut address, watching, query) {
-            Some(verb) => Target::Resource(verb, address),
+            Some(verb) => Target::Resource(verb, Arc::new(address)),
             None => Target::Path(Endpoint::Other),
         },
         None => Target::Path(endpoint(&parts, query)),

@@ -42,6 +42,9 @@ pub(super) fn truth(text: &str) -> bool {
 
 /// Resolves percent escapes (and `+` in queries). Escapes that are cut off or no hex stay as they are.
 pub(super) fn decode(text: &str, plus: bool) -> Option<String> {
+    if !text.bytes().any(|it| it == b'%' || (plus && it == b'+')) {
+        return Some(text.to_owned());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -28,7 +28,9 @@ pub struct Custom {
     pub checker: Arc<Checker>,
     /// Objects stored before this version of the definition may lack its defaults; `None` when it has none.
     pub defaults_since: Option<Revision>,
-    /// The version's schema as written, for OpenAPI; what validation uses is `Resource::schema`.
+    /// The whole object: what is declared, and what every object has.
+    pub schema: Arc<Schema>,
+    /// The version's schema as written, for OpenAPI; what validation uses is `schema`.
     pub declared: Arc<Schema>,
     /// Marked as deprecated, with what to tell clients that use it.
     pub deprecation: Option<String>,

@@ -45,11 +45,9 @@ pub(super) fn check_definition(ctx: &Context<'_>) -> Result<()> {
 
 /// Drops what only the server writes, and fills in defaults: also of an object that an apply makes.
 pub(super) fn begin(ctx: &Context<'_>, object: &mut Value) {
-    for name in
-        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"]
-    {
-        meta::set(object, name, None);
-    }
+    const OURS: [&str; 6] =
+        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
+    meta::meta_mut(object).retain(|name, _| !OURS.contains(&name.as_str()));
     drop_status(ctx, object);
     shape::default(ctx.resource, object);
 }

@@ -98,7 +98,7 @@ fn mark(resource: &Resource, options: &DeleteOptions, stored: &Value, now: Times
     let mut object = stored.clone();
     propagate(&mut object, options.propagation);
     if crate::crd::is_crd(resource) && !meta::is_deleting(stored) {
-        crate::crd::hold(&mut object, &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        crate::crd::hold(&mut object, &kanon_core::rfc3339(now));
     }
     let held = meta::finalizers(&object).next().is_some() || namespace::is_held(resource, &object);
     let grace = grace(resource, options, &object);
@@ -151,7 +151,7 @@ fn begin(resource: &Resource, object: &mut Value, grace: i64, now: Timestamp) ->
 fn set_grace(object: &mut Value, grace: i64, now: Timestamp) -> Result<()> {
     let wait = SignedDuration::from_secs(grace);
     let end = now.checked_add(wait).map_err(|_| ApiError::bad_request("gracePeriodSeconds is out of range"))?;
-    meta::set(object, "deletionTimestamp", Some(end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()));
+    meta::set(object, "deletionTimestamp", Some(kanon_core::rfc3339(end).into()));
     meta::set(object, "deletionGracePeriodSeconds", Some(grace.into()));
     Ok(())
 }

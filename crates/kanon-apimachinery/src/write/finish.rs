@@ -73,10 +73,15 @@ fn stamp_new(ctx: &Context<'_>, object: &mut Value, stamp: &Stamp) {
         let prefix: String = prefix.chars().take(PREFIX_MAX).collect();
         meta::set(object, "name", Some(format!("{prefix}{}", stamp.suffix).into()));
     }
-    meta::set(object, "uid", Some(stamp.uid.as_str().into()));
-    meta::set(object, "creationTimestamp", Some(timestamp(ctx).into()));
-    meta::set(object, "resourceVersion", None);
-    meta::set(object, "generation", ctx.resource.has_generation.then(|| 1.into()));
+    let metadata = meta::meta_mut(object);
+    metadata.insert("uid".to_owned(), stamp.uid.as_str().into());
+    metadata.insert("creationTimestamp".to_owned(), timestamp(ctx).into());
+    metadata.remove("resourceVersion");
+    if ctx.resource.has_generation {
+        metadata.insert("generation".to_owned(), 1.into());
+    } else {
+        metadata.remove("generation");
+    }
 }
 
 fn updated(ctx: &Context<'_>, part: Part, old: Old, mut object: Value, touched: bool) -> Result<Finished> {

@@ -26,7 +26,7 @@ pub(super) fn update(ctx: &Context<'_>, old: Option<&Value>, object: &mut Value)
         aside = if names_them { set_aside(ctx, object) } else { of_old };
     }
     with_writer(ctx, |writer| {
-        kanon_schema::update_managed_fields(&ctx.resource.schema, old.as_deref(), object, writer);
+        kanon_schema::update_managed_fields(&ctx.resource.schema(), old.as_deref(), object, writer);
     });
     put_back(object, aside);
 }
@@ -100,7 +100,7 @@ pub(super) fn without_other_parts(ctx: &Context<'_>, part: Part, config: &Value)
 /// # Errors
 /// 409 for fields of others, 500 for fields the schema does not declare, 400 for managed fields in the configuration.
 pub(super) fn apply(ctx: &Context<'_>, live: Option<&Value>, config: &Value) -> Result<Value> {
-    let schema = &ctx.resource.schema;
+    let schema = &*ctx.resource.schema();
     let mut live = live.map(|it| without_lost_versions(ctx, it));
     let aside = live.as_mut().filter(|_| is_converted(ctx)).map(|it| set_aside(ctx, it.to_mut())).unwrap_or_default();
     let result =

@@ -85,7 +85,7 @@ impl Patch {
             Patch::Json(operations) => apply_json(&mut value, operations)?,
             Patch::Merge(patch) | Patch::Apply(patch, _) => json_patch::merge(&mut value, patch),
             Patch::Strategic(patch) => {
-                value = kanon_schema::strategic_merge(&resource.schema, &value, patch)
+                value = kanon_schema::strategic_merge(&resource.schema(), &value, patch)
                     .map_err(|error| ApiError::bad_request(error.to_string()))?;
             }
         }

@@ -11,14 +11,12 @@ use kanon_apimachinery::{
     resource::{Registry, Resource},
     status::{ApiError, Result},
 };
+use kanon_core::rfc3339;
 use kanon_store::{Change, Draft, Entry, Expect, Key, ListOptions, Memory, Revision, Write};
 use serde_json::{Value, json};
 
 use super::{Next, carry_out, namespace::is_deleting};
-use crate::{
-    core::{Core, rfc3339},
-    storage::WriteError,
-};
+use crate::{core::Core, storage::WriteError};
 
 pub(super) const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions/";
 
@@ -28,9 +26,9 @@ pub(crate) struct Served(Mutex<BTreeMap<Key, Known>>);
 
 /// A definition and what it gives.
 struct Known {
-    /// Of the stored object that `value` is; none where its status is not written yet.
+    /// Of the stored object that `outline` is of; none where its status is not written yet.
     revision: Option<Revision>,
-    value: Arc<Value>,
+    outline: Arc<Value>,
     resources: Vec<Arc<Resource>>,
 }
 
@@ -40,13 +38,15 @@ impl Served {
     }
 
     /// The definitions in these entries.
-    fn read(&self, entries: &[Arc<Entry>]) -> Vec<Arc<Value>> {
+    fn read(&self, entries: &[Arc<Entry>]) -> Vec<Shown> {
         let known = self.lock();
-        let value = |it: &Arc<Entry>| match known.get(&it.key) {
-            Some(known) if known.revision == Some(it.revision) => Arc::clone(&known.value),
-            _ => Arc::new(it.object.to_value()),
+        let shown = |it: &Arc<Entry>| match known.get(&it.key) {
+            Some(known) if known.revision == Some(it.revision) => {
+                Shown { outline: Arc::clone(&known.outline), whole: None, is_stored: true }
+            }
+            _ => Shown::of(it.object.to_value(), true),
         };
-        entries.iter().map(value).collect()
+        entries.iter().map(shown).collect()
     }
 
     /// A status that was shown is stored.
@@ -57,8 +57,35 @@ impl Served {
     }
 }
 
-/// A definition as it is from now on, and whether it is stored so.
-type Shown = (Arc<Value>, bool);
+/// A definition as it is from now on.
+struct Shown {
+    /// Without its schemas, which are most of it: what others ask of it, kept as long as it is served.
+    outline: Arc<Value>,
+    /// All of it, where that was at hand.
+    whole: Option<Value>,
+    is_stored: bool,
+}
+
+impl Shown {
+    fn of(whole: Value, is_stored: bool) -> Shown {
+        Shown { outline: Arc::new(outline(&whole)), whole: Some(whole), is_stored }
+    }
+}
+
+/// A definition without its schemas and without the bookkeeping of its fields.
+fn outline(whole: &Value) -> Value {
+    let without = |value: &Value, dropped: &str| match value {
+        Value::Object(members) => {
+            members.iter().filter(|(name, _)| *name != dropped).map(|(name, it)| (name.clone(), it.clone())).collect()
+        }
+        other => other.clone(),
+    };
+    let mut outline = json!({"metadata": without(&whole["metadata"], "managedFields"), "status": whole["status"]});
+    outline["spec"] = without(&whole["spec"], "versions");
+    let versions = whole["spec"]["versions"].as_array().into_iter().flatten();
+    outline["spec"]["versions"] = versions.map(|it| without(it, "schema")).collect();
+    outline
+}
 
 /// Brings status and registry to what the definitions say.
 ///
@@ -67,22 +94,21 @@ type Shown = (Arc<Value>, bool);
 pub(crate) async fn reconcile(core: &Core) -> Result<Next> {
     loop {
         let entries = definitions(core);
-        let values = core.served.read(&entries);
+        let mut shown = core.served.read(&entries);
         let mut writes = Vec::new();
-        let mut shown: Vec<Shown> = values.iter().map(|value| (Arc::clone(value), true)).collect();
         let now = rfc3339(core.now().wall);
-        for (at, (entry, value)) in entries.iter().zip(&values).enumerate() {
+        for (at, entry) in entries.iter().enumerate() {
             if is_deleting(&entry.object) {
                 continue;
             }
             let taken = taken(core, &shown, at);
-            let Some(status) = crd::establish(value, &taken, &now) else { continue };
-            let mut changed = Value::clone(value);
+            let Some(status) = crd::establish(&shown[at].outline, &taken, &now) else { continue };
+            let mut changed = shown[at].whole.take().unwrap_or_else(|| entry.object.to_value());
             changed["status"] = status;
             let draft = Draft::new(&changed).map_err(ApiError::internal)?;
             let change = Change::Put(draft);
             writes.push(Write { key: entry.key.clone(), expect: Expect::At(entry.revision), change });
-            shown[at] = (Arc::new(changed), false);
+            shown[at] = Shown::of(changed, false);
         }
         // Served first: whoever reads that a definition is established may use it at once.
         publish(core, &entries, shown);
@@ -115,16 +141,16 @@ fn definitions(core: &Core) -> Vec<Arc<Entry>> {
 
 /// The names that others of its group have.
 fn taken(core: &Core, shown: &[Shown], of: usize) -> TakenNames {
-    let group = &shown[of].0["spec"]["group"];
+    let group = &shown[of].outline["spec"]["group"];
     let mut taken = TakenNames::default();
     for builtin in core.builtin.resources().filter(|it| *group == it.gvk.group.as_str()) {
         let names = json!({"plural": builtin.plural, "singular": builtin.singular, "kind": builtin.gvk.kind,
             "listKind": builtin.list_kind, "shortNames": builtin.short_names});
         taken.add_names("builtin", &names);
     }
-    for (at, (value, _)) in shown.iter().enumerate() {
-        if at != of && value["spec"]["group"] == *group {
-            taken.add(value);
+    for (at, Shown { outline, .. }) in shown.iter().enumerate() {
+        if at != of && outline["spec"]["group"] == *group {
+            taken.add(outline);
         }
     }
     taken
@@ -134,16 +160,23 @@ fn taken(core: &Core, shown: &[Shown], of: usize) -> TakenNames {
 fn publish(core: &Core, entries: &[Arc<Entry>], shown: Vec<Shown>) {
     let mut served = core.served.lock();
     let mut next = BTreeMap::new();
-    for (entry, (value, is_stored)) in entries.iter().zip(shown) {
-        // Resources follow from spec and status; metadata does not matter.
-        let same = |before: &Value| before["spec"] == value["spec"] && before["status"] == value["status"];
-        let known = served.remove(&entry.key).filter(|it| Arc::ptr_eq(&it.value, &value) || same(&it.value));
-        let resources = known.map_or_else(|| crd::resources(&value, Some(&*core.cel)), |it| it.resources);
+    for (entry, Shown { outline, whole, is_stored }) in entries.iter().zip(shown) {
+        let known = served.remove(&entry.key).filter(|it| gives_the_same(&it.outline, &outline));
+        let compile = || crd::resources(&whole.unwrap_or_else(|| entry.object.to_value()), Some(&*core.cel));
+        let resources = known.map_or_else(compile, |it| it.resources);
         let revision = is_stored.then_some(entry.revision);
-        next.insert(entry.key.clone(), Known { revision, value, resources });
+        next.insert(entry.key.clone(), Known { revision, outline, resources });
     }
     *served = next;
     let all = served.values().flat_map(|it| it.resources.iter().cloned());
     let registry: Registry = core.builtin.with_crds(all);
     core.registry.store(Arc::new(registry));
+}
+
+/// Whether two states of a definition give the same resources. Those follow from spec and status; of the schemas, which an outline
+/// lacks, the generation tells.
+fn gives_the_same(before: &Arc<Value>, now: &Arc<Value>) -> bool {
+    let same = |member: &str| before["metadata"][member] == now["metadata"][member];
+    Arc::ptr_eq(before, now)
+        || (before["spec"] == now["spec"] && before["status"] == now["status"] && same("generation") && same("uid"))
 }

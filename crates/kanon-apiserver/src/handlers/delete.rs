@@ -95,7 +95,7 @@ async fn item(
     entry: &Arc<Entry>,
 ) -> Result<Option<Value>> {
     let resource = &target.resource;
-    let mut address = target.address.clone();
+    let mut address = (*target.address).clone();
     entry.object.str_at(&["metadata", "name"]).clone_into(&mut address.name);
     entry.object.str_at(&["metadata", "namespace"]).clone_into(&mut address.namespace);
     match delete(core, &asked.user, resource, &address, options, &asked.warnings).await {
@@ -126,7 +126,8 @@ pub(crate) async fn delete(
     let review_options = options.to_value();
     for _ in 0..TRIES {
         let plan = delete::plan(resource, address, options, current.as_ref(), core.now().wall)?;
-        if let Some(entry) = &current {
+        let hooks = core.hooks();
+        if let Some(entry) = current.as_ref().filter(|_| !hooks.is_empty()) {
             let attributes = Attributes {
                 operation: Operation::Delete,
                 resource,
@@ -138,8 +139,8 @@ pub(crate) async fn delete(
             };
             let old = served_value(resource, &entry.object);
             // A deletion leaves nothing to mutate, but mutating webhooks may refuse it too.
-            core.mutate(&attributes, Value::Null, Some(&old), warnings).await?;
-            core.validate(&attributes, None, Some(&old), warnings).await?;
+            core.mutate(&hooks, &attributes, Value::Null, Some(&old), warnings).await?;
+            core.validate(&hooks, &attributes, None, Some(&old), warnings).await?;
         }
         let (write, status) = match plan {
             Deletion::Nothing(value) => return Ok(Deleted::Served(value)),

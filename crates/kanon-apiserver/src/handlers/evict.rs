@@ -8,16 +8,12 @@ use kanon_apimachinery::{
     selector::LabelSelector,
     status::{self, ApiError, GroupResource, Result},
 };
-use kanon_core::{Node, Object};
+use kanon_core::{Node, Object, rfc3339};
 use kanon_store::{Change, Draft, Entry, Expect, ListOptions, Write};
 use serde_json::{Value, json};
 
 use super::{delete, part::admit, write::Refused};
-use crate::{
-    core::{Core, rfc3339},
-    reply::Reply,
-    service::Asked,
-};
+use crate::{core::Core, reply::Reply, service::Asked};
 
 /// As of the other writes.
 const TRIES: usize = 64;

@@ -9,17 +9,12 @@ use kanon_apimachinery::{
     status::{self, ApiError, Result},
     write::{self, scale},
 };
-use kanon_core::UserInfo;
+use kanon_core::{UserInfo, rfc3339};
 use kanon_store::{Change, Draft, Expect, Write};
 use serde_json::{Value, json};
 
 use super::{evict, read, write::Refused};
-use crate::{
-    admission::Warnings,
-    core::{Core, rfc3339},
-    reply::Reply,
-    service::Asked,
-};
+use crate::{admission::Warnings, core::Core, reply::Reply, service::Asked};
 
 /// As of the other writes.
 const TRIES: usize = 64;
@@ -92,8 +87,9 @@ pub(super) async fn admit(
         dry_run: options.dry_run,
         user,
     };
-    core.mutate(&attributes, body.clone(), None, warnings).await?;
-    core.validate(&attributes, Some(body), None, warnings).await
+    let hooks = core.hooks();
+    core.mutate(&hooks, &attributes, body.clone(), None, warnings).await?;
+    core.validate(&hooks, &attributes, Some(body), None, warnings).await
 }
 
 /// POST to a pod's `binding`.

@@ -36,8 +36,9 @@ pub(super) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Res
         dry_run: options.dry_run,
         user: &asked.user,
     };
-    let (question, _) = core.mutate(&attributes, question, None, &asked.warnings).await?;
-    core.validate(&attributes, Some(&question), None, &asked.warnings).await?;
+    let hooks = core.hooks();
+    let (question, _) = core.mutate(&hooks, &attributes, question, None, &asked.warnings).await?;
+    core.validate(&hooks, &attributes, Some(&question), None, &asked.warnings).await?;
     let rules = core.rules();
     let known = Knowledge { rules: &rules, authenticate: &|token, audiences| core.review_token(token, audiences) };
     let answer = reviews::answer(resource, question, &asked.user, address.object_namespace(), &known)?;

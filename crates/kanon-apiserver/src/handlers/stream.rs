@@ -36,8 +36,9 @@ pub(super) async fn connect(core: &Core, asked: &Asked, verb: Verb, address: &Ad
         dry_run: false,
         user: &asked.user,
     };
-    let (object, _) = core.mutate(&attributes, object, None, &asked.warnings).await?;
-    core.validate(&attributes, Some(&object), None, &asked.warnings).await?;
+    let hooks = core.hooks();
+    let (object, _) = core.mutate(&hooks, &attributes, object, None, &asked.warnings).await?;
+    core.validate(&hooks, &attributes, Some(&object), None, &asked.warnings).await?;
     let key = resource.key(&address.namespace, &address.name);
     let pod = core.storage.get(&key).ok_or_else(|| no_pod(address))?;
     check_stream(&pod.object, address, &asked.info.query)?;

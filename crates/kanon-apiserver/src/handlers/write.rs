@@ -18,13 +18,7 @@ use kanon_store::Entry;
 use serde_json::Value;
 
 use super::read;
-use crate::{
-    admission::Warnings,
-    core::{Core, stamp},
-    reply::Reply,
-    service::Asked,
-    storage::WriteError,
-};
+use crate::{admission::Warnings, core::Core, ids::stamp, reply::Reply, service::Asked, storage::WriteError};
 
 /// How often a write is prepared again when the store moved on and the client named no version. Each time somebody
 /// else's write went through, so this ends for all; the bound is for a client among hundreds on one object.
@@ -71,7 +65,12 @@ impl Core {
         warnings: &Warnings,
     ) -> Result<Carried, Refused> {
         let created = prepared.operation == Operation::Create;
-        let options = ctx.options.to_value(if created { "CreateOptions" } else { "UpdateOptions" });
+        // What one write is asked about is of one moment.
+        let hooks = self.hooks();
+        let options = match hooks.is_empty() {
+            true => Value::Null,
+            false => ctx.options.to_value(if created { "CreateOptions" } else { "UpdateOptions" }),
+        };
         let kind = prepared.kind(ctx.resource);
         let attributes = Attributes {
             operation: prepared.operation,
@@ -86,7 +85,7 @@ impl Core {
         // What comes back takes its place in `finish`.
         let object = std::mem::take(&mut prepared.object);
         let old_object = prepared.old_object.as_ref();
-        let (mutated, changed) = self.mutate(&attributes, object, old_object, warnings).await?;
+        let (mutated, changed) = self.mutate(&hooks, &attributes, object, old_object, warnings).await?;
         // Nor may a webhook grant for the user what the user may not.
         self.check_escalation(user, ctx.resource, &mutated)?;
         let (mut mutated, stamp) = (mutated, stamp());
@@ -95,7 +94,7 @@ impl Core {
         let finished = prepared.finish(ctx, mutated, changed, &stamp)?;
         let Finished { object, old_object, outcome, part, warnings: passed } = finished;
         warnings.add(passed);
-        self.validate(&attributes, Some(&object), old_object.as_ref(), warnings).await?;
+        self.validate(&hooks, &attributes, Some(&object), old_object.as_ref(), warnings).await?;
         let done = match outcome {
             Outcome::Store(write) => Done::Entry(self.store_as(ctx.resource, write).await?),
             Outcome::Unchanged(entry) => Done::Entry(entry),

@@ -38,7 +38,7 @@ fn member(tables: &Tables, field: &FieldDef, members: &mut Map<String, Value>) {
     }
     // An optional member whose default is empty is not written either.
     let default = field.default.as_ref().filter(|it| field.required || it.is_object() || !is_empty(it));
-    if let (Some(value), false) = (default, members.contains_key(field.name)) {
+    if let Some(value) = default.filter(|_| !members.contains_key(field.name)) {
         let mut value = value.clone();
         walk(tables, &field.ty, &mut value);
         members.insert(field.name.to_owned(), value);

@@ -47,6 +47,8 @@ pub(crate) fn parse(files: &[(&'static str, &'static str)]) -> Result<Tables, Ta
             Ok(())
         })?;
     }
+    // They stay for good.
+    types.iter_mut().for_each(|it: &mut TypeDef| it.fields.shrink_to_fit());
     let schemas = types.iter().map(|_| OnceLock::new()).collect();
     Ok(Tables { types, by_name, schemas })
 }

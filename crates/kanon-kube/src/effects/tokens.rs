@@ -12,17 +12,8 @@ const ACCOUNT: &str = "kubernetes.io/service-account.name";
 
 /// Deletes them one by one, goes on past failures, and says how many went or the last failure.
 pub(super) async fn revoke(api: &Api, subject: &ObjectRef) -> Result<Done, Trouble> {
-    let ObjectRef { namespace, name, .. } = subject;
-    let pod = api.get(&format!("/api/v1/namespaces/{namespace}/pods/{name}")).await?;
-    let Some(pod) = pod else { return Err(Trouble::Refused("the pod is gone, and with it its account's name".into())) };
-    if !is_subject(&pod, subject) {
-        return Ok(Done::Replaced);
-    }
-    let account = match pod.str_at(&["spec", "serviceAccountName"]) {
-        "" => "default",
-        account => account,
-    };
-    let secrets = format!("/api/v1/namespaces/{namespace}/secrets");
+    let Some(account) = account_of(api, subject).await? else { return Ok(Done::Replaced) };
+    let secrets = format!("/api/v1/namespaces/{}/secrets", subject.namespace);
     let Some(list) = api.get(&format!("{secrets}?fieldSelector=type%3D{}", TYPE.replace('/', "%2F"))).await? else {
         return Ok(Done::Count(0));
     };
@@ -44,4 +35,16 @@ pub(super) async fn revoke(api: &Api, subject: &ObjectRef) -> Result<Done, Troub
         }
     }
     last.map_or(Ok(Done::Count(count)), |error| Err(error.into()))
+}
+
+/// The service account that a pod runs as; none where another pod has its name by now.
+pub(super) async fn account_of(api: &Api, subject: &ObjectRef) -> Result<Option<String>, Trouble> {
+    let ObjectRef { namespace, name, .. } = subject;
+    let pod = api.get(&format!("/api/v1/namespaces/{namespace}/pods/{name}")).await?;
+    let Some(pod) = pod else { return Err(Trouble::Refused("the pod is gone, and with it its account's name".into())) };
+    let account = match pod.str_at(&["spec", "serviceAccountName"]) {
+        "" => "default",
+        account => account,
+    };
+    Ok(is_subject(&pod, subject).then(|| account.to_owned()))
 }

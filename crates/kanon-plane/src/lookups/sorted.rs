@@ -39,6 +39,19 @@ impl Sorted {
         self.chunks.iter().flat_map(|it| it.iter()).map(|it| it.object.memory()).sum()
     }
 
+    /// How many there are of a namespace: chunks in the midst of it are counted whole.
+    pub(super) fn count(&self, namespace: &str) -> usize {
+        let before = |it: &Entry| *it.namespace < *namespace;
+        let within = |it: &Entry| *it.namespace <= *namespace;
+        let place = |is_before: &dyn Fn(&Entry) -> bool| {
+            let number = self.chunks.partition_point(|it| it.last().is_some_and(is_before));
+            (number, self.chunks.get(number).map_or(0, |it| it.partition_point(is_before)))
+        };
+        let ((first, skipped), (last, rest)) = (place(&before), place(&within));
+        let whole: usize = self.chunks.get(first..last).into_iter().flatten().map(|it| it.len()).sum();
+        whole + rest - skipped
+    }
+
     /// The first chunk that ends at this key or behind it.
     fn chunk(&self, namespace: &str, name: &str) -> usize {
         self.chunks.partition_point(|it| it.last().is_some_and(|it| it.compare(namespace, name) == Ordering::Less))
@@ -155,7 +168,8 @@ mod tests {
                 prop_assert!(sorted.after(None).eq(model.values()));
                 for namespace in ["n0", "n2", "n9"] {
                     let of = model.iter().filter(|it| it.0.0 == namespace).map(|it| it.1);
-                    prop_assert!(sorted.of_namespace(namespace).eq(of));
+                    prop_assert!(sorted.of_namespace(namespace).eq(of.clone()));
+                    prop_assert_eq!(sorted.count(namespace), of.count());
                 }
                 for key in [("n1", "o5"), ("n1", "o500"), ("n9", ""), ("", "")] {
                     let owned = (key.0.to_owned(), key.1.to_owned());

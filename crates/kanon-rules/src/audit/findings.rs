@@ -267,6 +267,22 @@ impl Findings {
         of_kind.filter(|it| is_meant(it.0)).map(|(name, it)| (name.clone(), it.uid.clone())).collect()
     }
 
+    /// How many pairs of a rule that is meant and an object of a namespace something was found about.
+    pub(crate) fn pairs(
+        &self,
+        kind: &GroupVersionKind,
+        namespace: &str,
+        is_meant: impl Fn(&PolicyKey) -> bool,
+    ) -> usize {
+        let Some(of_kind) = self.kinds.get(kind) else { return 0 };
+        let objects = of_kind.range((namespace.to_owned(), String::new())..).take_while(|it| it.0.0 == namespace);
+        let rules = |it: &OfObject| {
+            let keys = it.open.keys().chain(it.failing.keys()).chain(it.excepted.keys()).map(|it| &it.0);
+            keys.filter(|it| is_meant(it)).collect::<BTreeSet<_>>().len()
+        };
+        objects.map(|it| rules(it.1)).sum()
+    }
+
     /// An object is gone.
     pub(crate) fn forget(&mut self, kind: &GroupVersionKind, name: &ObjectName, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -46,8 +46,14 @@ impl ReportApi {
         if namespace.is_empty() { self.of_cluster() } else { self.of_namespace() }
     }
 
-    /// A whole report; `omitted` results found no place in any.
-    pub(super) fn manifest(self, namespace: &str, name: &str, results: Vec<Value>, omitted: usize) -> Value {
+    /// A whole report; so many pass, and `omitted` results found no place in any.
+    pub(super) fn manifest(
+        self,
+        namespace: &str,
+        name: &str,
+        results: Vec<Value>,
+        (passes, omitted): (usize, usize),
+    ) -> Value {
         let kind = self.kind(namespace);
         let mut metadata = json!({"name": name, "labels": {"app.kubernetes.io/managed-by": "kanon"}});
         if kind.scope == Scope::Namespaced {
@@ -62,7 +68,7 @@ impl ReportApi {
             "apiVersion": kind.gvk.api_version(),
             "kind": kind.gvk.kind,
             "metadata": metadata,
-            "summary": {"pass": 0, "fail": fails, "warn": 0, "error": errors, "skip": skips},
+            "summary": {"pass": passes, "fail": fails, "warn": 0, "error": errors, "skip": skips},
             "results": results,
         });
         if self == ReportApi::OpenReports {

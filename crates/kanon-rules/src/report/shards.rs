@@ -21,6 +21,8 @@ pub(super) struct OfNamespace {
     pub(super) stored: BTreeMap<(ReportApi, usize), Object>,
     /// Digest of each report as last written; [`Digest::ZERO`] for one that is there and may say anything.
     pub(super) written: BTreeMap<(ReportApi, usize), Digest>,
+    /// How many pairs of a rule and an object pass, as last counted.
+    pub(super) passes: usize,
     /// Whether this process has written them.
     pub(super) ours: bool,
     /// Whether what is written may not be what should be.
@@ -57,7 +59,9 @@ impl OfNamespace {
                     continue;
                 }
                 let name = if number == 0 { NAME.to_owned() } else { format!("{NAME}-{number}") };
-                let manifest = api.manifest(namespace, &name, results, omitted);
+                // All reports together say it once.
+                let passes = if number == 0 { self.passes } else { 0 };
+                let manifest = api.manifest(namespace, &name, results, (passes, omitted));
                 let digest = Digest::of(&[manifest.to_string().as_bytes()]);
                 if written == Some(&digest) {
                     continue;

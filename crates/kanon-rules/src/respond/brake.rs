@@ -3,7 +3,7 @@
 //! `data.brake: "on"` holds every eviction and revocation of the whole cluster back; `data.budget` says how many there may be
 //! in any period, over all rules. While nobody knows what the ConfigMap says, the brake is on. `kanon brake` writes it.
 
-use kanon_core::{Change, Input, Kind, Mono, Object, Place, Rate};
+use kanon_core::{ACCOUNTS_MAP, Change, Input, Kind, Mono, Object, Place, Rate};
 
 use super::{pace::Window, templates::TEMPLATE_MAP};
 
@@ -78,9 +78,7 @@ impl Brake {
     }
 
     fn is_mine(&self, object: &Object) -> bool {
-        !self.namespace.is_empty()
-            && object.str_at(&["metadata", "name"]) == BRAKE_MAP
-            && object.str_at(&["metadata", "namespace"]) == self.namespace
+        is_map(object, &self.namespace, BRAKE_MAP)
     }
 
     fn read(&mut self, object: &Object) {
@@ -95,11 +93,17 @@ fn default_budget() -> Rate {
     BUDGET.parse().expect("the constant is a rate")
 }
 
-/// Where the brake's ConfigMap stands, and that of the templates of alerts.
+/// Where the brake's ConfigMap stands, that of the templates of alerts, and that of accounts that are made anew.
 pub(crate) fn places(namespace: &str) -> Vec<Place> {
     let place =
         |name: &str| Place { kind: config_maps(), namespace: namespace.to_owned(), name: Some(name.to_owned()) };
-    if namespace.is_empty() { Vec::new() } else { vec![place(BRAKE_MAP), place(TEMPLATE_MAP)] }
+    if namespace.is_empty() { Vec::new() } else { [BRAKE_MAP, TEMPLATE_MAP, ACCOUNTS_MAP].map(place).to_vec() }
+}
+
+/// Whether an object has this name in a namespace; none has in the empty one.
+pub(super) fn is_map(object: &Object, namespace: &str, name: &str) -> bool {
+    let text = |it: &str| object.str_at(&["metadata", it]);
+    !namespace.is_empty() && text("name") == name && text("namespace") == namespace
 }
 
 pub(super) fn config_maps() -> Kind {

@@ -1,6 +1,8 @@
 //! Runs of actions: which there are, what holds them back, how they end.
 
-use kanon_core::{Delivery, Done, Now, Verdict};
+use std::borrow::Cow;
+
+use kanon_core::{Delivery, Done, Failure, Now, Verdict};
 use kanon_plane::{AlertParams, Outbox, Prepared};
 use serde_json::{Value, json};
 
@@ -84,7 +86,7 @@ impl Responder {
                     self.count(id, "skipped");
                     continue;
                 }
-                Prepared::Object { act, undo } => match act(verdict, &reach) {
+                Prepared::Object { act, undo } => match act(&self.begun(verdict, occasion), &reach) {
                     Ok(wanted) => {
                         takes_back = undo.as_ref().and_then(|it| it(verdict, &reach).ok());
                         Task::Object(Box::new(wanted))
@@ -122,6 +124,14 @@ impl Responder {
             alerted = true;
         }
         alerted
+    }
+
+    /// The verdict with the time the violation began, which a report may know from before this process.
+    fn begun<'v>(&self, verdict: &'v Verdict, occasion: &Occasion) -> Cow<'v, Verdict> {
+        match self.reports.since(verdict).filter(|it| occasion.lasts() && *it != verdict.now.wall) {
+            None => Cow::Borrowed(verdict),
+            Some(wall) => Cow::Owned(Verdict { now: Now { wall, ..verdict.now }, ..verdict.clone() }),
+        }
     }
 
     pub(super) fn begin(&mut self, mut job: Job, now: Now, out: &mut Outbox) {
@@ -249,6 +259,11 @@ impl Responder {
             },
             Err(_) => ("error", None),
         };
+        match &delivery.result {
+            Err(Failure { lacks: Some(right), .. }) => self.denied.note(&job, right),
+            Ok(Done::Done | Done::Count(_)) => self.denied.done(&job),
+            _ => {}
+        }
         if !result.is_empty() {
             self.count(job.cause.action, if job.takes_back && result == "ok" { "undone" } else { result });
         }

@@ -17,7 +17,7 @@ use kanon_lang::{Arena, Environment, Language, Limits, Value};
 use kanon_plane::Outbox;
 use serde::Deserialize;
 
-use super::brake::is_config_map;
+use super::brake::{is_config_map, is_map};
 use crate::{
     alerts::{ANNOTATIONS, LABELS},
     documents::one_line,
@@ -183,9 +183,7 @@ impl Templates {
     }
 
     fn is_mine(&self, object: &Object) -> bool {
-        !self.namespace.is_empty()
-            && object.str_at(&["metadata", "name"]) == TEMPLATE_MAP
-            && object.str_at(&["metadata", "namespace"]) == self.namespace
+        is_map(object, &self.namespace, TEMPLATE_MAP)
     }
 }
 

@@ -121,7 +121,7 @@ impl Bench {
     fn input(&mut self, input: &Input) {
         let mut out = Outbox::new(FamilyId("rules"));
         let now = self.now();
-        self.responder.handle(input, now, &mut out);
+        self.responder.handle(input, |_| 0, now, &mut out);
         self.effects.extend(out.wanted().cloned());
     }
 
@@ -174,11 +174,15 @@ impl Bench {
 }
 
 fn later() -> Result<Done, Failure> {
-    Err(Failure { message: "the disruption budget needs 1".into(), later: true })
+    Err(Failure::later("the disruption budget needs 1"))
 }
 
 fn config_map(data: &Value) -> Input {
-    let object = json!({"metadata": {"name": BRAKE_MAP, "namespace": "kanon-system"}, "data": data});
+    named_map(BRAKE_MAP, data)
+}
+
+fn named_map(name: &str, data: &Value) -> Input {
+    let object = json!({"metadata": {"name": name, "namespace": "kanon-system"}, "data": data});
     Input::Object {
         kind: Arc::new(super::brake::config_maps()),
         change: Change::Applied,
@@ -303,6 +307,86 @@ fn the_brake_holds_what_destroys_until_it_is_released() {
     assert_eq!(bench.done(), ["label c"]);
     bench.pass(60_000);
     assert_eq!(bench.done(), ["evict c"]);
+}
+
+#[test]
+fn a_missing_right_is_told_once_until_the_action_succeeds_or_the_rule_is_edited() {
+    let mut bench = Bench::new(&[rule("r", json!([{"type": "evict"}, {"type": "annotate", "key": "a"}]))]);
+    let lacks = |right: &str| Err(Failure { lacks: Some(right.into()), ..Failure::given_up("no") });
+    // What the rule says of it, and whether that is news.
+    let said = |bench: &mut Bench| {
+        let news = std::iter::from_fn(|| bench.responder.denied.next_changed()).count();
+        let rules = bench.rules();
+        (bench.responder.denied.of(&rules.entries()[0]), news)
+    };
+    let fails = |bench: &mut Bench, pod: &str, right: &str| {
+        bench.fire("r", pod, "", Mode::Audit);
+        bench.deliver(&lacks(right));
+    };
+    assert_eq!(said(&mut bench), (None, 0));
+    fails(&mut bench, "a", "do `x`");
+    let (message, news) = said(&mut bench);
+    let message = message.unwrap();
+    assert!(
+        message.starts_with("action `evict` needs the right to do `x`, which Kanon does not have\naction `annotate`"),
+        "{message}"
+    );
+    assert_eq!(news, 1);
+    fails(&mut bench, "b", "do `y`");
+    assert_eq!(said(&mut bench), (Some(message), 0));
+    bench.apply(&{
+        let mut edited = rule("r", json!([{"type": "evict", "gracePeriodSeconds": 1}]));
+        edited["metadata"]["generation"] = json!(2);
+        edited
+    });
+    assert_eq!(said(&mut bench).0, None);
+    fails(&mut bench, "c", "do `z`");
+    assert_eq!(said(&mut bench).1, 1);
+    bench.fire("r", "d", "", Mode::Audit);
+    bench.deliver(&Ok(Done::Done));
+    assert_eq!(said(&mut bench), (None, 1));
+}
+
+#[test]
+fn accounts_that_are_noted_are_made_by_whoever_leads_until_the_note_is_gone() {
+    let settings = Responses { namespace: "kanon-system".into(), leads: false, ..Responses::default() };
+    let mut bench = Bench::with(&[], settings);
+    let map = |data: &Value| named_map(kanon_core::ACCOUNTS_MAP, data);
+    let asked = |bench: &mut Bench| {
+        let asked = bench.effects.iter().filter(|it| it.action == Action::RestoreAccounts);
+        let ids: Vec<_> = asked.map(|it| (it.id.clone(), it.subject.clone())).collect();
+        bench.effects.clear();
+        ids
+    };
+    let answer = |bench: &mut Bench, (effect, subject): (EffectId, ObjectRef), result| {
+        bench.input(&Input::Delivered(Delivery { effect, family: FamilyId("rules"), subject, result }));
+    };
+    bench.input(&map(&json!({"k": "{}"})));
+    bench.pass(10_000);
+    assert_eq!(asked(&mut bench), [], "a follower");
+    bench.input(&Input::Leadership(Shards::all()));
+    bench.pass(0);
+    let first = asked(&mut bench);
+    assert_eq!((first.len(), first[0].1.name.as_str()), (1, kanon_core::ACCOUNTS_MAP));
+    // Refused: again after twice the pause, for as long as it takes, whatever the brake says.
+    bench.input(&config_map(&json!({"brake": "on"})));
+    answer(&mut bench, first[0].clone(), later());
+    bench.pass(9_999);
+    assert_eq!(asked(&mut bench), []);
+    bench.pass(1);
+    let second = asked(&mut bench);
+    assert_eq!(second.len(), 1);
+    answer(&mut bench, second[0].clone(), Ok(Done::Count(1)));
+    bench.input(&map(&json!({})));
+    bench.pass(600_000);
+    assert_eq!(asked(&mut bench), []);
+    // Whoever notes one has five seconds to finish by itself.
+    bench.input(&map(&json!({"l": "{}"})));
+    bench.pass(4_999);
+    assert_eq!(asked(&mut bench), []);
+    bench.input(&map(&Value::Null));
+    bench.pass(600_000);
+    assert_eq!(asked(&mut bench), []);
 }
 
 #[test]

@@ -72,10 +72,8 @@ pub(super) fn prepare(specs: &[ActionSpec], compiler: &Compiler, warnings: &mut 
                 warnings.push(format!("action `{action}` is not run by this version{meant}"));
                 Work::Unknown
             }
-            Some(known)
-                if known.needs_leave() && compiler.allowed.as_ref().is_some_and(|it| !it.contains(known.id())) =>
-            {
-                warnings.push(format!("action `{action}` never runs: it needs `--allow-action {action}`"));
+            Some(known) if let Some(word) = compiler.lacks_leave(&**known, &spec.params) => {
+                warnings.push(format!("action `{action}` never runs: it needs `--allow-action {word}`"));
                 Work::Unusable
             }
             Some(known) => match known.prepare(&spec.params) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     element::Element,
-    set::FieldSet,
+    set::{FieldNode, FieldSet},
     typed::{Place, Shape},
 };
 
@@ -17,8 +17,9 @@ pub(super) fn fields_v1(place: Place<'_>, value: &Value, unowned: Option<&FieldS
     match (place.common_shape(None, Some(value)), value) {
         (Shape::Map, Value::Object(members)) => {
             for (key, member) in members {
-                let element = Element::Field(key.clone());
-                put(place.child(key), &element, member, unowned, &mut out);
+                // Only the root and its metadata hold fields of the server's: below them no name is looked up.
+                let known = unowned.and_then(|it| it.get(&Element::Field(key.clone())));
+                put(place.child(key), ["f:", key].concat(), member, known, &mut out);
             }
         }
         (Shape::List(keys), Value::Array(items)) => {
@@ -27,7 +28,7 @@ pub(super) fn fields_v1(place: Place<'_>, value: &Value, unowned: Option<&FieldS
             for item in items {
                 let Ok(element) = place.element(keys, item) else { continue };
                 if !seen.contains(&element) {
-                    put(place.items(), &element, item, unowned, &mut out);
+                    put(place.items(), element.encode(), item, unowned.and_then(|it| it.get(&element)), &mut out);
                     seen.insert(element);
                 }
             }
@@ -37,14 +38,13 @@ pub(super) fn fields_v1(place: Place<'_>, value: &Value, unowned: Option<&FieldS
     out
 }
 
-fn put(place: Place<'_>, element: &Element, value: &Value, unowned: Option<&FieldSet>, out: &mut Map<String, Value>) {
-    let known = unowned.and_then(|it| it.get(element));
+fn put(place: Place<'_>, name: String, value: &Value, known: Option<&FieldNode>, out: &mut Map<String, Value>) {
     let mut below = fields_v1(place, value, known.map(|it| &it.below));
     let is_owned = known.is_none_or(|it| !it.member);
     if is_owned && !below.is_empty() {
         below.insert(".".to_owned(), Value::Object(Map::new()));
     }
     if is_owned || !below.is_empty() {
-        out.insert(element.encode(), Value::Object(below));
+        out.insert(name, Value::Object(below));
     }
 }

@@ -25,7 +25,7 @@ pub fn from_json(json: &Value) -> Schema {
         patch: patch(fields),
         preserve_unknown: flag(fields, "x-kubernetes-preserve-unknown-fields"),
         embedded_resource: flag(fields, "x-kubernetes-embedded-resource"),
-        rules: value_rules(fields),
+        rules: value_rules(fields).into(),
         validations: list(fields, "x-kubernetes-validations").iter().map(rule).collect(),
         proto: None,
     }

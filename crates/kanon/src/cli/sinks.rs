@@ -53,7 +53,7 @@ pub(crate) struct FurtherArgs {
     #[arg(long, value_enum, default_value_t = Apis::Wgpolicyk8s)]
     pub(crate) reports_api: Apis,
     /// Action that rules may have done only where this says so; repeatable
-    #[arg(long, value_name = "ACTION", value_parser = ["cordon", "quarantine", "scale"])]
+    #[arg(long, value_name = "ACTION", value_parser = ["cordon", "quarantine", "recreate-sa", "scale"])]
     pub(crate) allow_action: Vec<String>,
     /// Receiver that rules may name in a `webhook` action; repeatable
     #[arg(long, value_name = "NAME=URL", value_parser = pair, requires = "action_webhook_secret")]

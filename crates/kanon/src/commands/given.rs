@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use kanon_core::{Change, Input, Kind, Object, Scope};
 use kanon_kube::{Api, Source, Span};
 use kanon_plane::Plane;
-use kanon_rules::api;
 use kanon_runtime::Clock;
 
 use crate::{
@@ -58,7 +57,7 @@ pub(crate) fn load(
     }
     plane.handle(&Input::Folder { files, unreadable: Vec::new() }, now);
     let policies: Vec<_> = plane.views().iter().flat_map(|it| it.policies()).collect();
-    let is_exception = |kind: &str| [api::CLUSTER_EXCEPTION, api::EXCEPTION].contains(&kind);
+    let is_exception = |kind: &str| [kanon_rules::api::CLUSTER_EXCEPTION, kanon_rules::api::EXCEPTION].contains(&kind);
     let broken = policies.iter().filter(|it| !it.active && !it.problem.is_empty() && !is_exception(&it.kind));
     let broken: Vec<_> = broken.map(|it| format!("rule `{}`: {}", it.name, it.problem)).collect();
     broken.iter().for_each(|it| warn(it));
@@ -72,14 +71,14 @@ async fn of_cluster(
     namespaces: &[String],
     mut kinds: Vec<Kind>,
 ) -> Result<(Vec<Kind>, Vec<(Kind, Object)>), Failure> {
-    let server = Api::connect(source).await?;
-    kinds.extend(kanon_kube::discover(&server).await?);
+    let api = Api::connect(source).await?;
+    kinds.extend(kanon_kube::discover(&api).await?);
     let mut objects = Vec::new();
     // Of rights nothing stands in places.
     let awaited = plane.awaited();
     for kind in plane.kinds().into_iter().filter(|it| awaited.contains(it)) {
         let span = if namespaces.is_empty() { Span::everywhere(&kind) } else { Span::within(&kind, namespaces) };
-        let found = kanon_kube::list(&server, &span).await?;
+        let found = kanon_kube::list(&api, &span).await?;
         objects.extend(found.into_iter().map(|it| (kind.clone(), it)));
     }
     Ok((kinds, objects))

@@ -38,6 +38,11 @@ pub(crate) fn run(args: UpArgs) -> Result<Exit, Failure> {
 }
 
 async fn up(args: UpArgs) -> Result<Exit, Failure> {
+    // A folder that the environment names is for when nothing else is said.
+    if args.ephemeral && args.data_dir.as_deref().map(Path::as_os_str) != std::env::var_os("KANON_DATA_DIR").as_deref()
+    {
+        return Err(Failure::usage("--ephemeral keeps nothing: leave out --data-dir"));
+    }
     let temporary = if args.ephemeral { Some(tempfile::tempdir()?) } else { None };
     let asked = temporary.as_ref().map(|it| it.path().to_owned()).or(args.data_dir.clone());
     let data_dir = DataDir::resolve(asked)?;

@@ -42,8 +42,8 @@ fn is_rule(group: &str) -> bool {
     group == kanon_rules::api::GROUP
 }
 
-/// Without rules there is nothing to do; what else is missing is not written. An installer of before brings no exceptions: then there
-/// are none.
+/// Without rules there is nothing to do; what else is missing is not written, or there is none: an installer of before brings no
+/// exceptions, and gives no rights to them.
 fn unknown(kind: &Kind) -> Result<(), Failure> {
     if is_rule(&kind.gvk.group) && !kanon_rules::api::is_exception(kind) {
         return Err(Failure::new(format!(

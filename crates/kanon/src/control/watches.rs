@@ -20,6 +20,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
+/// How long a kind with places is not asked for again whose objects may not be listed.
+const REFUSED: Duration = Duration::from_secs(15);
+
 /// How long what is read of a kind may grow before its objects are listed again: policies come one after the other.
 const GROWING: Duration = Duration::from_millis(200);
 
@@ -98,19 +101,49 @@ impl Watches {
         wanted
     }
 
+    /// While the objects of a kind may not be listed its places are watched on: what stands there counts, whatever rules want besides.
+    async fn hold_back(
+        &self,
+        wanted: &mut BTreeMap<Kind, (Span, Keep)>,
+        running: &BTreeMap<Kind, Running>,
+        refused: &mut BTreeMap<Kind, Instant>,
+    ) {
+        refused.retain(|kind, _| wanted.get(kind).is_some_and(|it| !it.0.places));
+        for (kind, (span, keep)) in wanted.iter_mut() {
+            let has_places = self.places.iter().any(|it| it.kind == *kind);
+            let is_watched = running.get(kind).is_some_and(|it| !it.span.places);
+            if span.places || !has_places || is_watched {
+                continue;
+            }
+            if refused.get(kind).is_none_or(|at| *at <= Instant::now()) {
+                let Err(error) = kanon_kube::may_list(&self.api, span).await else {
+                    refused.remove(kind);
+                    continue;
+                };
+                tracing::warn!(kind = kind.gvk.kind, %error, "a kind may not be listed: of it only what stands in its places is known");
+                let failed = Input::WatchFailed { kind: Arc::new(kind.clone()), problem: error.to_string() };
+                let _ = self.send.send(failed).await;
+                refused.insert(kind.clone(), Instant::now() + REFUSED);
+            }
+            (*span, *keep) = (Span::of_places(kind, &self.places), Keep::All);
+        }
+    }
+
     async fn follow(self, policies: Vec<Kind>) {
         let mut published = self.shared.published.subscribe();
         let mut running: BTreeMap<Kind, Running> = BTreeMap::new();
         let mut served: Arc<[Kind]> = Arc::default();
         let (mut known, mut pause, mut look_at) = (Arc::<Facts>::default(), PAUSE_MIN, Instant::now());
         let mut grows_at: Option<Instant> = None;
+        let mut refused: BTreeMap<Kind, Instant> = BTreeMap::new();
         loop {
             let facts = self.shared.facts.load_full();
             if facts != known {
                 (pause, look_at) = (PAUSE_MIN, Instant::now());
                 known = Arc::clone(&facts);
             }
-            let wanted = self.wanted(&facts, &policies);
+            let mut wanted = self.wanted(&facts, &policies);
+            self.hold_back(&mut wanted, &running, &mut refused).await;
             let is_over = |(kind, it): &(&Kind, &Running)| wanted.get(*kind).is_none_or(|wanted| wanted.0 != it.span);
             let over: Vec<_> = running.iter().filter(is_over).map(|it| it.0.clone()).collect();
             let mut told = BTreeMap::new();
@@ -140,9 +173,11 @@ impl Watches {
                 }
             }
             grows_at = grows.then(|| grows_at.unwrap_or_else(|| Instant::now() + GROWING));
+            let again_at = refused.values().min().copied();
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 _ = published.changed() => {}
+                () = tokio::time::sleep_until(again_at.unwrap_or(look_at)), if again_at.is_some() => {}
                 () = tokio::time::sleep_until(grows_at.unwrap_or(look_at)), if grows_at.is_some() => {}
                 () = tokio::time::sleep_until(look_at), if facts.unknown => {
                     self.look(&mut served).await;

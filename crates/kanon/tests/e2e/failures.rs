@@ -15,6 +15,28 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn a_folder_that_the_environment_names_is_none_where_nothing_is_kept() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let (named, other) = (scratch.path().join("named"), scratch.path().join("other"));
+    let up = |args: &[&str]| {
+        let mut command = kanon();
+        command.env("KANON_DATA_DIR", &named).args([
+            "up",
+            "--once",
+            "--demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--ephemeral",
+        ]);
+        Ran::of(command.args(args).output().expect("kanon runs"))
+    };
+    up(&[]).ok();
+    assert!(!named.exists());
+    let error = up(&["--data-dir", &other.display().to_string()]).fails(2);
+    assert!(error.contains("--ephemeral keeps nothing: leave out --data-dir"), "{error}");
+}
+
+#[test]
 fn an_unwritable_data_folder_is_named() {
     let scratch = tempfile::tempdir().expect("a folder");
     let file = crate::harness::file(scratch.path(), "file", "not a folder");

@@ -2,6 +2,7 @@
 //! files. Every server binds port 0 on loopback and is ended by its process id.
 #![allow(clippy::disallowed_methods, reason = "it watches real processes, by polling against the real clock")]
 
+mod accounts;
 mod actions;
 mod admission;
 mod alertmanager;

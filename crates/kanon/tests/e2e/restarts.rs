@@ -369,3 +369,29 @@ async fn replicas_share_the_audit_and_one_takes_over_when_the_other_dies() {
     let told = ["goes EndedUnseen", "goes EndedUnseen", "here RuleViolated", "here RuleViolated"];
     cluster.decided(leader, &[&told[..], &["new RuleViolated", "new RuleViolated"]].concat());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_with_another_number_of_shards_waits_until_it_leads() {
+    let cluster = Cluster::start().await;
+    let first = cluster.replicas(&["first"], 2).pop().expect("one");
+    cluster.apply(&(pod("web", "bad") + &rule("bad", "bad")));
+    cluster.reported(&["web"]);
+    held(&cluster, |leader, other| leader == "first" && other == "first");
+    // It is ready, says why it does nothing, and holds no lease: of its own number there is none.
+    let _second = cluster.replica("second");
+    let log = cluster.scratch.path().join("second.log");
+    let begun = Instant::now();
+    let said = || std::fs::read_to_string(&log).unwrap_or_default();
+    while !said().contains("--audit-shards is 1 here and 2 at the leader first_") {
+        assert!(begun.elapsed() < PATIENCE, "{}", said());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    held(&cluster, |leader, other| leader == "first" && other == "first");
+    // When the others are gone it leads, and its number holds.
+    first.stop();
+    let shards = "get lease kanon -n kanon-system -o jsonpath={.metadata.annotations}";
+    cluster.settles(shards, |it| it.contains("\"kanon.dev/audit-shards\":\"1\""));
+    cluster.apply(&pod("new", "bad"));
+    cluster.reported(&["new", "web"]);
+    cluster.decided("second", &["new RuleViolated"]);
+}

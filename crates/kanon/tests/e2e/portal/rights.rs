@@ -32,9 +32,15 @@ const RULES: &str = r#"
   match: {gvk: [{group: "", version: v1, kind: Service}]}
   rule: metadata.name == 'bad'
   actions: [{type: evict, on: [network]}]
+- name: renews
+  enabled: true
+  mode: [audit]
+  match: {gvk: [{group: "", version: v1, kind: Pod}]}
+  rule: metadata.name == 'bad'
+  actions: [{type: revoke-sa-token, params: {strategy: recreate-sa}}]
 "#;
 
-const FLAGS: [&str; 3] = ["--audit", "--webhook-config=portal", "--rules-cr"];
+const FLAGS: [&str; 4] = ["--audit", "--webhook-config=portal", "--rules-cr", "--allow-action=recreate-sa"];
 
 const OBJECTS: &str = r#"
 ---
@@ -45,6 +51,10 @@ const OBJECTS: &str = r#"
   spec: {serviceName: db, selector: {matchLabels: {a: c}}, template: {metadata: {labels: {a: c}}, spec: {containers: [{name: c, image: x}]}}}}
 ---
 {apiVersion: v1, kind: Service, metadata: {name: bad, namespace: shop}, spec: {ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot, namespace: shop}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: bad, namespace: shop}, spec: {serviceAccountName: robot, containers: [{name: c, image: x}]}}
 "#;
 
 /// A cluster with objects that violate rules, and an account with what the command prints.
@@ -112,10 +122,12 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     // Every loop has come to its end: labelled, told, reported, registered.
     cluster.0.shows("get deployment bad -n shop -o jsonpath={.metadata.labels}", "none").await;
     cluster.0.shows("get events -n shop -o jsonpath={.items[*].reason}", "PolicyViolation").await;
-    cluster.0.shows("get policyreport portal -n shop -o jsonpath={.summary.fail}", "3").await;
+    cluster.0.shows("get policyreport portal -n shop -o jsonpath={.summary.fail}", "4").await;
     cluster.0.shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].rules}", "deployments").await;
     cluster.condition("budget", "LookupsSynced", "Synced").await;
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"ok\"} 1").await;
+    counts(&mut running, "portal_actions_total{action=\"revoke-sa-token\",result=\"ok\"} 1").await;
+    cluster.condition("no-latest", "ActionsReady", "NothingDenied").await;
     assert_eq!(running.stop(), Some(0));
 
     let (mut refused, mut used) = (Vec::new(), std::collections::BTreeSet::new());
@@ -149,8 +161,9 @@ async fn the_rights_are_enough_and_every_one_of_them_is_used() {
     };
     let unused: Vec<_> =
         lines.iter().flat_map(each).filter(|it| !used.contains(it)).map(|it| format!("{} {}", it.0, it.1)).collect();
-    // `create` is what applying something new asks for besides.
+    // `create` is what applying something new asks for besides; an account is patched where the cluster makes it itself.
     let want = [
+        "patch serviceaccounts",
         "create customresourcedefinitions",
         "patch clusterruleexceptions/status",
         "patch portalrules/status",
@@ -192,7 +205,7 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
     let metrics = running.address("metrics");
     http_get(&metrics, "/readyz").expect("ready");
     // What is given later counts.
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "more"}, "rules": [
+    let mut role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "more"}, "rules": [
         {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list", "watch"]}]});
     feed(&mut cluster.0.kubectl_command("apply -f -"), &role.to_string()).ok();
@@ -200,6 +213,19 @@ async fn without_a_right_what_wants_it_degrades_and_the_rest_goes_on() {
     cluster.condition("budget", "LookupsSynced", "Synced").await;
     // It may be looked at now, and not be labelled.
     counts(&mut running, "portal_actions_total{action=\"label\",result=\"error\"} 1").await;
+    cluster.condition("no-latest", "ActionsReady", "MissingRight").await;
+    let message = "get pcr no-latest -o jsonpath={.status.conditions[?(@.type==\"ActionsReady\")].message}";
+    let message = cluster.0.kubectl(message).ok();
+    assert!(
+        message.contains("action `label` needs the right to patch `deployments.apps` in namespace `shop`"),
+        "{message}"
+    );
+    // The next one that may be labelled says that all is well again.
+    role["rules"] = json!([{"apiGroups": ["", "apps"], "resources": ["events", "deployments"], "verbs": ["create", "patch", "list", "watch"]}]);
+    feed(&mut cluster.0.kubectl_command("apply -f -"), &role.to_string()).ok();
+    cluster.0.kubectl("delete deployment bad -n shop").ok();
+    feed(&mut cluster.0.kubectl_command("apply -f -"), OBJECTS).ok();
+    cluster.condition("no-latest", "ActionsReady", "NothingDenied").await;
     assert_eq!(running.stop(), Some(0));
 }
 

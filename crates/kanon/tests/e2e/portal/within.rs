@@ -25,8 +25,7 @@ fn rules(namespace: &str) -> Vec<Value> {
         }
         json!({"apiVersion": "portal.io/v1alpha1", "kind": "PortalRule", "metadata": {"name": name, "namespace": namespace}, "spec": spec})
     };
-    let actions =
-        json!([{"type": "label", "params": {"key": "team", "value": "none"}, "on": ["audit"]}, {"type": "event"}]);
+    let actions = json!([{"type": "label", "params": {"key": "team", "value": "none"}, "on": ["audit"]}]);
     let in_shops = json!({"gvk": [{"group": "", "version": "v1", "kind": "Service"}],
         "namespaceSelector": {"matchLabels": {"tier": "shop"}}});
     vec![
@@ -142,7 +141,10 @@ async fn with_rights_in_one_namespace_all_is_done_there_and_nothing_elsewhere() 
     site.shows("get deployment bad -n shop -o jsonpath={.metadata.labels}", "none").await;
     site.shows("get policyreport portal -n shop -o jsonpath={.results[*].rule}", "of-shops").await;
     site.shows("get policyreport portal -n shop -o jsonpath={.summary.fail}", "3").await;
-    site.shows("get events -n shop -o jsonpath={.items[*].reason}", "PolicyViolation").await;
+    let mut broken = rules("shop").swap_remove(0);
+    (broken["metadata"]["name"], broken["spec"]["rule"]) = (json!("broken"), json!("1 +"));
+    feed(&mut site.kubectl_command("apply -f -"), &broken.to_string()).ok();
+    site.shows("get events -n shop -o jsonpath={.items[*].reason}", "ParseError").await;
     site.shows("get lease portal-leader -n shop -o jsonpath={.spec.holderIdentity}", "replica_").await;
     cluster.condition("no-bad", "Ready", "Active").await;
     cluster.condition("budget", "LookupsSynced", "Synced").await;
@@ -200,7 +202,7 @@ async fn with_rights_in_one_namespace_all_is_done_there_and_nothing_elsewhere() 
         }
     }
     // `create` is what applying something new asks for besides.
-    assert_eq!(unused, ["create policyreports"]);
+    assert_eq!(unused, ["patch ruleexceptions/status", "create policyreports"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,4 +228,38 @@ fn what_needs_rights_in_the_whole_cluster_is_refused() {
     let mut command = portal(scratch.path());
     let error = Ran::of(command.args(["run", "--watch-namespace=../x"]).output().expect("it runs")).fails(1);
     assert!(error.contains("is no name of a namespace"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_installs_the_configuration_that_is_printed() {
+    let site = Site::audited().await;
+    let inputs = rules("shop").iter().take(3).map(Value::to_string).collect::<Vec<_>>().join("\n---\n");
+    let inputs = file(site.scratch.path(), "rules.yaml", &inputs);
+    let print = |more: &[&str]| {
+        let mut command = portal(site.scratch.path());
+        Ran::of(command.args(["webhook", "-r", &inputs, "--service=hook"]).args(more).output().expect("it runs")).ok()
+    };
+    feed(&mut site.kubectl_command("apply -f -"), &print(&FLAGS)).ok();
+    let installed = site.kubectl("get validatingwebhookconfiguration portal -o json").ok();
+    let installed: Value = serde_json::from_str(&installed).expect("JSON");
+    let hooks = installed["webhooks"].as_array().expect("entries");
+    let [hook] = &hooks[..] else { panic!("{installed}") };
+    let selector = json!([{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop"]}]);
+    assert_eq!(hook["namespaceSelector"]["matchExpressions"], selector);
+    assert_eq!((&hook["failurePolicy"], &hook["rules"][0]["resources"]), (&json!("Ignore"), &json!(["deployments"])));
+    let service = json!({"namespace": "shop", "name": "hook", "path": "/validate", "port": 443});
+    assert_eq!(hook["clientConfig"]["service"], service);
+    // What the administrator runs next tells the API server whom to trust.
+    let mut certificates = portal(site.scratch.path());
+    certificates.args(["init-certs", "--namespace=shop", "--secret=portal-webhook-tls", "--service=hook"]);
+    certificates.arg(format!("--kubeconfig={}", site.path("admin").display()));
+    certificates.arg(format!("--cert-dir={}", site.path("certs").display()));
+    Ran::of(certificates.output().expect("it runs")).ok();
+    site.shows("get validatingwebhookconfiguration portal -o jsonpath={.webhooks[0].clientConfig.caBundle}", "LS0t")
+        .await;
+
+    // Without namespaces all are asked about but the system's.
+    let whole: Value = serde_saphyr::from_str(&print(&["--audit"])).expect("YAML");
+    let selector = &whole["webhooks"][0]["namespaceSelector"]["matchExpressions"][0];
+    assert_eq!((&selector["operator"], &whole["webhooks"][0]["failurePolicy"]), (&json!("NotIn"), &json!("Fail")));
 }
