@@ -369,3 +369,38 @@ fn a_violation_is_alerted_once_acted_on_and_counted() {
     });
     assert_eq!(counted.collect::<Vec<_>>(), ["2/2"]);
 }
+
+#[test]
+fn what_an_exception_covers_is_recorded_and_nothing_follows() {
+    let exception = |spec: Value| {
+        let mut whole = json!({"rules": ["r"], "reason": "on call"});
+        whole.as_object_mut().unwrap().extend(spec.as_object().cloned().unwrap());
+        json!({"apiVersion": "portal.io/v1alpha1", "kind": "ClusterRuleException",
+            "metadata": {"name": "e", "uid": "uid-e", "generation": 1}, "spec": whole})
+    };
+    for (spec, covers) in [
+        (json!({}), true),
+        (json!({"match": {"subjects": {"include": {"users": ["eve"]}}}}), true),
+        (json!({"match": {"subjects": {"include": {"users": ["bob"]}}}}), false),
+        (json!({"match": {"operations": ["CONNECT"]}}), false),
+        (json!({"match": {"labelSelector": {"matchLabels": {"app": "web"}}}}), true),
+        (json!({"images": ["shop/*"]}), true),
+        (json!({"images": ["proxy:*"]}), false),
+        (json!({"expires": "2026-11-21T09:00:00Z"}), false),
+    ] {
+        let mut plane = plane();
+        plane.apply(&rule("container.name == 'app'", json!({"actions": [{"type": "alertmanager"}]})));
+        plane.apply(&exception(spec.clone()));
+        plane.effects.clear();
+        let reviewed = plane.family.view().observe(&exec(json!({})), &pods(), now(0)).unwrap();
+        let outcome = reviewed.verdicts[0].outcome;
+        assert_eq!(outcome == Outcome::Skip, covers, "{spec}: {outcome:?}");
+        let (verdicts, counts) = (reviewed.verdicts, reviewed.counts);
+        plane.input(&Input::Observed { family: FamilyId("rules"), verdicts, counts });
+        let alerted = plane
+            .effects
+            .iter()
+            .any(|it| matches!(it.action, kanon_core::Action::Send { sink: Sink::Alertmanager, .. }));
+        assert_eq!(alerted, !covers, "{spec}");
+    }
+}

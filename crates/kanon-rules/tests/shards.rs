@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 
 const SHARDS: u32 = 4;
 
-fn kinds() -> [Kind; 6] {
+fn kinds() -> [Kind; 8] {
     [
+        api::cluster_exception(),
+        api::exception(),
         api::cluster_rule(),
         api::portal_rule(),
         Kind::namespaced("wgpolicyk8s.io", "v1alpha2", "PolicyReport", "policyreports"),
@@ -42,6 +44,14 @@ fn rule(name: &str, expression: &str, actions: Value) -> Value {
 fn pod(namespace: &str, name: &str, uid: u64, is_bad: bool) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "uid": uid.to_string(),
         "labels": {"bad": if is_bad { "yes" } else { "no" }}}, "spec": {"containers": [{"name": "c"}]}})
+}
+
+/// Frees the pods of a namespace from two of the rules, until a second.
+fn exception(namespace: &str, generation: u64, until: u64) -> Value {
+    json!({"apiVersion": "portal.io/v1alpha1", "kind": "ClusterRuleException",
+        "metadata": {"name": namespace, "uid": format!("uid-{namespace}"), "generation": generation},
+        "spec": {"rules": ["alerts", "m*"], "match": {"namespaces": {"include": [namespace]}}, "reason": "for now",
+            "expires": now(until).wall.to_string()}})
 }
 
 struct Replica {
@@ -203,13 +213,13 @@ impl Cluster {
         }
     }
 
-    /// What is reported: `rule namespace/name`.
+    /// What is reported: `result rule namespace/name`.
     fn rows(&self) -> Vec<String> {
         let of = |(key, report): (&(String, String), &Value)| {
             let rows = report["results"].as_array().unwrap().iter();
             let shown = |it: &Value| {
                 let text = |it: &Value| it.as_str().unwrap().to_owned();
-                format!("{} {}/{}", text(&it["rule"]), key.0, text(&it["resources"][0]["name"]))
+                format!("{} {} {}/{}", text(&it["result"]), text(&it["rule"]), key.0, text(&it["resources"][0]["name"]))
             };
             rows.map(shown).collect::<Vec<_>>()
         };
@@ -266,13 +276,23 @@ fn check(seed: u64, moves: std::ops::Range<u32>) {
     let (mut many, mut one) = (Cluster::new(3), Cluster::new(1));
     (0..SHARDS).for_each(|shard| one.give(shard, Some(0)));
     (0..SHARDS).for_each(|shard| many.give(shard, Some(shard as usize % 3)));
-    let (mut pods, mut unheld) = (BTreeMap::new(), BTreeSet::new());
+    let (mut pods, mut unheld, mut ends) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     let mut uid = 0;
     for step in 0..60 {
         let namespace = format!("team-{}", dice.below(6));
         let name = if dice.below(6) == 0 { "gate".to_owned() } else { format!("p{}", dice.below(3)) };
         let key = (namespace.clone(), name.clone());
-        match dice.below(10) {
+        match dice.below(12) {
+            10 => {
+                let until = many.secs + dice.below(40);
+                ends.insert(until);
+                let exception = exception(&namespace, step, until);
+                let _ = [&mut many, &mut one].map(|it| it.object("ClusterRuleException", Change::Applied, &exception));
+            }
+            11 => {
+                let exception = exception(&namespace, step, 0);
+                let _ = [&mut many, &mut one].map(|it| it.object("ClusterRuleException", Change::Deleted, &exception));
+            }
             0..5 => {
                 let uid = *pods.entry(key).or_insert_with(|| {
                     uid += 1;
@@ -308,6 +328,11 @@ fn check(seed: u64, moves: std::ops::Range<u32>) {
             }
             many.settle();
             one.settle();
+            // What has just ended is looked at in a moment.
+            while ends.range(many.secs.saturating_sub(6)..=many.secs).next().is_some() {
+                many.settle();
+                one.settle();
+            }
             let place = format!("seed {seed}, step {step}");
             assert_eq!(many.rows(), one.rows(), "{place}");
             assert_eq!(many.open(), one.open(), "{place}");

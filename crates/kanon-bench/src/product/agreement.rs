@@ -25,7 +25,14 @@ const MORE: [&str; 6] = [
     "container.image startsWith 'docker.io'",
 ];
 
-/// All rules, or those whose text passes.
+/// Exceptions from them: by names of rules and objects, by containers and by images.
+const EXCEPTIONS: [&str; 3] = [
+    "{rules: ['rule-*'], match: {names: ['*1*']}, reason: odd}",
+    "{rules: ['*'], match: {gvk: [{group: '', version: v1, kind: Pod}]}, containers: [c1], reason: pods}",
+    "{rules: ['rule-1?', 'PortalClusterRule/*'], images: ['quay.io/*'], reason: theirs}",
+];
+
+/// All rules, or those whose text passes, and the exceptions.
 fn rules(is_meant: impl Fn(&str) -> bool) -> PolicyFile {
     let gvk: Vec<_> =
         KINDS.map(|(group, kind)| json!({"group": group, "version": version(group), "kind": kind})).into();
@@ -35,7 +42,13 @@ fn rules(is_meant: impl Fn(&str) -> bool) -> PolicyFile {
             "message": "{{ object.kind }} {{ metadata.name }}"})
     };
     let all: Value = samples::RULES.into_iter().chain(MORE).enumerate().filter(|it| is_meant(it.1)).map(rule).collect();
-    PolicyFile { path: "rules.yaml".into(), text: all.to_string().into() }
+    let mut text = all.to_string();
+    for (n, spec) in EXCEPTIONS.iter().enumerate() {
+        text += &format!(
+            "\n---\napiVersion: portal.io/v1alpha1\nkind: ClusterRuleException\nmetadata: {{name: e{n}}}\nspec: {spec}\n"
+        );
+    }
+    PolicyFile { path: "rules.yaml".into(), text: text.into() }
 }
 
 fn version(group: &str) -> &'static str {
@@ -46,8 +59,9 @@ fn version(group: &str) -> &'static str {
 fn said(verdicts: Vec<Verdict>) -> BTreeSet<String> {
     let row = |it: Verdict| {
         let (subject, part, values) = (it.subject, it.evidence.part, it.evidence.values);
+        let exception = it.evidence.exception.map_or(String::new(), |it| it.name());
         format!(
-            "{} {} {}/{} {part}: {} {} {values:?}",
+            "{} {} {}/{} {part}: {} {exception} {} {values:?}",
             it.policy.name, subject.gvk, subject.namespace, subject.name, it.reason, it.message
         )
     };
@@ -100,6 +114,10 @@ fn admission_audit_and_check_say_the_same_of_a_cluster() {
 
     let pairs = objects.len() * rules.len();
     assert!(audited.len() > objects.len() / 4, "{} findings of {pairs} pairs", audited.len());
+    for exception in ["e0", "e1", "e2"] {
+        let covered = audited.iter().filter(|it| it.contains(&format!(": ViolationExcepted {exception} "))).count();
+        assert!(covered > 0 && covered < audited.len(), "{exception} covers {covered} of {}", audited.len());
+    }
     let differences =
         |a: &BTreeSet<String>, b: &BTreeSet<String>| a.symmetric_difference(b).take(5).cloned().collect::<Vec<_>>();
     assert_eq!(differences(&audited, &kept), Vec::<String>::new(), "audit of whole objects and of what is kept");

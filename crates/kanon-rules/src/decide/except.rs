@@ -1,7 +1,7 @@
 //! Violations that exceptions cover: what would refuse, warn or be found is skipped, and says why. Asked after there is a violation,
 //! so that who has no exceptions pays nothing for them.
 
-use kanon_core::Outcome;
+use kanon_core::{ExceptionEvidence, Outcome};
 use kanon_plane::Lookups;
 
 use super::{Answer, Question, verdicts::VIOLATION};
@@ -32,31 +32,39 @@ impl Rules {
                 let name = namespace.to_owned();
                 note(queries, *at, Query::Named { kind: self.namespace_kind.clone(), namespace: String::new(), name });
             }
-            let container = verdict.evidence.part.as_str();
-            let image = self.image(question, entry, container);
-            let case = Case {
-                kind: question.kind,
-                object: question.object,
-                name: question.name(),
-                namespace,
-                operation: question.request.map(|it| it.operation),
-                user: question.user(),
-                container,
-                image: image.as_deref(),
-                has_labels: true,
-                lookups,
-            };
-            let Some(exception) = entry.exceptions.iter().find(|it| it.covers(&case, question.now.wall)) else {
-                continue;
-            };
+            let Some(exception) = self.covering(question, entry, &verdict.evidence.part, lookups) else { continue };
             if verdict.reason == VIOLATION
                 && let Some((_, tally)) = unclean.iter_mut().find(|it| it.1.entry() == *at)
             {
                 tally.violations = tally.violations.saturating_sub(1);
             }
             (verdict.outcome, verdict.reason) = (Outcome::Skip, EXCEPTED);
-            verdict.evidence.exception = Some(Box::new(exception.evidence.clone()));
+            verdict.evidence.exception = Some(Box::new(exception.clone()));
         }
+    }
+
+    /// The exception that covers a violation of a rule by a container; by the object as a whole where that is empty.
+    pub(super) fn covering<'r>(
+        &self,
+        question: &Question<'_>,
+        entry: &'r Entry,
+        container: &str,
+        lookups: &dyn Lookups,
+    ) -> Option<&'r ExceptionEvidence> {
+        let image = self.image(question, entry, container);
+        let case = Case {
+            kind: question.kind,
+            object: question.object,
+            name: question.name(),
+            namespace: question.namespace(self),
+            operation: question.request.map(|it| it.operation),
+            user: question.user(),
+            container,
+            image: image.as_deref(),
+            has_labels: true,
+            lookups,
+        };
+        entry.exceptions.iter().find(|it| it.covers(&case, question.now.wall)).map(|it| &it.evidence)
     }
 
     /// The image of the containers of a name, where all have the same and somebody asks.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kanon_core::{EvidenceValue, GroupVersionKind, Now, Object, PolicyRef, Review};
+use kanon_core::{EvidenceValue, ExceptionEvidence, GroupVersionKind, Now, Object, PolicyRef, Review};
 use kanon_lang::Value;
 use kanon_plane::Lookups;
 
@@ -25,6 +25,8 @@ pub struct Trace {
     pub part: String,
     /// Whether the rule is violated, or why that cannot be told.
     pub result: Result<bool, String>,
+    /// The exception that covers it, where it is violated.
+    pub exception: Option<ExceptionEvidence>,
     /// Values of its sub-expressions, outermost first.
     pub values: Vec<EvidenceValue>,
 }
@@ -49,10 +51,14 @@ impl Rules {
         let mut traces = Vec::new();
         self.one_by_one(&question, lookups, &self.settings.limits, |it| {
             let explained = it.explain();
+            let part = if it.rule.per_container { it.pass.part.to_owned() } else { String::new() };
+            let is_violated = matches!(explained.result, Ok(Value::Bool(true)));
+            let exception = is_violated.then(|| self.covering(&question, it.entry, &part, lookups)).flatten();
             traces.push(Trace {
                 policy: it.entry.policy.clone(),
                 rule: Arc::clone(it.rule),
-                part: if it.rule.per_container { it.pass.part.to_owned() } else { String::new() },
+                part,
+                exception: exception.cloned(),
                 result: match explained.result {
                     Ok(value) => Ok(matches!(value, Value::Bool(true))),
                     Err(error) => Err(error.message),

@@ -66,7 +66,12 @@ impl Plane {
     }
 
     pub(crate) fn object(&mut self, object: &Value, change: Change) {
-        let kind: Kind = if object["kind"] == api::RULE { api::portal_rule() } else { api::cluster_rule() };
+        let kind: Kind = match object["kind"].as_str().unwrap() {
+            api::RULE => api::portal_rule(),
+            api::CLUSTER_EXCEPTION => api::cluster_exception(),
+            api::EXCEPTION => api::exception(),
+            _ => api::cluster_rule(),
+        };
         self.input(&Input::Object { kind: Arc::new(kind), change, object: Object::from_value(object) });
     }
 

@@ -157,6 +157,9 @@ fn check_says_what_is_skipped_in_every_output() {
     assert!(junit.contains("<skipped message=") && junit.contains("skipped=\"1\""), "{junit}");
     let markdown = run(&["-o", "markdown"]);
     assert!(markdown.contains("| skip |") && markdown.contains("moving house"), "{markdown}");
+    let both = file(scratch.path(), "both.yaml", &(rule("calm", "") + &granted));
+    let explained = Ran::of(kanon().args(["portal", "explain", &both, &manifests]).output().expect("kanon runs")).ok();
+    assert!(explained.contains("violated, and skipped (exception granted: moving house)"), "{explained}");
     // What is not covered, and what has ended, counts.
     file(scratch.path(), "maps.yaml", &map("two"));
     let ran =

@@ -54,7 +54,10 @@ fn text(found: &[(String, Trace)]) -> String {
 
 fn word(trace: &Trace) -> String {
     match &trace.result {
-        Ok(true) => "violated".to_owned(),
+        Ok(true) => match &trace.exception {
+            Some(exception) => format!("violated, and skipped ({exception})"),
+            None => "violated".to_owned(),
+        },
         Ok(false) => "not violated".to_owned(),
         Err(problem) => format!("cannot be evaluated: {problem}"),
     }
@@ -64,7 +67,7 @@ fn data(found: &[(String, Trace)]) -> Value {
     let row = |(subject, it): &(String, Trace)| {
         let values: Vec<_> = it.values.iter().map(|it| json!({"text": it.text, "value": it.value})).collect();
         json!({"rule": it.policy.name, "subject": subject, "container": it.part, "violated": it.result.as_ref().ok(),
-            "error": it.result.as_ref().err(), "values": values})
+            "error": it.result.as_ref().err(), "exception": it.exception, "values": values})
     };
     json!({"evaluations": found.iter().map(row).collect::<Vec<_>>()})
 }
