@@ -68,13 +68,14 @@ fn schema(v3: &Value, depth: usize) -> Value {
         };
         out.insert(name.clone(), value);
     }
-    let is = |name: &str| v3[name] == true;
     // What says less here would refuse more: clients validate by it.
-    if is("nullable") {
-        ["type", "properties", "items", "required"].map(|it| out.remove(it));
-    }
-    if is("x-kubernetes-preserve-unknown-fields") {
-        ["properties", "required"].map(|it| out.remove(it));
+    for (says, more) in [
+        ("nullable", &["type", "properties", "items", "required"][..]),
+        ("x-kubernetes-preserve-unknown-fields", &["properties", "required"]),
+    ] {
+        if v3[says] == true {
+            out.retain(|name, _| !more.contains(&name.as_str()));
+        }
     }
     if out.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
         out.insert("type".to_owned(), json!("string"));
