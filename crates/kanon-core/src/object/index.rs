@@ -181,6 +181,15 @@ impl Index {
         Index::new(&words, text_len)
     }
 
+    /// See [`Object::fetch`](super::Object::fetch).
+    #[inline]
+    pub(super) fn fetch(&self) -> u8 {
+        match self {
+            Index::Short(words) => words.iter().step_by(32).fold(0, |sum, word| sum ^ *word as u8),
+            Index::Wide(words) => words.iter().step_by(16).fold(0, |sum, word| sum ^ *word as u8),
+        }
+    }
+
     pub(super) fn memory(&self) -> usize {
         match self {
             Index::Short(words) => size_of_val(&**words),

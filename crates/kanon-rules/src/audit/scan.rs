@@ -62,7 +62,10 @@ pub(crate) fn scan(rules: &Arc<Rules>, work: &Work, store: &ObjectStore, now: No
     let (mut found, mut queries, mut times) = (Vec::new(), Vec::new(), Times::new());
     let mut room = Room::default();
     let mut walk: Option<Walk<'_>> = None;
-    for object in &objects {
+    for (at, object) in objects.iter().enumerate() {
+        if let Some(next) = objects.get(at + 1) {
+            next.fetch();
+        }
         let question = Question {
             network: network.as_ref(),
             ..Question::new(&work.kind, object, std::slice::from_ref(&mode), now)
