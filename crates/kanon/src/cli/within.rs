@@ -17,7 +17,7 @@ pub(crate) struct WithinArgs {
 impl WithinArgs {
     /// The namespaces, each once; none where all are looked after.
     pub(crate) fn namespaces(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.names.iter().filter(|it| !it.is_empty()).cloned().collect();
+        let mut names = self.names.clone();
         names.sort();
         names.dedup();
         names
@@ -33,9 +33,12 @@ impl WithinArgs {
     }
 }
 
-/// A namespace's name, or nothing.
+/// A namespace's name. Nothing is none: whoever left a variable empty must not look after everything.
 fn namespace(text: &str) -> Result<String, String> {
-    let text = text.trim();
     let is_name = text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-');
-    if is_name && text.len() <= 63 { Ok(text.to_owned()) } else { Err(format!("`{text}` is no name of a namespace")) }
+    match text {
+        "" => Err("it is empty: name a namespace, or leave the flag out to look after all of them".to_owned()),
+        _ if is_name && text.len() <= 63 => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is no name of a namespace")),
+    }
 }

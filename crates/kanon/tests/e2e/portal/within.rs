@@ -225,9 +225,16 @@ fn what_needs_rights_in_the_whole_cluster_is_refused() {
         let error = Ran::of(command.args(["run", "--watch-namespace=shop", flag]).output().expect("it runs")).fails(1);
         assert!(error.contains("cannot be with --watch-namespace"), "{error}");
     }
-    let mut command = portal(scratch.path());
-    let error = Ran::of(command.args(["run", "--watch-namespace=../x"]).output().expect("it runs")).fails(1);
-    assert!(error.contains("is no name of a namespace"), "{error}");
+    // An empty variable must not become the whole cluster.
+    for (flag, problem) in [
+        ("--watch-namespace=../x", "is no name of a namespace"),
+        ("--watch-namespace=", "name a namespace, or leave the flag out"),
+        ("--watch-namespace=shop,", "name a namespace, or leave the flag out"),
+    ] {
+        let mut command = portal(scratch.path());
+        let error = Ran::of(command.args(["run", flag]).output().expect("it runs")).fails(1);
+        assert!(error.contains(problem), "{flag}: {error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
