@@ -56,8 +56,8 @@ async fn start(simulate_workloads: bool) -> TestServer {
 }
 
 fn target(server: &TestServer, kubectl: Option<PathBuf>) -> Target {
-    let offers = vec![Need::Embedded, Need::SimulatedWorkloads];
-    Target { kubeconfig: server.kubeconfig(), offers, kubectl, goes_on: true }
+    let offers = vec![Need::Embedded, Need::SimulatedWorkloads, Need::Core];
+    Target { kubeconfig: server.kubeconfig(), offers, kubectl, goes_on: true, any_version: false }
 }
 
 async fn check(name: &str) {
