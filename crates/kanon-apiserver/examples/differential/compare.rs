@@ -96,6 +96,8 @@ fn member(name: String, value: Value) -> (String, Value) {
         ("causes", Value::Array(mut causes)) => {
             causes = causes.into_iter().map(|it| common(plain(it))).collect();
             causes.sort_by_key(Value::to_string);
+            // Upstream tells what is wrong with the metadata of an update twice.
+            causes.dedup();
             Value::Array(causes)
         }
         (_, value) => plain(value),
