@@ -5,6 +5,7 @@ pub(crate) mod crd;
 mod events;
 mod garbage;
 pub(crate) mod namespace;
+mod quotas;
 mod roles;
 mod told;
 mod workloads;
@@ -58,6 +59,7 @@ pub(crate) fn start(core: &Arc<Core>, config: &Config) -> Vec<JoinHandle<()>> {
         tokio::spawn(roles),
         tokio::spawn(namespace::run(Arc::clone(core))),
         tokio::spawn(garbage::run(Arc::clone(core))),
+        tokio::spawn(quotas::run(Arc::clone(core))),
         tokio::spawn(events::run(Arc::clone(core), config.event_ttl)),
     ];
     if config.simulate_workloads {
