@@ -45,7 +45,7 @@ async fn told(world: &World, pods: usize) {
         loop {
             changes.mark_unchanged();
             let (_, quota) = world.get(&format!("{QUOTAS}/q")).await;
-            if quota["status"]["used"]["pods"] == pods.to_string() {
+            if quota["status"]["used"]["pods"] == json!(pods.to_string()) {
                 return;
             }
             changes.changed().await.expect("the server runs");
