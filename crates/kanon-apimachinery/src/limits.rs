@@ -29,16 +29,18 @@ pub struct LimitRanges {
     kind: Option<&'static BuiltinKind>,
 }
 
+/// Whether limit ranges say anything about a prepared write. A pod's containers do not change, and what goes is not judged any
+/// more.
+pub fn concern(ctx: &Context<'_>, prepared: &Prepared) -> bool {
+    let is_new = prepared.operation == Operation::Create;
+    let is_bounded = (is_new && ctx.resource.is_core("Pod")) || ctx.resource.is_core("PersistentVolumeClaim");
+    let goes = || prepared.old.as_ref().is_some_and(|it| meta::is_deleting(&it.value));
+    is_bounded && prepared.part == Part::Object && !goes()
+}
+
 impl LimitRanges {
-    /// Those that a prepared write is under.
-    pub fn of(memory: &Memory, ctx: &Context<'_>, prepared: &Prepared) -> LimitRanges {
-        let is_new = prepared.operation == Operation::Create;
-        // A pod's containers do not change; one that goes is not judged any more.
-        let concerns = (ctx.resource.is_core("Pod") && is_new) || ctx.resource.is_core("PersistentVolumeClaim");
-        let goes = prepared.old.as_ref().is_some_and(|it| meta::is_deleting(&it.value));
-        if !concerns || goes || prepared.part != Part::Object {
-            return LimitRanges::default();
-        }
+    /// Those that a write is under that they [`concern()`].
+    pub fn of(memory: &Memory, ctx: &Context<'_>) -> LimitRanges {
         let prefix = ["core/limitranges/", ctx.address.object_namespace(), "/"].concat();
         // The current state is never compacted away.
         let page = memory.list(&prefix, ListOptions::default());

@@ -54,14 +54,15 @@ pub struct Claim {
 
 /// Whether a write may use more of a quota than before: new objects, and changed ones of kinds whose use may grow. Others are
 /// counted as they come.
-pub fn concerns(memory: &Memory, ctx: &Context<'_>, operation: Operation, part: Part) -> bool {
+pub fn concern(ctx: &Context<'_>, operation: Operation, part: Part) -> bool {
     let grows = || ["Service", "PersistentVolumeClaim"].iter().any(|it| ctx.resource.is_core(it));
     let is_asked = operation == Operation::Create || (operation == Operation::Update && grows());
-    is_asked
-        && part == Part::Object
-        && ctx.resource.is_namespaced()
-        && ctx.resource.prefix != UNCOUNTED
-        && memory.count(&[PREFIX, ctx.address.object_namespace(), "/"].concat()) > 0
+    is_asked && part == Part::Object && ctx.resource.is_namespaced() && ctx.resource.prefix != UNCOUNTED
+}
+
+/// Whether a namespace has quotas: most have none, and whoever asks need not wait for a [`Ledger`].
+pub fn is_bounded(memory: &Memory, namespace: &str) -> bool {
+    memory.count(&[PREFIX, namespace, "/"].concat()) > 0
 }
 
 impl Ledger {

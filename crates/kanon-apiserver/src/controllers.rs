@@ -14,6 +14,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use http::Method;
+use jiff::Timestamp;
 use kanon_apimachinery::{
     decode::Body,
     lifecycle::Intent,
@@ -97,6 +98,11 @@ where
             () = again => {}
         }
     }
+}
+
+/// How long it is to a time; nothing when it is over.
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }
 
 fn complain(core: &Core, what: &str, error: &ApiError) {

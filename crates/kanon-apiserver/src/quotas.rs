@@ -62,11 +62,12 @@ impl Core {
         operation: Operation,
         finished: &Finished,
     ) -> Result<Option<Charged<'_>>> {
-        let quotas = &self.quotas;
-        let concerns = |memory: &_| quota::concerns(memory, ctx, operation, finished.part);
-        if !self.storage.read(concerns) {
+        let namespace = ctx.address.object_namespace();
+        let is_bounded = |memory: &_| quota::is_bounded(memory, namespace);
+        if !quota::concern(ctx, operation, finished.part) || !self.storage.read(is_bounded) {
             return Ok(None);
         }
+        let quotas = &self.quotas;
         let mut ledger = quotas.lock();
         let (object, old) = (&finished.object, finished.old_object.as_ref());
         let claim = self.storage.read(|memory| ledger.charge(memory, ctx, object, old))?;

@@ -34,7 +34,8 @@ fn made(plural: &str, limits: &[Value], mut object: Value) -> std::result::Resul
         is_conditional: false,
         is_apply: false,
     };
-    let ranges = LimitRanges::of(&cluster.memory, &ctx, &prepared);
+    assert!(concern(&ctx, &prepared));
+    let ranges = LimitRanges::of(&cluster.memory, &ctx);
     ranges.fill(&mut object, false);
     ranges.check(&ctx, &object).map_err(|it| it.message)?;
     Ok(object)

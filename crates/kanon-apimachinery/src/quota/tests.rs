@@ -1,5 +1,6 @@
 //! What objects use, which of them quotas count, what fits; and that sums are those of what is stored and claimed.
 
+use jiff::SignedDuration;
 use kanon_core::Operation;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -126,9 +127,7 @@ impl Room {
         let options = WriteOptions::default();
         let ctx = Context { resource: &resource, address: &address, options: &options, now: self.cluster.now };
         let operation = if old.is_some() { Operation::Update } else { Operation::Create };
-        if !concerns(&self.cluster.memory, &ctx, operation, Part::Object) {
-            return Ok(None);
-        }
+        assert!(concern(&ctx, operation, Part::Object) && is_bounded(&self.cluster.memory, "shop"));
         self.ledger.charge(&self.cluster.memory, &ctx, object, old).map_err(|it| it.message)
     }
 
@@ -231,6 +230,28 @@ fn statuses_tell_what_is_stored() {
     room.put(PODS, &pod("late", json!({"requests": {"memory": "1Mi"}})));
     let Cluster { memory, now, .. } = &room.cluster;
     assert_eq!(room.ledger.changed(memory, seen, *now), BTreeSet::from(["shop".to_owned()]));
+}
+
+#[test]
+fn pods_that_hang_are_counted_no_longer() {
+    let mut room = Room::new(&[json!({"hard": {"pods": "1", "count/pods": "9"}})]);
+    let mut bound = pod("a", json!({}));
+    bound["spec"]["nodeName"] = "n".into();
+    room.put(PODS, &bound);
+    let used = |pods: &str| json!({"pods": pods, "count/pods": "1"});
+    assert_eq!(room.statuses()[0]["used"], used("1"));
+    assert_eq!(room.ledger.deadline(), None);
+    let (code, told) = room.cluster.delete(&format!("{PODS}/a"), "");
+    assert_eq!(code, 200, "{told}");
+    assert_eq!(room.statuses()[0]["used"], used("1"), "it has its grace");
+    let deadline = room.ledger.deadline().expect("the clock will change it");
+    let seen = Some(room.cluster.memory.revision());
+    room.cluster.now = deadline + SignedDuration::from_secs(1);
+    let Cluster { memory, now, .. } = &room.cluster;
+    assert!(room.ledger.changed(memory, seen, *now).contains("shop"));
+    assert_eq!(room.statuses()[0]["used"], used("0"));
+    assert_eq!(room.ledger.deadline(), None);
+    assert!(room.charge(PODS, &pod("b", json!({})), None).is_ok());
 }
 
 /// What may happen to one of a few pods.

@@ -8,7 +8,7 @@ use kanon_apimachinery::{lifecycle::quota_status, quota::PREFIX, status::Result}
 use kanon_store::Revision;
 use tokio::time::{Duration, sleep};
 
-use super::{RETRY, carry_out, complain};
+use super::{RETRY, carry_out, complain, until};
 use crate::core::Core;
 
 /// The clock is looked at this often while something waits for it: it may be a held one, and jump.
@@ -36,11 +36,6 @@ pub(super) async fn run(core: Arc<Core>) {
             () = again => {}
         }
     }
-}
-
-fn until(now: Timestamp, deadline: Timestamp) -> Duration {
-    // One that is over is no duration.
-    Duration::try_from(deadline.duration_since(now)).unwrap_or_default()
 }
 
 /// Writes the statuses that are not right since `seen`, and tells when time alone will make one wrong.

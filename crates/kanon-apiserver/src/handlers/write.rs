@@ -7,7 +7,7 @@ use http::StatusCode;
 use kanon_apimachinery::{
     admission::Attributes,
     decode,
-    limits::LimitRanges,
+    limits::{self, LimitRanges},
     negotiate::{self, PatchType},
     request::{Resolved, WriteOptions},
     resource::Resource,
@@ -87,7 +87,10 @@ impl Core {
         warnings.add(prepared.warnings.iter().cloned());
         // What comes back takes its place in `finish`.
         let mut object = std::mem::take(&mut prepared.object);
-        let limits = self.storage.read(|memory| LimitRanges::of(memory, ctx, &prepared));
+        let limits = match limits::concern(ctx, &prepared) {
+            true => self.storage.read(|memory| LimitRanges::of(memory, ctx)),
+            false => LimitRanges::default(),
+        };
         limits.fill(&mut object, false);
         let old_object = prepared.old_object.as_ref();
         let (mut mutated, changed) = self.mutate(&hooks, &attributes, object, old_object, warnings).await?;
