@@ -113,8 +113,12 @@ fn fill(pod: &mut Value, range: &Object) {
     }
     let mut notes = Vec::new();
     for (member, what) in [("containers", "container"), ("initContainers", "init container")] {
-        for container in pod["spec"].get_mut(member).and_then(Value::as_array_mut).into_iter().flatten() {
-            let [limits, requests] = defaults.each_ref().map(|(list, known)| add(container, list, known));
+        let containers = pod.get_mut("spec").and_then(|it| it.get_mut(member)).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            let [limits, requests] = defaults.each_ref().map(|(list, known)| match known.is_empty() {
+                true => Vec::new(),
+                false => add(container, list, known),
+            });
             let name = container["name"].as_str().unwrap_or_default();
             for (given, list) in [(requests, "request"), (limits, "limit")] {
                 if !given.is_empty() {
@@ -134,25 +138,25 @@ fn fill(pod: &mut Value, range: &Object) {
 /// Adds the amounts that a container's list lacks; says which.
 fn add(container: &mut Value, list: &str, known: &Map<String, Value>) -> Vec<String> {
     let mut given = Vec::new();
-    let has = |name: &str| container["resources"][list].get(name).is_some();
-    let missing: Vec<(String, Value)> =
-        known.iter().filter(|(name, _)| !has(name)).map(|(name, it)| (name.clone(), it.clone())).collect();
-    if missing.is_empty() || !container.is_object() {
+    let Some(amounts) = member(container, "resources").and_then(|it| member(it, list)).and_then(Value::as_object_mut)
+    else {
         return given;
-    }
-    let resources = &mut container["resources"];
-    for place in [&[][..], &[list][..]] {
-        let at = place.iter().fold(&mut *resources, |at, name| &mut at[*name]);
-        if !at.is_object() {
-            *at = json!({});
-        }
-    }
-    for (name, amount) in missing {
-        resources[list][&name] = amount;
-        given.push(name);
+    };
+    for (name, amount) in known.iter().filter(|(name, _)| !amounts.contains_key(*name)).collect::<Vec<_>>() {
+        amounts.insert(name.clone(), amount.clone());
+        given.push(name.clone());
     }
     given.sort();
     given
+}
+
+/// A member, made where there is none. What a webhook made of it is refused later, if it is of another type.
+fn member<'v>(of: &'v mut Value, name: &str) -> Option<&'v mut Value> {
+    let member = of.as_object_mut()?.entry(name).or_insert(Value::Null);
+    if member.is_null() {
+        *member = json!({});
+    }
+    Some(member)
 }
 
 /// What a range says of each container.

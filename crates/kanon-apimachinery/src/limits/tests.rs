@@ -174,4 +174,11 @@ fn what_webhooks_bring_is_filled_in_as_well() {
     // Its limit is its request, as of every pod that is sent: the range has nothing to add.
     let want = json!({"limits": {"cpu": "2"}, "requests": {"cpu": "2"}});
     assert_eq!(pod["spec"]["containers"][1]["resources"], want);
+    // What is no pod at all is left for others to refuse.
+    for odd in [json!("pod"), json!([]), json!({"spec": 1}), json!({"spec": {"containers": [1, {"resources": "all"}]}})]
+    {
+        let mut made = odd.clone();
+        ranges.fill(&mut made, true);
+        assert_eq!(made["spec"]["containers"][0], odd["spec"]["containers"][0]);
+    }
 }
