@@ -263,7 +263,7 @@ fn apply_owns_conflicts_and_forces() {
         message(cluster.apply(&uri("two"), &other)),
         (
             500,
-            "failed to create typed patch object (shop/a; policy.example.io/v1, Kind=Gate): .spec.x: field not declared in schema"
+            "failed to create typed patch object (/a; policy.example.io/v1, Kind=Gate): .spec.x: field not declared in schema"
                 .to_owned()
         )
     );
