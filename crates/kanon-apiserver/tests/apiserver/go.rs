@@ -156,17 +156,35 @@ impl Stage {
         self.compare().await;
     }
 
-    /// Writes go on; in the middle of them, the server is killed, and starts again with what is on its disk.
+    /// How often informers of each manager asked in vain.
+    async fn unanswered(&self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for manager in &self.managers {
+            numbers.push(manager.state().await["counts"]["cache unanswered"].as_u64().unwrap_or_default());
+        }
+        numbers
+    }
+
+    /// Writes go on; in the middle of them, the server is killed, and starts again with what is on its disk once everybody has missed it.
     async fn kill_the_server(&mut self) {
         let before = self.leader(LIMIT).await;
+        let known = self.unanswered().await;
         let writes = self.load.begin();
         writes.half().await;
-        self.server.restart();
+        self.server.kill();
+        settle("missed by all", || async {
+            let missed = self.unanswered().await;
+            // One request of an informer each.
+            let all = missed.iter().zip(&known).all(|(now, before)| *now >= before + CACHES.len() as u64);
+            if all { Ok(()) } else { Err(format!("{missed:?} after {known:?}")) }
+        })
+        .await;
+        self.server.start_again();
         writes.end().await;
         self.compare().await;
         assert_eq!(self.leader(LIMIT).await, before, "the lease outlives the server");
         for manager in &self.managers {
-            verdict::resumed(&manager.state().await["counts"]);
+            verdict::resumed(&manager.state().await["counts"], manager.accepts() == ACCEPTED[1]);
         }
     }
 
@@ -199,7 +217,12 @@ impl Stage {
         let everything: Vec<Value> = self.past.iter().flat_map(Manager::lines).collect();
         verdict::check(&everything, self.server.away());
         verdict::one_leads_at_a_time(&self.past);
-        println!("{} managers, {} writes, {}", self.past.len(), self.load.written(), verdict::summary(&everything));
+        println!(
+            "{} managers, {} writes, {}",
+            self.past.len(),
+            self.load.written(),
+            verdict::summary(&everything, self.server.away())
+        );
     }
 }
 

@@ -18,6 +18,7 @@ use crate::world::LIMIT;
 /// A running manager. Killed by its id when dropped.
 pub(super) struct Manager {
     id: String,
+    accept: String,
     child: Child,
     said: Arc<Mutex<Vec<Value>>>,
     listener: Option<thread::JoinHandle<()>>,
@@ -44,11 +45,16 @@ impl Manager {
                 }
             }
         });
-        Manager { id: id.to_owned(), child, said, listener: Some(listener), killed: None }
+        Manager { id: id.to_owned(), accept: accept.to_owned(), child, said, listener: Some(listener), killed: None }
     }
 
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What it accepts of built-in kinds.
+    pub(super) fn accepts(&self) -> &str {
+        &self.accept
     }
 
     /// When it was killed.

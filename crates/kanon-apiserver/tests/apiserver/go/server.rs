@@ -59,6 +59,7 @@ pub(super) struct Server {
     child: Child,
     /// Kept open: the child ends with them.
     _pipes: (ChildStdin, BufReader<ChildStdout>),
+    killed: Timestamp,
     away: Vec<(Timestamp, Timestamp)>,
 }
 
@@ -89,7 +90,7 @@ impl Server {
         let validity = Validity::starting(Timestamp::now(), SignedDuration::from_hours(24));
         Authority::create("go", validity).expect("made").save(&folder.join("authority")).expect("saved");
         let (child, pipes, address) = launch(folder, SocketAddr::from(([127, 0, 0, 1], 0)));
-        Server { folder: folder.to_owned(), address, child, _pipes: pipes, away: Vec::new() }
+        Server { folder: folder.to_owned(), address, child, _pipes: pipes, killed: Timestamp::now(), away: Vec::new() }
     }
 
     /// A client that survives restarts.
@@ -101,14 +102,16 @@ impl Server {
         Client::try_from(config).expect("a client")
     }
 
-    /// Kills it in the middle of everything and starts it again.
-    pub(super) fn restart(&mut self) {
-        let begin = Timestamp::now();
+    /// Kills it in the middle of everything.
+    pub(super) fn kill(&mut self) {
+        self.killed = Timestamp::now();
         self.end();
+    }
+
+    /// Starts one that was killed again.
+    pub(super) fn start_again(&mut self) {
         (self.child, self._pipes, _) = launch(&self.folder, self.address);
-        let end = Timestamp::now();
-        println!("the server was away for {:?}", end.duration_since(begin));
-        self.away.push((begin, end));
+        self.away.push((self.killed, Timestamp::now()));
     }
 
     /// From when to when there was none.

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::manager::Manager;
 
+/// Forms of informers' streams, as managers count them.
+const FORMS: [&str; 2] = ["cache form application/json", "cache form application/vnd.kubernetes.protobuf"];
+
 /// How long after the server's return clients may still speak of its absence.
 const AFTERMATH: SignedDuration = SignedDuration::from_secs(5);
 
@@ -55,7 +58,7 @@ pub(super) fn check(said: &[Value], away: &[(Timestamp, Timestamp)]) {
 }
 
 /// Informers began with a stream each, and after the server came back each went on where it was.
-pub(super) fn resumed(counts: &Value) {
+pub(super) fn resumed(counts: &Value, is_protobuf_alone: bool) {
     let counts = counts.as_object().expect("counts");
     let number = |begin: &'static str| counts.iter().filter(move |it| it.0.starts_with(begin));
     let lists: Vec<_> = number("cache list ").collect();
@@ -65,6 +68,10 @@ pub(super) fn resumed(counts: &Value) {
     assert!(streams.iter().all(|it| *it.1 == 1), "began anew: {streams:?}");
     let watches: Vec<_> = number("cache watch ").collect();
     assert_eq!(watches.len(), super::CACHES.len(), "went on: {watches:?}");
+    // JSON for the custom resource at least; protobuf where nothing else is accepted.
+    let forms: Vec<&str> = number("cache form ").map(|it| it.0.as_str()).collect();
+    let wanted: &[&str] = if is_protobuf_alone { &[FORMS[0], FORMS[1]] } else { &[FORMS[0]] };
+    assert_eq!(forms, wanted);
     assert!(counts.get("again namespaces").is_some(), "the resync of one informer: {counts:?}");
 }
 
@@ -84,13 +91,14 @@ pub(super) fn one_leads_at_a_time(managers: &[Manager]) {
     println!("{} led, one after the other", terms.len());
 }
 
-/// How much of what was said.
-pub(super) fn summary(said: &[Value]) -> String {
+/// How much of what was said, and how long the server was away in all.
+pub(super) fn summary(said: &[Value], away: &[(Timestamp, Timestamp)]) -> String {
     let count = |event: &str| said.iter().filter(|it| it["event"] == event).count();
+    let time =
+        away.iter().fold(SignedDuration::ZERO, |sum, (begin, end)| sum.saturating_add(end.duration_since(*begin)));
+    let (chores, refused, logged) = (count("chore"), count("answer"), count("log"));
     format!(
-        "{} chores, {} refusals, {} log lines while the server was away",
-        count("chore"),
-        count("answer"),
-        count("log")
+        "{chores} chores, {refused} refusals, {logged} lines logged, {} restarts of the server in {time:#}",
+        away.len()
     )
 }

@@ -102,6 +102,9 @@ func (c *controller) handle(ctx context.Context, key types.NamespacedName) {
 		return
 	case apierrors.IsConflict(err):
 		counts.add("conflict")
+	case apierrors.IsNotFound(err):
+		// Somebody takes away what was there a moment ago, such as the end of a namespace; the cache will soon say so.
+		counts.add("vanished")
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		counts.add("namespace ends")
 		return
