@@ -17,6 +17,7 @@ mod http;
 mod killed;
 mod kubectl;
 mod linear;
+mod quotas;
 mod services;
 mod store;
 mod streams;
