@@ -57,6 +57,10 @@ real-bench:
 kills count="1000":
     KANON_KILLS={{ count }} cargo test --release --package kanon-apiserver --test apiserver killed -- --nocapture
 
+# Two Go managers on client-go for some minutes, while leader and server are killed. Fetches Go and client-go (apt, into the build folder).
+go-manager minutes="10":
+    .ci/go-manager {{ minutes }}
+
 # The policy languages beside the crates that they replace, with the figures of the Go originals and the bars.
 bench-languages:
     cargo run --release --package kanon-bench --no-default-features --features peers -- languages
