@@ -1,7 +1,7 @@
 //! Wrong types in built-in kinds, in the words of Go's JSON decoder:
 //! `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
 
-use kanon_schema::{Schema, Type};
+use kanon_schema::{Schema, Type, quote};
 use serde_json::Value;
 
 /// The first value whose type the schema does not allow, if any.
@@ -12,7 +12,8 @@ pub(super) fn mismatch(schema: &Schema, value: &Value) -> Option<String> {
 /// The first value of a wrong type in the metadata of any object, if any.
 pub(super) fn metadata_mismatch(object: &Value) -> Option<String> {
     let metadata = object.get("metadata")?;
-    let mut walk = Walk { owner: "ObjectMeta", path: vec!["metadata"] };
+    // Upstream decodes it by itself, so that paths begin inside of it.
+    let mut walk = Walk { owner: "ObjectMeta", path: Vec::new() };
     walk.check(kanon_schema::object_meta(), metadata)
 }
 
@@ -30,7 +31,10 @@ impl<'w> Walk<'w> {
                 let owner = if schema.properties.is_empty() { self.owner } else { local_name(schema) };
                 let owner = std::mem::replace(&mut self.owner, owner);
                 let found = members.iter().find_map(|(name, member)| {
-                    let inner = schema.properties.get(name).or(schema.additional.as_ref())?;
+                    // Go's decoder names fields, and no keys of maps.
+                    let Some(inner) = schema.properties.get(name) else {
+                        return self.check(schema.additional.as_ref()?, member);
+                    };
                     self.path.push(name);
                     let found = self.check(inner, member);
                     self.path.pop();
@@ -42,6 +46,9 @@ impl<'w> Walk<'w> {
             (Type::Array, Value::Array(elements)) => {
                 let items = schema.items.as_ref()?;
                 elements.iter().find_map(|element| self.check(items, element))
+            }
+            (Type::String, Value::String(text)) if self.owner == "ObjectMeta" && schema.format == "date-time" => {
+                time_problem(text)
             }
             (Type::String, Value::String(_))
             | (Type::Boolean, Value::Bool(_))
@@ -64,7 +71,31 @@ impl<'w> Walk<'w> {
     }
 }
 
-fn json_type(value: &Value) -> &'static str {
+/// What Go says of a text that is no RFC 3339 time: what is left of it where it stops to be one.
+fn time_problem(text: &str) -> Option<String> {
+    const LAYOUT: [&str; 11] = ["2006", "-", "01", "-", "02", "T", "15", ":", "04", ":", "05"];
+    if text.parse::<jiff::Timestamp>().is_ok() {
+        return None;
+    }
+    let mut rest = text;
+    let mut wanted = "Z07:00";
+    for part in LAYOUT {
+        let is_digits = part.starts_with(|it: char| it.is_ascii_digit());
+        let found = rest
+            .get(..part.len())
+            .filter(|it| if is_digits { it.bytes().all(|it| it.is_ascii_digit()) } else { *it == part });
+        if found.is_none() {
+            wanted = part;
+            break;
+        }
+        rest = &rest[part.len()..];
+    }
+    let layout = "2006-01-02T15:04:05Z07:00";
+    Some(format!("parsing time {} as {layout:?}: cannot parse {} as {wanted:?}", quote(text), quote(rest)))
+}
+
+/// What Go calls a value in JSON.
+pub(crate) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
