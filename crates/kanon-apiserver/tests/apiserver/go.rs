@@ -235,7 +235,7 @@ async fn two_managers_keep_up_while_leader_and_server_are_killed() {
     assert!(Path::new(&program).exists(), "{PROGRAM} is {}, which is not there", program.display());
     let minutes: u64 = std::env::var(MINUTES).ok().and_then(|it| it.parse().ok()).unwrap_or_default();
     let begin = Instant::now();
-    let mut stage = Stage::new(program, Duration::from_secs(if minutes == 0 { 6 } else { 15 })).await;
+    let mut stage = Stage::new(program, Duration::from_secs(if minutes == 0 { 9 } else { 15 })).await;
     stage.join();
     stage.join();
     stage.leader(LIMIT).await;

@@ -74,15 +74,12 @@ fn launch(folder: &Path, address: SocketAddr) -> (Child, (ChildStdin, BufReader<
         .spawn()
         .expect("runs");
     let (input, mut out) = (child.stdin.take(), BufReader::new(child.stdout.take().expect("piped")));
-    let mut line = String::new();
-    loop {
-        line.clear();
-        assert!(out.read_line(&mut line).expect("readable") > 0, "the server does not start");
-        if let Some(address) = line.strip_prefix("ready ") {
-            let address = address.trim().parse().expect("an address");
-            return (child, (input.expect("piped"), out), address);
-        }
-    }
+    let ready = out.by_ref().lines().map_while(Result::ok).find_map(|it| it.strip_prefix("ready ")?.parse().ok());
+    let Some(address) = ready else {
+        let status = child.wait();
+        panic!("the server does not start: {status:?}");
+    };
+    (child, (input.expect("piped"), out), address)
 }
 
 impl Server {
