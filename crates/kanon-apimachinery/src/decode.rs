@@ -1,6 +1,7 @@
 //! From a body's bytes to a value, with everything that can be wrong with it short of the kind's rules
 //! (spec/kubernetes-api.md 4.1): syntax, kind and version, wrong types, duplicate fields.
 
+mod texts;
 mod tree;
 mod types;
 
@@ -17,6 +18,10 @@ use crate::{
 
 /// Largest body, in bytes (spec 4.5).
 pub const BODY_MAX: usize = 3 * 1024 * 1024;
+
+/// What upstream reads of any body first, as Go prints the type.
+const TYPE_META: &str =
+    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
 
 /// A decoded body.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,9 +57,13 @@ pub fn json(body: &[u8], kind: &str) -> Result<Body> {
             serde_json::error::Category::Eof => "unexpected end of JSON input".to_owned(),
             _ => error.to_string(),
         };
-        ApiError::unrecognized(kind, &format!("couldn't get version/kind; json parse error: {problem}"))
+        unparsable(kind, &problem, body)
     })?;
     Ok(Body { value: tree.value, duplicates: tree.duplicates })
+}
+
+fn unparsable(kind: &str, problem: &str, body: &[u8]) -> ApiError {
+    ApiError::unrecognized(kind, &format!("couldn't get version/kind; json parse error: {problem}"), body)
 }
 
 /// Reads YAML, or JSON where the text begins like it.
@@ -75,7 +84,7 @@ pub fn yaml(body: &[u8], kind: &str) -> Result<Body> {
 
 fn protobuf(body: &[u8], kind: &str) -> Result<Body> {
     let (gvk, mut value) =
-        kanon_kinds::decode_protobuf(body).map_err(|error| ApiError::unrecognized(kind, &error.to_string()))?;
+        kanon_kinds::decode_protobuf(body).map_err(|error| ApiError::unrecognized(kind, &error.to_string(), body))?;
     if let Value::Object(members) = &mut value {
         members.insert("apiVersion".to_owned(), gvk.api_version().into());
         members.insert("kind".to_owned(), gvk.kind.into());
@@ -94,7 +103,7 @@ pub fn delete_options(content_type: &str, body: &[u8]) -> Result<Option<Value>> 
     let value = read(content_type, body, "DeleteOptions")?.value;
     match value["kind"].as_str() {
         None | Some("DeleteOptions") if value.is_object() => Ok(Some(value)),
-        _ => Err(ApiError::unrecognized("DeleteOptions", "the body holds another kind")),
+        _ => Err(ApiError::unrecognized("DeleteOptions", "the body holds another kind", body)),
     }
 }
 
@@ -104,13 +113,17 @@ pub fn delete_options(content_type: &str, body: &[u8]) -> Result<Option<Value>> 
 /// 400 and 422 as of spec 4.1.
 pub fn check_kind(value: &mut Value, expected: &GroupVersionKind, builtin: bool) -> Result<()> {
     let kind = &expected.kind;
-    let Value::Object(members) = value else {
-        return Err(ApiError::unrecognized(kind, "the body is not an object"));
-    };
-    let (found_version, found_kind) = (text(members, "apiVersion"), text(members, "kind"));
-    if found_kind.is_empty() && !builtin {
-        return Err(ApiError::unrecognized(kind, "Object 'Kind' is missing"));
+    if !value.is_object() {
+        let text = value.to_string();
+        let problem = format!("json: cannot unmarshal {} into Go value of type {TYPE_META}", types::json_type(value));
+        return Err(unparsable(kind, &problem, text.as_bytes()));
     }
+    if value["kind"].as_str().unwrap_or_default().is_empty() && !builtin {
+        let text = value.to_string();
+        return Err(ApiError::unrecognized(kind, &format!("Object 'Kind' is missing in '{text}'"), text.as_bytes()));
+    }
+    let Value::Object(members) = value else { return Ok(()) };
+    let (found_version, found_kind) = (text(members, "apiVersion"), text(members, "kind"));
     let wanted_version = expected.api_version();
     if !(found_version.is_empty() && builtin) && found_version != wanted_version {
         return Err(ApiError::bad_request(format!(

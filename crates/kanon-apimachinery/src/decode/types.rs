@@ -1,8 +1,11 @@
 //! Wrong types in built-in kinds, in the words of Go's JSON decoder:
-//! `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
+//! `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`; and texts that do not read as
+//! what their type says ([`super::texts`]).
 
 use kanon_schema::{Schema, Type};
 use serde_json::Value;
+
+use super::texts;
 
 /// The first value whose type the schema does not allow, if any.
 pub(super) fn mismatch(schema: &Schema, value: &Value) -> Option<String> {
@@ -25,12 +28,16 @@ struct Walk<'w> {
 impl<'w> Walk<'w> {
     fn check(&mut self, schema: &'w Schema, value: &'w Value) -> Option<String> {
         match (schema.kind, value) {
-            (_, Value::Null) | (Type::Any, _) => None,
+            (_, Value::Null) => None,
+            (Type::Any, value) => texts::problem(schema, value),
             (Type::Object, Value::Object(members)) => {
                 let owner = if schema.properties.is_empty() { self.owner } else { local_name(schema) };
                 let owner = std::mem::replace(&mut self.owner, owner);
                 let found = members.iter().find_map(|(name, member)| {
-                    let inner = schema.properties.get(name).or(schema.additional.as_ref())?;
+                    let Some(inner) = schema.properties.get(name) else {
+                        // Go names the map and not its key.
+                        return self.check(schema.additional.as_ref()?, member);
+                    };
                     self.path.push(name);
                     let found = self.check(inner, member);
                     self.path.pop();
@@ -43,8 +50,8 @@ impl<'w> Walk<'w> {
                 let items = schema.items.as_ref()?;
                 elements.iter().find_map(|element| self.check(items, element))
             }
-            (Type::String, Value::String(_))
-            | (Type::Boolean, Value::Bool(_))
+            (Type::String, Value::String(_)) => texts::problem(schema, value),
+            (Type::Boolean, Value::Bool(_))
             | (Type::Number, Value::Number(_))
             | (Type::IntOrString, Value::String(_) | Value::Number(_)) => None,
             (Type::Integer, Value::Number(number)) => {
@@ -64,7 +71,7 @@ impl<'w> Walk<'w> {
     }
 }
 
-fn json_type(value: &Value) -> &'static str {
+pub(super) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -29,7 +29,9 @@ impl Token {
         if text.is_empty() {
             return Ok(None);
         }
-        let invalid = |problem: String| ApiError::bad_request(format!("continue key is not valid: {problem}"));
+        let invalid = |problem: String| {
+            ApiError::bad_request(format!("invalid continue token: continue key is not valid: {problem}"))
+        };
         let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|it| invalid(it.to_string()))?;
         let wire: Wire = serde_json::from_slice(&bytes).map_err(|it| invalid(it.to_string()))?;
         if wire.v != VERSION {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Query, RequestInfo, Target};
 use crate::{
+    negotiate::{self, PatchType},
     resource::Resource,
     selector::{FieldRequirement, FieldSelector, LabelSelector, Selection},
     status::{ApiError, Cause, Result},
@@ -195,13 +196,22 @@ impl RequestInfo {
                 "Too long: may not be more than 128 bytes",
             )));
         }
+        if let Some((at, odd)) = manager.char_indices().find(|(_, it)| it.is_control()) {
+            let problem = format!("invalid character U+{:04X} (at position {at})", u32::from(odd));
+            return Err(wrong(Cause::invalid("fieldManager", &manager.into(), &problem)));
+        }
+        let force = self.query.flag("force");
+        let is_apply = || negotiate::patch(&self.content_type, true) == Ok(PatchType::Apply);
+        if kind == "PatchOptions" && force.is_some() && !is_apply() {
+            return Err(wrong(Cause::forbidden("force", "may not be specified for non-apply patch")));
+        }
         Ok(WriteOptions {
             dry_run: dry_run(self.query.all("dryRun")).map_err(wrong)?,
             field_manager: self.field_manager(),
             manager_given: !manager.is_empty(),
             field_validation,
             validation_given: given.is_some(),
-            force: self.query.flag("force").unwrap_or_default(),
+            force: force.unwrap_or_default(),
         })
     }
 

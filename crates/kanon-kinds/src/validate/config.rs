@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use kanon_schema::{FieldError, FieldPath};
 use regex::Regex;
 use serde_json::Value;
 
@@ -41,7 +42,8 @@ pub(super) fn config_map(root: &Field<'_>, errors: &mut Errors) {
         size += decoded(&binary.key(key), value, errors);
     }
     if size > MAX_DATA {
-        root.too_long(errors, MAX_DATA);
+        // Upstream blames a nameless member of the object.
+        errors.push(FieldError::too_long(&FieldPath::of("[]"), MAX_DATA as u64));
     }
 }
 
@@ -59,6 +61,13 @@ pub(super) fn secret(root: &Field<'_>, errors: &mut Errors) {
     for (_, keys) in SECRET_KEYS.iter().filter(|(name, _)| *name == kind.text()) {
         for key in keys.iter().filter(|it| data.value().get(**it).is_none()) {
             data.key(key).required(errors, "");
+        }
+    }
+    for name in [".dockerconfigjson", ".dockercfg"] {
+        let text = data.value().get(name).and_then(Value::as_str).and_then(|it| STANDARD.decode(it).ok());
+        let is_held = SECRET_KEYS.iter().any(|(it, keys)| *it == kind.text() && keys.contains(&name));
+        if let Some(Err(problem)) = text.filter(|_| is_held).map(|it| serde_json::from_slice::<Value>(&it)) {
+            data.key(name).invalid_value(errors, "<secret contents redacted>", problem.to_string());
         }
     }
     if kind.text() == "kubernetes.io/basic-auth"

@@ -75,6 +75,17 @@ pub(super) fn pod(spec: &Field<'_>, errors: &mut Errors) {
             container::container(&context, list, it, errors);
         });
     }
+    let mut host_ports = BTreeSet::new();
+    containers.each(|it| {
+        it.get("ports").each(|port| {
+            let (host, protocol, ip) = (port.get("hostPort"), port.get("protocol"), port.get("hostIP"));
+            let Some(number) = host.int().filter(|it| *it != 0) else { return };
+            let address = format!("{}/{}/{number}", protocol.text(), ip.text());
+            if !host_ports.insert(address.clone()) {
+                host.duplicate_shown(errors, format!("{address:?}"));
+            }
+        });
+    });
     spec.get("activeDeadlineSeconds").within(errors, 1, i64::from(i32::MAX));
     spec.get("terminationGracePeriodSeconds").not_negative(errors);
     for (member, label) in [

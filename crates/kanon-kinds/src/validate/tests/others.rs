@@ -58,12 +58,17 @@ fn configuration() {
     check(
         "/v1/configmaps",
         json!({"data": {"a": "x".repeat(1_048_577)}}),
-        &["<nil>: Too long: may not be more than 1048576 bytes"],
+        &["[]: Too long: may not be more than 1048576 bytes"],
     );
     check(
         "/v1/secrets",
         json!({"type": "kubernetes.io/tls", "data": {"tls.crt": ""}}),
         &["data[tls.key]: Required value"],
+    );
+    check(
+        "/v1/secrets",
+        json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eA=="}}),
+        &["data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": expected value at line 1 column 1"],
     );
     check_update("/v1/secrets", json!({"type": "other"}), &["type: Invalid value: \"other\": field is immutable"]);
     check(

@@ -124,10 +124,8 @@ fn containers() {
         ],
     );
     check_container(
-        json!({"resources": {"requests": {"cpu": "much"}}}),
-        &[
-            "spec.containers[0].resources.requests[cpu]: Invalid value: \"much\": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-        ],
+        json!({"ports": [{"containerPort": 1, "hostPort": 5}, {"containerPort": 2, "hostPort": 5}]}),
+        &["spec.containers[0].ports[1].hostPort: Duplicate value: \"TCP//5\""],
     );
     check_container(
         json!({"livenessProbe": {}}),
