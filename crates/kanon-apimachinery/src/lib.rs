@@ -19,6 +19,7 @@ pub mod list;
 mod meta;
 pub mod negotiate;
 pub mod openapi;
+pub mod pods;
 pub mod protobuf;
 pub mod rbac;
 pub mod request;

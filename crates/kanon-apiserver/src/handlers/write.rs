@@ -83,7 +83,8 @@ impl Core {
         };
         warnings.add(prepared.warnings.iter().cloned());
         // What comes back takes its place in `finish`.
-        let object = std::mem::take(&mut prepared.object);
+        let mut object = std::mem::take(&mut prepared.object);
+        self.complete_pod(ctx, &prepared, &mut object).await?;
         let old_object = prepared.old_object.as_ref();
         let (mutated, changed) = self.mutate(&hooks, &attributes, object, old_object, warnings).await?;
         // Nor may a webhook grant for the user what the user may not.
