@@ -7,6 +7,7 @@
 //! with [`admission`] in between. Every failure is a [`status::ApiError`].
 
 pub mod admission;
+mod amounts;
 pub mod audit;
 mod autoscalers;
 pub mod conversion;
@@ -15,12 +16,14 @@ pub mod decode;
 pub mod discovery;
 mod events;
 pub mod lifecycle;
+pub mod limits;
 pub mod list;
 mod meta;
 pub mod negotiate;
 pub mod openapi;
 pub mod pods;
 pub mod protobuf;
+pub mod quota;
 pub mod rbac;
 pub mod request;
 pub mod resource;

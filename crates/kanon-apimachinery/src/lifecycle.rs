@@ -7,6 +7,7 @@ mod definition;
 mod expired;
 mod garbage;
 mod namespace;
+mod quota;
 mod roles;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use definition::definition;
 pub use expired::expired_events;
 pub use garbage::Graph;
 pub use namespace::{ROOT_CA, namespace};
+pub use quota::quota_status;
 pub use roles::aggregate;
 
 /// One thing that a controller wants done, by the same path as a client's request.

@@ -5,6 +5,7 @@ pub(crate) mod crd;
 mod events;
 mod garbage;
 pub(crate) mod namespace;
+mod quotas;
 mod roles;
 mod told;
 mod workloads;
@@ -13,6 +14,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use http::Method;
+use jiff::Timestamp;
 use kanon_apimachinery::{
     decode::Body,
     lifecycle::Intent,
@@ -58,6 +60,7 @@ pub(crate) fn start(core: &Arc<Core>, config: &Config) -> Vec<JoinHandle<()>> {
         tokio::spawn(roles),
         tokio::spawn(namespace::run(Arc::clone(core))),
         tokio::spawn(garbage::run(Arc::clone(core))),
+        tokio::spawn(quotas::run(Arc::clone(core))),
         tokio::spawn(events::run(Arc::clone(core), config.event_ttl)),
     ];
     if config.simulate_workloads {
@@ -95,6 +98,11 @@ where
             () = again => {}
         }
     }
+}
+
+/// How long it is to a time; nothing when it is over.
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }
 
 fn complain(core: &Core, what: &str, error: &ApiError) {

@@ -26,6 +26,7 @@ use crate::{
     inflight::{Gate, RequestLimits},
     metrics::Metrics,
     numbers::Numbers,
+    quotas::Quotas,
     storage::{Storage, WriteError},
     tokens::Signer,
 };
@@ -51,6 +52,8 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     /// What services were given.
     pub(crate) numbers: Numbers,
+    /// What is used of quotas.
+    pub(crate) quotas: Quotas,
     pub(crate) audit: Arc<Auditor>,
     pub(crate) inflight: Gate,
     pub(crate) limits: RequestLimits,

@@ -31,6 +31,7 @@ mod kubeconfig;
 mod metrics;
 mod numbers;
 mod pods;
+mod quotas;
 mod reply;
 mod server;
 mod service;

@@ -13,6 +13,7 @@ use kanon_core::GroupVersionKind;
 use serde_json::{Map, Value, json};
 
 use crate::{BuiltinKind, resources::type_of, table};
+pub use pod::quality_of_service;
 
 /// Fills in what a server fills in for `kind`. Running it again changes nothing. Server-made values (uid, IPs, namespace
 /// phase and finalizers) are not defaults; those of a kind that need no other object are in [`prepare_create`].

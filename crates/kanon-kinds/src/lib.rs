@@ -4,6 +4,7 @@
 //! The tables under `tables/` are the source of truth: types and fields (format: `table.rs`) and resources (format:
 //! `resources.rs`). To add a field, add a line there. Pure: values and times in, values out.
 
+mod amount_names;
 mod cells;
 mod columns;
 mod default;
@@ -18,9 +19,10 @@ use std::sync::Arc;
 
 use kanon_schema::Schema;
 
+pub use amount_names::{is_extended, is_huge_pages, is_huge_pages_of_quota, is_native};
 pub use cells::{cells, human_duration};
 pub use columns::{Column, columns};
-pub use default::{default, default_body, prepare_create, prepare_update};
+pub use default::{default, default_body, prepare_create, prepare_update, quality_of_service};
 pub use names::{
     NameRule, label_1035_problems, label_problems, label_value_problems, qualified_name_problems, subdomain_problems,
 };

@@ -55,9 +55,22 @@ impl Quantity {
         Some(Quantity { nanos: if negative { -nanos } else { nanos }, family })
     }
 
+    /// One, in billionths.
+    pub(crate) const ONE: i128 = NANO;
+
     /// The amount in billionths.
     pub(crate) fn nanos(self) -> i128 {
         self.nanos
+    }
+
+    /// Whether the amount is a whole number, in thousandths, which is how finely servers look.
+    pub(crate) fn is_whole(self) -> bool {
+        div_up(self.nanos, NANO / 1000) % 1000 == 0
+    }
+
+    /// The amount as a double.
+    pub(crate) fn to_float(self) -> f64 {
+        self.nanos as f64 / NANO as f64
     }
 
     fn canonical(self) -> String {
@@ -132,6 +145,20 @@ pub(crate) fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// Number, scale and format of a canonical text, as Go keeps them; `None` where a number is too large for that.
+pub(crate) fn in_go(canonical: &str) -> Option<(i64, i32, &'static str)> {
+    let end = canonical.find(|it: char| !it.is_ascii_digit() && it != '-').unwrap_or(canonical.len());
+    let (number, suffix) = canonical.split_at(end);
+    let (family, multiplier, exponent) = suffix_value(suffix)?;
+    let number = number.parse::<i128>().ok()?.checked_mul(multiplier)?;
+    let format = match family {
+        Family::Decimal => "DecimalSI",
+        Family::Binary => "BinarySI",
+        Family::Exponent => "DecimalExponent",
+    };
+    Some((number.try_into().ok()?, exponent, format))
 }
 
 /// Reads a quantity from JSON.

@@ -4,6 +4,7 @@
 //! Particular rules run first; then the table's own (`required`, `enum`, quantities) fill in what nobody has said yet.
 
 mod access;
+mod bounds;
 mod config;
 mod container;
 mod cron;
@@ -70,7 +71,8 @@ fn particular(kind: &BuiltinKind, root: &Field<'_>, errors: &mut Errors) {
         ("", "Secret") => config::secret(root, errors),
         ("", "Event") => config::event(root, errors),
         ("", "ReplicationController") => workload::replication_controller(spec, errors),
-        ("", "ResourceQuota") => config::quota(spec, errors),
+        ("", "ResourceQuota") => bounds::quota(root, errors),
+        ("", "LimitRange") => bounds::limit_range(spec, errors),
         ("", "PersistentVolumeClaim") => volume::claim(spec, errors),
         ("", "PersistentVolume") => volume::persistent(spec, errors),
         ("apps", "Deployment") => workload::deployment(spec, errors),
@@ -105,6 +107,7 @@ fn update(kind: &BuiltinKind, root: &Field<'_>, old: &Field<'_>, errors: &mut Er
             config::immutable(root, old, &["data"], errors);
         }
         ("", "PersistentVolumeClaim") => volume::claim_update(spec, old_spec, errors),
+        ("", "ResourceQuota") => bounds::quota_update(spec, old_spec, errors),
         ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => {
             let selector = spec.get("selector");
             if selector.value() != old_spec.get("selector").value() {

@@ -8,6 +8,7 @@ use kanon_apimachinery::lifecycle::expired_events;
 use kanon_store::{Change, Draft, Entry, Expect, Revision, Write};
 use tokio::{sync::watch, time::sleep};
 
+use super::until;
 use crate::{core::Core, storage::WriteError};
 
 /// Where both forms of events are stored.
@@ -40,7 +41,7 @@ pub(super) async fn run(core: Arc<Core>, age: Duration) {
 /// False when the server ends.
 async fn wait(core: &Core, at: Option<Timestamp>, changes: &mut watch::Receiver<Revision>) -> bool {
     loop {
-        let left = at.map(|at| Duration::try_from(at.duration_since(core.now().wall)).unwrap_or_default());
+        let left = at.map(|at| until(core.now().wall, at));
         if left.is_some_and(|it| it.is_zero()) {
             return true;
         }

@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{
     GATHER,
     told::{self, Own},
+    until,
 };
 use crate::{
     admission::Warnings,
@@ -74,11 +75,6 @@ pub(super) async fn run(core: Arc<Core>) {
             () = look => {}
         }
     }
-}
-
-fn until(now: Timestamp, deadline: Timestamp) -> Duration {
-    // One that is over is no duration.
-    Duration::try_from(deadline.duration_since(now)).unwrap_or_default()
 }
 
 fn whole(memory: &Memory) -> (Revision, Cluster) {

@@ -7,6 +7,7 @@ use http::StatusCode;
 use kanon_apimachinery::{
     admission::Attributes,
     decode,
+    limits::{self, LimitRanges},
     negotiate::{self, PatchType},
     request::{Resolved, WriteOptions},
     resource::Resource,
@@ -53,6 +54,8 @@ pub(crate) struct Carried {
     pub(crate) done: Done,
     pub(crate) part: Part,
     pub(crate) created: bool,
+    /// Whether it uses more of a quota than before.
+    pub(crate) charged: bool,
 }
 
 impl Core {
@@ -84,18 +87,30 @@ impl Core {
         warnings.add(prepared.warnings.iter().cloned());
         // What comes back takes its place in `finish`.
         let mut object = std::mem::take(&mut prepared.object);
+        let limits = match limits::concern(ctx, &prepared) {
+            true => self.storage.read(|memory| LimitRanges::of(memory, ctx)),
+            false => LimitRanges::default(),
+        };
+        limits.fill(&mut object, false);
         self.complete_pod(ctx, &prepared, &mut object).await?;
         let old_object = prepared.old_object.as_ref();
-        let (mutated, changed) = self.mutate(&hooks, &attributes, object, old_object, warnings).await?;
+        let (mut mutated, changed) = self.mutate(&hooks, &attributes, object, old_object, warnings).await?;
+        if changed {
+            limits.fill(&mut mutated, true);
+        }
         // Nor may a webhook grant for the user what the user may not.
         self.check_escalation(user, ctx.resource, &mutated)?;
-        let (mut mutated, stamp) = (mutated, stamp());
+        let stamp = stamp();
         // Held until what it was taken for is stored, or is not.
         let _held = self.give_numbers(ctx, &prepared, &mut mutated, &stamp.uid)?;
-        let finished = prepared.finish(ctx, mutated, changed, &stamp)?;
-        let Finished { object, old_object, outcome, part, warnings: passed } = finished;
-        warnings.add(passed);
-        self.validate(&hooks, &attributes, Some(&object), old_object.as_ref(), warnings).await?;
+        let mut finished = prepared.finish(ctx, mutated, changed, &stamp)?;
+        warnings.add(std::mem::take(&mut finished.warnings));
+        let Finished { object, old_object, .. } = &finished;
+        limits.check(ctx, object)?;
+        self.validate(&hooks, &attributes, Some(object), old_object.as_ref(), warnings).await?;
+        // The last word, and held as the numbers are.
+        let charged = self.charge(ctx, attributes.operation, &finished)?;
+        let Finished { outcome, part, .. } = finished;
         let done = match outcome {
             Outcome::Store(write) => Done::Entry(self.store_as(ctx.resource, write).await?),
             Outcome::Unchanged(entry) => Done::Entry(entry),
@@ -105,7 +120,7 @@ impl Core {
                 Done::Value(value)
             }
         };
-        Ok(Carried { done, part, created })
+        Ok(Carried { done, part, created, charged: charged.is_some() })
     }
 
     pub(crate) async fn store(&self, write: kanon_store::Write) -> Result<Arc<Entry>, Refused> {
@@ -130,13 +145,13 @@ pub(crate) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Res
     let tries = if name.is_empty() { NAMES } else { 1 };
     for _ in 1..tries {
         match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body.clone())?, &asked.warnings).await {
-            Ok(carried) => return answer(core, asked, target, carried),
+            Ok(carried) => return answer(core, asked, target, carried).await,
             Err(Refused::Moved(_)) => {}
             Err(Refused::Error(error)) => return Err(error),
         }
     }
     match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body)?, &asked.warnings).await {
-        Ok(carried) => answer(core, asked, target, carried),
+        Ok(carried) => answer(core, asked, target, carried).await,
         Err(Refused::Moved(current)) => {
             let name = current.map(|it| it.object.str_at(&["metadata", "name"]).to_owned()).unwrap_or(name);
             Err(ApiError::already_exists(&resource.group_resource(), &name))
@@ -196,7 +211,7 @@ async fn retried(
         let prepared = prepare(&ctx, current.as_ref())?;
         let conditional = prepared.is_conditional;
         match core.carry_out(&asked.user, &ctx, prepared, &asked.warnings).await {
-            Ok(carried) => return answer(core, asked, target, carried),
+            Ok(carried) => return answer(core, asked, target, carried).await,
             Err(Refused::Moved(_)) if conditional => return Err(conflict()),
             Err(Refused::Moved(moved)) => current = moved,
             Err(Refused::Error(error)) => return Err(error),
@@ -205,9 +220,10 @@ async fn retried(
     Err(conflict())
 }
 
-/// The written object as the client wants to see it.
-fn answer(core: &Core, asked: &Asked, target: &Resolved, carried: Carried) -> Result<Reply> {
-    let Carried { done, part, created } = carried;
+/// The written object as the client wants to see it, once all tells of it.
+async fn answer(core: &Core, asked: &Asked, target: &Resolved, carried: Carried) -> Result<Reply> {
+    core.show_charge(&carried).await;
+    let Carried { done, part, created, charged: _ } = carried;
     let resource = &target.resource;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let object = match (done, part) {

@@ -16,6 +16,7 @@ mod http;
 mod killed;
 mod kubectl;
 mod linear;
+mod quotas;
 mod services;
 mod store;
 mod streams;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{absent, each, keep, member, nonzero, with};
+use crate::quantity;
 
 /// Mode of files that volumes project: 0644.
 const FILE_MODE: i64 = 0o644;
@@ -134,13 +135,18 @@ pub(super) fn initial_status(pod: &mut Value) {
 }
 
 /// `Guaranteed`: cpu and memory limits everywhere, equal to the requests; `BestEffort`: neither anywhere; else `Burstable`.
-fn quality_of_service(pod: &Value) -> &'static str {
+pub fn quality_of_service(pod: &Value) -> &'static str {
     let lists = ["containers", "initContainers"].map(|it| pod["spec"][it].as_array());
     let mut any = false;
     let mut all = true;
     for container in lists.into_iter().flatten().flatten() {
         for resource in ["cpu", "memory"] {
-            let [limit, request] = ["limits", "requests"].map(|it| container["resources"][it].get(resource));
+            let amount = |list: &str| {
+                let amount = container["resources"][list].get(resource);
+                // Nothing of something is as good as nothing said.
+                amount.filter(|it| quantity::parse(it).is_some_and(|it| it.nanos() > 0))
+            };
+            let (limit, request) = (amount("limits"), amount("requests"));
             any |= limit.is_some() || request.is_some();
             all &= limit.is_some() && limit == request;
         }

@@ -129,15 +129,6 @@ pub(super) fn event(root: &Field<'_>, errors: &mut Errors) {
     }
 }
 
-pub(super) fn quota(spec: &Field<'_>, errors: &mut Errors) {
-    let hard = spec.get("hard");
-    for (name, amount) in hard.entries() {
-        if crate::quantity::parse(amount).is_some_and(|it| it.nanos() < 0) {
-            hard.key(name).invalid(errors, "must be greater than or equal to 0");
-        }
-    }
-}
-
 pub(super) fn budget(spec: &Field<'_>, errors: &mut Errors) {
     let (least, most) = (spec.get("minAvailable"), spec.get("maxUnavailable"));
     if !least.is_absent() && !most.is_absent() {

@@ -4,6 +4,8 @@
 use kanon_schema::quote;
 use serde_json::Value;
 
+use crate::quantity;
+
 /// The form of a value whose shape says its type: lists and maps of texts.
 pub(super) fn plain(value: &Value) -> Option<String> {
     match value {
@@ -63,4 +65,41 @@ pub(super) fn role_ref(value: &Value) -> String {
 pub(super) fn int_or_string(value: &Value) -> String {
     let (kind, number) = (u8::from(value.is_string()), value.as_i64().unwrap_or_default());
     format!("intstr.IntOrString{{Type:{kind}, IntVal:{number}, StrVal:{}}}", text(value))
+}
+
+/// `[]core.ResourceQuotaScope`
+pub(super) fn quota_scopes(value: &Value) -> String {
+    match value.as_array() {
+        Some(list) => {
+            format!("[]core.ResourceQuotaScope{{{}}}", list.iter().map(text).collect::<Vec<_>>().join(", "))
+        }
+        None => "[]core.ResourceQuotaScope(nil)".to_owned(),
+    }
+}
+
+/// `core.ScopeSelector`
+pub(super) fn scope_selector(value: &Value) -> String {
+    let requirement = |it: &Value| {
+        format!(
+            "core.ScopedResourceSelectorRequirement{{ScopeName:{}, Operator:{}, Values:{}}}",
+            text(&it["scopeName"]),
+            text(&it["operator"]),
+            texts(&it["values"])
+        )
+    };
+    let list = value["matchExpressions"].as_array();
+    let list = list.map(|it| it.iter().map(requirement).collect::<Vec<_>>().join(", ")).unwrap_or_default();
+    format!("core.ScopeSelector{{MatchExpressions:[]core.ScopedResourceSelectorRequirement{{{list}}}}}")
+}
+
+/// `resource.Quantity`, which keeps its text once it was `printed`.
+pub(super) fn quantity(value: &Value, printed: bool) -> String {
+    let canonical = quantity::canonical(value).unwrap_or_default();
+    let (number, scale, format) = quantity::in_go(&canonical).unwrap_or((0, 0, "DecimalSI"));
+    let text = if printed { canonical.as_str() } else { "" };
+    format!(
+        "resource.Quantity{{i:resource.int64Amount{{value:{number}, scale:{scale}}}, d:resource.infDecAmount{{Dec:(*inf.Dec)(nil)}}, s:{}, Format:{}}}",
+        quote(text),
+        quote(format)
+    )
 }

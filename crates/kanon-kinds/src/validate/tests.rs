@@ -1,5 +1,6 @@
 //! Mistakes as users make them, and the words they get back. Objects are defaulted first, as a server does.
 
+mod bounds;
 mod ingresses;
 mod jobs;
 mod others;
@@ -54,6 +55,8 @@ fn good(path: &str) -> Value {
         "/v1/services" => json!({"spec": {"ports": [{"port": 80}]}}),
         "/v1/configmaps" => json!({"data": {"a": "b"}}),
         "/v1/secrets" => json!({"data": {"a": "Yg=="}}),
+        "/v1/resourcequotas" => json!({"spec": {"hard": {"pods": "4"}}}),
+        "/v1/limitranges" => json!({"spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}}]}}),
         "apps/v1/deployments" | "apps/v1/daemonsets" => json!({"spec": {"selector": selector, "template": template}}),
         "apps/v1/statefulsets" => json!({"spec": {"serviceName": "a", "selector": selector, "template": template}}),
         "batch/v1/jobs" => json!({"spec": {"template": once}}),
@@ -109,6 +112,8 @@ fn good_objects_pass() {
         "/v1/services",
         "/v1/configmaps",
         "/v1/secrets",
+        "/v1/resourcequotas",
+        "/v1/limitranges",
         "apps/v1/deployments",
         "apps/v1/daemonsets",
         "apps/v1/statefulsets",
