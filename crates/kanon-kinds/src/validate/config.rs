@@ -166,6 +166,37 @@ pub(super) fn lease(spec: &Field<'_>, errors: &mut Errors) {
     spec.get("leaseTransitions").not_negative(errors);
 }
 
+/// The highest priority that users may give.
+const PRIORITY_MAX: i64 = 1_000_000_000;
+/// Priority classes of the system: users may neither make others that are called so nor other ones of these.
+const SYSTEM_CLASSES: [(&str, i64); 2] =
+    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
+
+pub(super) fn priority_class(root: &Field<'_>, errors: &mut Errors) {
+    let (metadata, value) = (root.get("metadata"), root.get("value"));
+    let name = metadata.get("name");
+    if !name.text().starts_with("system-") {
+        if value.int().is_some_and(|it| it > PRIORITY_MAX) {
+            let problem = format!("maximum allowed value of a user defined priority is {PRIORITY_MAX}");
+            value.forbidden(errors, &problem);
+        }
+        return;
+    }
+    let problem = match SYSTEM_CLASSES.iter().find(|(it, _)| *it == name.text()) {
+        None => format!("{} is not a known system priority class", name.text()),
+        Some((known, wanted)) if value.int() != Some(*wanted) => {
+            format!("value of {known} PriorityClass must be {wanted}")
+        }
+        Some((known, _)) if root.get("globalDefault").is_true() => {
+            format!("globalDefault of {known} PriorityClass must be false")
+        }
+        Some(_) => return,
+    };
+    let problem =
+        format!("priority class names with 'system-' prefix are reserved for system use only. error: {problem}");
+    name.forbidden(errors, &problem);
+}
+
 pub(super) fn priority_class_update(root: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {
     for member in ["value", "preemptionPolicy"] {
         if root.get(member).value() != old.get(member).value() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     container,
     field::{Errors, Field},
-    metadata, volume,
+    metadata, service, volume,
 };
 use crate::names::{label_problems, subdomain_problems};
 
@@ -104,6 +104,16 @@ pub(super) fn pod(spec: &Field<'_>, errors: &mut Errors) {
     metadata::labels(&spec.get("nodeSelector"), errors);
     security(&spec.get("securityContext"), errors);
     spec.get("tolerations").each(|it| toleration(it, errors));
+    spec.get("hostAliases").each(|it| service::address(&it.get("ip"), errors));
+    spec.get("topologySpreadConstraints").each(|it| {
+        let skew = it.get("maxSkew");
+        if skew.int().is_none_or(|it| it <= 0) {
+            skew.invalid_value(errors, skew.int().unwrap_or_default(), "must be greater than zero");
+        }
+    });
+    if !spec.get("schedulingGates").is_empty() && !spec.get("nodeName").is_empty() {
+        spec.get("nodeName").forbidden(errors, "cannot be set until all schedulingGates have been cleared");
+    }
 }
 
 /// Users and groups are 31-bit numbers.

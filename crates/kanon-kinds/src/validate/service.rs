@@ -199,7 +199,7 @@ fn family_of(address: &str) -> &'static str {
     if address.contains(':') { "IPv6" } else { "IPv4" }
 }
 
-fn address(at: &Field<'_>, errors: &mut Errors) {
+pub(super) fn address(at: &Field<'_>, errors: &mut Errors) {
     if at.text().parse::<IpAddr>().is_err() {
         at.invalid(errors, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
     }
