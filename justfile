@@ -40,9 +40,26 @@ bench:
 bench-server:
     cargo run --release --package kanon-apiserver --example apiserver_bench
 
+# The scenarios that need no built-in kinds, against upstream's server of custom resources and etcd from Debian's packages.
+real-server:
+    .ci/real-server
+
+# Random definitions and objects on the embedded server and on upstream's: every answer compared, the cases of a seed always the same.
+real-differential cases="200" seed="1":
+    .ci/real-server cargo run --package kanon-apiserver --example differential -- --cases {{ cases }} --seed {{ seed }}
+
+# The embedded server beside upstream's under the same load, in one run.
+real-bench:
+    cargo build --release --bin kanon
+    .ci/real-server cargo run --release --package kanon-bench -- beside
+
 # A server that is killed by SIGKILL again and again in the middle of random writes, against a model of what it acknowledged.
 kills count="1000":
     KANON_KILLS={{ count }} cargo test --release --package kanon-apiserver --test apiserver killed -- --nocapture
+
+# Two Go managers on client-go for some minutes, while leader and server are killed. Fetches Go and client-go (apt, into the build folder).
+go-manager minutes="10":
+    .ci/go-manager {{ minutes }}
 
 # The policy languages beside the crates that they replace, with the figures of the Go originals and the bars.
 bench-languages:

@@ -9,6 +9,7 @@ use kanon_core::GroupVersionKind;
 use serde_json::{Map, Value};
 
 pub use tree::Tree;
+pub(crate) use types::json_type;
 
 use crate::{
     negotiate::{self, BodyType},
@@ -52,18 +53,20 @@ pub fn read(content_type: &str, body: &[u8], kind: &str) -> Result<Body> {
 /// # Errors
 /// 400 for syntax and for nesting too deep.
 pub fn json(body: &[u8], kind: &str) -> Result<Body> {
-    let tree: Tree = serde_json::from_slice(body).map_err(|error| {
-        let problem = match error.classify() {
-            serde_json::error::Category::Eof => "unexpected end of JSON input".to_owned(),
-            _ => error.to_string(),
-        };
-        unparsable(kind, &problem, body)
-    })?;
+    let tree: Tree = serde_json::from_slice(body).map_err(|error| unparsable(kind, &json_problem(&error), body))?;
     Ok(Body { value: tree.value, duplicates: tree.duplicates })
 }
 
 fn unparsable(kind: &str, problem: &str, body: &[u8]) -> ApiError {
     ApiError::unrecognized(kind, &format!("couldn't get version/kind; json parse error: {problem}"), body)
+}
+
+/// What is wrong with a JSON text, as far as we say it in Go's words.
+pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Eof => "unexpected end of JSON input".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Reads YAML, or JSON where the text begins like it.
@@ -133,7 +136,9 @@ pub fn check_kind(value: &mut Value, expected: &GroupVersionKind, builtin: bool)
     if !found_kind.is_empty() && found_kind != *kind {
         let name = members.get("metadata").and_then(|it| it["name"].as_str()).unwrap_or_default().to_owned();
         let cause = Cause::invalid("kind", &found_kind.into(), &format!("must be {kind}"));
-        return Err(ApiError::invalid(expected, &name, vec![cause]));
+        // The object is named as what it says it is.
+        let claimed = GroupVersionKind { kind: found_kind.to_owned(), ..expected.clone() };
+        return Err(ApiError::invalid(&claimed, &name, vec![cause]));
     }
     let (lacks_version, lacks_kind) = (found_version.is_empty(), found_kind.is_empty());
     if lacks_version {
@@ -198,9 +203,15 @@ fn sent(gvk: &GroupVersionKind, builtin: bool, content_type: &str, body: &[u8]) 
     if !builtin && matches!(negotiate::body(content_type), Ok(BodyType::Protobuf)) {
         return Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"]));
     }
-    let mut body = read(content_type, body, &gvk.kind)?;
-    check_kind(&mut body.value, gvk, builtin)?;
-    Ok(body)
+    let mut read = read(content_type, body, &gvk.kind)?;
+    if let (false, Value::Object(members)) = (builtin, &read.value)
+        && text(members, "kind").is_empty()
+    {
+        let text = String::from_utf8_lossy(body);
+        return Err(ApiError::unrecognized(&gvk.kind, &format!("Object 'Kind' is missing in '{text}'"), body));
+    }
+    check_kind(&mut read.value, gvk, builtin)?;
+    Ok(read)
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use crate::{
     write::{Context, Part, Prepared},
 };
 
+/// Where limit ranges are stored.
+const PREFIX: &str = "core/limitranges/";
 /// Where a pod tells what was filled in.
 const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 
@@ -41,7 +43,11 @@ pub fn concern(ctx: &Context<'_>, prepared: &Prepared) -> bool {
 impl LimitRanges {
     /// Those that a write is under that they [`concern()`].
     pub fn of(memory: &Memory, ctx: &Context<'_>) -> LimitRanges {
-        let prefix = ["core/limitranges/", ctx.address.object_namespace(), "/"].concat();
+        // Most clusters have none at all, which is told at once.
+        if memory.count(PREFIX) == 0 {
+            return LimitRanges::default();
+        }
+        let prefix = [PREFIX, ctx.address.object_namespace(), "/"].concat();
         // The current state is never compacted away.
         let page = memory.list(&prefix, ListOptions::default());
         let kind = ctx.resource.builtin_kind().filter(|_| ctx.resource.is_core("Pod"));

@@ -57,13 +57,15 @@ pub fn read(memory: &Memory, resource: &Resource, namespace: &str, options: &Lis
     }
     let after = token.as_ref().map(|it| format!("{prefix}{}", it.after));
     let selects = !options.selection.is_empty();
-    let limit = options.limit.filter(|_| !selects);
+    // A list of any version comes whole, as from upstream's cache, whose first page has no second.
+    let wanted = options.limit.filter(|_| options.version != Some(Revision(0)) || token.is_some());
+    let limit = wanted.filter(|_| !selects);
     let range = Range { at, after: after.as_deref(), limit };
     let page = memory.list(&prefix, range).map_err(|_| gone(token.is_some()))?;
     let (mut entries, mut more) = (page.entries, page.more);
     if selects {
         entries.retain(|it| options.selection.matches(resource, &it.object));
-        if let Some(limit) = options.limit {
+        if let Some(limit) = wanted {
             more = entries.len() > limit;
             entries.truncate(limit);
         }
@@ -106,12 +108,17 @@ impl Listing {
 
     /// What comes before the items of [`Listing::objects`], for a shell that makes them one by one; [`TAIL`] ends them.
     pub fn objects_head(&self, resource: &Resource) -> Bytes {
-        self.head(&resource.list_kind, &resource.api_version())
+        let mut metadata = self.metadata();
+        // Upstream keeps lists of custom resources as trees, and sets the member in any case.
+        if resource.custom().is_some() && self.continue_token.is_empty() {
+            metadata.insert_str(1, r#""continue":"","#);
+        }
+        head(&resource.list_kind, &resource.api_version(), &metadata)
     }
 
     /// The same of [`Listing::partial`].
     pub fn partial_head(&self, version: MetaVersion) -> Bytes {
-        self.head("PartialObjectMetadataList", version.api_version())
+        head("PartialObjectMetadataList", version.api_version(), &self.metadata())
     }
 
     /// `metadata` of the list, as JSON text.
@@ -128,14 +135,13 @@ impl Listing {
         text
     }
 
-    fn head(&self, kind: &str, api_version: &str) -> Bytes {
-        let metadata = self.metadata();
-        format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#).into()
-    }
-
     fn pieces(&self, head: Bytes, item: impl Fn(&Entry) -> Bytes) -> Vec<Bytes> {
         joined(head, self.entries.iter().map(|it| item(it)))
     }
+}
+
+fn head(kind: &str, api_version: &str, metadata: &str) -> Bytes {
+    format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#).into()
 }
 
 /// Ends the items of a list, and the list.

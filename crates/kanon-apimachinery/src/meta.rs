@@ -133,21 +133,63 @@ fn annotations(meta: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn owners(meta: &Value, causes: &mut Vec<Cause>) {
-    let mut controllers = 0;
-    for (at, owner) in meta["ownerReferences"].as_array().into_iter().flatten().enumerate() {
-        let field = |name: &str| format!("metadata.ownerReferences[{at}].{name}");
+    let field = "metadata.ownerReferences";
+    let mut controller: Option<&Value> = None;
+    for owner in meta["ownerReferences"].as_array().into_iter().flatten() {
         for name in ["apiVersion", "kind", "name", "uid"] {
             if owner[name].as_str().unwrap_or_default().is_empty() {
                 let detail = if name == "apiVersion" { "version must not be empty" } else { "must not be empty" };
-                causes.push(Cause::invalid(&field(name), &"".into(), detail));
+                causes.push(Cause::invalid(&format!("{field}.{name}"), &"".into(), detail));
             }
         }
-        controllers += usize::from(owner["controller"].as_bool().unwrap_or_default());
+        if owner["apiVersion"] == "v1" && owner["kind"] == "Event" {
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            causes.push(Cause::invalid(field, owner, detail));
+        }
+        if owner["controller"] != true {
+            continue;
+        }
+        if let Some(first) = controller {
+            let name = |it: &Value| {
+                let text = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
+                format!("{}/{}", text("kind"), text("name"))
+            };
+            let detail = format!(
+                "Only one reference can have Controller set to true. Found \"true\" in references for {} and {}",
+                name(first),
+                name(owner)
+            );
+            causes.push(Cause::invalid(field, &meta["ownerReferences"], &detail));
+        } else {
+            controller = Some(owner);
+        }
     }
-    if controllers > 1 {
-        let text = "Only one reference can have Controller set to true";
-        causes.push(Cause::invalid("metadata.ownerReferences", &meta["ownerReferences"], text));
+}
+
+/// What upstream's types leave out when it is empty: a tree does so too.
+pub(crate) fn drop_empty(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for name in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        let is_empty = match metadata.get(name) {
+            Some(Value::Object(members)) => members.is_empty(),
+            Some(Value::Array(items)) => items.is_empty(),
+            _ => false,
+        };
+        if is_empty {
+            metadata.remove(name);
+        }
     }
+}
+
+/// Warnings about finalizers that a write brings and that could be anybody's.
+pub(crate) fn finalizer_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    let is_new = |it: &&str| old.is_none_or(|old| finalizers(old).all(|had| had != *it));
+    let text = |it: &str| {
+        format!(
+            "metadata.finalizers: {it:?}: prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+        )
+    };
+    finalizers(object).filter(is_new).filter(|it| !it.contains('/')).map(text).collect()
 }
 
 /// The causes that a name or its prefix gives.

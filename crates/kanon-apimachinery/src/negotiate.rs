@@ -141,7 +141,7 @@ pub fn answer(accept: &str) -> Result<Answer> {
 pub fn check_protobuf(accept: &str, is_builtin: bool) -> Result<()> {
     match answer(accept)? {
         Answer { encoding: Encoding::Protobuf, form: Form::Object } if !is_builtin => {
-            Err(ApiError::not_acceptable(&ACCEPTED[..2]))
+            Err(ApiError::not_acceptable(&ACCEPTED))
         }
         _ => Ok(()),
     }

@@ -62,7 +62,8 @@ pub fn concern(ctx: &Context<'_>, operation: Operation, part: Part) -> bool {
 
 /// Whether a namespace has quotas: most have none, and whoever asks need not wait for a [`Ledger`].
 pub fn is_bounded(memory: &Memory, namespace: &str) -> bool {
-    memory.count(&[PREFIX, namespace, "/"].concat()) > 0
+    // Most clusters have none at all, which is told at once.
+    memory.count(PREFIX) > 0 && memory.count(&[PREFIX, namespace, "/"].concat()) > 0
 }
 
 impl Ledger {

@@ -136,10 +136,15 @@ impl RequestInfo {
         check_scope(resource, *verb, address)?;
         let verbs = match address.subresource.as_str() {
             "" => &resource.verbs,
-            name => &resource.subresource(name).ok_or_else(ApiError::no_such_path)?.verbs,
+            name => &resource.subresource(name).ok_or_else(|| no_such_part(resource, address))?.verbs,
         };
         if !verbs.contains(&verb.as_str()) {
-            return Err(ApiError::method_not_allowed());
+            return Err(match resource.custom() {
+                Some(_) if !address.subresource.is_empty() => {
+                    ApiError::verb_not_supported(verb.as_str(), &resource.group_resource())
+                }
+                _ => ApiError::method_not_allowed(),
+            });
         }
         Ok(Resolved { resource: Arc::clone(resource), verb: *verb, address: Arc::clone(address) })
     }
@@ -156,6 +161,8 @@ impl RequestInfo {
     pub fn field_manager(&self) -> String {
         match self.query.get("fieldManager") {
             Some(manager) if !manager.is_empty() => manager.to_owned(),
+            // Upstream's word where the header is missing.
+            _ if self.user_agent.is_empty() => "unknown".to_owned(),
             _ => self.user_agent.split('/').next().unwrap_or_default().chars().take(128).collect(),
         }
     }
@@ -166,6 +173,14 @@ impl RequestInfo {
             Some(text) => query::truth(text),
             None => ["curl", "Wget", "Mozilla/5.0"].iter().any(|it| self.user_agent.starts_with(it)),
         }
+    }
+}
+
+/// A subresource that a kind does not have. Of custom resources upstream says that the object is not there.
+fn no_such_part(resource: &Resource, address: &Address) -> ApiError {
+    match resource.custom() {
+        Some(_) => ApiError::not_found(&resource.group_resource(), &address.name),
+        None => ApiError::no_such_path(),
     }
 }
 
@@ -187,7 +202,10 @@ fn check_scope(resource: &Resource, verb: Verb, address: &Address) -> Result<()>
         (true, true) if !address.name.is_empty() && matches!(address.scope_name, path::NameFrom::Path) => {
             Err(ApiError::no_such_path())
         }
-        (true, true) if matches!(verb, Verb::Create | Verb::DeleteCollection) => Err(ApiError::method_not_allowed()),
+        (true, true) if matches!(verb, Verb::Create | Verb::DeleteCollection) => Err(match resource.custom() {
+            Some(_) => ApiError::no_such_path(),
+            None => ApiError::method_not_allowed(),
+        }),
         // Collections are not replaced or patched; a new object has no name in its path.
         _ if matches!(verb, Verb::Update | Verb::Patch) && address.name.is_empty() => {
             Err(ApiError::method_not_allowed())

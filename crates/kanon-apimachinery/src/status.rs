@@ -152,6 +152,13 @@ impl ApiError {
         self
     }
 
+    /// The same failure, met on the way to something: `what: ` comes before its message.
+    #[must_use]
+    pub fn inside(mut self, what: &str) -> ApiError {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     fn about(code: u16, reason: &'static str, what: &GroupResource, name: &str, message: String) -> ApiError {
         let details = Details {
             name: name.to_owned(),

@@ -52,7 +52,7 @@ impl Rows<'_> {
 
     fn head(&self, metadata: &str, with_columns: bool) -> Bytes {
         let api_version = self.version.api_version();
-        let columns = if with_columns { columns(self.resource) } else { json!([]) };
+        let columns = if with_columns { columns(self.resource) } else { Value::Null };
         format!(
             r#"{{"kind":"Table","apiVersion":"{api_version}","metadata":{metadata},"columnDefinitions":{columns},"rows":["#
         )

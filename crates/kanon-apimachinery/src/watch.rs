@@ -119,8 +119,8 @@ impl Watcher {
             (Some(true), _) => Start::Objects { annotated: true },
             (Some(false), None) => Start::Now,
             (_, Some(_)) => Start::Running,
-            // As upstream: bookmark watches without a version get the annotated bookmark too.
-            (None, None) => Start::Objects { annotated: options.bookmarks && options.version.is_none() },
+            // As upstream: bookmark watches from the beginning get the annotated bookmark too.
+            (None, None) => Start::Objects { annotated: options.bookmarks },
         };
         if let (Start::Objects { .. }, Some(asked)) = (start, asked)
             && asked > current

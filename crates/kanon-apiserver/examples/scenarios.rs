@@ -19,7 +19,7 @@ use std::{error::Error, fs, path::PathBuf, process::ExitCode, sync::Arc};
 use kanon_apiserver::{Config, TestServer};
 use kanon_cel::Cel;
 use runner::{Need, Outcome, Scenario, Target};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
 
@@ -83,6 +83,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
             embedded.insert(TestServer::start_with(Arc::new(Cel::default()), adjust).await?).kubeconfig()
         }
     };
+    if runner::Client::new(&config).await?.json("GET", "/api/v1", &Value::Null).await?.status == 200 {
+        offers.push(Need::Core);
+    }
     if given.simulated {
         offers.push(Need::SimulatedWorkloads);
     }
@@ -106,7 +109,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         if let (true, Some(kubectl)) = (given.every_kubectl, &kubectl) {
             println!("{}", kubectl.display());
         }
-        let target = Target { kubeconfig: config.clone(), offers: offers.clone(), kubectl, goes_on: given.goes_on };
+        let any_version = embedded.is_none();
+        let target =
+            Target { kubeconfig: config.clone(), offers: offers.clone(), kubectl, goes_on: given.goes_on, any_version };
         for (name, scenario) in &scenarios {
             let about = format!("{name} ({}): {}", scenario.spec, scenario.title);
             match runner::run(scenario, &target).await {

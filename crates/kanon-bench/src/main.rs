@@ -4,7 +4,7 @@
 //!
 //! `… -- languages` measures the policy languages instead, `… -- languages quick` only shows that this runs, `… -- gates`,
 //! `… -- engine`, `… -- audit`, `… -- edits` and `… -- server` measure gates, admission, the audit, edits of rules and the API
-//! server alone, `… -- cluster 10000 1` prints a generated cluster of 10,000 objects as a List, and `… -- instructions` holds the number of instructions of a few rules against the committed ones.
+//! server alone, `… -- beside` measures that server beside upstream's (`.ci/real-server`), `… -- cluster 10000 1` prints a generated cluster of 10,000 objects as a List, and `… -- instructions` holds the number of instructions of a few rules against the committed ones.
 #![allow(clippy::disallowed_methods, reason = "a bench: it reads the clock")]
 #![allow(clippy::disallowed_macros, reason = "a bench: it prints its figures")]
 
@@ -29,6 +29,8 @@ fn main() -> anyhow::Result<()> {
         #[cfg(feature = "product")]
         ["server"] => load().and_then(|()| product::server()),
         #[cfg(feature = "product")]
+        ["beside"] => load().and_then(|()| product::beside()),
+        #[cfg(feature = "product")]
         ["edits"] => load().and_then(|()| product::edits()),
         #[cfg(feature = "product")]
         ["cluster", count, seed] => cluster::print(count.parse()?, seed.parse()?),
@@ -40,7 +42,7 @@ fn main() -> anyhow::Result<()> {
         ["instructions", "write"] => instructions::gate(true),
         ["instructions", case, calls] => instructions::work(case, calls.parse()?),
         _ => anyhow::bail!(
-            "unknown arguments: none, `cluster COUNT SEED`, `engine`, `audit`, `edits`, `server`, `gates`, `languages`, `languages quick`, `instructions` or \
+            "unknown arguments: none, `cluster COUNT SEED`, `engine`, `audit`, `edits`, `server`, `beside`, `gates`, `languages`, `languages quick`, `instructions` or \
              `instructions write`"
         ),
     }

@@ -5,6 +5,7 @@ mod admission;
 #[cfg(test)]
 mod agreement;
 mod audit;
+mod beside;
 mod edits;
 mod objects;
 mod process;
@@ -42,6 +43,12 @@ pub(crate) fn engine() -> anyhow::Result<()> {
 pub(crate) fn edits() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Runtime::new()?.block_on(edits::run())
+}
+
+/// The embedded API server beside another one.
+pub(crate) fn beside() -> anyhow::Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Runtime::new()?.block_on(beside::run())
 }
 
 /// The embedded API server alone.

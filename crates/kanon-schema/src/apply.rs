@@ -150,10 +150,10 @@ pub fn apply(
     disown(&mut entries, &changes);
     update_last_applied(&mut result, &config, writer);
     let fields = wanted.difference(unowned());
-    let unchanged = own.as_ref().filter(|it| it.fields == fields && it.api_version == writer.api_version);
-    let time = match unchanged {
-        Some(own) if result == bare => own.time.clone(),
-        Some(_) | None => Some(writer.now.to_owned()),
+    // An apply that changes nothing but who owns what leaves times as they are: a new owner has none, as upstream has it.
+    let time = match own {
+        own if result == bare => own.and_then(|it| it.time),
+        _ => Some(writer.now.to_owned()),
     };
     entries.push(ManagerEntry {
         manager: writer.manager.to_owned(),
@@ -168,7 +168,7 @@ pub fn apply(
 }
 
 /// Writes the `managedFields` of an object after any write but apply: what `writer` added or changed is its own now, and no
-/// one's else. Entries in the request replace those of the old object; `[]` or `[{}]` forgets them all; through a
+/// one's else. Entries in the request replace those of the old object; `[{}]` forgets them all, `[]` says nothing; through a
 /// subresource they are ignored.
 pub fn update_managed_fields(schema: &Schema, old: Option<&Value>, new: &mut Value, writer: &Writer<'_>) {
     let place = Place::root(schema);

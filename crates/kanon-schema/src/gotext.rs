@@ -99,6 +99,11 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
+/// A value decoded from JSON as `%v` and `%T` print it.
+pub fn go_value(value: &Value) -> (String, &'static str) {
+    (plain(value), type_name(value))
+}
+
 /// `%T` of a value decoded from JSON.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {

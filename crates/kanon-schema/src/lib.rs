@@ -28,7 +28,7 @@ pub use apply::{
 pub use crd::{from_json, structural_schema};
 pub use default::default;
 pub use error::{FieldError, FieldErrorKind};
-pub use gotext::quote;
+pub use gotext::{go_value, quote};
 pub use jsonpath::{JsonPath, JsonPathError};
 pub use meta::object_meta;
 pub use openapi::to_openapi;

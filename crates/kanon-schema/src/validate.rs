@@ -192,13 +192,20 @@ impl Walk<'_> {
         if value.is_null() && schema.nullable {
             return 2;
         }
+        let mismatch = number::format_mismatch(schema, value);
         if !schema.kind.admits(value) {
-            let (expected, found) = (schema.kind.name(), type_name(value));
+            // Of fractions where a format asks for whole numbers, upstream tells Go's types.
+            let (expected, found) = match mismatch {
+                Some(format) => (format, "float64"),
+                None => (schema.kind.name(), type_name(value)),
+            };
             let detail = format!("{} in body must be of type {expected}: {found:?}", path.name());
             self.errors.push(FieldError::type_invalid(path, found, detail));
-        } else if let Some(format) = number::format_mismatch(schema, value) {
+        }
+        if let Some(format) = mismatch {
+            // Upstream names the field in the text alone.
             let detail = format!("Checked value must be of type integer with format {format} in {}", path.name());
-            self.errors.push(FieldError::invalid(path, value.clone(), detail));
+            self.errors.push(FieldError::invalid(&FieldPath::root(), "", detail));
         }
         2
     }

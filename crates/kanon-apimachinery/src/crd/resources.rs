@@ -154,5 +154,5 @@ fn parts(gvk: &GroupVersionKind, status: bool, scale: bool) -> Vec<Subresource> 
     let scaled = GroupVersionKind::new("autoscaling", "v1", "Scale");
     let scale = scale.then(|| Subresource { name: "scale", gvk: scaled, verbs: verbs.clone() });
     let status = status.then(|| Subresource { name: "status", gvk: gvk.clone(), verbs: verbs.clone() });
-    scale.into_iter().chain(status).collect()
+    status.into_iter().chain(scale).collect()
 }

@@ -61,7 +61,7 @@ fn kind_and_version_must_fit() {
             false,
             json!({"apiVersion": "x.io/v1", "kind": "Door", "metadata": {"name": "a"}}),
             422,
-            r#"Gate.x.io "a" is invalid: kind: Invalid value: "Door": must be Gate"#,
+            r#"Door.x.io "a" is invalid: kind: Invalid value: "Door": must be Gate"#,
         ),
         (
             "Gate",
@@ -124,7 +124,7 @@ fn metadata_of_custom_kinds_has_types_too() {
         (error.code, error.message.as_str()),
         (
             400,
-            r#"Gate in version "v1" cannot be handled as a Gate: json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"#
+            r#"Gate in version "v1" cannot be handled as a Gate: json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string"#
         )
     );
 }

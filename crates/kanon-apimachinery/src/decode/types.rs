@@ -15,7 +15,8 @@ pub(super) fn mismatch(schema: &Schema, value: &Value) -> Option<String> {
 /// The first value of a wrong type in the metadata of any object, if any.
 pub(super) fn metadata_mismatch(object: &Value) -> Option<String> {
     let metadata = object.get("metadata")?;
-    let mut walk = Walk { owner: "ObjectMeta", path: vec!["metadata"] };
+    // Upstream decodes it by itself, so that paths begin inside of it.
+    let mut walk = Walk { owner: "ObjectMeta", path: Vec::new() };
     walk.check(kanon_schema::object_meta(), metadata)
 }
 
@@ -71,7 +72,8 @@ impl<'w> Walk<'w> {
     }
 }
 
-pub(super) fn json_type(value: &Value) -> &'static str {
+/// What Go calls a value in JSON.
+pub(crate) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

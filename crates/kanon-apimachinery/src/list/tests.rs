@@ -21,7 +21,7 @@ fn lists_have_kind_version_and_items() {
     let mut cluster = cluster();
     let (code, list) = cluster.get(GATES);
     assert_eq!((code, &list["kind"], &list["apiVersion"]), (200, &json!("GateList"), &json!("policy.example.io/v1")));
-    assert_eq!(list["metadata"], json!({"resourceVersion": "6"}));
+    assert_eq!(list["metadata"], json!({"continue": "", "resourceVersion": "6"}));
     assert_eq!(names(&list), "abcd");
     assert_eq!(list["items"][0]["kind"], "Gate");
     assert_eq!(cluster.get("/apis/policy.example.io/v1/gates").1, list);
@@ -38,7 +38,10 @@ fn pages_show_the_first_pages_state() {
     let token = first["metadata"]["continue"].as_str().unwrap().to_owned();
     cluster.delete(&format!("{GATES}/c"), "");
     let (_, second) = cluster.get(&format!("{GATES}?limit=2&continue={token}"));
-    assert_eq!((names(&second).as_str(), &second["metadata"]), ("cd", &json!({"resourceVersion": "6"})));
+    assert_eq!(
+        (names(&second).as_str(), &second["metadata"]),
+        ("cd", &json!({"continue": "", "resourceVersion": "6"}))
+    );
     cluster.compact();
     let (code, expired) = cluster.get(&format!("{GATES}?limit=2&continue={token}"));
     assert_eq!((code, &expired["reason"]), (410, &json!("Expired")));
@@ -52,7 +55,9 @@ fn selected_pages_count_what_is_selected() {
     assert_eq!((names(&first).as_str(), first["metadata"].get("remainingItemCount")), ("a", None));
     let token = first["metadata"]["continue"].as_str().unwrap().to_owned();
     let (_, second) = cluster.get(&format!("{GATES}?limit=1&labelSelector=odd%3Dtrue&continue={token}"));
-    assert_eq!((names(&second).as_str(), second["metadata"].get("continue")), ("c", None));
+    assert_eq!((names(&second).as_str(), &second["metadata"]["continue"]), ("c", &json!("")));
+    let (_, any) = cluster.get(&format!("{GATES}?limit=1&resourceVersion=0"));
+    assert_eq!((names(&any).as_str(), &any["metadata"]["continue"]), ("abcd", &json!("")));
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn members_are_checked() {
             "metadata.finalizers",
             "metadata.finalizers",
             "metadata.finalizers",
-            "metadata.ownerReferences[0].uid"
+            "metadata.ownerReferences.uid"
         ]
     );
 }

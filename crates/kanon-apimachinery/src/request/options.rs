@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::{Query, RequestInfo, Target};
 use crate::{
-    negotiate::{self, PatchType},
     resource::Resource,
     selector::{FieldRequirement, FieldSelector, LabelSelector, Selection},
     status::{ApiError, Cause, Result},
@@ -137,16 +136,20 @@ impl RequestInfo {
             selection: Selection { labels, fields },
             limit: number(query, "limit")?.filter(|it| *it > 0),
             continue_token: query.text("continue"),
-            version: self.version()?,
-            version_match: version_match(query)?,
+            version: self
+                .version()
+                .map_err(|error| if watch { error } else { error.inside("invalid resource version") })?,
+            version_match: version_match(query),
             send_initial_events: query.flag("sendInitialEvents"),
             bookmarks: query.flag("allowWatchBookmarks").unwrap_or_default(),
             timeout_seconds: number(query, "timeoutSeconds")?.map(|it| it as u64).filter(|it| *it > 0),
             watch,
             include_object: include_object(query)?,
         };
-        options.check().map_err(|cause| ApiError::invalid_options("ListOptions", cause))?;
-        Ok(options)
+        match options.problems(query.get("resourceVersionMatch").unwrap_or_default()) {
+            causes if causes.is_empty() => Ok(options),
+            causes => Err(ApiError::invalid_options("ListOptions", causes)),
+        }
     }
 
     /// `resourceVersion`, of a get or list.
@@ -177,7 +180,7 @@ impl RequestInfo {
     /// # Errors
     /// 422 for values that are none of those allowed.
     pub fn write_options(&self, kind: &str) -> Result<WriteOptions> {
-        let wrong = |cause| ApiError::invalid_options(kind, cause);
+        let wrong = |cause| ApiError::invalid_options(kind, vec![cause]);
         let given = self.query.get("fieldValidation").filter(|it| !it.is_empty());
         let field_validation = match given {
             None => FieldValidation::default(),
@@ -185,7 +188,7 @@ impl RequestInfo {
             Some("Warn") => FieldValidation::Warn,
             Some("Strict") => FieldValidation::Strict,
             Some(other) => {
-                return Err(wrong(Cause::not_supported("fieldValidation", other, &["Ignore", "Strict", "Warn"])));
+                return Err(wrong(Cause::not_supported("fieldValidation", other, &["", "Ignore", "Strict", "Warn"])));
             }
         };
         let manager = self.query.get("fieldManager").unwrap_or_default();
@@ -196,14 +199,13 @@ impl RequestInfo {
                 "Too long: may not be more than 128 bytes",
             )));
         }
-        if let Some((at, odd)) = manager.char_indices().find(|(_, it)| it.is_control()) {
+        if let Some((at, odd)) = manager.chars().enumerate().find(|(_, it)| it.is_control()) {
             let problem = format!("invalid character U+{:04X} (at position {at})", u32::from(odd));
-            return Err(wrong(Cause::invalid("fieldManager", &manager.into(), &problem)));
-        }
-        let force = self.query.flag("force");
-        let is_apply = || negotiate::patch(&self.content_type, true) == Ok(PatchType::Apply);
-        if kind == "PatchOptions" && force.is_some() && !is_apply() {
-            return Err(wrong(Cause::forbidden("force", "may not be specified for non-apply patch")));
+            return Err(wrong(Cause::new(
+                "FieldValueInvalid",
+                "fieldManager",
+                format!("Invalid value: {}: {problem}", kanon_schema::quote(manager)),
+            )));
         }
         Ok(WriteOptions {
             dry_run: dry_run(self.query.all("dryRun")).map_err(wrong)?,
@@ -211,7 +213,7 @@ impl RequestInfo {
             manager_given: !manager.is_empty(),
             field_validation,
             validation_given: given.is_some(),
-            force: force.unwrap_or_default(),
+            force: self.query.flag("force").unwrap_or_default(),
         })
     }
 
@@ -228,33 +230,36 @@ impl RequestInfo {
 }
 
 impl ListOptions {
-    /// Rules between options.
-    fn check(&self) -> Result<(), Cause> {
+    /// What is wrong between options; `word` is `resourceVersionMatch` as given.
+    fn problems(&self, word: &str) -> Vec<Cause> {
         let field = "resourceVersionMatch";
-        let forbidden = |text: &str| Err(Cause::forbidden(field, text));
-        if self.send_initial_events.is_some() {
-            if !self.watch {
-                return Err(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
-            }
-            if self.version_match != Some(VersionMatch::NotOlderThan) {
-                return forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-            }
-            return Ok(());
-        }
-        let Some(wanted) = self.version_match else { return Ok(()) };
-        if self.watch {
-            return forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
-        }
-        if !self.continue_token.is_empty() {
-            return forbidden("resourceVersionMatch is forbidden when continue is provided");
-        }
-        match self.version {
-            None => forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"),
-            Some(Revision(0)) if wanted == VersionMatch::Exact => {
-                forbidden(r#"resourceVersionMatch "exact" is forbidden for resourceVersion "0""#)
-            }
-            Some(_) => Ok(()),
-        }
+        let (initial, is_given) = (self.send_initial_events.is_some(), !word.is_empty());
+        let (is_exact, is_newer) = (word == "Exact", word == "NotOlderThan");
+        let is_continued = is_given && !self.continue_token.is_empty();
+        let continued =
+            (is_continued, Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
+        let found = if self.watch {
+            let needs = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            let alone = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+            vec![
+                (initial && !is_newer, Cause::forbidden(field, needs)),
+                (is_given && !initial, Cause::forbidden(field, alone)),
+                (is_given && !is_newer, Cause::not_supported(field, word, &["NotOlderThan"])),
+                continued,
+            ]
+        } else {
+            let needs = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+            let zero = r#"resourceVersionMatch "exact" is forbidden for resourceVersion "0""#;
+            let words = ["Exact", "NotOlderThan", ""];
+            vec![
+                (is_given && self.version.is_none(), Cause::forbidden(field, needs)),
+                continued,
+                (is_given && !is_exact && !is_newer, Cause::not_supported(field, word, &words)),
+                (is_exact && self.version == Some(Revision(0)), Cause::forbidden(field, zero)),
+                (initial, Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")),
+            ]
+        };
+        found.into_iter().filter_map(|(is_wrong, cause)| is_wrong.then_some(cause)).collect()
     }
 }
 
@@ -292,18 +297,19 @@ impl DeleteOptions {
 
     fn with_propagation(mut self, word: Option<&str>, orphan: Option<bool>) -> Result<DeleteOptions> {
         self.propagation = match (word.filter(|it| !it.is_empty()), orphan) {
-            (Some(_), Some(_)) => {
+            (Some(other), Some(_)) => {
                 let text = "orphanDependents and deletionPropagation cannot be both set";
-                return Err(wrong(Cause::invalid("propagationPolicy", &json!(word), text)));
+                let mut causes = vec![Cause::invalid("propagationPolicy", &json!(word), text)];
+                if !["Foreground", "Background", "Orphan"].contains(&other) {
+                    causes.push(unknown_policy(other));
+                }
+                return Err(ApiError::invalid_options("DeleteOptions", causes));
             }
             (Some("Background"), None) | (None, Some(false)) => Some(Propagation::Background),
             (Some("Foreground"), None) => Some(Propagation::Foreground),
             (Some("Orphan"), None) | (None, Some(true)) => Some(Propagation::Orphan),
             (None, None) => None,
-            (Some(other), None) => {
-                let words = ["Foreground", "Background", "Orphan", "nil"];
-                return Err(wrong(Cause::not_supported("propagationPolicy", other, &words)));
-            }
+            (Some(other), None) => return Err(wrong(unknown_policy(other))),
         };
         Ok(self)
     }
@@ -368,19 +374,20 @@ impl Propagation {
     }
 }
 
-fn wrong(cause: Cause) -> ApiError {
-    ApiError::invalid_options("DeleteOptions", cause)
+fn unknown_policy(word: &str) -> Cause {
+    Cause::not_supported("propagationPolicy", word, &["Foreground", "Background", "Orphan", "nil"])
 }
 
-fn version_match(query: &Query) -> Result<Option<VersionMatch>> {
+fn wrong(cause: Cause) -> ApiError {
+    ApiError::invalid_options("DeleteOptions", vec![cause])
+}
+
+/// What is no known word is told by [`ListOptions::problems`].
+fn version_match(query: &Query) -> Option<VersionMatch> {
     match query.get("resourceVersionMatch").unwrap_or_default() {
-        "" => Ok(None),
-        "NotOlderThan" => Ok(Some(VersionMatch::NotOlderThan)),
-        "Exact" => Ok(Some(VersionMatch::Exact)),
-        other => {
-            let cause = Cause::not_supported("resourceVersionMatch", other, &["Exact", "NotOlderThan", ""]);
-            Err(ApiError::invalid_options("ListOptions", cause))
-        }
+        "NotOlderThan" => Some(VersionMatch::NotOlderThan),
+        "Exact" => Some(VersionMatch::Exact),
+        _ => None,
     }
 }
 
@@ -394,7 +401,7 @@ fn include_object(query: &Query) -> Result<IncludeObject> {
 }
 
 fn dry_run<'q>(values: impl Iterator<Item = &'q str>) -> Result<bool, Cause> {
-    let values: Vec<&str> = values.filter(|it| !it.is_empty()).collect();
+    let values: Vec<&str> = values.collect();
     if values.iter().all(|it| *it == "All") {
         return Ok(!values.is_empty());
     }

@@ -120,7 +120,7 @@ fn list_options_are_typed_and_checked() {
             "sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
             false,
             422,
-            r#"ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list"#,
+            r#"ListOptions.meta.k8s.io "" is invalid: [resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list]"#,
         ),
     ] {
         let error = list(query, watch).unwrap_err();

@@ -300,7 +300,10 @@ impl<'t> Parser<'t> {
                     values.dedup();
                     return Ok(values);
                 }
-                other => return Err(format!("found '{}', expected: ',', ')' or identifier", other.text())),
+                other => {
+                    let wanted = if pending { "',', ')' or identifier" } else { "',' or ')'" };
+                    return Err(format!("found '{}', expected: {wanted}", other.text()));
+                }
             }
         }
     }
@@ -344,7 +347,7 @@ mod tests {
             ("=a", "found '=', expected: !, identifier, or 'end of string'"),
             ("a,", "found '', expected: identifier after ','"),
             ("a=b c", "found 'c', expected: ',' or 'end of string'"),
-            ("a in (b c)", "unable to parse requirement: found 'c', expected: ',', ')' or identifier"),
+            ("a in (b c)", "unable to parse requirement: found 'c', expected: ',' or ')'"),
         ] {
             let error = LabelSelector::parse(text).unwrap_err();
             assert_eq!((error.code, error.message.as_str()), (400, want), "{text}");

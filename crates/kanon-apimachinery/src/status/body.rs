@@ -2,7 +2,7 @@
 
 use kanon_core::GroupVersionKind;
 
-use super::{ApiError, Cause, Details, group_kind};
+use super::{ApiError, Cause, Details, GroupResource, group_kind};
 
 /// How much of a body failures show.
 const SUMMARY_MAX: usize = 30;
@@ -33,14 +33,14 @@ impl ApiError {
         ApiError::new(422, "Invalid", message).with_details(details)
     }
 
-    /// An option does not fit; `kind` is `ListOptions`, `PatchOptions`, ….
-    pub fn invalid_options(kind: &str, cause: Cause) -> ApiError {
-        ApiError::invalid(&GroupVersionKind::new("meta.k8s.io", "v1", kind), "", vec![cause])
+    /// Options do not fit; `kind` is `ListOptions`, `PatchOptions`, ….
+    pub fn invalid_options(kind: &str, causes: Vec<Cause>) -> ApiError {
+        ApiError::invalid(&GroupVersionKind::new("meta.k8s.io", "v1", kind), "", causes)
     }
 
     /// An apply without a field manager.
     pub fn manager_required() -> ApiError {
-        ApiError::invalid_options("PatchOptions", Cause::required("fieldManager", "is required for apply patch"))
+        ApiError::invalid_options("PatchOptions", vec![Cause::required("fieldManager", "is required for apply patch")])
     }
 
     /// Any request that cannot be understood.
@@ -87,6 +87,12 @@ impl ApiError {
     pub fn method_not_allowed() -> ApiError {
         ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
             .with_details(Details::default())
+    }
+
+    /// A part of a custom resource does not know this verb.
+    pub fn verb_not_supported(verb: &str, what: &GroupResource) -> ApiError {
+        let message = format!("{verb} is not supported on resources of kind {:?}", what.to_string());
+        ApiError::about(405, "MethodNotAllowed", what, "", message)
     }
 
     /// A new object of a kind whose definition is being deleted.

@@ -26,6 +26,11 @@ impl ApiError {
         ApiError::about(409, "AlreadyExists", what, name, format!("{what} {name:?} already exists"))
     }
 
+    /// The name is taken by an object whose deletion has begun.
+    pub fn still_there(what: &GroupResource, name: &str) -> ApiError {
+        ApiError::already_exists(what, name).inside("object is being deleted")
+    }
+
     /// The object changed since the client read it.
     pub fn conflict(what: &GroupResource, name: &str) -> ApiError {
         ApiError::conflict_because(
@@ -41,21 +46,21 @@ impl ApiError {
         ApiError::about(409, "Conflict", what, name, message)
     }
 
-    /// A deletion's precondition does not hold; `field` is `UID` or `ResourceVersion`. Details name the kind.
-    pub fn precondition(
-        what: &GroupResource,
-        kind: &str,
-        name: &str,
-        field: &str,
-        wanted: &str,
-        found: &str,
-    ) -> ApiError {
-        let why = format!("Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}");
-        let mut error = ApiError::conflict_because(what, name, &why);
-        if let Some(details) = &mut error.details {
-            kind.clone_into(&mut details.kind);
-        }
-        error
+    /// A deletion's precondition does not hold; `field` is `UID` or `ResourceVersion`, `kind` stands where others name the plural.
+    pub fn precondition(kind: &GroupResource, name: &str, field: &str, wanted: &str, found: &str) -> ApiError {
+        let since = if field == "UID" { "deleted and then recreated" } else { "modified" };
+        let why = format!(
+            "the {field} in the precondition ({wanted}) does not match the {field} in record ({found}). The object might have been {since}"
+        );
+        ApiError::conflict_because(kind, name, &why)
+    }
+
+    /// The object of this name is another than the writer means. Upstream's store says it in words of its own.
+    pub fn other_uid(what: &GroupResource, key: &str, name: &str, wanted: &str, found: &str) -> ApiError {
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+        );
+        ApiError::conflict_because(what, name, &why)
     }
 
     /// Others own fields that an apply would change.

@@ -58,10 +58,10 @@ fn storage_failures_name_resource_and_object() {
         details,
     );
     check(
-        &ApiError::precondition(&gates(), "Gate", "a", "UID", "u1", "u2"),
+        &ApiError::precondition(&GroupResource::new("policy.example.io", "Gate"), "a", "UID", "u1", "u2"),
         409,
         "Conflict",
-        r#"Operation cannot be fulfilled on gates.policy.example.io "a": Precondition failed: UID in precondition: u1, UID in object meta: u2"#,
+        r#"Operation cannot be fulfilled on Gate.policy.example.io "a": the UID in the precondition (u1) does not match the UID in record (u2). The object might have been deleted and then recreated"#,
         json!({"name": "a", "group": "policy.example.io", "kind": "Gate"}),
     );
     check(&ApiError::too_old(3, 9), 410, "Expired", "too old resource version: 3 (9)", Value::Null);

@@ -29,10 +29,16 @@ impl Watcher {
             Form::Partial(version) => ("PartialObjectMetadata", version.api_version().to_owned(), ""),
             Form::Table(version) => ("Table", version.api_version().to_owned(), r#","columnDefinitions":[],"rows":[]"#),
         };
+        // Typed bookmarks have the member, trees do not.
+        let created = if self.form == Form::Object && self.resource.custom().is_some() {
+            ""
+        } else {
+            r#","creationTimestamp":null"#
+        };
         let annotations = if annotated { r#","annotations":{"k8s.io/initial-events-end":"true"}"# } else { "" };
         let revision = self.position;
         let object = format!(
-            r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{{"resourceVersion":"{revision}","creationTimestamp":null{annotations}}}{rest}}}"#
+            r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{{"resourceVersion":"{revision}"{created}{annotations}}}{rest}}}"#
         );
         line("BOOKMARK", object.as_bytes())
     }

@@ -21,6 +21,7 @@ pub fn prepare(ctx: &Context<'_>, body: Body) -> Result<Prepared> {
     let mut warnings = shape::checked_prune(ctx.resource, &mut object, &duplicates, ctx.options.field_validation)?;
     meta::fill_namespace(ctx.resource, &mut object, ctx.address.object_namespace())?;
     warnings.extend(meta::dedup_owners(&mut object));
+    meta::drop_empty(&mut object);
     begin(ctx, &mut object);
     managed::update(ctx, None, &mut object);
     Ok(Prepared {

@@ -12,7 +12,7 @@ use crate::{
     meta,
     request::{Address, DeleteOptions, Propagation},
     resource::Resource,
-    status::{self, ApiError, Result},
+    status::{self, ApiError, GroupResource, Result},
 };
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -78,8 +78,8 @@ fn check_preconditions(resource: &Resource, address: &Address, options: &DeleteO
         [("UID", &options.uid, found("uid")), ("ResourceVersion", &options.resource_version, found("resourceVersion"))];
     for (field, wanted, found) in wanted {
         if let Some(wanted) = wanted.as_deref().filter(|it| *it != found) {
-            let (what, kind) = (resource.group_resource(), &resource.gvk.kind);
-            return Err(ApiError::precondition(&what, kind, &address.name, field, wanted, &found));
+            let kind = GroupResource::new(&resource.gvk.group, &resource.gvk.kind);
+            return Err(ApiError::precondition(&kind, &address.name, field, wanted, &found));
         }
     }
     Ok(())

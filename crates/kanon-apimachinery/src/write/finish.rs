@@ -155,7 +155,7 @@ fn is_spec_changed(object: &Value, old: &Value, has_status: bool) -> bool {
 
 /// What the kind's rules refuse, resources that need special looks included; and what they only warn of.
 fn judge(ctx: &Context<'_>, object: &Value, old: Option<&Value>) -> (Vec<Cause>, Vec<String>) {
-    let (mut causes, warnings) = shape::validate(ctx.resource, object, old);
+    let (mut causes, mut warnings) = shape::validate(ctx.resource, object, old);
     let language = ctx.resource.rule_language.as_ref().map(|it| &*it.0);
     let particular = if crate::crd::is_crd(ctx.resource) {
         crate::crd::validate(object, old, language)
@@ -168,6 +168,10 @@ fn judge(ctx: &Context<'_>, object: &Value, old: Option<&Value>) -> (Vec<Cause>,
         if !causes.contains(&cause) {
             causes.push(cause);
         }
+    }
+    if let Some(custom) = ctx.resource.custom() {
+        warnings.extend(meta::finalizer_warnings(object, old));
+        causes.extend(custom.scale.as_ref().map(|paths| scale::problems(paths, object)).unwrap_or_default());
     }
     (causes, warnings)
 }

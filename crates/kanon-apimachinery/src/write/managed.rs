@@ -112,7 +112,8 @@ pub(super) fn apply(ctx: &Context<'_>, live: Option<&Value>, config: &Value) -> 
     applied.map_err(|error| match error {
         ApplyError::Conflicts(conflicts) => ApiError::apply_conflict(&conflicts),
         ApplyError::Typed(problem) => {
-            let (namespace, name) = (&ctx.address.object_namespace(), &ctx.address.name);
+            // As the configuration has it: most leave their namespace out.
+            let (namespace, name) = (meta::text(config, "namespace"), &ctx.address.name);
             let gvk = &ctx.resource.gvk;
             let (version, kind) = (gvk.api_version(), &gvk.kind);
             ApiError::plain_500(format!(

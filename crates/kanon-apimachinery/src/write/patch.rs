@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use json_patch::PatchOperation;
-use kanon_core::Operation;
+use kanon_core::{GroupVersionKind, Operation};
 use kanon_store::Entry;
 use serde_json::Value;
 
-use super::{Context, Part, Prepared, create, managed, operations::apply_json, scale, served_value, update};
+use super::{Context, Part, Prepared, create, managed, operations, scale, served_value, update};
 use crate::{
-    decode::{self, Body},
+    decode::{self, Body, Tree},
     meta,
     negotiate::PatchType,
     request::FieldValidation,
@@ -45,8 +45,7 @@ impl Patch {
         }
         match patch {
             PatchType::Json => {
-                let operations: Vec<PatchOperation> = serde_json::from_slice(body)
-                    .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+                let operations = operations::read(body)?;
                 if operations.len() > OPERATIONS_MAX {
                     let text = format!(
                         "The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {}",
@@ -56,8 +55,8 @@ impl Patch {
                 }
                 Ok(Patch::Json(operations))
             }
-            PatchType::Merge => object(decode::json(body, kind)?).map(Patch::Merge),
-            PatchType::Strategic => object(decode::json(body, kind)?).map(Patch::Strategic),
+            PatchType::Merge => members(body).map(Patch::Merge),
+            PatchType::Strategic => members(body).map(Patch::Strategic),
             PatchType::Apply => {
                 let body = decode::yaml(body, kind)?;
                 let duplicates = body.duplicates.clone();
@@ -82,7 +81,7 @@ impl Patch {
     /// The value after the patch.
     fn apply(&self, resource: &Resource, mut value: Value) -> Result<Value> {
         match self {
-            Patch::Json(operations) => apply_json(&mut value, operations)?,
+            Patch::Json(list) => operations::apply_json(&mut value, list)?,
             Patch::Merge(patch) | Patch::Apply(patch, _) => json_patch::merge(&mut value, patch),
             Patch::Strategic(patch) => {
                 value = kanon_schema::strategic_merge(&resource.schema(), &value, patch)
@@ -91,6 +90,17 @@ impl Patch {
         }
         Ok(value)
     }
+}
+
+/// The patch of a merge: an object. Upstream reads it without asking for a kind.
+fn members(body: &[u8]) -> Result<Value> {
+    let wrong = |problem: &str| ApiError::bad_request(format!("error decoding patch: {problem}"));
+    let tree: Tree = serde_json::from_slice(body).map_err(|error| wrong(&decode::json_problem(&error)))?;
+    if tree.value.is_object() {
+        return Ok(tree.value);
+    }
+    let found = decode::json_type(&tree.value);
+    Err(wrong(&format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")))
 }
 
 fn object(body: Body) -> Result<Value> {
@@ -124,11 +134,27 @@ pub fn prepare(ctx: &Context<'_>, patch: &Patch, current: Option<&Arc<Entry>>) -
     }
     let old = update::old(ctx, entry);
     let mut object = patch.apply(ctx.resource, served)?;
-    decode::check_kind(&mut object, &ctx.resource.gvk, ctx.resource.builtin_kind().is_some())?;
+    check_identity(ctx, &mut object)?;
     decode::check_types_of(ctx.resource, &object)?;
     let warnings = checked_prune(ctx, patch, &mut object)?;
     update::check_address(ctx, &mut object)?;
-    update::merged(ctx, part, old, object, warnings, patch.names_version())
+    if ctx.resource.custom().is_some() && super::version_of(&object)?.is_none() {
+        return Err(update::version_required(ctx));
+    }
+    update::merged(ctx, part, old, object, warnings, patch.names_version(), true)
+}
+
+/// A patch may not make an object one of another kind or version.
+fn check_identity(ctx: &Context<'_>, object: &mut Value) -> Result<()> {
+    let gvk = &ctx.resource.gvk;
+    let (version, kind) = (object["apiVersion"].as_str().unwrap_or_default(), &object["kind"]);
+    if !version.is_empty() && version != gvk.api_version() && ctx.resource.custom().is_some() {
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        let claimed = GroupVersionKind::new(group, &gvk.version, kind.as_str().unwrap_or_default());
+        let cause = Cause::invalid("apiVersion", &version.into(), &format!("must be {}", gvk.api_version()));
+        return Err(ApiError::invalid(&claimed, &ctx.address.name, vec![cause]));
+    }
+    decode::check_kind(object, gvk, ctx.resource.builtin_kind().is_some())
 }
 
 /// Server-side apply: makes the object where it is absent.
@@ -142,14 +168,20 @@ fn applied(
     if !ctx.options.manager_given {
         return Err(ApiError::manager_required());
     }
-    decode::check_kind(&mut config, &ctx.resource.gvk, false)?;
+    check_applied_kind(ctx, &config)?;
     let warnings = duplicate_warnings(ctx, duplicates)?;
     if meta::text(&config, "name").is_empty() {
         meta::set(&mut config, "name", Some(ctx.address.name.as_str().into()));
     }
+    let is_bare = meta::text(&config, "namespace").is_empty();
     update::check_address(ctx, &mut config)?;
+    if is_bare {
+        // What is wrong with a configuration is told of it as it came.
+        meta::set(&mut config, "namespace", None);
+    }
     let Some(entry) = current else { return applied_new(ctx, part, &config, warnings) };
     let old = update::old(ctx, entry);
+    update::check_uid(ctx, &config, &old.value)?;
     let version = super::version_of(&config)?;
     if version.is_some_and(|it| it != entry.revision) {
         return Err(ApiError::conflict(&ctx.resource.group_resource(), &ctx.address.name));
@@ -172,13 +204,32 @@ fn applied(
     })
 }
 
+/// A configuration must say what it is of.
+fn check_applied_kind(ctx: &Context<'_>, config: &Value) -> Result<()> {
+    let text = |name: &str| config[name].as_str().unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    if (version, kind) == (&*ctx.resource.api_version(), &*ctx.resource.gvk.kind) {
+        return Ok(());
+    }
+    let separator = if version.contains('/') { "" } else { "/" };
+    Err(ApiError::bad_request(format!("invalid object type: {separator}{version}, Kind={kind}")))
+}
+
 fn applied_new(ctx: &Context<'_>, part: Part, config: &Value, warnings: Vec<String>) -> Result<Prepared> {
     create::check_definition(ctx)?;
     if part != Part::Object {
         return Err(ApiError::not_found(&ctx.resource.group_resource(), &ctx.address.name));
     }
+    let uid = meta::text(config, "uid");
+    if !uid.is_empty() {
+        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        return Err(ApiError::conflict_because(&ctx.resource.group_resource(), &ctx.address.name, &why));
+    }
     let config = managed::without_other_parts(ctx, part, config);
     let mut object = managed::apply(ctx, None, &config)?;
+    meta::fill_namespace(ctx.resource, &mut object, ctx.address.object_namespace())?;
+    // A version says which object is meant; upstream looks at it where there is one.
+    meta::set(&mut object, "resourceVersion", None);
     decode::check_types_of(ctx.resource, &object)?;
     create::begin(ctx, &mut object);
     Ok(Prepared {
@@ -209,15 +260,14 @@ fn checked_prune(ctx: &Context<'_>, patch: &Patch, object: &mut Value) -> Result
     if ctx.options.field_validation != FieldValidation::Strict {
         return shape::checked_prune(ctx.resource, object, &[], ctx.options.field_validation);
     }
+    let before = object.clone();
     let findings = shape::findings(&shape::prune(ctx.resource, object), &[]);
     if findings.is_empty() {
         return Ok(Vec::new());
     }
-    let text = match patch {
-        Patch::Json(operations) => serde_json::to_string(operations).unwrap_or_default(),
-        Patch::Merge(patch) | Patch::Strategic(patch) | Patch::Apply(patch, _) => patch.to_string(),
-    };
+    // Of what the schema merges upstream shows the patch, else the object that came of it.
+    let text = if let Patch::Strategic(patch) = patch { patch } else { &before }.to_string();
     let detail = format!("strict decoding error: {}", findings.join(", "));
     let cause = Cause::invalid("patch", &text.into(), &detail);
-    Err(ApiError::invalid(&kanon_core::GroupVersionKind::default(), "", vec![cause]))
+    Err(ApiError::invalid(&GroupVersionKind::default(), "", vec![cause]))
 }

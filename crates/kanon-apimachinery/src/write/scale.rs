@@ -37,6 +37,47 @@ pub fn of(resource: &Resource, object: &Value) -> Result<Value> {
     Ok(json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}))
 }
 
+/// What keeps a custom object from having a Scale: no whole numbers, no text, negative numbers where its definition says replicas are.
+pub(super) fn problems(paths: &ScalePaths, object: &Value) -> Vec<Cause> {
+    let number = |path: &str| match found(object, path) {
+        Ok(None) => None,
+        Ok(Some(value)) => match value.as_i64() {
+            Some(value) if value < 0 => Some(Cause::invalid(path, &value.into(), "should be a non-negative integer")),
+            Some(_) => None,
+            None => Some(accessor(path, &0.into(), value, "int64")),
+        },
+        Err(value) => Some(accessor(path, &0.into(), value, "map[string]interface{}")),
+    };
+    let text = |path: &str| match found(object, path) {
+        Ok(Some(value)) if !value.is_string() => Some(accessor(path, &"".into(), value, "string")),
+        Err(value) => Some(accessor(path, &"".into(), value, "map[string]interface{}")),
+        Ok(_) => None,
+    };
+    let selector = Some(&paths.label_selector).filter(|it| !it.is_empty()).and_then(|it| text(it));
+    [number(&paths.spec_replicas), number(&paths.status_replicas), selector].into_iter().flatten().collect()
+}
+
+/// What is under a path; an error where something on the way is no object.
+fn found<'v>(object: &'v Value, path: &str) -> Result<Option<&'v Value>, &'v Value> {
+    let mut place = object;
+    for name in steps(path) {
+        match place {
+            Value::Object(members) => match members.get(name) {
+                Some(inner) => place = inner,
+                None => return Ok(None),
+            },
+            Value::Null => return Ok(None),
+            other => return Err(other),
+        }
+    }
+    Ok((!place.is_null()).then_some(place))
+}
+
+fn accessor(path: &str, shown: &Value, found: &Value, wanted: &str) -> Cause {
+    let (text, kind) = kanon_schema::go_value(found);
+    Cause::invalid(path, shown, &format!("{path} accessor error: {text} is of the type {kind}, expected {wanted}"))
+}
+
 /// The stage before mutating admission: `wanted` is the Scale the client sent or patched.
 pub(super) fn prepare(ctx: &Context<'_>, entry: &Arc<Entry>, wanted: Value) -> Result<Prepared> {
     let name = wanted["metadata"]["name"].as_str().unwrap_or_default();

@@ -323,7 +323,7 @@ fn deletions_check_preconditions_and_propagation() {
         (code, text.as_str()),
         (
             409,
-            r#"Operation cannot be fulfilled on gates.policy.example.io "a": Precondition failed: UID in precondition: x, UID in object meta: uid-2"#
+            r#"Operation cannot be fulfilled on Gate.policy.example.io "a": the UID in the precondition (x) does not match the UID in record (uid-2). The object might have been deleted and then recreated"#
         )
     );
     let (_, marked) = cluster.delete(&at("a"), r#"{"propagationPolicy":"Foreground"}"#);

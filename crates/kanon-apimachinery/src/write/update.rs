@@ -30,19 +30,19 @@ const SERVER_OWNED: [&str; 7] = [
 /// 404 without a current object; 400 for another name or namespace; 409 for another version or uid.
 pub fn prepare(ctx: &Context<'_>, body: Body, current: Option<&Arc<Entry>>) -> Result<Prepared> {
     let part = part(ctx)?;
-    let entry = existing(ctx, current)?;
     if part == Part::Scale {
-        return scale::prepare(ctx, entry, body.value);
+        return scale::prepare(ctx, existing(ctx, current)?, body.value);
     }
     let Body { value: mut object, duplicates } = body;
     let warnings = shape::checked_prune(ctx.resource, &mut object, &duplicates, ctx.options.field_validation)?;
+    let entry = existing(ctx, current)?;
     check_address(ctx, &mut object)?;
     let old = old(ctx, entry);
     let given = version_of(&object)?;
     if given.is_none() && ctx.resource.custom().is_some() {
         return Err(version_required(ctx));
     }
-    merged(ctx, part, old, object, warnings, given.is_some())
+    merged(ctx, part, old, object, warnings, given.is_some(), false)
 }
 
 /// What PUT and the patches have in common from here: `object` is the whole new state that the client wants.
@@ -53,9 +53,11 @@ pub(super) fn merged(
     mut object: Value,
     mut warnings: Vec<String>,
     is_conditional: bool,
+    is_patch: bool,
 ) -> Result<Prepared> {
-    check_version(ctx, &object, &old)?;
+    check_version(ctx, part, &object, &old, is_patch)?;
     warnings.extend(meta::dedup_owners(&mut object));
+    meta::drop_empty(&mut object);
     keep_system(&mut object, &old.value);
     let mut object = isolate(ctx, part, object, &old.value);
     if let Some(kind) = ctx.resource.builtin_kind() {
@@ -108,7 +110,7 @@ pub(super) fn check_address(ctx: &Context<'_>, object: &mut Value) -> Result<()>
     meta::fill_namespace(ctx.resource, object, ctx.address.object_namespace())
 }
 
-fn version_required(ctx: &Context<'_>) -> ApiError {
+pub(super) fn version_required(ctx: &Context<'_>) -> ApiError {
     let cause = Cause::new(
         "FieldValueInvalid",
         "metadata.resourceVersion",
@@ -121,16 +123,37 @@ fn version_required(ctx: &Context<'_>) -> ApiError {
 }
 
 /// A version or uid in the object must be the current one.
-fn check_version(ctx: &Context<'_>, object: &Value, old: &Old) -> Result<()> {
+fn check_version(ctx: &Context<'_>, part: Part, object: &Value, old: &Old, is_patch: bool) -> Result<()> {
     let what = ctx.resource.group_resource();
-    let (uid, found) = (meta::text(object, "uid"), meta::text(&old.value, "uid"));
-    if !uid.is_empty() && uid != found {
-        return Err(ApiError::precondition(&what, &ctx.resource.gvk.kind, &ctx.address.name, "UID", uid, found));
+    if is_patch {
+        check_uid(ctx, object, &old.value)?;
+    } else {
+        let (uid, found) = (meta::text(object, "uid"), meta::text(&old.value, "uid"));
+        if !uid.is_empty() && uid != found {
+            return Err(ApiError::other_uid(&what, old.entry.key.as_str(), &ctx.address.name, uid, found));
+        }
+        let begun = &object["metadata"]["deletionTimestamp"];
+        if part == Part::Object && begun.is_string() && *begun != old.value["metadata"]["deletionTimestamp"] {
+            return Err(immutable(ctx, "metadata.deletionTimestamp", begun));
+        }
     }
     match version_of(object)? {
         Some(version) if version != old.entry.revision => Err(ApiError::conflict(&what, &ctx.address.name)),
         _ => Ok(()),
     }
+}
+
+/// A patch cannot make an object another one.
+pub(super) fn check_uid(ctx: &Context<'_>, object: &Value, old: &Value) -> Result<()> {
+    let uid = &object["metadata"]["uid"];
+    if uid.as_str().is_some_and(|it| !it.is_empty()) && *uid != old["metadata"]["uid"] {
+        return Err(immutable(ctx, "metadata.uid", uid));
+    }
+    Ok(())
+}
+
+fn immutable(ctx: &Context<'_>, field: &str, value: &Value) -> ApiError {
+    ApiError::invalid(&ctx.resource.gvk, &ctx.address.name, vec![Cause::invalid(field, value, "field is immutable")])
 }
 
 /// Puts back what only the server writes.

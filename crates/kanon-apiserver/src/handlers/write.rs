@@ -11,7 +11,7 @@ use kanon_apimachinery::{
     negotiate::{self, PatchType},
     request::{Resolved, WriteOptions},
     resource::Resource,
-    status::{ApiError, Result},
+    status::{ApiError, Cause, Result},
     write::{self, Context, Finished, Outcome, Part, Prepared, create, namespace, patch, update},
 };
 use kanon_core::{Object, Operation, UserInfo};
@@ -114,7 +114,15 @@ impl Core {
         let done = match outcome {
             Outcome::Store(write) => Done::Entry(self.store_as(ctx.resource, write).await?),
             Outcome::Unchanged(entry) => Done::Entry(entry),
-            Outcome::DryRun(value) => Done::Value(value),
+            Outcome::DryRun(value) => {
+                let name = value["metadata"]["name"].as_str().unwrap_or_default();
+                let key = ctx.resource.key(ctx.address.object_namespace(), name);
+                // The store would say so.
+                match self.storage.read(|memory| memory.get(&key)).filter(|_| created) {
+                    Some(taken) => return Err(Refused::Moved(Some(taken))),
+                    None => Done::Value(value),
+                }
+            }
             Outcome::Remove(write, value) => {
                 self.store_as(ctx.resource, write).await?;
                 Done::Value(value)
@@ -153,8 +161,13 @@ pub(crate) async fn create(core: &Core, asked: &Asked, target: &Resolved) -> Res
     match core.carry_out(&asked.user, &ctx, create::prepare(&ctx, body)?, &asked.warnings).await {
         Ok(carried) => answer(core, asked, target, carried).await,
         Err(Refused::Moved(current)) => {
-            let name = current.map(|it| it.object.str_at(&["metadata", "name"]).to_owned()).unwrap_or(name);
-            Err(ApiError::already_exists(&resource.group_resource(), &name))
+            let what = resource.group_resource();
+            let Some(current) = current else { return Err(ApiError::already_exists(&what, &name)) };
+            let name = current.object.str_at(&["metadata", "name"]);
+            if current.object.str_at(&["metadata", "deletionTimestamp"]).is_empty() {
+                return Err(ApiError::already_exists(&what, name));
+            }
+            Err(ApiError::still_there(&what, name))
         }
         Err(Refused::Error(error)) => Err(error),
     }
@@ -181,6 +194,10 @@ pub(crate) async fn patch(core: &Core, asked: &Asked, target: &Resolved) -> Resu
     let kind = negotiate::patch(&asked.info.content_type, resource.builtin_kind().is_some())?;
     let options = asked.info.write_options("PatchOptions")?;
     negotiate::answer(&asked.info.accept)?;
+    if kind != PatchType::Apply && asked.info.query.get("force").is_some() {
+        let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+        return Err(ApiError::invalid_options("PatchOptions", vec![cause]));
+    }
     let patch = patch::Patch::decode(kind, &asked.body, &resource.gvk.kind)?;
     if kind == PatchType::Apply {
         core.storage.read(|memory| {

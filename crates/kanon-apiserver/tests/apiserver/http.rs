@@ -125,7 +125,7 @@ async fn failures_have_upstreams_words() {
             r#"{"preconditions":{"uid":"x"}}"#,
             409,
             "Conflict",
-            "Precondition failed: UID in precondition: x, UID in object meta: ",
+            "the UID in the precondition (x) does not match the UID in record (",
         ),
         (Method::DELETE, "/api/v1/namespaces/default", "", "", 403, "Forbidden", "this namespace may not be deleted"),
         (

@@ -9,6 +9,7 @@ mod conversion;
 mod custom;
 mod durability;
 mod events;
+mod go;
 mod history;
 mod hook;
 mod hostile;

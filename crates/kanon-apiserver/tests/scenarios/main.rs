@@ -40,7 +40,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    access apply builtin day day_workloads definitions deletion discovery endpoints eviction failures failures_custom
+    access apply builtin custom_patches custom_requests day day_workloads definitions deletion discovery endpoints eviction failures failures_custom
     kubectl_access kubectl_apply kubectl_change kubectl_cold kubectl_create kubectl_custom kubectl_delete kubectl_node kubectl_read
     limits lists patches pods protobuf quota quota_workloads services stamping tables watches webhooks
 }
@@ -56,8 +56,8 @@ async fn start(simulate_workloads: bool) -> TestServer {
 }
 
 fn target(server: &TestServer, kubectl: Option<PathBuf>) -> Target {
-    let offers = vec![Need::Embedded, Need::SimulatedWorkloads];
-    Target { kubeconfig: server.kubeconfig(), offers, kubectl, goes_on: true }
+    let offers = vec![Need::Embedded, Need::SimulatedWorkloads, Need::Core];
+    Target { kubeconfig: server.kubeconfig(), offers, kubectl, goes_on: true, any_version: false }
 }
 
 async fn check(name: &str) {

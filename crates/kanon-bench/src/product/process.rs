@@ -41,9 +41,14 @@ impl Up {
         Ok(up)
     }
 
+    /// Its process id.
+    pub(crate) fn process(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// Resident memory in MB.
     pub(crate) fn resident(&self) -> anyhow::Result<f64> {
-        resident(&self.child.id().to_string())
+        resident(&self.process())
     }
 }
 

@@ -70,7 +70,8 @@ async fn connect(up: &Up, connections: usize) -> anyhow::Result<Vec<Api>> {
     Ok(apis)
 }
 
-async fn load<F, R>(clients: usize, request: F) -> anyhow::Result<f64>
+/// Calls a second, of so many clients at a time.
+pub(super) async fn load<F, R>(clients: usize, request: F) -> anyhow::Result<f64>
 where
     F: Fn(usize) -> R + Clone + Send + 'static,
     R: Future<Output = anyhow::Result<()>> + Send,

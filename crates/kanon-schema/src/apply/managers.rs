@@ -127,7 +127,6 @@ pub fn managers(object: &Value) -> Result<Vec<ManagerEntry>, String> {
 /// Whether a request asks to forget all entries: an empty list, or one empty entry.
 pub(super) fn is_reset(object: &Value) -> bool {
     match entries(object).map(Vec::as_slice) {
-        Some([]) => true,
         Some([one]) => one.as_object().is_some_and(Map::is_empty),
         Some(_) | None => false,
     }

@@ -50,7 +50,7 @@ fn an_apply_owns_only_the_part_it_can_set() {
 }
 
 #[test]
-fn times_change_with_what_is_owned() {
+fn times_change_with_the_object() {
     let mut cluster = Cluster::new();
     let time = |object: &Value| object["metadata"]["managedFields"][0]["time"].clone();
     let first = apply(&mut cluster, &at("a"), "one", &gate("a"));
@@ -60,8 +60,15 @@ fn times_change_with_what_is_owned() {
     let mut body = gate("a");
     body["spec"]["weight"] = json!(5);
     let more = apply(&mut cluster, &at("a"), "one", &body);
-    assert_ne!(time(&more), time(&first), "it owns more now");
+    assert_eq!(time(&more), time(&first), "it owns more of an object that is as it was");
     assert_eq!(more["spec"], first["spec"]);
+    let other = apply(&mut cluster, &at("a"), "two", &body);
+    assert_eq!((&other["metadata"]["managedFields"][0]["manager"], time(&other)), (&json!("two"), Value::Null));
+    body["spec"]["weight"] = json!(6);
+    let changed = apply(&mut cluster, &at("a"), "one", &body);
+    let entries = changed["metadata"]["managedFields"].as_array().expect("entries");
+    let own = entries.iter().find(|it| it["manager"] == "one").expect("an entry");
+    assert_ne!(own["time"], time(&first), "it changed the object");
 }
 
 #[test]

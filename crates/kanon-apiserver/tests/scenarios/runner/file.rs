@@ -42,6 +42,8 @@ pub(crate) enum Need {
     Embedded,
     /// A server whose workloads move through their states.
     SimulatedWorkloads,
+    /// Built-in kinds: upstream's server of custom resources alone has none, and no namespaces that must be there.
+    Core,
 }
 
 /// One step: a `request`, a `kubectl` command, or a look at what an earlier one that goes on has said (`see`).
@@ -50,6 +52,8 @@ pub(crate) enum Need {
 pub(crate) struct Step {
     /// What it shows, for failures.
     pub(crate) name: Option<String>,
+    /// Whether it is passed over where there are no built-in kinds.
+    pub(crate) core: bool,
 
     /// `METHOD /path?query`.
     pub(crate) request: Option<String>,

@@ -51,12 +51,12 @@ impl Answer {
 
 /// What is sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sent {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
-    pub(super) anonymous: bool,
+pub(crate) struct Sent {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) anonymous: bool,
 }
 
 /// Lines of an answer that goes on.
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// A request and its whole answer.
-    pub(super) async fn ask(&self, sent: &Sent) -> Result<Answer, String> {
+    pub(crate) async fn ask(&self, sent: &Sent) -> Result<Answer, String> {
         let whole = async {
             let response = self.send(sent).await?;
             let (parts, body) = response.into_parts();

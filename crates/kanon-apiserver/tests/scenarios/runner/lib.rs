@@ -4,11 +4,12 @@
 //! Knows nothing of the server but its URL and credentials.
 
 mod file;
-mod http;
+pub(crate) mod http;
 mod kubectl;
 mod matching;
 mod step;
 mod values;
+pub(crate) mod words;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -33,6 +34,8 @@ pub(crate) struct Target {
     pub(crate) kubectl: Option<PathBuf>,
     /// Whether a step that fails does not end the scenario.
     pub(crate) goes_on: bool,
+    /// Whether it may be of another version than 1.32, with that version's words (`words.rs`).
+    pub(crate) any_version: bool,
 }
 
 /// How a scenario went.
@@ -51,7 +54,7 @@ pub(crate) async fn run(scenario: &Scenario, target: &Target) -> Outcome {
     for need in &scenario.needs {
         let met = match need {
             Need::Kubectl => target.kubectl.is_some(),
-            Need::Embedded | Need::SimulatedWorkloads => target.offers.contains(need),
+            Need::Embedded | Need::SimulatedWorkloads | Need::Core => target.offers.contains(need),
         };
         if !met {
             return Outcome::Skipped(format!("needs {need:?}"));
@@ -70,18 +73,21 @@ async fn play(scenario: &Scenario, target: &Target) -> Result<(), String> {
     let mut values = Values::new(scenario.values.clone());
     values.set("id", json!(id));
     values.set("ns", json!(namespace));
-    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-    let made = client.json("POST", "/api/v1/namespaces", &body).await?;
-    if made.status != 201 {
-        return Err(format!("namespace {namespace} cannot be made: {} {}", made.status, made.text()));
+    let has_core = target.offers.contains(&Need::Core);
+    if has_core {
+        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let made = client.json("POST", "/api/v1/namespaces", &body).await?;
+        if made.status != 201 {
+            return Err(format!("namespace {namespace} cannot be made: {} {}", made.status, made.text()));
+        }
     }
     let kubectl = match &target.kubectl {
         Some(program) => Some(kubectl::Kubectl::new(program.clone(), &target.kubeconfig, &namespace)?),
         None => None,
     };
-    let mut stage = step::Stage::new(client, kubectl, values);
+    let mut stage = step::Stage::new(client, kubectl, values, target.any_version);
     let mut problems = Vec::new();
-    for (index, step) in scenario.steps.iter().enumerate() {
+    for (index, step) in scenario.steps.iter().enumerate().filter(|(_, it)| has_core || !it.core) {
         if let Err(problem) = stage.play(step).await {
             let name = step.name.clone().or_else(|| step.request.clone()).or_else(|| step.kubectl.clone());
             let name = name.unwrap_or_else(|| "a step without a name".to_owned());

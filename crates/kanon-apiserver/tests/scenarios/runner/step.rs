@@ -11,6 +11,7 @@ use super::{
     kubectl::{Kubectl, Running, Said, split},
     matching,
     values::Values,
+    words,
 };
 
 /// Between two tries of a step that may take its time.
@@ -25,6 +26,7 @@ pub(super) struct Stage {
     values: Values,
     watches: BTreeMap<String, Lines>,
     commands: BTreeMap<String, Running>,
+    any_version: bool,
 }
 
 /// What a step led to.
@@ -35,8 +37,8 @@ enum Came {
 }
 
 impl Stage {
-    pub(super) fn new(client: Client, kubectl: Option<Kubectl>, values: Values) -> Stage {
-        Stage { client, kubectl, values, watches: BTreeMap::new(), commands: BTreeMap::new() }
+    pub(super) fn new(client: Client, kubectl: Option<Kubectl>, values: Values, any_version: bool) -> Stage {
+        Stage { client, kubectl, values, watches: BTreeMap::new(), commands: BTreeMap::new(), any_version }
     }
 
     /// A text with its values.
@@ -192,12 +194,12 @@ impl Stage {
             result.map_err(|it| format!("header {name}: {it}"))?;
         }
         if let Some(want) = &step.body {
-            let want = self.values.value(want)?;
-            matching::check(&want, &answer.value(), false).map_err(|it| format!("body:\n  {it}\nin {}", said()))?;
+            let (want, got) = self.in_common_words(self.values.value(want)?, answer.value());
+            matching::check(&want, &got, false).map_err(|it| format!("body:\n  {it}\nin {}", said()))?;
         }
         if let Some(want) = &step.exact {
-            let want = self.values.value(want)?;
-            matching::check(&want, &answer.value(), true).map_err(|it| format!("body:\n  {it}\nin {}", said()))?;
+            let (want, got) = self.in_common_words(self.values.value(want)?, answer.value());
+            matching::check(&want, &got, true).map_err(|it| format!("body:\n  {it}\nin {}", said()))?;
         }
         if !step.events.is_empty() {
             let want: Vec<Value> = step.events.iter().map(|it| self.values.value(it)).collect::<Result<_, _>>()?;
@@ -219,6 +221,11 @@ impl Stage {
             self.values.set(name, value);
         }
         Ok(())
+    }
+
+    /// Both as they are, or without what versions say in different words.
+    fn in_common_words(&self, want: Value, got: Value) -> (Value, Value) {
+        if self.any_version { (words::common(want), words::common(got)) } else { (want, got) }
     }
 
     fn check_said(&mut self, step: &Step, said: &Said) -> Result<(), String> {
