@@ -1,6 +1,7 @@
 //! From a body's bytes to a value, with everything that can be wrong with it short of the kind's rules
 //! (spec/kubernetes-api.md 4.1): syntax, kind and version, wrong types, duplicate fields.
 
+mod texts;
 mod tree;
 mod types;
 
@@ -18,6 +19,10 @@ use crate::{
 
 /// Largest body, in bytes (spec 4.5).
 pub const BODY_MAX: usize = 3 * 1024 * 1024;
+
+/// What upstream reads of any body first, as Go prints the type.
+const TYPE_META: &str =
+    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
 
 /// A decoded body.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,12 +53,12 @@ pub fn read(content_type: &str, body: &[u8], kind: &str) -> Result<Body> {
 /// # Errors
 /// 400 for syntax and for nesting too deep.
 pub fn json(body: &[u8], kind: &str) -> Result<Body> {
-    let tree: Tree = serde_json::from_slice(body).map_err(|error| {
-        let problem = json_problem(&error);
-        let summary = summary(body);
-        ApiError::unrecognized(kind, &format!("couldn't get version/kind; json parse error: {problem} ({summary})"))
-    })?;
+    let tree: Tree = serde_json::from_slice(body).map_err(|error| unparsable(kind, &json_problem(&error), body))?;
     Ok(Body { value: tree.value, duplicates: tree.duplicates })
+}
+
+fn unparsable(kind: &str, problem: &str, body: &[u8]) -> ApiError {
+    ApiError::unrecognized(kind, &format!("couldn't get version/kind; json parse error: {problem}"), body)
 }
 
 /// What is wrong with a JSON text, as far as we say it in Go's words.
@@ -61,20 +66,6 @@ pub(crate) fn json_problem(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Eof => "unexpected end of JSON input".to_owned(),
         _ => error.to_string(),
-    }
-}
-
-/// The beginning of a body, for messages: as text where it looks like JSON, else in hexadecimal digits.
-fn summary(body: &[u8]) -> String {
-    const SHOWN: usize = 30;
-    let (head, dots) = match body.get(..SHOWN) {
-        Some(head) if body.len() > SHOWN => (head, " ..."),
-        _ => (body, ""),
-    };
-    match head.first() {
-        None => "<empty>".to_owned(),
-        Some(b'{') => format!("{}{dots}", String::from_utf8_lossy(head)),
-        Some(_) => format!("{}{dots}", head.iter().map(|it| format!("{it:02x}")).collect::<String>()),
     }
 }
 
@@ -96,7 +87,7 @@ pub fn yaml(body: &[u8], kind: &str) -> Result<Body> {
 
 fn protobuf(body: &[u8], kind: &str) -> Result<Body> {
     let (gvk, mut value) =
-        kanon_kinds::decode_protobuf(body).map_err(|error| ApiError::unrecognized(kind, &error.to_string()))?;
+        kanon_kinds::decode_protobuf(body).map_err(|error| ApiError::unrecognized(kind, &error.to_string(), body))?;
     if let Value::Object(members) = &mut value {
         members.insert("apiVersion".to_owned(), gvk.api_version().into());
         members.insert("kind".to_owned(), gvk.kind.into());
@@ -115,7 +106,7 @@ pub fn delete_options(content_type: &str, body: &[u8]) -> Result<Option<Value>> 
     let value = read(content_type, body, "DeleteOptions")?.value;
     match value["kind"].as_str() {
         None | Some("DeleteOptions") if value.is_object() => Ok(Some(value)),
-        _ => Err(ApiError::unrecognized("DeleteOptions", "the body holds another kind")),
+        _ => Err(ApiError::unrecognized("DeleteOptions", "the body holds another kind", body)),
     }
 }
 
@@ -125,13 +116,17 @@ pub fn delete_options(content_type: &str, body: &[u8]) -> Result<Option<Value>> 
 /// 400 and 422 as of spec 4.1.
 pub fn check_kind(value: &mut Value, expected: &GroupVersionKind, builtin: bool) -> Result<()> {
     let kind = &expected.kind;
-    let Value::Object(members) = value else {
-        return Err(ApiError::unrecognized(kind, "the body is not an object"));
-    };
-    let (found_version, found_kind) = (text(members, "apiVersion"), text(members, "kind"));
-    if found_kind.is_empty() && !builtin {
-        return Err(ApiError::unrecognized(kind, "Object 'Kind' is missing"));
+    if !value.is_object() {
+        let text = value.to_string();
+        let problem = format!("json: cannot unmarshal {} into Go value of type {TYPE_META}", types::json_type(value));
+        return Err(unparsable(kind, &problem, text.as_bytes()));
     }
+    if value["kind"].as_str().unwrap_or_default().is_empty() && !builtin {
+        let text = value.to_string();
+        return Err(ApiError::unrecognized(kind, &format!("Object 'Kind' is missing in '{text}'"), text.as_bytes()));
+    }
+    let Value::Object(members) = value else { return Ok(()) };
+    let (found_version, found_kind) = (text(members, "apiVersion"), text(members, "kind"));
     let wanted_version = expected.api_version();
     if !(found_version.is_empty() && builtin) && found_version != wanted_version {
         return Err(ApiError::bad_request(format!(
@@ -212,8 +207,8 @@ fn sent(gvk: &GroupVersionKind, builtin: bool, content_type: &str, body: &[u8]) 
     if let (false, Value::Object(members)) = (builtin, &read.value)
         && text(members, "kind").is_empty()
     {
-        let (text, summary) = (String::from_utf8_lossy(body), summary(body));
-        return Err(ApiError::unrecognized(&gvk.kind, &format!("Object 'Kind' is missing in '{text}' ({summary})")));
+        let text = String::from_utf8_lossy(body);
+        return Err(ApiError::unrecognized(&gvk.kind, &format!("Object 'Kind' is missing in '{text}'"), body));
     }
     check_kind(&mut read.value, gvk, builtin)?;
     Ok(read)

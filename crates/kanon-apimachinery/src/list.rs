@@ -40,6 +40,9 @@ pub struct Listing {
 pub fn read(memory: &Memory, resource: &Resource, namespace: &str, options: &ListOptions) -> Result<Listing> {
     let prefix = resource.list_prefix(namespace);
     let token = Token::parse(&options.continue_token)?;
+    if token.is_some() && options.version.is_some_and(|it| it.0 > 0) {
+        return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+    }
     if let (None, Some(asked)) = (&token, options.version)
         && asked > memory.revision()
     {

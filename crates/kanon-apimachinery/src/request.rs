@@ -14,7 +14,7 @@ pub use options::{
     DeleteOptions, FieldValidation, IncludeObject, ListOptions, Propagation, VersionMatch, WriteOptions,
 };
 pub use path::{Address, Endpoint, OpenApi};
-pub use query::Query;
+pub use query::{Query, unescape};
 pub use stream::{check_stream, no_pod, stream_options};
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, header};
-use kanon_apimachinery::status::ApiError;
+use kanon_apimachinery::{request::unescape, status::ApiError};
 use kanon_core::UserInfo;
 use kanon_net::Peer;
 
@@ -109,7 +109,8 @@ pub(crate) fn impersonation(headers: &HeaderMap) -> Result<Option<Impersonation>
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
         if let Some(key) = name.as_str().strip_prefix("impersonate-extra-") {
-            extra.entry(key.to_owned()).or_default().push(text(value)?);
+            // Keys hold what names of headers cannot.
+            extra.entry(unescape(key)).or_default().push(text(value)?);
         }
     }
     let Some(name) = names.into_iter().next().filter(|it| !it.is_empty()) else {
@@ -195,8 +196,10 @@ mod tests {
 
     #[test]
     fn impersonation_names_what_must_be_allowed() {
-        let sent =
-            headers(&[("impersonate-user", "system:serviceaccount:shop:cart"), ("impersonate-extra-scopes", "view")]);
+        let sent = headers(&[
+            ("impersonate-user", "system:serviceaccount:shop:cart"),
+            ("impersonate-extra-example.io%2fscopes", "view"),
+        ]);
         let impersonation = impersonation(&sent).expect("fine").expect("there");
         assert_eq!(
             impersonation.user.groups,
@@ -214,7 +217,7 @@ mod tests {
                 Need {
                     group: "authentication.k8s.io",
                     resource: "userextras",
-                    subresource: "scopes".to_owned(),
+                    subresource: "example.io/scopes".to_owned(),
                     name: "view".to_owned(),
                     ..Need::default()
                 }

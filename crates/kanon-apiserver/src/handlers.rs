@@ -52,6 +52,9 @@ async fn resource(core: &Arc<Core>, asked: Asked, target: Resolved) -> Result<Re
     let work: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
         match (target.verb, target.address.subresource.is_empty()) {
             (Verb::Create, true) if is_review => Box::pin(review::create(core, asked, target)),
+            (Verb::Create, true) if target.resource.is_core("Binding") => {
+                Box::pin(part::bind_named(core, asked, target))
+            }
             (Verb::Create, true) => Box::pin(write::create(core, asked, target)),
             (Verb::Create, false) => Box::pin(part::create(core, asked, target)),
             (Verb::Get, true) => Box::pin(read::get(core, asked, target)),

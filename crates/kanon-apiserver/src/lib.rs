@@ -30,6 +30,7 @@ mod inflight;
 mod kubeconfig;
 mod metrics;
 mod numbers;
+mod pods;
 mod quotas;
 mod reply;
 mod server;

@@ -1,13 +1,14 @@
 //! Tokens of service accounts: JSON Web Tokens, signed with a key of the server's own that others verify by
 //! `/openid/v1/jwks`. What a token says is checked each time against the clock and the stored account.
 
+mod bound;
 mod signer;
 
 use kanon_apimachinery::{
     reviews::Token,
-    status::{ApiError, GroupResource, Result},
+    status::{ApiError, Cause, GroupResource, Result},
 };
-use kanon_core::UserInfo;
+use kanon_core::{GroupVersionKind, UserInfo};
 use kanon_store::Key;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,8 +19,8 @@ pub(crate) use signer::Signer;
 
 /// Who issues tokens, and whom they are for unless the request says otherwise.
 const ISSUER: &str = "https://kubernetes.default.svc";
-/// Shortest and longest time of a token, in seconds (upstream: ten minutes; a day where nothing is configured is ours).
-const TIME: std::ops::RangeInclusive<i64> = 600..=86_400;
+/// Shortest and longest time of a token, in seconds (upstream).
+const TIME: std::ops::RangeInclusive<i64> = 600..=1 << 32;
 /// Where nothing is asked for (upstream).
 const TIME_DEFAULT: i64 = 3600;
 
@@ -27,13 +28,17 @@ impl Core {
     /// A token for a service account: what `TokenRequest` answers with. `request` is its body.
     ///
     /// # Errors
-    /// 404 without that account.
+    /// 404 without that account or the object that the token is to be bound to, 422 for a time that no token has.
     pub(crate) fn issue_token(&self, namespace: &str, name: &str, mut request: Value) -> Result<Value> {
         let account = self.storage.get(&Key::new("core/serviceaccounts", namespace, name));
         let what = GroupResource::new("", "serviceaccounts");
         let account = account.ok_or_else(|| ApiError::not_found(&what, name))?;
-        let wanted = request["spec"]["expirationSeconds"].as_i64().unwrap_or(TIME_DEFAULT);
-        let seconds = wanted.clamp(*TIME.start(), *TIME.end());
+        let seconds = request["spec"]["expirationSeconds"].as_i64().unwrap_or(TIME_DEFAULT);
+        check_time(seconds)?;
+        let mut about = bound::claims(self, namespace, name, &request["spec"]["boundObjectRef"])?;
+        about.insert("namespace".to_owned(), namespace.into());
+        let uid = account.object.str_at(&["metadata", "uid"]);
+        about.insert("serviceaccount".to_owned(), json!({"name": name, "uid": uid}));
         let mut audiences = request["spec"]["audiences"].take();
         if audiences.as_array().is_none_or(Vec::is_empty) {
             audiences = json!([ISSUER]);
@@ -42,8 +47,7 @@ impl Core {
         let claims = json!({
             "aud": audiences, "iss": ISSUER, "iat": now, "nbf": now, "exp": now + seconds, "jti": Uuid::new_v4().to_string(),
             "sub": format!("system:serviceaccount:{namespace}:{name}"),
-            "kubernetes.io": {"namespace": namespace,
-                "serviceaccount": {"name": name, "uid": account.object.str_at(&["metadata", "uid"])}},
+            "kubernetes.io": about,
         });
         let expiry = jiff::Timestamp::from_second(now + seconds).map_err(ApiError::internal)?;
         request["apiVersion"] = "authentication.k8s.io/v1".into();
@@ -98,15 +102,27 @@ impl Core {
         let (namespace, account) = (about["namespace"].as_str()?, &about["serviceaccount"]);
         let (name, uid) = (account["name"].as_str()?, account["uid"].as_str()?);
         let stored = self.storage.get(&Key::new("core/serviceaccounts", namespace, name))?;
-        let same = stored.object.str_at(&["metadata", "uid"]) == uid;
+        let same = stored.object.str_at(&["metadata", "uid"]) == uid && bound::holds(&self.storage, about);
         (counts && fits && same).then(|| Token {
             user: UserInfo {
                 username: format!("system:serviceaccount:{namespace}:{name}"),
                 uid: uid.to_owned(),
                 groups: access::service_account_groups(namespace),
-                ..UserInfo::default()
+                extra: bound::extra(&claims),
             },
             audiences: shared,
         })
     }
+}
+
+/// Refuses a time that no token has.
+fn check_time(seconds: i64) -> Result<()> {
+    let bound = match seconds {
+        _ if seconds < *TIME.start() => "less than 10 minutes",
+        _ if seconds > *TIME.end() => "larger than 2^32 seconds",
+        _ => return Ok(()),
+    };
+    let problem = format!("may not specify a duration {bound}");
+    let cause = Cause::invalid("spec.expirationSeconds", &seconds.into(), &problem);
+    Err(ApiError::invalid(&GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest"), "", vec![cause]))
 }

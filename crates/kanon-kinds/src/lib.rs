@@ -28,6 +28,7 @@ pub use names::{
 };
 pub use protobuf::put as protobuf_put;
 pub use protobuf::{ProtobufError, ProtobufList, decode_protobuf, encode_protobuf, encode_protobuf_event};
+pub use quantity::is_quantity;
 pub use resources::{BuiltinKind, Subresource, body_schema, by_kind, find, kinds};
 pub use validate::{service_address_problems, validate, validate_kind};
 

@@ -166,6 +166,11 @@ pub(crate) fn parse(value: &Value) -> Option<Quantity> {
     Quantity::parse(&text(value)?)
 }
 
+/// Whether a value of a body reads as a quantity.
+pub fn is_quantity(value: &Value) -> bool {
+    parse(value).is_some()
+}
+
 /// The spelling a server stores, where `value` is a quantity.
 pub(crate) fn canonical(value: &Value) -> Option<String> {
     parse(value).map(Quantity::canonical)

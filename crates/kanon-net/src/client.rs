@@ -188,6 +188,11 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(source) = error.source() {
         error = source;
     }
+    let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    if io == Some(std::io::ErrorKind::UnexpectedEof) {
+        // The libraries below explain at length how this comes about.
+        return "unexpected EOF".to_owned();
+    }
     error.to_string()
 }
 

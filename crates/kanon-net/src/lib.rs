@@ -16,6 +16,7 @@ mod error;
 mod leaf;
 mod material;
 mod peer;
+mod pinned;
 mod renewal;
 mod rotation;
 mod serve;

@@ -7,7 +7,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{Error, Leaf, ServerCertificate};
+use crate::{Error, Leaf, ServerCertificate, pinned::Bundle};
 
 /// What both sides offer, best first.
 pub(crate) const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -57,14 +57,16 @@ pub fn tls_server_config(
 /// # Errors
 /// A bundle without a certificate, an identity whose key does not sign, a system without a store of certificates.
 pub fn tls_client_config(trust: &Trust, identity: Option<&Leaf>) -> Result<Arc<ClientConfig>, Error> {
-    let roots = match trust {
-        Trust::Bundle(pem) => roots(pem)?,
-        Trust::System => system_roots()?,
-        Trust::Nobody => RootCertStore::empty(),
-    };
     let builder =
         ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(setup)?;
-    let builder = builder.with_root_certificates(roots);
+    let builder = match trust {
+        Trust::Bundle(pem) => {
+            let bundle = Arc::new(Bundle::new(chain(pem)?, roots(pem)?)?);
+            builder.dangerous().with_custom_certificate_verifier(bundle)
+        }
+        Trust::System => builder.with_root_certificates(system_roots()?),
+        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+    };
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(leaf) => builder.with_client_auth_cert(chain(leaf.certificate_pem())?, key(leaf)?).map_err(setup)?,

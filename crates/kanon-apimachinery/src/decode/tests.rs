@@ -54,7 +54,7 @@ fn kind_and_version_must_fit() {
             false,
             json!({"apiVersion": "x.io/v1"}),
             400,
-            "the object provided is unrecognized (must be of type Gate): Object 'Kind' is missing",
+            r#"the object provided is unrecognized (must be of type Gate): Object 'Kind' is missing in '{"apiVersion":"x.io/v1"}' ({"apiVersion":"x.io/v1"})"#,
         ),
         (
             "Gate",
@@ -75,7 +75,7 @@ fn kind_and_version_must_fit() {
             true,
             json!([]),
             400,
-            "the object provided is unrecognized (must be of type Pod): the body is not an object",
+            r#"the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" } (5b5d)"#,
         ),
     ] {
         assert_eq!(fails(kind, builtin, value), (code, message.to_owned()));
@@ -100,6 +100,14 @@ fn wrong_types_are_refused_in_gos_words() {
         (
             json!({"metadata": {"labels": {"a": true}}}),
             Some("json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string"),
+        ),
+        (
+            json!({"spec": {"template": {"spec": {"containers": [{"resources": {"limits": {"cpu": "much"}}}]}}}}),
+            Some("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"),
+        ),
+        (
+            json!({"metadata": {"creationTimestamp": "x"}}),
+            Some(r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#),
         ),
     ] {
         let message = check_types(&value, &deployment).err().map(|it| it.message);

@@ -1,8 +1,11 @@
 //! Wrong types in built-in kinds, in the words of Go's JSON decoder:
-//! `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
+//! `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`; and texts that do not read as
+//! what their type says ([`super::texts`]).
 
-use kanon_schema::{Schema, Type, quote};
+use kanon_schema::{Schema, Type};
 use serde_json::Value;
+
+use super::texts;
 
 /// The first value whose type the schema does not allow, if any.
 pub(super) fn mismatch(schema: &Schema, value: &Value) -> Option<String> {
@@ -26,13 +29,14 @@ struct Walk<'w> {
 impl<'w> Walk<'w> {
     fn check(&mut self, schema: &'w Schema, value: &'w Value) -> Option<String> {
         match (schema.kind, value) {
-            (_, Value::Null) | (Type::Any, _) => None,
+            (_, Value::Null) => None,
+            (Type::Any, value) => texts::problem(schema, value),
             (Type::Object, Value::Object(members)) => {
                 let owner = if schema.properties.is_empty() { self.owner } else { local_name(schema) };
                 let owner = std::mem::replace(&mut self.owner, owner);
                 let found = members.iter().find_map(|(name, member)| {
-                    // Go's decoder names fields, and no keys of maps.
                     let Some(inner) = schema.properties.get(name) else {
+                        // Go names the map and not its key.
                         return self.check(schema.additional.as_ref()?, member);
                     };
                     self.path.push(name);
@@ -47,11 +51,8 @@ impl<'w> Walk<'w> {
                 let items = schema.items.as_ref()?;
                 elements.iter().find_map(|element| self.check(items, element))
             }
-            (Type::String, Value::String(text)) if self.owner == "ObjectMeta" && schema.format == "date-time" => {
-                time_problem(text)
-            }
-            (Type::String, Value::String(_))
-            | (Type::Boolean, Value::Bool(_))
+            (Type::String, Value::String(_)) => texts::problem(schema, value),
+            (Type::Boolean, Value::Bool(_))
             | (Type::Number, Value::Number(_))
             | (Type::IntOrString, Value::String(_) | Value::Number(_)) => None,
             (Type::Integer, Value::Number(number)) => {
@@ -69,29 +70,6 @@ impl<'w> Walk<'w> {
         }
         format!("json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}")
     }
-}
-
-/// What Go says of a text that is no RFC 3339 time: what is left of it where it stops to be one.
-fn time_problem(text: &str) -> Option<String> {
-    const LAYOUT: [&str; 11] = ["2006", "-", "01", "-", "02", "T", "15", ":", "04", ":", "05"];
-    if text.parse::<jiff::Timestamp>().is_ok() {
-        return None;
-    }
-    let mut rest = text;
-    let mut wanted = "Z07:00";
-    for part in LAYOUT {
-        let is_digits = part.starts_with(|it: char| it.is_ascii_digit());
-        let found = rest
-            .get(..part.len())
-            .filter(|it| if is_digits { it.bytes().all(|it| it.is_ascii_digit()) } else { *it == part });
-        if found.is_none() {
-            wanted = part;
-            break;
-        }
-        rest = &rest[part.len()..];
-    }
-    let layout = "2006-01-02T15:04:05Z07:00";
-    Some(format!("parsing time {} as {layout:?}: cannot parse {} as {wanted:?}", quote(text), quote(rest)))
 }
 
 /// What Go calls a value in JSON.

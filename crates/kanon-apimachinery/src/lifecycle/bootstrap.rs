@@ -1,4 +1,4 @@
-//! What an empty store begins with: namespaces, the API's own service, roles and their bindings.
+//! What an empty store begins with: namespaces, the API's own service, roles and their bindings, priority classes.
 
 use std::sync::LazyLock;
 
@@ -23,7 +23,8 @@ pub fn bootstrap(now: Timestamp, service: &Service, uid: &mut dyn FnMut() -> Str
     /// Those that are the same in every cluster, made once: servers that start one after another share them.
     static ALIKE: LazyLock<Vec<Value>> = LazyLock::new(|| {
         let names = ["default", "kube-system", "kube-public", "kube-node-lease"];
-        names.into_iter().map(namespace).chain(roles::builtin()).map(completed).collect()
+        let classes = crate::pods::system_classes();
+        names.into_iter().map(namespace).chain(roles::builtin()).chain(classes).map(completed).collect()
     });
     let mut objects = ALIKE.clone();
     objects.push(completed(api_service(service)));

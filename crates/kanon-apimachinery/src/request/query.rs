@@ -40,6 +40,11 @@ pub(super) fn truth(text: &str) -> bool {
     !(text.is_empty() || text == "0" || text.eq_ignore_ascii_case("false"))
 }
 
+/// A text with its percent escapes resolved; as it is where they make no text.
+pub fn unescape(text: &str) -> String {
+    decode(text, false).unwrap_or_else(|| text.to_owned())
+}
+
 /// Resolves percent escapes (and `+` in queries). Escapes that are cut off or no hex stay as they are.
 pub(super) fn decode(text: &str, plus: bool) -> Option<String> {
     if !text.bytes().any(|it| it == b'%' || (plus && it == b'+')) {

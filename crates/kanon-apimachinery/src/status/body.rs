@@ -4,6 +4,9 @@ use kanon_core::GroupVersionKind;
 
 use super::{ApiError, Cause, Details, GroupResource, group_kind};
 
+/// How much of a body failures show.
+const SUMMARY_MAX: usize = 30;
+
 impl ApiError {
     /// The object does not fit its kind's rules.
     pub fn invalid(gvk: &GroupVersionKind, name: &str, causes: Vec<Cause>) -> ApiError {
@@ -57,8 +60,11 @@ impl ApiError {
     }
 
     /// A body that is not JSON or YAML of an object at all.
-    pub fn unrecognized(kind: &str, problem: &str) -> ApiError {
-        ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {problem}"))
+    pub fn unrecognized(kind: &str, problem: &str, body: &[u8]) -> ApiError {
+        let summary = summary(body);
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {problem} ({summary})"
+        ))
     }
 
     /// A body in a media type that is not read here.
@@ -132,4 +138,18 @@ impl ApiError {
     pub fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(503, "ServiceUnavailable", message)
     }
+}
+
+/// The beginning of a body: as it is where it looks like an object in JSON, else its bytes in hexadecimal.
+fn summary(body: &[u8]) -> String {
+    let head = &body[..body.len().min(SUMMARY_MAX)];
+    let mut text = match head.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(head).into_owned(),
+        Some(_) => head.iter().map(|it| format!("{it:02x}")).collect(),
+    };
+    if body.len() > SUMMARY_MAX {
+        text.push_str(" ...");
+    }
+    text
 }

@@ -97,6 +97,9 @@ pub(super) fn openapi_index(core: &Core, asked: &Asked) -> Result<Reply> {
 pub(super) fn openapi(core: &Core, asked: &Asked, path: &str, hash: &str) -> Result<Reply> {
     let registry = core.registry.load_full();
     let document = core.documents.get(&registry, path).ok_or_else(ApiError::no_such_path)?;
+    if !hash.is_empty() && hash != document.hash {
+        return Ok(moved(&format!("/openapi/v3/{path}?hash={}", document.hash)));
+    }
     let tag = format!("\"{}\"", document.hash);
     let mut reply = if is_known(asked, &tag) {
         Reply::new(StatusCode::NOT_MODIFIED, "application/json", Bytes::new())
@@ -108,6 +111,15 @@ pub(super) fn openapi(core: &Core, asked: &Asked, path: &str, hash: &str) -> Res
         reply.headers.push((header::EXPIRES, HeaderValue::from_static(FAR)));
     }
     Ok(tagged(reply, &tag))
+}
+
+/// The way to the document as it is now, for whoever has an older hash.
+fn moved(url: &str) -> Reply {
+    let mut reply = Reply::new(StatusCode::MOVED_PERMANENTLY, "text/html; charset=utf-8", Bytes::new());
+    if let Ok(url) = HeaderValue::from_str(url) {
+        reply.headers.push((header::LOCATION, url));
+    }
+    reply
 }
 
 fn is_known(asked: &Asked, tag: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Everything that is no resource: health, version, metrics, and the doors to discovery and OpenAPI.
 
+use std::collections::BTreeSet;
+
 use http::{HeaderValue, StatusCode, header};
 use kanon_apimachinery::{
     request::{Endpoint, OpenApi},
@@ -68,14 +70,25 @@ fn health(core: &Core, asked: &Asked, which: &str, check: &str) -> Result<Reply>
         return Err(ApiError::no_such_path());
     }
     let asked_for: Vec<&str> = CHECKS.into_iter().filter(|it| check.is_empty() || *it == check).collect();
-    let fine = asked_for.iter().all(|it| holds(it));
+    let excluded: Vec<&str> = asked.info.query.all("exclude").filter(|it| check.is_empty() && !it.is_empty()).collect();
+    let fine = asked_for.iter().all(|it| excluded.contains(it) || holds(it));
     let verbose = asked.info.query.get("verbose").is_some();
     if fine && !verbose {
         return Ok(Reply::text(StatusCode::OK, "ok"));
     }
     let mut text = String::new();
     for check in asked_for {
-        text.push_str(&if holds(check) { format!("[+]{check} ok\n") } else { format!("[-]{check} failed\n") });
+        text.push_str(&match (excluded.contains(&check), holds(check)) {
+            (true, _) => format!("[+]{check} excluded: ok\n"),
+            (false, true) => format!("[+]{check} ok\n"),
+            (false, false) => format!("[-]{check} failed\n"),
+        });
+    }
+    let unknown: BTreeSet<&str> = excluded.into_iter().filter(|it| !CHECKS.contains(it)).collect();
+    if !unknown.is_empty() {
+        let names: Vec<String> = unknown.iter().map(|it| format!("{it:?}")).collect();
+        let names = names.join(",");
+        text.push_str(&format!("warn: some health checks cannot be excluded: no matches for {names}\n"));
     }
     text.push_str(&format!("{which} check {}\n", if fine { "passed" } else { "failed" }));
     Ok(Reply::text(if fine { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }, text))

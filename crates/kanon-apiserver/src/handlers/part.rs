@@ -105,6 +105,16 @@ async fn bind(core: &Core, asked: &Asked, target: &Resolved, body: Value) -> Res
     Ok(Reply::new(StatusCode::CREATED, "application/json", status::success(None, 201)))
 }
 
+/// POST to `bindings`: the older way to the `binding` of the pod that the body names.
+pub(super) async fn bind_named(core: &Core, asked: &Asked, target: &Resolved) -> Result<Reply> {
+    let body = decode::object(&target.resource, &asked.info.content_type, &asked.body)?.value;
+    let pods = core.builtin.resource("", "v1", "pods").cloned().ok_or_else(ApiError::no_such_path)?;
+    let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let mut address = Address::clone(&target.address);
+    (address.resource, address.name, address.subresource) = ("pods".to_owned(), name, "binding".to_owned());
+    bind(core, asked, &Resolved { resource: pods, verb: target.verb, address: address.into() }, body).await
+}
+
 /// Who binds a pod, how, and to which node.
 pub(crate) struct Binding<'a> {
     pub(crate) user: &'a UserInfo,

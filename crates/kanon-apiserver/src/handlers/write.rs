@@ -92,6 +92,7 @@ impl Core {
             false => LimitRanges::default(),
         };
         limits.fill(&mut object, false);
+        self.complete_pod(ctx, &prepared, &mut object).await?;
         let old_object = prepared.old_object.as_ref();
         let (mut mutated, changed) = self.mutate(&hooks, &attributes, object, old_object, warnings).await?;
         if changed {

@@ -107,7 +107,7 @@ fn generate() -> io::Result<Vec<u8>> {
 
 fn load(path: &Path) -> io::Result<Vec<u8>> {
     match fs::read(path) {
-        // Tokens live for a day at most: those of the old secret are asked for again.
+        // Clients ask for tokens again before they run out: those of the old secret too.
         Ok(bytes) if bytes.len() == SECRET_LEN => fs::remove_file(path)?,
         Ok(bytes) => return Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

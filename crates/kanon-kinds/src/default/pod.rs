@@ -10,9 +10,6 @@ const FILE_MODE: i64 = 0o644;
 
 /// What only pods get, not templates.
 pub(super) fn pod(spec: &mut Map<String, Value>) {
-    if spec.get("serviceAccount").is_none() {
-        absent(spec, "serviceAccountName", "default");
-    }
     keep(spec, "enableServiceLinks", true);
     pod_spec(spec);
     let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));

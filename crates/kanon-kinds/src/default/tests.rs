@@ -45,7 +45,7 @@ fn pod_gets_what_a_server_fills_in() {
             "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}],
         "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "restartPolicy": "Always",
         "schedulerName": "default-scheduler", "securityContext": {},
-        "serviceAccount": "default", "serviceAccountName": "default", "terminationGracePeriodSeconds": 30,
+        "terminationGracePeriodSeconds": 30,
         "volumes": [{"name": "v", "emptyDir": {}}, {"name": "s", "secret": {"secretName": "x", "defaultMode": 420}}]},
         "status": {}});
     assert_eq!(defaulted("", "v1", "pods", pod), want);

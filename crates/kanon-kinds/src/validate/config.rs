@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use kanon_schema::{FieldError, FieldPath};
 use regex::Regex;
 use serde_json::Value;
 
@@ -41,7 +42,8 @@ pub(super) fn config_map(root: &Field<'_>, errors: &mut Errors) {
         size += decoded(&binary.key(key), value, errors);
     }
     if size > MAX_DATA {
-        root.too_long(errors, MAX_DATA);
+        // Upstream blames a nameless member of the object.
+        errors.push(FieldError::too_long(&FieldPath::of("[]"), MAX_DATA as u64));
     }
 }
 
@@ -59,6 +61,13 @@ pub(super) fn secret(root: &Field<'_>, errors: &mut Errors) {
     for (_, keys) in SECRET_KEYS.iter().filter(|(name, _)| *name == kind.text()) {
         for key in keys.iter().filter(|it| data.value().get(**it).is_none()) {
             data.key(key).required(errors, "");
+        }
+    }
+    for name in [".dockerconfigjson", ".dockercfg"] {
+        let text = data.value().get(name).and_then(Value::as_str).and_then(|it| STANDARD.decode(it).ok());
+        let is_held = SECRET_KEYS.iter().any(|(it, keys)| *it == kind.text() && keys.contains(&name));
+        if let Some(Err(problem)) = text.filter(|_| is_held).map(|it| serde_json::from_slice::<Value>(&it)) {
+            data.key(name).invalid_value(errors, "<secret contents redacted>", problem.to_string());
         }
     }
     if kind.text() == "kubernetes.io/basic-auth"
@@ -155,6 +164,37 @@ pub(super) fn lease(spec: &Field<'_>, errors: &mut Errors) {
         seconds.invalid(errors, "must be greater than 0");
     }
     spec.get("leaseTransitions").not_negative(errors);
+}
+
+/// The highest priority that users may give.
+const PRIORITY_MAX: i64 = 1_000_000_000;
+/// Priority classes of the system: users may neither make others that are called so nor other ones of these.
+const SYSTEM_CLASSES: [(&str, i64); 2] =
+    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
+
+pub(super) fn priority_class(root: &Field<'_>, errors: &mut Errors) {
+    let (metadata, value) = (root.get("metadata"), root.get("value"));
+    let name = metadata.get("name");
+    if !name.text().starts_with("system-") {
+        if value.int().is_some_and(|it| it > PRIORITY_MAX) {
+            let problem = format!("maximum allowed value of a user defined priority is {PRIORITY_MAX}");
+            value.forbidden(errors, &problem);
+        }
+        return;
+    }
+    let problem = match SYSTEM_CLASSES.iter().find(|(it, _)| *it == name.text()) {
+        None => format!("{} is not a known system priority class", name.text()),
+        Some((known, wanted)) if value.int() != Some(*wanted) => {
+            format!("value of {known} PriorityClass must be {wanted}")
+        }
+        Some((known, _)) if root.get("globalDefault").is_true() => {
+            format!("globalDefault of {known} PriorityClass must be false")
+        }
+        Some(_) => return,
+    };
+    let problem =
+        format!("priority class names with 'system-' prefix are reserved for system use only. error: {problem}");
+    name.forbidden(errors, &problem);
 }
 
 pub(super) fn priority_class_update(root: &Field<'_>, old: &Field<'_>, errors: &mut Errors) {

@@ -89,6 +89,29 @@ fn environment(env: &Field<'_>, errors: &mut Errors) {
     } else if source.len() > 1 {
         source.invalid_value(errors, "", "may not have more than one field specified at a time");
     }
+    let place = source.get("fieldRef");
+    let path = place.get("fieldPath");
+    if !path.is_empty() && !is_field_of_pod(path.text()) {
+        let problem = format!("error converting fieldPath: field label not supported: {}", path.text());
+        path.invalid(errors, problem);
+    }
+}
+
+/// Whether a variable may hold what stands there in a pod.
+fn is_field_of_pod(path: &str) -> bool {
+    const PLACES: [&str; 9] = [
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+        "spec.nodeName",
+        "spec.serviceAccountName",
+        "status.hostIP",
+        "status.hostIPs",
+        "status.podIP",
+        "status.podIPs",
+    ];
+    let keyed = ["metadata.annotations", "metadata.labels"];
+    PLACES.contains(&path) || keyed.iter().any(|it| path.strip_prefix(it).is_some_and(|it| it.starts_with("['")))
 }
 
 fn mounts(context: &Context, mounts: &Field<'_>, errors: &mut Errors) {
@@ -141,7 +164,23 @@ pub(super) fn resources(resources: &Field<'_>, errors: &mut Errors) {
             }
             let limit = limits.value().get(name);
             let below = limit.and_then(quantity::parse).is_none_or(|it| parsed.nanos() <= it.nanos());
-            if member == "requests" && !below {
+            // What nodes do not share out twice is asked for as it is limited.
+            let is_whole = name.contains('/') && !name.starts_with("kubernetes.io/") || name.starts_with("hugepages-");
+            if member == "requests" && is_whole {
+                let equal = |it: quantity::Quantity| it.nanos() == parsed.nanos();
+                match limit {
+                    None => limits.required(errors, "Limit must be set for non overcommitable resources"),
+                    Some(limit) if !quantity::parse(limit).is_none_or(equal) => {
+                        let limit = quantity::text(limit).unwrap_or_default();
+                        amounts.invalid_value(
+                            errors,
+                            amount.clone(),
+                            format!("must be equal to {name} limit of {limit}"),
+                        );
+                    }
+                    Some(_) => {}
+                }
+            } else if member == "requests" && !below {
                 let limit = limit.and_then(quantity::text).unwrap_or_default();
                 amounts.invalid_value(
                     errors,

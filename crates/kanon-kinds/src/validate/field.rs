@@ -120,6 +120,11 @@ impl<'a> Field<'a> {
         errors.push(FieldError::duplicate(&self.path, self.value.clone()));
     }
 
+    /// The same with a value that stands for what must be unique, as Go prints it.
+    pub(super) fn duplicate_shown(&self, errors: &mut Errors, shown: String) {
+        errors.push(FieldError::duplicate(&self.path, self.value.clone()).showing(shown));
+    }
+
     pub(super) fn not_found(&self, errors: &mut Errors) {
         errors.push(FieldError::not_found(&self.path, self.value.clone()));
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     container,
     field::{Errors, Field},
-    metadata, volume,
+    metadata, service, volume,
 };
 use crate::names::{label_problems, subdomain_problems};
 
@@ -75,6 +75,17 @@ pub(super) fn pod(spec: &Field<'_>, errors: &mut Errors) {
             container::container(&context, list, it, errors);
         });
     }
+    let mut host_ports = BTreeSet::new();
+    containers.each(|it| {
+        it.get("ports").each(|port| {
+            let (host, protocol, ip) = (port.get("hostPort"), port.get("protocol"), port.get("hostIP"));
+            let Some(number) = host.int().filter(|it| *it != 0) else { return };
+            let address = format!("{}/{}/{number}", protocol.text(), ip.text());
+            if !host_ports.insert(address.clone()) {
+                host.duplicate_shown(errors, format!("{address:?}"));
+            }
+        });
+    });
     spec.get("activeDeadlineSeconds").within(errors, 1, i64::from(i32::MAX));
     spec.get("terminationGracePeriodSeconds").not_negative(errors);
     for (member, label) in [
@@ -93,6 +104,16 @@ pub(super) fn pod(spec: &Field<'_>, errors: &mut Errors) {
     metadata::labels(&spec.get("nodeSelector"), errors);
     security(&spec.get("securityContext"), errors);
     spec.get("tolerations").each(|it| toleration(it, errors));
+    spec.get("hostAliases").each(|it| service::address(&it.get("ip"), errors));
+    spec.get("topologySpreadConstraints").each(|it| {
+        let skew = it.get("maxSkew");
+        if skew.int().is_none_or(|it| it <= 0) {
+            skew.invalid_value(errors, skew.int().unwrap_or_default(), "must be greater than zero");
+        }
+    });
+    if !spec.get("schedulingGates").is_empty() && !spec.get("nodeName").is_empty() {
+        spec.get("nodeName").forbidden(errors, "cannot be set until all schedulingGates have been cleared");
+    }
 }
 
 /// Users and groups are 31-bit numbers.

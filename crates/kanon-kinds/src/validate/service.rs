@@ -111,7 +111,13 @@ fn service_ports(ports: &Field<'_>, kind: &str, errors: &mut Errors) {
         port.get("targetPort").port(errors);
         let protocol = port.get("protocol").text().to_owned();
         if !numbers.insert((number.int(), protocol.clone())) {
-            port.duplicate(errors);
+            let number = number.int().unwrap_or_default();
+            port.duplicate_shown(
+                errors,
+                format!(
+                    "core.ServicePort{{Name:\"\", Protocol:{protocol:?}, AppProtocol:(*string)(nil), Port:{number}, TargetPort:intstr.IntOrString{{Type:0, IntVal:0, StrVal:\"\"}}, NodePort:0}}"
+                ),
+            );
         }
         let node_port = port.get("nodePort");
         let Some(given) = node_port.int().filter(|it| *it != 0) else { return };
@@ -193,7 +199,7 @@ fn family_of(address: &str) -> &'static str {
     if address.contains(':') { "IPv6" } else { "IPv4" }
 }
 
-fn address(at: &Field<'_>, errors: &mut Errors) {
+pub(super) fn address(at: &Field<'_>, errors: &mut Errors) {
     if at.text().parse::<IpAddr>().is_err() {
         at.invalid(errors, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
     }

@@ -1,4 +1,4 @@
-//! What the tables alone say: required members, enumerations, quantities. Status is left out: controllers write it.
+//! What the tables alone say: required members, enumerations. Status is left out: controllers write it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::field::{Errors, Field};
 use crate::{
-    BuiltinKind, quantity,
+    BuiltinKind,
     table::{self, FieldDef, FieldType, Scalar, Tables, TypeId},
 };
 
@@ -21,9 +21,6 @@ const JUDGED: [(&str, &str); 3] = [
     ("ScopedResourceSelectorRequirement", "scopeName"),
     ("ScopedResourceSelectorRequirement", "operator"),
 ];
-
-/// How the server words that a text is no quantity.
-const QUANTITY: &str = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 /// Adds what nobody has said yet: one error a place is enough.
 pub(super) fn validate(kind: &BuiltinKind, object: &Value, errors: &mut Errors) {
@@ -73,11 +70,6 @@ impl Walk {
             FieldType::Message(id) => self.message(*id, at),
             FieldType::List(element) => at.each(|it| self.value(field, element, it)),
             FieldType::Map(element) => at.entries().for_each(|(key, _)| self.value(field, element, &at.key(key))),
-            FieldType::Scalar(Scalar::Quantity) => {
-                if quantity::parse(at.value()).is_none() {
-                    at.invalid(&mut self.found, QUANTITY);
-                }
-            }
             FieldType::Scalar(Scalar::String) if !field.values.is_empty() && !at.is_empty() => {
                 at.one_of(&mut self.found, &field.values);
             }

@@ -62,6 +62,23 @@ pub(super) fn deployment(spec: &Field<'_>, errors: &mut Errors) {
     }
 }
 
+pub(super) fn daemon_set(spec: &Field<'_>, errors: &mut Errors) {
+    set(spec, "daemonset", Owner::Keeper("DaemonSet"), errors);
+    let strategy = spec.get("updateStrategy");
+    let rolling = strategy.get("rollingUpdate");
+    let (away, extra) = (rolling.get("maxUnavailable"), rolling.get("maxSurge"));
+    match (is_zero(&away) || away.is_absent(), is_zero(&extra) || extra.is_absent()) {
+        _ if rolling.is_absent() => {}
+        (true, true) => away.required(errors, "cannot be 0 when maxSurge is 0"),
+        (false, false) => extra.invalid_shown(
+            errors,
+            shown::int_or_string(extra.value()),
+            "may not be set when maxUnavailable is non-zero",
+        ),
+        _ => {}
+    }
+}
+
 fn is_zero(share: &Field<'_>) -> bool {
     share.int() == Some(0) || share.text() == "0%"
 }

@@ -40,11 +40,24 @@ pub(super) fn fields_v1(place: Place<'_>, value: &Value, unowned: Option<&FieldS
 
 fn put(place: Place<'_>, name: String, value: &Value, known: Option<&FieldNode>, out: &mut Map<String, Value>) {
     let mut below = fields_v1(place, value, known.map(|it| &it.below));
-    let is_owned = known.is_none_or(|it| !it.member);
+    let is_new = !place.is_always_there() || (place.shape(value) == Shape::Leaf && !is_zero(value));
+    let is_owned = is_new && known.is_none_or(|it| !it.member);
     if is_owned && !below.is_empty() {
         below.insert(".".to_owned(), Value::Object(Map::new()));
     }
     if is_owned || !below.is_empty() {
         out.insert(name, Value::Object(below));
+    }
+}
+
+/// What a place holds that nobody has written to.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(it) => it.as_f64() == Some(0.0),
+        Value::String(it) => it.is_empty(),
+        Value::Array(it) => it.is_empty(),
+        Value::Object(it) => it.is_empty(),
     }
 }

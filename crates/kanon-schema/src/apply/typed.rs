@@ -15,6 +15,8 @@ pub(super) struct Place<'s> {
     schema: Option<&'s Schema>,
     /// Whether apiVersion, kind and metadata are known here.
     resource: bool,
+    /// Whether an object without anything has this place too.
+    always: bool,
 }
 
 /// What a member of an object is.
@@ -41,27 +43,36 @@ pub(super) enum Shape<'s> {
 impl<'s> Place<'s> {
     /// A whole object.
     pub(super) fn root(schema: &'s Schema) -> Place<'s> {
-        Place { schema: Some(schema), resource: true }
+        // Types with a published name are built in, where upstream compares structs.
+        Place { schema: Some(schema), resource: true, always: schema.name.is_some() }
     }
 
     fn of(schema: &'s Schema) -> Place<'s> {
-        Place { schema: Some(schema), resource: schema.embedded_resource }
+        Place { schema: Some(schema), resource: schema.embedded_resource, always: false }
     }
 
-    const UNKNOWN: Place<'static> = Place { schema: None, resource: false };
+    const UNKNOWN: Place<'static> = Place { schema: None, resource: false, always: false };
+
+    /// Whether an object of a built-in kind has this place even when nothing is set: upstream writes it as an empty struct, or
+    /// as null where it is required.
+    pub(super) fn is_always_there(self) -> bool {
+        self.always
+    }
 
     /// What the member `key` is.
     pub(super) fn member(self, key: &str) -> Member<'s> {
         if self.resource {
             match key {
                 "apiVersion" | "kind" => return Member::Field(Place::UNKNOWN),
-                "metadata" => return Member::Field(Place::of(object_meta())),
+                "metadata" => return Member::Field(Place { always: self.always, ..Place::of(object_meta()) }),
                 _ => {}
             }
         }
         let Some(schema) = self.schema else { return Member::Entry(Place::UNKNOWN) };
         if let Some(inner) = schema.properties.get(key) {
-            return Member::Field(Place::of(inner));
+            let is_struct = || inner.default.as_ref().is_some_and(Value::is_object);
+            let always = self.always && (is_struct() || schema.required.iter().any(|it| it == key));
+            return Member::Field(Place { always, ..Place::of(inner) });
         }
         match &schema.additional {
             Some(inner) => Member::Entry(Place::of(inner)),

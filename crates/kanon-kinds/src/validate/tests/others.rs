@@ -58,12 +58,35 @@ fn configuration() {
     check(
         "/v1/configmaps",
         json!({"data": {"a": "x".repeat(1_048_577)}}),
-        &["<nil>: Too long: may not be more than 1048576 bytes"],
+        &["[]: Too long: may not be more than 1048576 bytes"],
     );
+    let class = |name: &str, value: i64| json!({"metadata": {"name": name}, "value": value});
+    let reserved = "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: ";
+    for (class, want) in [
+        (class("high", 1_000_000_000), None),
+        (class("system-node-critical", 2_000_001_000), None),
+        (
+            class("high", 1_000_000_001),
+            Some("value: Forbidden: maximum allowed value of a user defined priority is 1000000000".to_owned()),
+        ),
+        (class("system-own", 1), Some(format!("{reserved}system-own is not a known system priority class"))),
+        (
+            class("system-node-critical", 1),
+            Some(format!("{reserved}value of system-node-critical PriorityClass must be 2000001000")),
+        ),
+    ] {
+        let want: Vec<&str> = want.as_deref().into_iter().collect();
+        check("scheduling.k8s.io/v1/priorityclasses", class, &want);
+    }
     check(
         "/v1/secrets",
         json!({"type": "kubernetes.io/tls", "data": {"tls.crt": ""}}),
         &["data[tls.key]: Required value"],
+    );
+    check(
+        "/v1/secrets",
+        json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "eA=="}}),
+        &["data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": expected value at line 1 column 1"],
     );
     check_update("/v1/secrets", json!({"type": "other"}), &["type: Invalid value: \"other\": field is immutable"]);
     check(

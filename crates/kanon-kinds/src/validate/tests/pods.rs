@@ -105,7 +105,7 @@ fn containers() {
         ],
     );
     check_container(
-        json!({"env": [{"name": "a", "value": "b", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]}),
+        json!({"env": [{"name": "a", "value": "b", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}),
         &["spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not be specified when `value` is not empty"],
     );
     check_container(
@@ -124,9 +124,22 @@ fn containers() {
         ],
     );
     check_container(
-        json!({"resources": {"requests": {"cpu": "much"}}}),
+        json!({"ports": [{"containerPort": 1, "hostPort": 5}, {"containerPort": 2, "hostPort": 5}]}),
+        &["spec.containers[0].ports[1].hostPort: Duplicate value: \"TCP//5\""],
+    );
+    check_container(
+        json!({"resources": {"requests": {"x.io/gpu": "1"}, "limits": {"x.io/gpu": "2"}}}),
+        &["spec.containers[0].resources.requests: Invalid value: \"1\": must be equal to x.io/gpu limit of 2"],
+    );
+    check_container(
+        json!({"resources": {"requests": {"x.io/gpu": "1"}}}),
+        &["spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources"],
+    );
+    check_container(
+        json!({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['a']"}}},
+            {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.owner"}}}]}),
         &[
-            "spec.containers[0].resources.requests[cpu]: Invalid value: \"much\": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: Invalid value: \"metadata.owner\": error converting fieldPath: field label not supported: metadata.owner",
         ],
     );
     check_container(
