@@ -21,6 +21,7 @@ pub mod list;
 mod meta;
 pub mod negotiate;
 pub mod openapi;
+pub mod pod_security;
 pub mod pods;
 pub mod protobuf;
 pub mod quota;

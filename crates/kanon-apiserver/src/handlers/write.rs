@@ -9,6 +9,7 @@ use kanon_apimachinery::{
     decode,
     limits::{self, LimitRanges},
     negotiate::{self, PatchType},
+    pod_security,
     request::{Resolved, WriteOptions},
     resource::Resource,
     status::{ApiError, Cause, Result},
@@ -107,6 +108,7 @@ impl Core {
         warnings.add(std::mem::take(&mut finished.warnings));
         let Finished { object, old_object, .. } = &finished;
         limits.check(ctx, object)?;
+        self.secure_pods(ctx, attributes.operation, &finished, warnings)?;
         self.validate(&hooks, &attributes, Some(object), old_object.as_ref(), warnings).await?;
         // The last word, and held as the numbers are.
         let charged = self.charge(ctx, attributes.operation, &finished)?;
@@ -129,6 +131,21 @@ impl Core {
             }
         };
         Ok(Carried { done, part, created, charged: charged.is_some() })
+    }
+
+    /// Pod Security; a failure has its notes, too.
+    fn secure_pods(
+        &self,
+        ctx: &Context<'_>,
+        operation: Operation,
+        finished: &Finished,
+        notes: &Warnings,
+    ) -> Result<()> {
+        let judge = |memory: &_| pod_security::judge(memory, ctx, operation, finished);
+        let (told, verdict) = self.storage.read(judge);
+        notes.add(told.warnings);
+        notes.annotate(told.annotations);
+        verdict
     }
 
     pub(crate) async fn store(&self, write: kanon_store::Write) -> Result<Arc<Entry>, Refused> {

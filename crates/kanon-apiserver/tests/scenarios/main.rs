@@ -42,7 +42,7 @@ macro_rules! scenarios {
 scenarios! {
     access apply builtin custom_patches custom_requests day day_workloads definitions deletion discovery endpoints eviction failures failures_custom
     kubectl_access kubectl_apply kubectl_change kubectl_cold kubectl_create kubectl_custom kubectl_delete kubectl_node kubectl_read
-    limits lists patches pods protobuf quota quota_workloads services stamping tables watches webhooks
+    limits lists patches pod_security pods protobuf quota quota_workloads services stamping tables watches webhooks
 }
 
 fn read(name: &str) -> Scenario {
