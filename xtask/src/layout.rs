@@ -3,7 +3,7 @@
 //! sixteen pages around each one that is touched (docs/decisions/0006-allocator.md). Needs valgrind and lld.
 //!
 //! It builds, lets callgrind watch a start, and writes `crates/kanon/layout/start.ld`. A script that is old does no harm: what it
-//! does not name stands where it always did.
+//! does not name stands where it always did. `--check` says whether it is too old: what a start of the present binary maps.
 
 mod order;
 mod profile;
@@ -22,8 +22,12 @@ const SCRIPT: &str = "crates/kanon/layout/start.ld";
 const TRIES: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Builds, watches a start, writes the script.
-pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+/// How many times the code that runs a start may map before the script counts as too old. Without one it is four times, with a new one
+/// 1.3 times.
+const MAPPED_MOST: f64 = 1.8;
+
+/// Builds, watches a start, and writes the script, or says how well the present one does.
+pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<()> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let folder = target.join("layout");
     if folder.exists() {
@@ -40,10 +44,28 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let profile = watch(&binary, &folder)?;
     let functions = order::functions(&fs::read_to_string(&map).context("the linker wrote no map")?);
     let ran = profile::executed(&profile, &binary.to_string_lossy());
+    if check {
+        return judge(order::size_of(&functions, &ran), order::mapped_by(&ran));
+    }
     let script = order::script(&functions, &ran);
     ensure!(script.lines().count() > 100, "the profile has hardly a function of the map: were both of one build?");
     fs::write(root.join(SCRIPT), script)?;
     println!("layout: wrote {SCRIPT}");
+    Ok(())
+}
+
+/// Whether functions that run stand together well enough; both sizes in bytes.
+fn judge(run: u64, mapped: u64) -> anyhow::Result<()> {
+    let times = mapped as f64 / run.max(1) as f64;
+    println!(
+        "layout: a start runs functions of {} kB and maps {} kB of code, {times:.2} times as much",
+        run / 1000,
+        mapped / 1000
+    );
+    ensure!(
+        times <= MAPPED_MOST,
+        "that is more than {MAPPED_MOST} times: run `cargo xtask layout` and commit {SCRIPT}"
+    );
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The project's own tools: `cargo xtask tidy | codegen [--check] | conformance [--check] | layout | verify`.
+//! The project's own tools: `cargo xtask tidy | codegen [--check] | conformance [--check] | layout [--check] | verify`.
 //!
 //! `tidy` holds the rules of CONTRIBUTING.md that a compiler does not, `codegen` writes the files under `deploy/crds`,
 //! `conformance` measures the languages and writes docs/conformance.md, `layout` writes down which functions a start runs, and `verify` runs everything that a change must pass.
@@ -15,7 +15,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 
-const USAGE: &str = "usage: cargo xtask tidy | codegen [--check] | conformance [--check] | layout | verify";
+const USAGE: &str = "usage: cargo xtask tidy | codegen [--check] | conformance [--check] | layout [--check] | verify";
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).collect();
@@ -26,7 +26,8 @@ fn main() -> ExitCode {
         ["codegen", "--check"] => codegen::run(&root, true),
         ["conformance"] => conformance::run(&root, false),
         ["conformance", "--check"] => conformance::run(&root, true),
-        ["layout"] => layout::run(&root),
+        ["layout"] => layout::run(&root, false),
+        ["layout", "--check"] => layout::run(&root, true),
         ["verify"] => verify::run(&root),
         _ => Err(anyhow::anyhow!(USAGE)),
     });

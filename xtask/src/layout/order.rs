@@ -1,13 +1,14 @@
 //! From lld's map and the addresses that ran to a linker script. Functions are named by their crate and by the beginning of their
-//! symbol, without the hashes that every build has anew; where most of what shares a beginning ran, one name stands for all.
+//! symbol (`-C symbol-mangling-version=v0`, where it says which instance of a generic function it is), without the hashes of crates;
+//! where most of what shares a beginning ran, one name stands for all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many bytes that do not run are taken along rather than to name one more function.
-const NAME_COST: u64 = 600;
+const NAME_COST: u64 = 400;
 
-/// What the compiler puts before the symbol of a function that it was told hardly runs.
-const COLD: &str = "unlikely.";
+/// Letters of a symbol after which a name may end for all that begin so.
+const PART: usize = 6;
 
 /// One function, as the linker placed it.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +18,12 @@ pub(super) struct Function {
     symbol: String,
     address: u64,
     size: u64,
+}
+
+impl Function {
+    fn has_run(&self, ran: &BTreeSet<u64>) -> bool {
+        ran.range(self.address..self.address + self.size).next().is_some()
+    }
 }
 
 /// What a linker script names files by.
@@ -68,14 +75,25 @@ pub(super) fn functions(map: &str) -> Vec<Function> {
     map.lines().filter_map(function).collect()
 }
 
+/// The bytes of the functions that ran.
+pub(super) fn size_of(functions: &[Function], ran: &BTreeSet<u64>) -> u64 {
+    functions.iter().filter(|it| it.has_run(ran)).map(|it| it.size).sum()
+}
+
+/// The bytes that the kernel maps for what ran: it maps sixteen pages around each one that is touched.
+pub(super) fn mapped_by(ran: &BTreeSet<u64>) -> u64 {
+    const AROUND: u64 = 16 * 4096;
+    let blocks: BTreeSet<u64> = ran.iter().map(|it| it / AROUND).collect();
+    blocks.len() as u64 * AROUND
+}
+
 /// The script that puts the functions in which an address ran before all others: at the beginning of `.text`, where the linker adds
 /// what no script names. (Tools such as valgrind look for functions in that section alone.)
 pub(super) fn script(functions: &[Function], ran: &BTreeSet<u64>) -> String {
     let mut origins: BTreeMap<&Origin, Node> = BTreeMap::new();
     for it in functions {
-        let has_run = ran.range(it.address..it.address + it.size).next().is_some();
         let node = origins.entry(&it.origin).or_default();
-        node.add(&parts(&it.symbol), it.size, has_run);
+        node.add(&parts(&it.symbol), it.size, it.has_run(ran));
     }
     let mut text = String::from(
         "/* Made by `cargo xtask layout`: the functions that a start runs, so that an idle process holds pages of these alone. */\n\
@@ -93,46 +111,30 @@ pub(super) fn script(functions: &[Function], ran: &BTreeSet<u64>) -> String {
     text
 }
 
-/// A symbol cut where others may go on differently. What differs from build to build is a `*`.
+/// A symbol cut where others may go on differently. The hash that every crate has in it (`Cs1a2B3c_4core`) is a `*`.
 fn parts(symbol: &str) -> Vec<String> {
-    let symbol = symbol.split_once(".llvm.").map_or(symbol, |(it, _)| it);
-    let (cold, name) = symbol.strip_prefix(COLD).map_or(("", symbol), |it| (COLD, it));
-    let Some(path) = name.strip_prefix("_ZN") else { return vec![without_disambiguators(symbol)] };
-    let mut parts = vec![format!("{cold}_ZN")];
-    let mut rest = path;
-    while let Some((part, after)) = counted(rest) {
-        // The hash, and nothing behind it but an `E`.
-        if part.starts_with("17h") && counted(after).is_none() {
-            parts.push("17h*".to_owned());
-            return parts;
+    let mut rest = symbol.split_once(".llvm.").map_or(symbol, |(it, _)| it);
+    let mut parts = vec![String::new()];
+    while let Some(next) = rest.chars().next() {
+        let hash = hash(rest);
+        let length = if hash > 0 { "Cs".len() + hash } else { next.len_utf8() };
+        if let Some(last) = parts.last_mut() {
+            last.push_str(if hash > 0 { "Cs*" } else { &rest[..length] });
         }
-        parts.extend(part.split_inclusive('$').map(str::to_owned));
-        rest = after;
+        rest = &rest[length..];
+        if parts.last().is_some_and(|it| it.len() >= PART) {
+            parts.push(String::new());
+        }
     }
-    parts.push(rest.to_owned());
+    parts.retain(|it| !it.is_empty());
     parts
 }
 
-/// A name with its length before it, and what follows.
-fn counted(text: &str) -> Option<(&str, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let length: usize = text.get(..digits)?.parse().ok()?;
-    text.split_at_checked(digits + length)
-}
-
-/// A symbol of the newer kind: its crates have a hash each (`Cs1a2B3c_4core`).
-fn without_disambiguators(symbol: &str) -> String {
-    let mut text = String::new();
-    let mut rest = symbol;
-    while let Some((before, after)) = rest.split_once("Cs") {
-        let hash = after.bytes().take_while(u8::is_ascii_alphanumeric).count();
-        let is_hash = symbol.contains("_R") && (8..=14).contains(&hash) && after.as_bytes().get(hash) == Some(&b'_');
-        text.push_str(before);
-        text.push_str(if is_hash { "Cs*" } else { "Cs" });
-        rest = if is_hash { &after[hash..] } else { after };
-    }
-    text.push_str(rest);
-    text
+/// The length of the crate's hash that follows `Cs` here, or 0.
+fn hash(text: &str) -> usize {
+    let Some(after) = text.strip_prefix("Cs") else { return 0 };
+    let length = after.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    if (8..=14).contains(&length) && after.as_bytes().get(length) == Some(&b'_') { length } else { 0 }
 }
 
 /// Functions that share the beginning of their symbols.
@@ -193,38 +195,37 @@ mod tests {
 
     const MAP: &str = "             VMA              LMA     Size Align Out     In      Symbol
           100000           100000     5000    16 .text
-          100000           100000     1000     1         /t/deps/kanon-00112233445566aa.kanon.f00-cgu.0.rcgu.o:(.text._ZN5kanon4main17h0123456789abcdefE)
-          101000           101000     1000     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._ZN4redb4tree3get17h0123456789abcdefE)
-          102000           102000      100     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._ZN4redb4page4read17h0123456789abcdefE.llvm.77)
-          102100           102100      100     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._ZN4redb4page5write17h0123456789abcdefE)
-          102200           102200       40     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._ZN4redb4page4free17h0123456789abcdefE)
+          100000           100000     1000     1         /t/deps/kanon-00112233445566aa.kanon.f00-cgu.0.rcgu.o:(.text._RNvCs0123456789a_5kanon4main)
+          101000           101000     1000     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._RNvNtCsA0123456789_4redb4tree3get)
+          102000           102000      100     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._RNvNtCsA0123456789_4redb4page4read.llvm.77)
+          102100           102100      100     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._RNvNtCsA0123456789_4redb4page5write)
+          102200           102200       40     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._RNvNtCsA0123456789_4redb4page4free)
           103000           103000      100     1         /l/libstd-99.rlib(std-99.std.1-cgu.0.rcgu.o):(.text._RNvNtCs1a2B3c4D5e_3std2io4read)
-          104000           104000     1000     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._ZN4redb4tree3put17h0123456789abcdefE)
+          104000           104000     1000     1         /t/deps/kanon-00112233445566aa.redb-0011223344556677.redb.1-cgu.0.rcgu.o:(.text._RNvNtCsA0123456789_4redb4tree3put)
 ";
 
     #[test]
     fn what_ran_is_named_and_what_costs_little_comes_along() {
         let functions = functions(MAP);
         assert_eq!(functions.len(), 7);
-        let script = script(&functions, &BTreeSet::from([0x100010, 0x101fff, 0x102004, 0x102100, 0x103000, 0x200000]));
+        let ran = BTreeSet::from([0x100010, 0x101fff, 0x102004, 0x102100, 0x103000, 0x200000]);
+        assert_eq!(size_of(&functions, &ran), 0x1000 + 0x1000 + 0x100 + 0x100 + 0x100);
+        assert_eq!(mapped_by(&ran), 2 << 16);
+        let script = script(&functions, &ran);
         let start = script.find("    *").expect("a pattern");
         assert_eq!(
             &script[start..],
-            "    */kanon-????????????????.kanon.*(\n      .text.*)\n    *.redb-????????????????.*(\n      .text._ZN4redb4page*\n      \
-             .text._ZN4redb4tree3get*)\n    *libstd-*(\n      .text.*)\n  }\n}\nINSERT BEFORE .init;\n"
+            "    */kanon-????????????????.kanon.*(\n      .text.*)\n    *.redb-????????????????.*(\n      .text._RNvNtCs*_4redb4pa*\n      \
+             .text._RNvNtCs*_4redb4tree3get)\n    *libstd-*(\n      .text.*)\n  }\n}\nINSERT BEFORE .init;\n"
         );
     }
 
     #[test]
     fn symbols_lose_what_changes_from_build_to_build() {
         for (symbol, want) in [
-            (
-                "_ZN4core3ptr25drop_in_place$LT$a..B$GT$17h0123456789abcdefE",
-                "_ZN|4core|3ptr|25drop_in_place$|LT$|a..B$|GT$|17h*",
-            ),
-            ("_ZN4redb4read17h0123456789abcdefE.llvm.1", "_ZN|4redb|4read|17h*"),
-            ("_RNvNtCslNYArtu3iFV_5alloc5boxed14box_new_uninit", "_RNvNtCs*_5alloc5boxed14box_new_uninit"),
-            ("unlikely._ZN4redb4read17h0123456789abcdefE", "unlikely._ZN|4redb|4read|17h*"),
+            ("_RNvNtCslNYArtu3iFV_5alloc5boxed14box_new", "_RNvNt|Cs*_5a|lloc5b|oxed14|box_ne|w"),
+            ("_RNvCsA0123456789_4redb4read.llvm.1", "_RNvCs*|_4redb|4read"),
+            ("unlikely._RNvCsA0123456789_4redb", "unlike|ly._RN|vCs*_4|redb"),
             ("memcpy", "memcpy"),
         ] {
             assert_eq!(parts(symbol).join("|"), want);
