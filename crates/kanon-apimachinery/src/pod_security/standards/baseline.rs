@@ -51,10 +51,9 @@ pub(super) fn check(pod: &Value, policy: &Policy, list: &mut Vec<Violation>) {
     let (spec, is_last) = (&pod["spec"], policy.level == Level::Baseline);
     apparmor(pod, list);
     // `restricted` has its own since 1.22.
-    if is_last || !policy.is_since(22) {
-        if let Some(detail) = added_capabilities(pod, |it| CAPABILITIES.contains(&it)) {
-            violate(list, "non-default capabilities", detail);
-        }
+    let added = added_capabilities(pod, |it| CAPABILITIES.contains(&it));
+    if let Some(detail) = added.filter(|_| is_last || !policy.is_since(22)) {
+        violate(list, "non-default capabilities", detail);
     }
     let shared: Vec<String> = ["hostNetwork", "hostPID", "hostIPC"]
         .into_iter()
