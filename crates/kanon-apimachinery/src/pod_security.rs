@@ -8,10 +8,10 @@
 mod policy;
 mod standards;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kanon_core::Operation;
-use kanon_store::{Key, ListOptions, Memory};
+use kanon_store::{Entry, Key};
 use serde_json::Value;
 
 use crate::{
@@ -38,6 +38,14 @@ impl Notes {
     fn annotate(&mut self, key: &str, text: String) {
         self.annotations.insert(format!("{}{key}", policy::PREFIX), text);
     }
+}
+
+/// Looks into the store, each time for as long as it takes to find what is asked for: pods are judged without holding it.
+pub trait Look {
+    /// What stands under a key.
+    fn get(&self, key: &Key) -> Option<Arc<Entry>>;
+    /// All whose keys begin so.
+    fn list(&self, prefix: &str) -> Vec<Arc<Entry>>;
 }
 
 /// What a write is to this plug-in.
@@ -73,20 +81,18 @@ impl Subject {
 }
 
 /// Judges a finished write. The notes count also where it is refused.
-pub fn judge(memory: &Memory, ctx: &Context<'_>, operation: Operation, finished: &Finished) -> (Notes, Result<()>) {
+pub fn judge(store: &impl Look, ctx: &Context<'_>, operation: Operation, finished: &Finished) -> (Notes, Result<()>) {
     let mut notes = Notes::default();
     let Some(subject) = Subject::of(ctx, finished.part) else { return (notes, Ok(())) };
     let (object, old) = (&finished.object, finished.old_object.as_ref());
     let verdict = match subject {
-        Subject::Namespace => {
-            namespace(memory, ctx, object, old.filter(|_| operation == Operation::Update), &mut notes)
-        }
+        Subject::Namespace => namespace(store, ctx, object, old.filter(|_| operation == Operation::Update), &mut notes),
         Subject::Pod if old.is_some_and(|old| operation == Operation::Update && !is_significant(object, old)) => Ok(()),
-        Subject::Pod => pod(memory, ctx, object, true, &mut notes),
+        Subject::Pod => pod(store, ctx, object, true, &mut notes),
         Subject::Template(path) => {
             let template = path.iter().fold(object, |it, name| &it[*name]);
             match template.is_object() {
-                true => pod(memory, ctx, template, false, &mut notes),
+                true => pod(store, ctx, template, false, &mut notes),
                 false => Ok(()),
             }
         }
@@ -95,8 +101,8 @@ pub fn judge(memory: &Memory, ctx: &Context<'_>, operation: Operation, finished:
 }
 
 /// A pod, or the template of pods, which is never refused.
-fn pod(memory: &Memory, ctx: &Context<'_>, pod: &Value, enforce: bool, notes: &mut Notes) -> Result<()> {
-    let namespace = memory.get(&Key::new("core/namespaces", "", ctx.address.object_namespace()));
+fn pod(store: &impl Look, ctx: &Context<'_>, pod: &Value, enforce: bool, notes: &mut Notes) -> Result<()> {
+    let namespace = store.get(&Key::new("core/namespaces", "", ctx.address.object_namespace()));
     let labels = namespace.as_ref().and_then(|it| it.object.at(&["metadata", "labels"]));
     let Some(policies) = labels.and_then(Policies::of) else { return Ok(()) };
     if !policies.errors.is_empty() {
@@ -129,7 +135,7 @@ fn told(violations: &[Violation]) -> Option<String> {
 }
 
 /// The labels of a namespace, and what they mean for the pods that are there.
-fn namespace(memory: &Memory, ctx: &Context<'_>, new: &Value, old: Option<&Value>, notes: &mut Notes) -> Result<()> {
+fn namespace(store: &impl Look, ctx: &Context<'_>, new: &Value, old: Option<&Value>, notes: &mut Notes) -> Result<()> {
     let of = |namespace: &Value| {
         let object = kanon_core::Object::from_value(&namespace["metadata"]["labels"]);
         Policies::of(object.root()).unwrap_or_default()
@@ -144,16 +150,14 @@ fn namespace(memory: &Memory, ctx: &Context<'_>, new: &Value, old: Option<&Value
     let (enforce, was) = (policies.enforce, before.enforce);
     let is_stricter = enforce.version != was.version || enforce.level > was.level;
     if enforce != was && enforce.level != Level::Privileged && is_stricter {
-        notes.warnings = existing(memory, meta::text(new, "name"), &enforce);
+        notes.warnings = existing(store, meta::text(new, "name"), &enforce);
     }
     Ok(())
 }
 
 /// Which pods of a namespace do not pass: by what they violate, with the first pod's name.
-fn existing(memory: &Memory, namespace: &str, policy: &Policy) -> Vec<String> {
-    let prefix = ["core/pods/", namespace, "/"].concat();
-    // The current state is never compacted away.
-    let pods = memory.list(&prefix, ListOptions::default()).map(|it| it.entries).unwrap_or_default();
+fn existing(store: &impl Look, namespace: &str, policy: &Policy) -> Vec<String> {
+    let pods = store.list(&["core/pods/", namespace, "/"].concat());
     // By reasons, in the order of names; the first and how many more.
     let mut found: BTreeMap<String, (String, usize)> = BTreeMap::new();
     for pod in pods.iter().take(PODS_MAX) {

@@ -234,6 +234,10 @@ impl ListOptions {
     fn problems(&self, word: &str) -> Vec<Cause> {
         let field = "resourceVersionMatch";
         let (initial, is_given) = (self.send_initial_events.is_some(), !word.is_empty());
+        // Most lists give neither, and nothing of the rest is about them.
+        if !initial && !is_given {
+            return Vec::new();
+        }
         let (is_exact, is_newer) = (word == "Exact", word == "NotOlderThan");
         let is_continued = is_given && !self.continue_token.is_empty();
         let continued =

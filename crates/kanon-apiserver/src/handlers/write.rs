@@ -9,7 +9,6 @@ use kanon_apimachinery::{
     decode,
     limits::{self, LimitRanges},
     negotiate::{self, PatchType},
-    pod_security,
     request::{Resolved, WriteOptions},
     resource::Resource,
     status::{ApiError, Cause, Result},
@@ -131,21 +130,6 @@ impl Core {
             }
         };
         Ok(Carried { done, part, created, charged: charged.is_some() })
-    }
-
-    /// Pod Security; a failure has its notes, too.
-    fn secure_pods(
-        &self,
-        ctx: &Context<'_>,
-        operation: Operation,
-        finished: &Finished,
-        notes: &Warnings,
-    ) -> Result<()> {
-        let judge = |memory: &_| pod_security::judge(memory, ctx, operation, finished);
-        let (told, verdict) = self.storage.read(judge);
-        notes.add(told.warnings);
-        notes.annotate(told.annotations);
-        verdict
     }
 
     pub(crate) async fn store(&self, write: kanon_store::Write) -> Result<Arc<Entry>, Refused> {
