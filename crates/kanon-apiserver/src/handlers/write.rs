@@ -119,7 +119,7 @@ impl Core {
                 let name = value["metadata"]["name"].as_str().unwrap_or_default();
                 let key = ctx.resource.key(ctx.address.object_namespace(), name);
                 // The store would say so.
-                match self.storage.read(|memory| memory.get(&key)).filter(|_| created) {
+                match self.storage.get(&key).filter(|_| created) {
                     Some(taken) => return Err(Refused::Moved(Some(taken))),
                     None => Done::Value(value),
                 }
